@@ -1,0 +1,19 @@
+"""What a checkpoint holds, whatever file it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """The networks of one moment of a training, on the CPU and in eval mode; one that the file lacks is None."""
+
+    G_ema: nn.Module | None = None  # the averaged generator: the one to draw with
+    G: nn.Module | None = None
+    D: nn.Module | None = None
+    augment_p: float = 0.0  # overall augmentation probability at that moment, 0 without a pipe
+    origin: str | None = None  # where the weights came from
+    licence: str | None = None  # theirs, not this library's

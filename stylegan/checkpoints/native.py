@@ -1,0 +1,174 @@
+"""The native checkpoint: a folder of safetensors and a config.json. Nothing in it can run.
+
+    config.json                  format, architecture, constructor arguments, origin, licence
+    generator_ema.safetensors    the averaged generator
+    generator.safetensors        optional, to go on training
+    discriminator.safetensors    optional
+    README.md                    a model card
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from stylegan.checkpoints.checkpoint import Checkpoint
+from stylegan.errors import CheckpointError, StyleGANError
+from stylegan.files import atomic_folder
+
+FORMAT = 1
+ARCHITECTURES = ("stylegan2",)  # each a module of stylegan.networks with a Generator and a Discriminator
+_FILES = {"G_ema": "generator_ema.safetensors", "G": "generator.safetensors", "D": "discriminator.safetensors"}
+
+
+def save(checkpoint: Checkpoint, folder: Path | str) -> None:
+    """Write a native checkpoint; an older one of that name is replaced once the new one is whole.
+
+    Raises: CheckpointError without a generator, OutputError if the place cannot be written.
+    """
+    with atomic_folder(folder) as temporary:
+        write(checkpoint, temporary)
+
+
+def write(checkpoint: Checkpoint, folder: Path) -> None:
+    """Write the files of a native checkpoint into a folder that exists."""
+    generator = checkpoint.G_ema or checkpoint.G
+    if generator is None:
+        raise CheckpointError("a checkpoint needs a generator to be saved, got none; pass G_ema.")
+    config = {
+        "format": FORMAT,
+        "architecture": type(generator).__module__.rpartition(".")[2],
+        "generator": generator.args,
+        "discriminator": checkpoint.D.args if checkpoint.D is not None else None,
+        "augment_p": checkpoint.augment_p,
+        "origin": checkpoint.origin,
+        "licence": checkpoint.licence,
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(_model_card(config), encoding="utf-8")
+    for name, file in _FILES.items():
+        network = getattr(checkpoint, name)
+        if network is not None:
+            save_file({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}, folder / file)
+
+
+def load_checkpoint(source: Path | str) -> Checkpoint:
+    """Every network of a native folder or of a run folder's newest snapshot.
+
+    Raises: CheckpointError if there is nothing to read at `source` or it is damaged.
+    """
+    folder = _find(Path(source))
+    config = _read_config(folder)
+    networks = {}
+    for name, file in _FILES.items():
+        args = config["discriminator" if name == "D" else "generator"]
+        if (folder / file).is_file() and args is not None:
+            kind = "Discriminator" if name == "D" else "Generator"
+            networks[name] = _read_network(folder / file, config["architecture"], kind, args)
+    if not networks:
+        raise CheckpointError(f"{folder} holds no weights; expected {_FILES['G_ema']} in it.")
+    return Checkpoint(
+        **networks,
+        augment_p=config.get("augment_p", 0.0),
+        origin=config.get("origin"),
+        licence=config.get("licence"),
+    )
+
+
+def load(source: Path | str, *, device: str | torch.device = "auto") -> Any:
+    """The generator to draw with: the averaged one, in eval mode, on `device`.
+
+    Args:
+        source: a native folder or a run folder.
+        device: "cpu", "cuda", ...; "auto" takes a GPU where there is one.
+    Raises: CheckpointError as in `load_checkpoint`.
+    """
+    checkpoint = load_checkpoint(source)
+    generator = checkpoint.G_ema or checkpoint.G
+    if generator is None:
+        raise CheckpointError(f"{source} holds no generator, only a discriminator; choose another checkpoint.")
+    return generator.to(resolve_device(device))
+
+
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
+    """ "auto" is a GPU where there is one, else the CPU. Raises StyleGANError for a device that is not there."""
+    if str(device) == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise StyleGANError(f"device {str(device)!r} is not available here; use --device cpu or auto.") from error
+
+
+def newest_snapshot(run: Path) -> Path | None:
+    """The snapshot of a run folder with the most kimg, None if there is none."""
+    snapshots = [p for p in run.glob("snapshots/*") if p.name.isdigit() and (p / "config.json").is_file()]
+    return max(snapshots, key=lambda p: int(p.name), default=None)
+
+
+def _find(source: Path) -> Path:
+    if not source.exists():
+        raise CheckpointError(f"{source} does not exist; expected a checkpoint or a run folder.")
+    if (source / "snapshots").is_dir():
+        snapshot = newest_snapshot(source)
+        if snapshot is None:
+            raise CheckpointError(f"run {source} has no snapshot yet; let it train until the first one.")
+        return snapshot
+    if not (source / "config.json").is_file():
+        raise CheckpointError(
+            f"{source} is not a checkpoint; expected a folder with config.json and {_FILES['G_ema']}, or a run folder."
+        )
+    return source
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder / 'config.json'} cannot be read: {error}; the checkpoint is damaged.") from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        found = config.get("format") if isinstance(config, dict) else None
+        raise CheckpointError(f"{folder} is not a checkpoint of format {FORMAT}, got {found!r}; update stylegan.")
+    if config.get("architecture") not in ARCHITECTURES:
+        raise CheckpointError(
+            f"{folder} has architecture {config.get('architecture')!r}; this version knows {', '.join(ARCHITECTURES)}."
+        )
+    return config
+
+
+def _read_network(file: Path, architecture: str, kind: str, args: dict[str, Any]) -> nn.Module:
+    try:
+        with torch.device("meta"):  # no random initialisation of weights that are replaced at once
+            network = getattr(import_module(f"stylegan.networks.{architecture}"), kind)(**args)
+        network.load_state_dict(load_file(file), assign=True)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{file} cannot be read: {error}; the checkpoint is damaged.") from error
+    except (RuntimeError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{file} does not fit the config.json beside it: {reason}") from error
+    return network.eval().requires_grad_(False)
+
+
+def _model_card(config: dict[str, Any]) -> str:
+    generator = config["generator"]
+    size, channels = generator["img_resolution"], generator["img_channels"]
+    return f"""---
+library_name: stylegan
+tags: [{config["architecture"]}]
+license: {config["licence"] or "unknown"}
+---
+# {config["architecture"]}, {size}x{size} pixels, {channels} channel{"s" if channels > 1 else ""}
+
+Origin: {config["origin"] or "not stated"}. Licence of the weights: {config["licence"] or "not stated"}.
+
+```
+stylegan generate --network . --seeds 0-7 --trunc 0.7
+```
+"""

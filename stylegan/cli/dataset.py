@@ -1,0 +1,133 @@
+"""`stylegan dataset`: any pictures -> a checked data set."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from stylegan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stylegan.data.prepare import PrepareConfig, PrepareReport
+
+_COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}
+
+
+class _Size(click.ParamType):
+    name = "WxH"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        match = re.fullmatch(r"(\d{1,6})(?:x(\d{1,6}))?", str(value).strip().lower())
+        if match is None:
+            self.fail(f"expected a size such as 64x64, got {value!r}.", param, ctx)
+        return int(match[1]), int(match[2] or match[1])
+
+
+@click.command("dataset")
+@click.option(
+    "--source",
+    type=click.Path(exists=True, path_type=Path),
+    required=True,
+    help="Folder (any depth), zip or IDX file of pictures.",
+)
+@click.option(
+    "--dest", type=click.Path(path_type=Path), required=True, help="New data set: NAME.zip or the name of a folder."
+)
+@click.option(
+    "--resolution", type=_Size(), metavar="WxH", help="Resize to this, a power of two.  [default: as they are]"
+)
+@click.option(
+    "--transform",
+    type=click.Choice(["center-crop", "center-crop-wide"]),
+    help="What to do with pictures that are not square.  [default: leave them out]",
+)
+@click.option("--max-images", type=click.IntRange(min=1), metavar="N", help="Stop after so many usable pictures.")
+@click.option(
+    "--labels",
+    type=click.Choice(["auto", "json", "folders", "none"]),
+    default="auto",
+    show_default=True,
+    help="Labels from dataset.json or class sub-folders; auto takes the first that is there.",
+)
+@click.option("--strict", is_flag=True, help="Stop at the first file that cannot be used.")
+def command(
+    source: Path,
+    dest: Path,
+    resolution: tuple[int, int] | None,
+    transform: str | None,
+    max_images: int | None,
+    labels: str,
+    strict: bool,
+) -> None:
+    """Turn pictures into a checked data set: equal, square, numbered, with dataset.json.
+
+    Every file that cannot be used is left out and named with the reason.
+
+    \b
+    stylegan dataset --source photos --dest photos64.zip --resolution 64x64 --transform center-crop
+    stylegan dataset --source train-images-idx3-ubyte.gz --dest fashion32.zip
+    """
+    from stylegan.data.prepare import PrepareConfig
+
+    try:
+        config = PrepareConfig(
+            source=source,
+            dest=dest,
+            resolution=resolution,
+            transform=transform,
+            max_images=max_images,
+            labels=labels,
+            strict=strict,
+        )
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    report = _run(config)
+    click.echo(_summary(report))
+
+
+def _run(config: PrepareConfig) -> PrepareReport:
+    """Prepare with a progress bar on a terminal; what was left out is told even if the whole then fails."""
+    from stylegan.data.prepare import prepare_steps
+
+    console = Console(stderr=True)
+    left_out: list[tuple[str, str]] = []
+    report = None
+    try:
+        with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+            task = bar.add_task("Preparing")
+            for step in prepare_steps(config):
+                if step.left_out is not None:
+                    left_out.append(step.left_out)
+                if step.done % 64 == 0:  # drawing is slower than a small picture
+                    bar.update(task, completed=step.done, total=step.total)
+                report = step.report
+    finally:
+        if left_out:
+            click.echo(_left_out_text(left_out))
+    assert report is not None
+    return report
+
+
+def _summary(report: PrepareReport) -> str:
+    side = f"{report.resolution}x{report.resolution}"
+    labels = f"{report.label_dim} labels" if report.label_dim else "no labels"
+    pictures = "1 picture" if report.used == 1 else f"{report.used} pictures"
+    text = f"{report.dest}: {pictures}, {side}, {_COLOURS[report.channels]}, {labels}."
+    if report.not_needed:
+        text += f"\n{report.not_needed} more were not needed (--max-images)."
+    return text
+
+
+def _left_out_text(left_out: list[tuple[str, str]]) -> str:
+    files = "1 file" if len(left_out) == 1 else f"{len(left_out)} files"
+    return "\n".join([f"Left out {files}:", *(f"  {_printable(name)}: {reason}" for name, reason in sorted(left_out))])
+
+
+def _printable(name: str) -> str:
+    # Names on disk may hold line breaks, control codes of the terminal, or bytes that are no text at all.
+    return name if name.isprintable() else ascii(name)

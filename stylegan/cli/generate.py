@@ -1,0 +1,98 @@
+"""`stylegan generate`: seeds -> pictures, a sheet of them, or a truncation sweep."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from stylegan.cli.options import (
+    Psis,
+    Seeds,
+    network_option,
+    open_network,
+    outdir_option,
+    sampling_options,
+    say_wrote,
+    with_progress,
+)
+
+
+class _Grid(click.ParamType):
+    name = "colsxrows"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int] | Literal["auto"]:
+        match = re.fullmatch(r"([1-9][0-9]{0,3})x([1-9][0-9]{0,3})", value)
+        if match is None and value != "auto":
+            self.fail(f"a grid is COLSxROWS such as 8x4, or auto, got {value!r}.", param, ctx)
+        return (int(match[1]), int(match[2])) if match else "auto"
+
+
+@click.command("generate")
+@network_option
+@click.option("--seeds", type=Seeds(), default="0", show_default=True, help="Which pictures, for example 0-7,42.")
+@click.option(
+    "--trunc",
+    "psis",
+    type=Psis(),
+    default="1",
+    show_default=True,
+    help="0 = the average picture, 1 = full variety; 0.7 is a good middle. Several, such as 0,0.5,1, draw every "
+    "seed at each of them into truncation.png.",
+)
+@click.option(
+    "--grid",
+    type=_Grid(),
+    metavar="COLSxROWS",
+    help="Write one grid.png, for example 8x4 or auto, instead of single pictures.",
+)
+@outdir_option
+@sampling_options
+def command(
+    network: Path,
+    seeds: list[int],
+    psis: list[float],
+    grid: tuple[int, int] | Literal["auto"] | None,
+    outdir: Path,
+    device: str,
+    precision: str,
+    **drawing: Any,
+) -> None:
+    """Write one PNG per seed, seed0000.png and so on.
+
+    The same network and seed always give the same picture (unless --noise-mode random), on any machine up to
+    rounding. Older files of the same name are replaced.
+    """
+    if grid and len(psis) > 1:
+        raise click.UsageError("several values of --trunc draw a sheet of their own; leave --grid out.")
+    if isinstance(grid, tuple) and grid[0] * grid[1] < len(seeds):
+        raise click.UsageError(
+            f"--grid {grid[0]}x{grid[1]} holds {grid[0] * grid[1]} pictures, got {len(seeds)} seeds; make it larger."
+        )
+    from stylegan.sampling.generate import generate
+    from stylegan.sampling.grid import auto_shape, make_grid
+    from stylegan.sampling.output import make_folder, save_png
+    from stylegan.sampling.truncation import truncation_sweep
+
+    start = time.perf_counter()
+    G = open_network(network, device, precision)
+    make_folder(outdir)
+    if len(psis) > 1:
+        pictures = with_progress(truncation_sweep(G, seeds, psis, **drawing), len(seeds) * len(psis))
+        save_png(make_grid(pictures, len(psis), len(seeds)), outdir / "truncation.png")
+        say_wrote(f"{outdir / 'truncation.png'} (a row per seed, a column per psi)", start)
+        return
+    pictures = with_progress(generate(G, seeds, psi=psis[0], **drawing), len(seeds))
+    if grid:
+        columns, rows = auto_shape(len(seeds)) if grid == "auto" else grid
+        save_png(make_grid(pictures, columns, rows), outdir / "grid.png")
+        say_wrote(f"{outdir / 'grid.png'} ({columns}x{rows})", start)
+        return
+    for seed, picture in zip(seeds, pictures, strict=True):
+        save_png(picture, outdir / f"seed{seed:04d}.png")
+    say_wrote(f"{len(seeds)} picture{'s' if len(seeds) > 1 else ''} to {outdir}", start)

@@ -1,0 +1,66 @@
+"""`stylegan mix`: two sets of seeds -> a matrix of pictures that mixes their styles."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stylegan.cli.options import (
+    Seeds,
+    network_option,
+    open_network,
+    outdir_option,
+    sampling_options,
+    say_wrote,
+    trunc_option,
+    with_progress,
+)
+from stylegan.errors import ConfigError
+
+
+@click.command("mix")
+@network_option
+@click.option("--rows", type=Seeds(), required=True, help="Seeds that give all other layers, for example 0-3.")
+@click.option("--cols", type=Seeds(), required=True, help="Seeds that give the layers of --styles, for example 4-9.")
+@click.option(
+    "--styles",
+    default="coarse",
+    show_default=True,
+    metavar="LAYERS",
+    help="What the columns give: coarse (pose, shape), middle (features), fine (colours), or layers such as 0-6,9.",
+)
+@trunc_option
+@outdir_option
+@sampling_options
+def command(
+    network: Path,
+    rows: list[int],
+    cols: list[int],
+    styles: str,
+    outdir: Path,
+    device: str,
+    precision: str,
+    **drawing: Any,
+) -> None:
+    """Write mix.png: every row seed with the styles of every column seed.
+
+    The seeds' own pictures stand along the top and the left side.
+    """
+    from stylegan.sampling.grid import make_grid
+    from stylegan.sampling.mixing import mixing_matrix, parse_styles
+    from stylegan.sampling.output import make_folder, save_png
+
+    start = time.perf_counter()
+    G = open_network(network, device, precision)
+    try:
+        layers = parse_styles(styles, G.num_ws)
+    except ConfigError as error:
+        raise click.BadParameter(str(error), param_hint="'--styles'") from error
+    make_folder(outdir)
+    shape = len(cols) + 1, len(rows) + 1
+    pictures = with_progress(mixing_matrix(G, rows, cols, layers, **drawing), shape[0] * shape[1])
+    save_png(make_grid(pictures, *shape), outdir / "mix.png")
+    say_wrote(f"{outdir / 'mix.png'} (layers {', '.join(map(str, layers))} from the columns)", start)

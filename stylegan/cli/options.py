@@ -1,0 +1,157 @@
+"""Options and parameter types that the verbs which draw pictures share."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stylegan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Seeds(click.ParamType):
+    """Whole numbers and ranges, such as 0-3,7."""
+
+    name = "range"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        from stylegan.sampling.latents import parse_seeds
+
+        try:
+            return value if isinstance(value, list) else parse_seeds(value)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Psis(click.ParamType):
+    """One number or several, such as 0,0.5,1."""
+
+    name = "psi"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
+        try:
+            psis = value if isinstance(value, list) else [float(part) for part in value.split(",")]
+        except ValueError:
+            psis = [math.nan]
+        if not all(map(math.isfinite, psis)):
+            self.fail(f"psi is a number such as 0.7, or several such as 0,0.5,1, got {value!r}.", param, ctx)
+        return psis
+
+
+class Psi(Psis):
+    """Exactly one number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        psis = super().convert(str(value), param, ctx)
+        if len(psis) != 1:
+            self.fail(f"this verb takes one psi, got {value!r}; `stylegan generate` draws several.", param, ctx)
+        return psis[0]
+
+
+_SAMPLING_OPTIONS = [
+    click.option(
+        "--trunc-cutoff",
+        "cutoff",
+        type=click.IntRange(min=0),
+        metavar="LAYERS",
+        help="Truncate only the first so many layers.  [default: all]",
+    ),
+    click.option(
+        "--class",
+        "class_index",
+        type=click.IntRange(min=0),
+        metavar="NUMBER",
+        help="Which class, for a network that has some.",
+    ),
+    click.option(
+        "--noise-mode",
+        type=click.Choice(["const", "random", "none"]),
+        default="const",
+        show_default=True,
+        help="Fine detail: the network's own, new in every run, or none.",
+    ),
+    click.option(
+        "--batch",
+        type=click.IntRange(min=1),
+        default=8,
+        show_default=True,
+        metavar="PICTURES",
+        help="How many to draw at a time; fewer need less memory.",
+    ),
+    click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        help="cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.",
+        metavar="DEVICE",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        default="auto",
+        show_default=True,
+        help="Of the layers that the network lets be less exact; auto is fp16 on a GPU, fp32 elsewhere.",
+    ),
+]
+
+
+def sampling_options(command: Callable) -> Callable:
+    """How a network draws, whatever it draws: cutoff, class_index, noise_mode, batch, device and precision."""
+    for option in reversed(_SAMPLING_OPTIONS):
+        command = option(command)
+    return command
+
+
+network_option = click.option(
+    "--network",
+    type=click.Path(exists=True, path_type=Path),
+    required=True,
+    metavar="FOLDER",
+    help="A checkpoint, or a run of `stylegan train` (its newest snapshot).",
+)
+outdir_option = click.option(
+    "--outdir",
+    type=click.Path(path_type=Path),
+    default="out",
+    show_default=True,
+    metavar="FOLDER",
+    help="Where to write; made if it is missing.",
+)
+trunc_option = click.option(
+    "--trunc",
+    "psi",
+    type=Psi(),
+    default="1",
+    show_default=True,
+    help="0 = the average picture, 1 = full variety; 0.7 is a good middle.",
+)
+
+
+def open_network(network: Path, device: str, precision: str) -> Any:
+    """The averaged generator of a checkpoint, ready to draw."""
+    from stylegan.checkpoints import load
+
+    G = load(network, device=device)
+    G.precision = precision
+    return G
+
+
+def with_progress(pictures: Iterable[Tensor], total: int) -> Iterator[Tensor]:
+    """The same pictures, with a bar that a terminal shows while they are drawn."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    yield from track(pictures, "Drawing", total=total, console=console, transient=True, disable=not console.is_terminal)
+
+
+def say_wrote(what: Path | str, since: float) -> None:
+    """The line that ends a verb; `since` is the `time.perf_counter()` of its start."""
+    click.echo(f"Wrote {what} in {time.perf_counter() - since:.1f} s.")

@@ -1,0 +1,304 @@
+"""`stylegan train`: flags to a configuration, ticks to lines."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from stylegan.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from stylegan.data.dataset import Dataset
+    from stylegan.training import Tick, TrainConfig
+
+# Flag -> setting. The flags keep the names of the official tools.
+SETTINGS = {
+    "mirror": "data.mirror",
+    "subset": "data.max_images",
+    "cond": "data.labels",
+    "batch": "batch",
+    "batch_gpu": "micro_batch",
+    "gamma": "r1_gamma",
+    "kimg": "kimg",
+    "tick": "tick_kimg",
+    "snap": "snap_ticks",
+    "seed": "seed",
+    "map_depth": "generator.mapping_layers",
+    "mbstd_group": "discriminator.mbstd_group_size",
+    "precision": "precision",
+    "device": "device",
+}
+
+
+@click.command()
+@click.option("--outdir", type=click.Path(path_type=Path), metavar="DIR", default=Path("runs"), show_default=True,
+              help="Where to make the folder of the run.")
+@click.option("--data", type=click.Path(exists=True), metavar="ZIP|DIR",
+              help="A data set, best from `stylegan dataset`.  [default: the embedded avatar faces]")
+@click.option("--cfg", metavar="NAME", help="Preset: auto, stylegan2, paper256, paper512, paper1024, cifar, or for a "
+              "CPU cpu64, cpu32, tiny16.  [default: cpu32 or cpu64 on a CPU, else auto]")
+@click.option("--cond", is_flag=True, default=None, help="Train on the labels of the data set too.")
+@click.option("--mirror", is_flag=True, default=None, help="Add every picture flipped left to right.")
+@click.option("--subset", type=int, metavar="PICTURES", help="Train on so many only.")
+@click.option("--kimg", type=float, metavar="KIMG", help="Stop after so many thousand pictures.")
+@click.option("--batch", type=int, metavar="PICTURES", help="Pictures per step.")
+@click.option("--batch-gpu", type=int, metavar="PICTURES", help="Pictures computed at once; the rest accumulates.")
+@click.option("--gamma", type=float, metavar="GAMMA", help="Weight of the R1 penalty: higher is more careful.")
+@click.option("--lr", type=float, metavar="RATE", help="Learning rate of both networks.")
+@click.option("--cbase", type=int, metavar="CHANNELS", help="Channels times resolution: the size of the networks.")
+@click.option("--cmax", type=int, metavar="CHANNELS", help="Most channels of any layer.")
+@click.option("--map-depth", type=int, metavar="LAYERS", help="Layers of the mapping network.")
+@click.option("--mbstd-group", type=int, metavar="PICTURES", help="Group size of minibatch standard deviation.")
+@click.option("--tick", type=float, metavar="KIMG", help="Between two lines of progress.")
+@click.option("--snap", type=int, metavar="TICKS", help="Between two snapshots and picture grids.")
+@click.option("--seed", type=int, metavar="NUMBER", help="Of all random numbers.")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default=None,
+              help="Of the high resolutions.  [default: auto, the fastest here]")
+@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...  [default: auto]")
+@click.option("--config", "config_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="YAML",
+              help="Settings from a file; flags win over it.")
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",
+              help="Any other setting of --dry-run, for example generator.w_dim=256.")
+@click.option("--resume", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="RUN",
+              help="Go on with a run, in its folder and with its settings; --kimg may extend it.")
+@click.option("-n", "--dry-run", is_flag=True, help="Print the settings and stop.")
+def command(
+    outdir: Path,
+    resume: Path | None,
+    dry_run: bool,
+    **flags: Any,
+) -> None:
+    """Train a StyleGAN2 from pictures.
+
+    Without any option it trains on the embedded avatar faces. Ctrl-C stops with a snapshot, from which --resume
+    goes on.
+    """  # fmt: skip
+    from stylegan.memory import keep_freed_memory
+    from stylegan.training.loop import check_fits, open_dataset
+
+    if resume is not None:
+        config, run = _resumed(resume, flags), resume
+        dataset = open_dataset(config.data, config.seed)
+        check_fits(config, dataset)
+    else:
+        config, dataset = _new(flags)
+        run = None
+    if dry_run:
+        click.echo(config.to_json(), nl=False)
+        return
+    keep_freed_memory()
+    _run(config, dataset, run, outdir)
+
+
+def _new(flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
+    """The configuration of a new run: preset, then --config, then flags, then --set."""
+    from stylegan.checkpoints.native import resolve_device
+    from stylegan.networks.precision import best_precision
+    from stylegan.training.config import data_config, from_preset
+    from stylegan.training.loop import open_dataset
+
+    settings = {**_from_file(flags["config_file"]), **_from_flags(flags), **_from_assignments(flags["assignments"])}
+    cfg = settings.pop("cfg", None)
+    device = resolve_device(settings.get("device", "auto"))
+    if settings.get("precision", "auto") == "auto":
+        settings["precision"] = best_precision(device)
+    settings.setdefault("data.path", None)
+    if settings["data.path"] is None:
+        settings["data.path"] = _avatars(cfg)
+    settings["data.path"] = str(Path(settings["data.path"]).resolve())
+    data = data_config({k: settings.pop(k) for k in list(settings) if k.startswith("data.")})
+    dataset = open_dataset(data, settings.get("seed", 0))
+    config = from_preset(
+        cfg or _default_cfg(dataset.resolution, device.type),
+        data=data,
+        resolution=dataset.resolution,
+        channels=dataset.channels,
+        label_dim=dataset.label_dim,
+        changes=settings,
+    )
+    return config, dataset
+
+
+def _resumed(run: Path, flags: dict[str, Any]) -> TrainConfig:
+    """The configuration that `run` was started with; only its length and its machine may change."""
+    from stylegan.training.config import read_config
+
+    given = {k for k, v in flags.items() if v not in (None, ())}
+    refused = given - {"kimg", "device"}
+    if refused:
+        names = ", ".join("--" + name.removesuffix("_file").replace("_", "-") for name in sorted(refused))
+        raise click.UsageError(f"--resume keeps the settings of the run; leave out {names}, or start a new run.")
+    changes = {name: flags[name] for name in given}
+    return read_config(run / "config.json").model_copy(update=changes)
+
+
+def _from_flags(flags: dict[str, Any]) -> dict[str, Any]:
+    settings = {setting: flags[flag] for flag, setting in SETTINGS.items() if flags[flag] is not None}
+    for flag, names in (
+        ("cfg", ["cfg"]),
+        ("data", ["data.path"]),
+        ("lr", ["g_lr", "d_lr"]),
+        ("cbase", ["generator.channel_base", "discriminator.channel_base"]),
+        ("cmax", ["generator.channel_max", "discriminator.channel_max"]),
+    ):
+        if flags[flag] is not None:
+            settings |= dict.fromkeys(names, flags[flag])
+    return settings
+
+
+def _from_file(path: Path | None) -> dict[str, Any]:
+    """Settings by dotted name, from YAML with groups; the config.json of a run is such a file too."""
+    if path is None:
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} is not readable YAML: {str(error).splitlines()[0]}.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold settings such as `batch: 16`, got {type(content).__name__}.")
+    settings: dict[str, Any] = {}
+    for name, value in content.items():
+        settings |= {f"{name}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
+    return settings
+
+
+def _from_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
+    settings = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"expected NAME=VALUE such as batch=16, got {assignment!r}.", param_hint="--set")
+        settings[name.strip()] = yaml.safe_load(value)
+    return settings
+
+
+def _avatars(cfg: str | None) -> Path:
+    """The embedded faces at the resolution that the preset wants, prepared once into the cache folder."""
+    from stylegan.data.dataset import default_cache
+    from stylegan.data.prepare import prepare
+    from stylegan.data.samples import avatars
+    from stylegan.networks.presets import PRESETS
+
+    resolution = PRESETS[cfg].resolution if cfg in PRESETS else None
+    if resolution in (None, 64):
+        return avatars()
+    path = default_cache() / "data" / f"avatars{resolution}.zip"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        prepare(avatars(), path, resolution=resolution)
+    return path
+
+
+def _default_cfg(resolution: int, device: str) -> str:
+    return {32: "cpu32", 64: "cpu64"}.get(resolution, "auto") if device == "cpu" else "auto"
+
+
+def _run(config: TrainConfig, dataset: Dataset, run: Path | None, outdir: Path) -> None:
+    """Train, show the ticks, stop on a signal. Leaves by SystemExit with the signal's conventional code."""
+    from stylegan.checkpoints.native import newest_snapshot
+    from stylegan.training.loop import train
+    from stylegan.training.run_folder import new_run_folder
+
+    if run is None:
+        run = new_run_folder(outdir, config, dataset.name)
+        headline = f"New run in {run}"
+    else:
+        snapshot = newest_snapshot(run)
+        headline = f"Going on with {run} from " + (f"{snapshot.name} kimg" if snapshot else "the start")
+    size = f"{dataset.resolution}x{dataset.resolution}, {dataset.channels} channel{'s' * (dataset.channels > 1)}"
+    headline += (
+        f"\n{len(dataset):,} pictures of {size}; cfg {config.cfg}, batch {config.batch}, gamma {config.r1_gamma:g}, "
+        f"{config.precision}, {config.kimg:g} kimg. Ctrl-C stops with a snapshot."
+    )
+    stop, received = threading.Event(), []
+
+    def on_signal(number: int, frame: Any) -> None:
+        if stop.is_set():  # asked twice: at once
+            raise KeyboardInterrupt
+        received.append(number)
+        stop.set()
+        click.echo("\nStopping after this step ...", err=True)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    with (run / "log.txt").open("a", encoding="utf-8") as log, _progress(config) as show:
+        log.write(headline + "\n")
+        click.echo(headline)
+        for tick in train(config, run, dataset=dataset, stop=stop):
+            log.write(tick_line(tick) + "\n")
+            log.flush()
+            show(tick)
+    if received:
+        click.echo(f"Stopped. Go on with: stylegan train --resume {run}", err=True)
+        sys.exit(128 + received[0])
+    click.echo(f"Done. Draw pictures with: stylegan generate --network {run} --seeds 0-31 --grid auto --trunc 0.7")
+
+
+class _progress:
+    """A way to show ticks: a live bar on a terminal, the official tick line elsewhere."""
+
+    def __init__(self, config: TrainConfig):
+        self.console = Console()
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=self.console,
+        )
+        self.config = config
+
+    def __enter__(self) -> Callable[[Tick], None]:
+        if not self.console.is_terminal:
+            return lambda tick: click.echo(tick_line(tick))
+        self.bar.start()
+        task = self.bar.add_task("starting", total=self.config.kimg * 1000)
+
+        def show(tick: Tick) -> None:
+            speed = f"{1000 / tick.sec_per_kimg:.0f} pictures/s"
+            self.bar.update(task, completed=tick.nimg, description=f"{tick.nimg / 1000:.1f} kimg, {speed}")
+            if tick.grid is not None:
+                self.bar.console.print(f"{tick.nimg / 1000:8.1f} kimg  wrote {tick.grid}", highlight=False)
+
+        return show
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+
+def tick_line(tick: Tick) -> str:
+    """The line that the official trainers print, which scripts read."""
+    return "  ".join(
+        [
+            f"tick {tick.tick:<5d}",
+            f"kimg {tick.nimg / 1000:<8.1f}",
+            f"time {_duration(tick.seconds):<12s}",
+            f"sec/tick {tick.tick_seconds:<7.1f}",
+            f"sec/kimg {tick.sec_per_kimg:<7.2f}",
+            f"maintenance {tick.maintenance_seconds:<6.1f}",
+            f"cpumem {tick.cpu_gb:<6.2f}",
+            f"gpumem {tick.gpu_gb:<6.2f}",
+        ]
+    ).rstrip()
+
+
+def _duration(seconds: float) -> str:
+    s = round(seconds)
+    if s < 60:
+        return f"{s}s"
+    if s < 3600:
+        return f"{s // 60}m {s % 60:02d}s"
+    if s < 86400:
+        return f"{s // 3600}h {s // 60 % 60:02d}m {s % 60:02d}s"
+    return f"{s // 86400}d {s // 3600 % 24:02d}h {s // 60 % 60:02d}m"

@@ -1,0 +1,194 @@
+"""The reader: a data set as one uint8 array of pictures, mapped from a cache file, and the labels beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stylegan.data.labels import label_table
+from stylegan.data.sources import Source, open_source
+from stylegan.errors import DataError
+
+# Without a writable cache, the pictures may take this much memory; 4 GB is 80,000 colour pictures of 128x128.
+_MAX_BYTES_IN_MEMORY = 4 << 30
+
+
+def to_float(images: torch.Tensor) -> torch.Tensor:
+    """uint8 pictures of any shape, 0 ... 255 -> float32 of the same shape, -1 ... 1, as networks take them."""
+    return images.float() / 127.5 - 1
+
+
+class Dataset:
+    """Equal square pictures with optional labels, in a fixed order.
+
+    The first time a set is opened, its pictures are decoded into one array in the cache folder (`$STYLEGAN_CACHE`,
+    else `~/.cache/stylegan`, there in `data/`); afterwards reading a picture is reading memory.
+
+    Args:
+        path: a zip or folder in the official format, or any source of equal square pictures (see `open_source`).
+        use_labels: read the labels; without, `label_dim` is 0.
+        max_images: use a random subset of this size, the same for the same `seed`.
+        mirror: add each picture a second time, flipped left to right, after all the others.
+        cache: another cache folder.
+    Attributes:
+        name: base name of `path` without its extension.
+        resolution: pixels per side, a power of two. channels: 1, 3 or 4.
+        label_dim: classes or length of the label vectors, counted over the whole set whatever `max_images` is.
+        class_names, label_names: what classes or values of label vectors mean; None if not known or not used.
+        fingerprint: hex digits that change when the pictures do; a zip keeps them wherever it lies.
+    Raises: DataError for a set that is missing, empty, damaged, of mixed size or channels, not square or not a
+        power of two; and when labels are asked for but are missing for all or some pictures.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        use_labels: bool = False,
+        max_images: int | None = None,
+        mirror: bool = False,
+        seed: int = 0,
+        cache: str | Path | None = None,
+    ):
+        self.path = Path(path)
+        self.name = self.path.resolve().stem
+        with open_source(self.path) as source:
+            if not source.names:
+                raise DataError(f"{path} holds no pictures; make a data set of yours with `stylegan dataset`.")
+            labels = source.labels() if use_labels else None
+            if use_labels and labels is None:
+                raise DataError(f"{path} has no labels; add a dataset.json with labels, or train without them.")
+            self._labels = label_table(labels, source.names, str(path)) if labels else None
+            self.fingerprint = source.fingerprint()
+            self._pixels = _cached_pixels(source, Path(cache or default_cache()) / "data" / f"{self.fingerprint}.npy")
+        self.class_names = labels.class_names if labels else None
+        self.label_names = labels.label_names if labels else None
+        self.label_dim = self._labels.label_dim if self._labels else 0
+        _, self.channels, self.resolution, _ = self._pixels.shape
+        subset = _subset(len(self._pixels), max_images, seed)
+        self._index = np.concatenate([subset, subset]) if mirror else subset
+        self._flipped = np.arange(len(self._index)) >= len(subset)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def image(self, i: int) -> torch.Tensor:
+        """Picture i as uint8 [C, H, W]."""
+        return self.images([i])[0]
+
+    def label(self, i: int) -> torch.Tensor:
+        """Label of picture i as float32 [label_dim], one-hot for classes."""
+        return self.labels([i])[0]
+
+    def images(self, indices: Sequence[int] | np.ndarray | torch.Tensor) -> torch.Tensor:
+        """N pictures, each index in [0, len(self)), as uint8 [N, C, H, W] that is free to be changed."""
+        at = np.asarray(indices, np.int64)
+        pixels = self._pixels[self._index[at]]
+        flipped = self._flipped[at]
+        if flipped.any():
+            pixels[flipped] = pixels[flipped][..., ::-1]
+        return torch.from_numpy(pixels)
+
+    def labels(self, indices: Sequence[int] | np.ndarray | torch.Tensor) -> torch.Tensor:
+        """Labels of N pictures as float32 [N, label_dim]; [N, 0] without labels."""
+        at = np.asarray(indices, np.int64)
+        if self._labels is None:
+            return torch.zeros(len(at), 0)
+        return torch.from_numpy(self._labels.rows(self._index[at]))
+
+
+def default_cache() -> Path:
+    """The cache folder: `$STYLEGAN_CACHE`, else `~/.cache/stylegan`. Nothing in it is ever missed."""
+    return Path(os.environ.get("STYLEGAN_CACHE") or Path.home() / ".cache" / "stylegan")
+
+
+def _subset(n: int, max_images: int | None, seed: int) -> np.ndarray:
+    """Picture numbers, int64 and sorted, as the official loader chooses them."""
+    index = np.arange(n, dtype=np.int64)
+    if max_images is not None and max_images < n:
+        np.random.RandomState(seed % 2**32).shuffle(index)
+        index = np.sort(index[:max_images])
+    return index
+
+
+def _cached_pixels(source: Source, file: Path) -> np.ndarray:
+    """uint8 [n, C, H, W], mapped from `file`, which is made first if it is not there or damaged."""
+    n = len(source.names)
+    pixels = _mapped(file, n)
+    if pixels is not None:
+        return pixels
+    stream = _decoded(source)
+    first = next(stream)
+    shape = (n, *first.shape)
+    try:
+        _write_npy(file, shape, first, stream)
+    except OSError as error:
+        if n * first.nbytes > _MAX_BYTES_IN_MEMORY:
+            raise DataError(
+                f"the cache of {source.path} needs {n * first.nbytes / 1e9:.1f} GB, which cannot be written to "
+                f"{file.parent} ({error.strerror}); set STYLEGAN_CACHE to a folder with more room."
+            ) from error
+        return np.stack(list(_decoded(source)))
+    return np.load(file, mmap_mode="r")
+
+
+def _mapped(file: Path, n: int) -> np.ndarray | None:
+    try:
+        pixels = np.load(file, mmap_mode="r")
+    except (OSError, ValueError, EOFError):  # not there, cut short or no .npy
+        return None
+    fits = pixels.dtype == np.uint8 and pixels.ndim == 4 and len(pixels) == n
+    return pixels if fits else None
+
+
+def _write_npy(file: Path, shape: tuple[int, ...], first: np.ndarray, rest: Iterator[np.ndarray]) -> None:
+    # Plain writes and no memory map: on a full disk a write raises, while a map would kill the process.
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as out:
+            np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
+            out.write(first.tobytes())
+            for pixels in rest:
+                out.write(pixels.tobytes())
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _decoded(source: Source) -> Iterator[np.ndarray]:
+    """Each picture as uint8 [C, H, W], all of the shape of the first."""
+    expected: tuple[int, ...] = ()
+    for name in source.names:
+        try:
+            img = source.picture(name)
+        except DataError as error:
+            raise DataError(f"{name} of {source.path} is damaged: {error}; mend it with `stylegan dataset`.") from error
+        if not expected:
+            _require_square_power_of_two(img, f"{name} of {source.path}")
+            expected = img.shape
+        if img.shape != expected:
+            raise DataError(
+                f"{name} of {source.path} is {_describe(img.shape)}, but {source.names[0]} is {_describe(expected)}; "
+                "make them equal with `stylegan dataset`."
+            )
+        yield img.transpose(2, 0, 1)
+
+
+def _require_square_power_of_two(img: np.ndarray, name: str) -> None:
+    height, width, _ = img.shape
+    if width != height:
+        raise DataError(f"{name} is {width}x{height}, not square; make it so with `stylegan dataset`.")
+    if width < 4 or width & (width - 1):
+        raise DataError(
+            f"{name} is {width}x{height}, and {width} is no power of two from 4 on; resize with `stylegan dataset`."
+        )
+
+
+def _describe(shape: tuple[int, ...]) -> str:
+    height, width, channels = shape
+    return f"{width}x{height} with {channels} channel{'s' if channels > 1 else ''}"

@@ -1,0 +1,104 @@
+"""One picture file -> pixels. Whatever is wrong with the file becomes one clause that a report can print."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from stylegan.errors import DataError
+
+# Named one by one: Pillow would also try formats that start other programs (EPS) or have no signature at all.
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+EXTENSIONS = {".bmp", ".gif", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".png"} | {
+    ".pbm", ".pgm", ".ppm", ".pnm", ".tif", ".tiff", ".webp"
+}  # fmt: skip
+MAX_PIXELS = 89_478_485  # Pillow's own line between a photo and a decompression bomb
+
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
+_DEEP_GREY = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture file says about itself before its pixels are decoded."""
+
+    width: int
+    height: int
+    channels: int  # 1 grey, 3 RGB, 4 RGBA: what `read_picture` will return
+
+
+def read_header(file: Path | BinaryIO) -> Header:
+    """Look at a picture without decoding it.
+
+    Raises: DataError as `read_picture` does, for all that shows in the header.
+    """
+    with _opened(file) as image:
+        return Header(image.width, image.height, _channels(image))
+
+
+def read_picture(file: Path | BinaryIO) -> np.ndarray:
+    """Decode the first frame of a picture, turned upright as its EXIF orientation says.
+
+    Grey stays grey, 16-bit grey is scaled to 8 bits, a palette becomes RGB, transparency of any kind becomes an
+    alpha channel, and all other colour spaces (CMYK, YCbCr, Lab) become RGB.
+
+    Args:
+        file: a path or a seekable binary file in one of `FORMATS`.
+    Returns: [H, W, C] uint8 with C = 1, 3 or 4.
+    Raises: DataError if it is no picture, truncated, damaged, floating-point or has more than `MAX_PIXELS`.
+        The message is a clause about "it", for the caller to put the file's name before.
+    """
+    with _opened(file) as image:
+        channels = _channels(image)
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        if image.mode in _DEEP_GREY:
+            return _eight_bits(np.asarray(image))[:, :, None]
+        mode = _MODES[channels]
+        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+        return pixels.reshape(*pixels.shape[:2], channels)
+
+
+@contextmanager
+def _opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
+    with warnings.catch_warnings():
+        # Pillow warns about odd EXIF and large pictures; neither is news, since the outcome is reported anyway.
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(file, formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise DataError(f"it has {image.width}x{image.height} pixels, more than the limit of {MAX_PIXELS}")
+                yield image
+        except DataError:
+            raise
+        except UnidentifiedImageError:
+            raise DataError(f"it is empty, damaged or not one of {', '.join(FORMATS)}") from None
+        except Image.DecompressionBombError:
+            raise DataError(f"it has more than the limit of {MAX_PIXELS} pixels") from None
+        except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
+            raise DataError(f"it cannot be read ({error or type(error).__name__})") from error
+
+
+def _channels(image: Image.Image) -> int:
+    if image.mode == "F":
+        raise DataError("it holds floating-point pixels, whose black and white are not known; save it with 8 bits")
+    if image.mode in _DEEP_GREY:
+        return 1
+    if image.mode in _WITH_ALPHA or "transparency" in image.info:
+        return 4
+    return 1 if image.mode in ("1", "L") else 3
+
+
+def _eight_bits(grey: np.ndarray) -> np.ndarray:
+    # Mode I is 32 bits wide, but the formats that hold pictures (PNG, PGM) fill 16 of them.
+    if grey.min() < 0 or grey.max() > 65535:
+        raise DataError("it holds 32-bit pixels, whose black and white are not known; save it with 8 or 16 bits")
+    return ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 65535 = 255 * 257, rounded to nearest

@@ -1,0 +1,291 @@
+"""Pictures as people have them -> a checked data set in the official format, and a list of what was left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from stylegan.data.labels import LabelList, class_folders, folder_classes, label_table
+from stylegan.data.pictures import Header
+from stylegan.data.sources import Source, open_source
+from stylegan.data.transforms import TRANSFORMS, Transform, keep_exact, to_channels
+from stylegan.data.writer import DatasetWriter
+from stylegan.errors import ConfigError, DataError
+
+LABELS = ("auto", "json", "folders", "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig:
+    """What to make of which pictures; `prepare` explains each."""
+
+    source: Path
+    dest: Path
+    resolution: int | tuple[int, int] | None = None
+    transform: str | None = None
+    max_images: int | None = None
+    labels: str = "auto"
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        if self.transform not in TRANSFORMS:
+            known = ", ".join(name for name in TRANSFORMS if name)
+            raise ConfigError(f"transform must be one of {known}, got {self.transform!r}.")
+        if self.labels not in LABELS:
+            raise ConfigError(f"labels must be one of {', '.join(LABELS)}, got {self.labels!r}.")
+        if self.max_images is not None and self.max_images < 1:
+            raise ConfigError(f"max_images must be at least 1, got {self.max_images}.")
+        if self.size is None:
+            if self.transform is not None:
+                raise ConfigError(f"the transform {self.transform} needs a resolution, for example 256x256.")
+            return
+        width, height = self.size
+        if not _is_power_of_two(width):
+            raise ConfigError(f"resolution must be a power of two and at least 4, got {width}x{height}.")
+        if height != width and not (self.transform == "center-crop-wide" and 0 < height < width):
+            raise ConfigError(
+                f"resolution must be square, got {width}x{height}; only center-crop-wide takes a smaller height."
+            )
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(width, height) in pixels, None to take the most common size of the source."""
+        return (self.resolution, self.resolution) if isinstance(self.resolution, int) else self.resolution
+
+
+@dataclass(frozen=True)
+class PrepareReport:
+    """What became of the files of a source."""
+
+    dest: Path
+    used: int  # pictures written
+    resolution: int  # pixels per side
+    channels: int  # 1 grey, 3 RGB, 4 RGBA
+    label_dim: int  # number of classes or length of a label vector, 0 without labels
+    left_out: tuple[tuple[str, str], ...]  # (name, reason) of each file that could not be used, by name
+    not_needed: int  # pictures not looked into, because max_images was reached
+
+
+@dataclass(frozen=True)
+class PrepareStep:
+    """Progress after one file. A picture is met twice: its header, to find what fits all, then its pixels."""
+
+    done: int
+    total: int
+    left_out: tuple[str, str] | None = None  # (name, reason) if the file cannot be used
+    report: PrepareReport | None = None  # on the last step only
+
+
+Steps = Iterator[PrepareStep]
+
+
+def prepare(
+    source: str | Path,
+    dest: str | Path,
+    *,
+    resolution: int | tuple[int, int] | None = None,
+    transform: str | None = None,
+    max_images: int | None = None,
+    labels: str = "auto",
+    strict: bool = False,
+) -> PrepareReport:
+    """Turn a folder, zip or IDX file of pictures into a data set of equal square pictures in the official format.
+
+    A file that cannot be used is left out and named in the report; it never stops the others. Pictures stand in
+    the order of their names. The set has an alpha channel if more than half of the pictures have one, else three
+    channels if any picture has colour, else one. Pictures with fewer channels are filled up; those with alpha lose
+    it where it is opaque everywhere, and are left out where not.
+
+    Args:
+        source: see `open_source`. Pictures of an IDX file come padded from 28x28 to 32x32.
+        dest: a new name; ending in .zip it is an uncompressed zip, else a folder.
+        resolution: pixels per side, a power of two >= 4; (width, height) for center-crop-wide. None takes the most
+            common square power-of-two size and leaves pictures of other sizes out.
+        transform: None takes square pictures only, "center-crop" the middle of any, "center-crop-wide" keeps wide
+            pictures wide between black bars.
+        max_images: stop after so many usable pictures; with class folders they are taken from each in turn.
+        labels: "json" from the source's `dataset.json` (or the labels file beside an IDX file), "folders" from class
+            sub-folders, "none", or "auto": the first of these that there is.
+        strict: raise DataError at the first file that cannot be used.
+    Raises: ConfigError for settings that make no sense, DataError for a source that is missing, holds nothing
+        usable or labels only some pictures, OutputError if `dest` is taken or cannot be written.
+    """
+    config = PrepareConfig(
+        source=Path(source),
+        dest=Path(dest),
+        resolution=resolution,
+        transform=transform,
+        max_images=max_images,
+        labels=labels,
+        strict=strict,
+    )
+    *_, last = prepare_steps(config)
+    assert last.report is not None
+    return last.report
+
+
+def prepare_steps(config: PrepareConfig) -> Steps:
+    """`prepare` one file at a time, for whoever shows progress. The last step carries the report."""
+    _refuse_overlap(config.source, config.dest)
+    # The writer comes first, so that a destination that is taken is told at once and not after a long scan.
+    with open_source(config.source) as source, DatasetWriter(config.dest) as writer:
+        listed = _listed_labels(source, config)
+        tally = _Tally(total=2 * len(source.names) + len(source.ignored), strict=config.strict)
+        headers: dict[str, Header] = {}
+        yield from _scan(source, config, tally, headers)
+        plan = _plan(headers, config, listed)
+        yield from _write(source, plan, config, tally, writer)
+        labels = _final_labels(listed, tally.written, config)
+        writer.finish(labels.to_json() if labels else {"labels": None})
+    yield PrepareStep(
+        tally.total,
+        tally.total,
+        report=PrepareReport(
+            dest=config.dest,
+            used=len(tally.written),
+            resolution=plan.width,
+            channels=plan.channels,
+            label_dim=label_table(labels, list(labels.by_name), str(config.dest)).label_dim if labels else 0,
+            left_out=tuple(sorted(tally.left_out.items())),
+            not_needed=len(source.names) + len(source.ignored) - len(tally.written) - len(tally.left_out),
+        ),
+    )
+
+
+@dataclass
+class _Tally:
+    total: int
+    strict: bool
+    done: int = 0
+    left_out: dict[str, str] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)  # name in the source -> name in the set
+
+    def step(self) -> PrepareStep:
+        self.done += 1
+        return PrepareStep(self.done, self.total)
+
+    def leave_out(self, name: str, reason: str) -> PrepareStep:
+        if self.strict:
+            raise DataError(f"{name} cannot be used: {reason}.")
+        self.left_out[name] = reason
+        return replace(self.step(), left_out=(name, reason))
+
+
+def _scan(source: Source, config: PrepareConfig, tally: _Tally, headers: dict[str, Header]) -> Steps:
+    """Fill `headers` with those of the pictures that may be usable."""
+    for name, reason in source.ignored:
+        yield tally.leave_out(name, reason)
+    folders = class_folders(source.names) if config.labels == "folders" else {}
+    for name in source.names:
+        try:
+            if folders and folders[name] is None:
+                raise DataError("it lies in no class folder")
+            headers[name] = source.header(name)
+        except DataError as error:
+            yield tally.leave_out(name, str(error))
+        else:
+            yield tally.step()
+    if not headers:
+        raise DataError(_nothing_usable(config.source, tally.left_out))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    names: list[str]  # in the order to write them
+    width: int
+    height: int
+    channels: int
+    fit: Transform
+
+
+def _plan(headers: Mapping[str, Header], config: PrepareConfig, listed: LabelList | None) -> _Plan:
+    """What all pictures have to become, found from all headers so that no single picture decides."""
+    names = list(headers)
+    if config.max_images is not None and listed is None and config.labels != "none" and folder_classes(names):
+        names = _in_turns(names)
+    counts = Counter(header.channels for header in headers.values())
+    channels = 4 if 2 * counts[4] > len(names) else 1 if counts[1] == len(names) else 3
+    if config.size is not None:
+        return _Plan(names, *config.size, channels, TRANSFORMS[config.transform])
+    side = _common_side(headers, config.source)
+    return _Plan(names, side, side, channels, keep_exact)
+
+
+def _write(source: Source, plan: _Plan, config: PrepareConfig, tally: _Tally, writer: DatasetWriter) -> Steps:
+    for name in plan.names:
+        try:
+            img = to_channels(plan.fit(source.picture(name), plan.width, plan.height), plan.channels)
+        except DataError as error:
+            yield tally.leave_out(name, str(error))
+            continue
+        tally.written[name] = writer.add(img)
+        yield tally.step()
+        if len(tally.written) == config.max_images:
+            return
+    if not tally.written:
+        raise DataError(_nothing_usable(config.source, tally.left_out))
+
+
+def _listed_labels(source: Source, config: PrepareConfig) -> LabelList | None:
+    """The labels that come with the source, checked before any work is done; None if none are wanted or there."""
+    if config.labels not in ("auto", "json"):
+        return None
+    labels = source.labels()
+    if labels is not None and source.names:
+        label_table(labels, source.names, f"dataset.json of {source.path}")
+    elif config.labels == "json":
+        raise DataError(f"{source.path} comes with no labels; add a dataset.json that has them.")
+    return labels
+
+
+def _final_labels(listed: LabelList | None, written: Mapping[str, str], config: PrepareConfig) -> LabelList | None:
+    """The labels of the written pictures by their new names."""
+    labels = listed
+    if labels is None and config.labels in ("auto", "folders"):
+        labels = folder_classes(list(written))
+    if labels is None:
+        if config.labels == "folders":
+            raise DataError(f"the usable pictures of {config.source} lie in fewer than two class folders.")
+        return None
+    return replace(labels, by_name={new: labels.by_name[old] for old, new in written.items()})
+
+
+def _common_side(headers: Mapping[str, Header], source: Path) -> int:
+    sides = Counter(h.width for h in headers.values() if h.width == h.height and _is_power_of_two(h.width))
+    if not sides:
+        name, header = next(iter(headers.items()))
+        raise DataError(
+            f"no picture of {source} is square with a power of two as its side ({name} is {header.width}x"
+            f"{header.height}); give a resolution, and the transform center-crop if they are not square."
+        )
+    return max(sides, key=lambda side: (sides[side], side))
+
+
+def _in_turns(names: Sequence[str]) -> list[str]:
+    """The first of each class, then the second of each: so the first few are not all of one class."""
+    folders = class_folders(names)
+    seen: Counter[str | None] = Counter()
+    rank = {}
+    for name in names:
+        rank[name] = seen[folders[name]]
+        seen[folders[name]] += 1
+    return sorted(names, key=lambda name: (rank[name], name))
+
+
+def _nothing_usable(source: Path, left_out: Mapping[str, str]) -> str:
+    if not left_out:
+        return f"{source} is empty; give a folder, zip or IDX file that holds pictures."
+    name, reason = next(iter(left_out.items()))
+    return f"{source} holds no usable picture: all {len(left_out)} files were left out, for example {name}: {reason}."
+
+
+def _refuse_overlap(source: Path, dest: Path) -> None:
+    inside, outer = dest.resolve(), source.resolve()
+    if inside == outer or outer in inside.parents:
+        raise ConfigError(f"the destination {dest} lies in the source {source}; choose a place outside it.")
+
+
+def _is_power_of_two(side: int) -> bool:
+    return side >= 4 and side & (side - 1) == 0

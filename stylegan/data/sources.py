@@ -1,0 +1,237 @@
+"""Where pictures come from: a folder, a zip or an IDX file, each a sorted list of names with pictures and labels."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from stylegan.data.idx import is_idx, read_idx
+from stylegan.data.labels import LabelList, parse_dataset_json
+from stylegan.data.pictures import EXTENSIONS, Header, read_header, read_picture
+from stylegan.errors import DataError
+
+DATASET_JSON = "dataset.json"
+_MAX_MEMBER_BYTES = 1 << 30  # a zip member that unpacks to more is a bomb
+
+
+class Source(ABC):
+    """Pictures in a fixed order.
+
+    Attributes:
+        path: where it was opened.
+        names: the pictures, relative names with "/", sorted as strings.
+        ignored: (name, reason) of files that are not even candidates.
+    """
+
+    path: Path
+    names: list[str]
+    ignored: list[tuple[str, str]]
+
+    @abstractmethod
+    def header(self, name: str) -> Header:
+        """Size and channels of a picture. Raises DataError with a clause that says what is wrong with it."""
+
+    @abstractmethod
+    def picture(self, name: str) -> np.ndarray:
+        """A picture as uint8 [H, W, C]. Raises DataError with a clause that says what is wrong with it."""
+
+    @abstractmethod
+    def labels(self) -> LabelList | None:
+        """The labels that come with the pictures, None without. Raises DataError if they are malformed."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change when the pictures do, found without reading them."""
+
+    def close(self) -> None:  # noqa: B027 - most sources hold nothing open
+        """Let go of open files."""
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def open_source(path: str | Path) -> Source:
+    """Open a folder of pictures (any depth), a zip of pictures, or an IDX file of pictures (plain or gzipped).
+
+    Raises: DataError if there is nothing at `path`, or it is none of the three.
+    """
+    path = Path(path)
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return FolderSource(path)
+        if stat.S_ISREG(mode) and zipfile.is_zipfile(path):
+            return ZipSource(path)
+        if stat.S_ISREG(mode) and is_idx(path):
+            return IdxSource(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"there is nothing at {path}; give a folder, a zip or an IDX file of pictures.") from None
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be opened ({error}).") from error
+    raise DataError(f"{path} is neither a folder, nor a zip, nor an IDX file of pictures.")
+
+
+class FolderSource(Source):
+    """Every picture below a folder. Links to folders are followed, but no folder is entered twice."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        unreadable: list[tuple[str, str]] = []
+        self._stats = {name: (info.st_size, info.st_mtime_ns) for name, info in _walk(path, unreadable)}
+        self.names, self.ignored = _sort_out(self._stats)
+        self.ignored = sorted(self.ignored + unreadable)
+
+    def header(self, name: str) -> Header:
+        return read_header(self.path / name)
+
+    def picture(self, name: str) -> np.ndarray:
+        return read_picture(self.path / name)
+
+    def labels(self) -> LabelList | None:
+        if DATASET_JSON not in self._stats:
+            return None
+        file = self.path / DATASET_JSON
+        try:
+            return parse_dataset_json(file.read_bytes(), str(file))
+        except OSError as error:
+            raise DataError(f"{file} cannot be read ({error}).") from error
+
+    def fingerprint(self) -> str:
+        # The place counts too: two sets unpacked from archives can agree in all names, sizes and times.
+        return _digest([str(self.path.resolve()), *(f"{name} {self._stats[name]}" for name in self.names)])
+
+
+class ZipSource(Source):
+    """Every picture in a zip, read in place: nothing is unpacked to disk, so no name in it can do harm."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._zip = zipfile.ZipFile(path)
+        self._members = {info.filename: info for info in self._zip.infolist() if not info.is_dir()}
+        self.names, self.ignored = _sort_out(self._members)
+
+    def header(self, name: str) -> Header:
+        return read_header(self._open(name))
+
+    def picture(self, name: str) -> np.ndarray:
+        return read_picture(self._open(name))
+
+    def labels(self) -> LabelList | None:
+        if DATASET_JSON not in self._members:
+            return None
+        where = f"{DATASET_JSON} of {self.path}"
+        try:
+            return parse_dataset_json(self._open(DATASET_JSON).getvalue(), where)
+        except DataError as error:
+            raise error if where in str(error) else DataError(f"{where}: {error}.") from error
+
+    def fingerprint(self) -> str:
+        return _digest(f"{name} {self._members[name].CRC}" for name in self.names)
+
+    def close(self) -> None:
+        self._zip.close()
+
+    def _open(self, name: str) -> io.BytesIO:
+        member = self._members[name]
+        if member.file_size > _MAX_MEMBER_BYTES:
+            raise DataError(f"it unpacks to {member.file_size} bytes, more than the limit of {_MAX_MEMBER_BYTES}")
+        try:
+            return io.BytesIO(self._zip.read(member))
+        except Exception as error:  # wrong checksum, password, unknown compression: zipfile has one type for each
+            raise DataError(f"it cannot be unpacked ({error or type(error).__name__})") from error
+
+
+class IdxSource(Source):
+    """The grey pictures of an IDX file, with the labels of the file beside it when there is one.
+
+    Pictures of 28x28 (MNIST and its relatives) get 2 black pixels on each side, as is usual, and become 32x32.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._pictures = read_idx(path)
+        if self._pictures.ndim != 3:
+            raise DataError(f"{path} holds labels; give the file of pictures, whose name has images-idx3 in it.")
+        if self._pictures.shape[1:] == (28, 28):
+            self._pictures = np.pad(self._pictures, ((0, 0), (2, 2), (2, 2)))
+        self.names = [f"{index:08d}" for index in range(len(self._pictures))]
+        self.ignored = []
+
+    def header(self, name: str) -> Header:
+        _, height, width = self._pictures.shape
+        return Header(width, height, channels=1)
+
+    def picture(self, name: str) -> np.ndarray:
+        return self._pictures[int(name), :, :, None]
+
+    def labels(self) -> LabelList | None:
+        file = self.path.with_name(self.path.name.replace("images-idx3", "labels-idx1"))
+        if file == self.path or not file.is_file():
+            return None
+        classes = read_idx(file)
+        if classes.shape != (len(self.names),):
+            raise DataError(f"{file} holds {len(classes)} labels for the {len(self.names)} pictures of {self.path}.")
+        return LabelList(dict(zip(self.names, classes.tolist(), strict=True)))
+
+    def fingerprint(self) -> str:
+        info = self.path.stat()
+        return _digest([str(self.path.resolve()), f"{info.st_size} {info.st_mtime_ns}"])
+
+
+def _walk(root: Path, unreadable: list[tuple[str, str]]) -> Iterable[tuple[str, os.stat_result]]:
+    """Each regular file below `root` with its relative name; what cannot be looked at goes to `unreadable`."""
+
+    def note(error: OSError) -> None:
+        unreadable.append((os.path.relpath(error.filename, root), f"it cannot be opened ({error.strerror})"))
+
+    entered = set()
+    for folder, subfolders, files in os.walk(root, followlinks=True, onerror=note):
+        entered.add(os.path.realpath(folder))
+        # Sorted, so that of two links to one folder always the same one is followed; entered ones end link loops.
+        subfolders[:] = [s for s in sorted(subfolders) if os.path.realpath(os.path.join(folder, s)) not in entered]
+        for file in files:
+            path = os.path.join(folder, file)
+            try:
+                info = os.stat(path)
+            except OSError as error:
+                note(error)
+                continue
+            name = os.path.relpath(path, root).replace(os.sep, "/")
+            if stat.S_ISREG(info.st_mode):
+                yield name, info
+            else:
+                unreadable.append((name, "it is a device or a pipe, not a file"))
+
+
+def _sort_out(files: Iterable[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Sorted names of those that look like pictures, and the others with the reason."""
+    pictures, others = [], []
+    for name in sorted(files):
+        extension = os.path.splitext(name)[1].lower()
+        if extension in EXTENSIONS:
+            pictures.append(name)
+        elif name.endswith("/" + DATASET_JSON):
+            others.append((name, f"only a {DATASET_JSON} beside the outermost pictures is read"))
+        elif "idx3-ubyte" in name:
+            others.append((name, "it is an IDX file; give it as the source itself"))
+        elif name != DATASET_JSON:
+            others.append((name, f"it is not a picture ({extension or 'no extension'})"))
+    return pictures, others
+
+
+def _digest(lines: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line.encode("utf-8", "surrogateescape") + b"\n")
+    return digest.hexdigest()[:16]

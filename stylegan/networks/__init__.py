@@ -1,0 +1,1 @@
+"""What the papers draw: one generation a file."""

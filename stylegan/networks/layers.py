@@ -1,0 +1,100 @@
+"""Layers with equalised learning rate, shared by the generations.
+
+Weights are drawn from N(0, 1) and scaled at run time, so that Adam's steps have the same relative size in every
+layer. ProGAN Sec. 4.1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylegan.ops import bias_act, resample_conv2d, setup_filter
+from stylegan.ops.bias_act import ACTIVATIONS
+
+
+class EqualizedLinear(nn.Module):
+    """act(x @ W.t() + b) with W scaled by lr_multiplier / sqrt(in_features).
+
+    x [N, in_features] -> [N, out_features], in the dtype of x. A `lr_multiplier` below one slows learning.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        activation: str = "linear",
+        lr_multiplier: float = 1.0,
+        bias_init: float = 0.0,
+    ):
+        super().__init__()
+        self.activation = activation
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full([out_features], float(bias_init)))
+        self.weight_gain = lr_multiplier / math.sqrt(in_features)
+        self.bias_gain = lr_multiplier
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = (self.weight * self.weight_gain).to(x.dtype), (self.bias * self.bias_gain).to(x.dtype)
+        return bias_act(F.linear(x, weight, bias), act=self.activation)
+
+
+class EqualizedConv2d(nn.Module):
+    """act(conv(x, W) + b) with W scaled by 1 / sqrt(fan in), optionally resampling.
+
+    x [N, I, H, W] -> [N, O, H*up/down, W*up/down], in the dtype of x. A layer that is not `trainable` keeps its
+    weights as buffers (Freeze-D) under the same names.
+    """
+
+    resample_filter: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        bias: bool = True,
+        activation: str = "linear",
+        up: int = 1,
+        down: int = 1,
+        resample_filter: Sequence[float] = (1, 3, 3, 1),
+        conv_clamp: float | None = None,
+        trainable: bool = True,
+    ):
+        super().__init__()
+        self.activation = activation
+        self.up, self.down = up, down
+        self.conv_clamp = conv_clamp
+        self.weight_gain = 1 / math.sqrt(in_channels * kernel**2)
+        self.act_gain = ACTIVATIONS[activation][2]
+        weight = torch.randn(out_channels, in_channels, kernel, kernel)
+        bias_ = torch.zeros(out_channels) if bias else None
+        self.weight: Tensor
+        self.bias: Tensor | None
+        if trainable:
+            self.weight = nn.Parameter(weight)
+            self.bias = nn.Parameter(bias_) if bias_ is not None else None
+        else:
+            self.register_buffer("weight", weight)
+            self.register_buffer("bias", bias_)
+        self.register_buffer("resample_filter", setup_filter(resample_filter))
+
+    def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
+        """`gain` scales the output and the clamp with it: sqrt(1/2) in residual branches."""
+        x = resample_conv2d(
+            x,
+            (self.weight * self.weight_gain).to(x.dtype),
+            self.resample_filter,
+            up=self.up,
+            down=self.down,
+            padding=self.weight.shape[-1] // 2,
+            flip_weight=self.up == 1,
+        )
+        clamp = self.conv_clamp * gain if self.conv_clamp is not None else None
+        return bias_act(x, self.bias, act=self.activation, gain=self.act_gain * gain, clamp=clamp)

@@ -1,0 +1,113 @@
+"""The mapping network f: Z -> W."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from stylegan.errors import ShapeError
+from stylegan.networks.layers import EqualizedLinear
+from stylegan.ops import pixel_norm
+
+
+class MappingNetwork(nn.Module):
+    """z, optionally with a label c, to one w per synthesis layer. StyleGAN Fig. 1(b), StyleGAN2-ADA App. D.
+
+    Args:
+        z_dim, c_dim: widths of the latent and the label; 0 leaves one out.
+        w_dim: width of w.
+        num_ws: layers that w is repeated for; None returns a single w and keeps no average.
+        num_layers: fully connected layers.
+        embed_features: width of the embedded label; default w_dim.
+        layer_features: width of the hidden layers; default w_dim.
+        lr_multiplier: their learning rate relative to the rest of the network.
+        w_avg_beta: decay of the running average of w that truncation moves towards.
+    """
+
+    w_avg: Tensor
+
+    def __init__(
+        self,
+        z_dim: int,
+        c_dim: int,
+        w_dim: int,
+        num_ws: int | None,
+        *,
+        num_layers: int = 8,
+        embed_features: int | None = None,
+        layer_features: int | None = None,
+        activation: str = "lrelu",
+        lr_multiplier: float = 0.01,
+        w_avg_beta: float = 0.995,
+    ):
+        super().__init__()
+        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
+        self.num_ws, self.num_layers, self.w_avg_beta = num_ws, num_layers, w_avg_beta
+        embed = 0 if c_dim == 0 else w_dim if embed_features is None else embed_features
+        hidden = w_dim if layer_features is None else layer_features
+        widths = [z_dim + embed] + [hidden] * (num_layers - 1) + [w_dim]
+        if c_dim > 0:
+            self.embed = EqualizedLinear(c_dim, embed)
+        for i in range(num_layers):
+            layer = EqualizedLinear(widths[i], widths[i + 1], activation=activation, lr_multiplier=lr_multiplier)
+            setattr(self, f"fc{i}", layer)
+        if num_ws is not None:
+            self.register_buffer("w_avg", torch.zeros(w_dim))
+
+    def forward(
+        self,
+        z: Tensor | None,
+        c: Tensor | None = None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        update_emas: bool = False,
+    ) -> Tensor:
+        """
+        Args:
+            z: [N, z_dim] unit Gaussian; None where z_dim is 0.
+            c: [N, c_dim] labels; None or [N, 0] where c_dim is 0.
+            truncation_psi: 1 = full variety, 0 = the average picture.
+            truncation_cutoff: truncate only the first so many layers; None for all.
+            update_emas: let `w_avg` follow this batch. Only training does.
+        Returns: [N, num_ws, w_dim], or [N, w_dim] where num_ws is None; float32.
+        Raises: ShapeError for a z or c of another width.
+        """
+        x = torch.cat([pixel_norm(part) for part in self._inputs(z, c)], 1)
+        for i in range(self.num_layers):
+            x = getattr(self, f"fc{i}")(x)
+        if self.num_ws is None:
+            return x
+        if update_emas:
+            self.w_avg.copy_(x.detach().mean(0).lerp(self.w_avg, self.w_avg_beta))
+        ws = x.unsqueeze(1).repeat(1, self.num_ws, 1)
+        return truncate(ws, self.w_avg, truncation_psi, truncation_cutoff)
+
+    def _inputs(self, z: Tensor | None, c: Tensor | None) -> list[Tensor]:
+        parts = []
+        if self.z_dim > 0:
+            if z is None or z.ndim != 2 or z.shape[1] != self.z_dim:
+                raise ShapeError(f"mapping takes z [N, {self.z_dim}], got {_shape(z)}.")
+            parts.append(z.to(torch.float32))
+        if self.c_dim > 0:
+            if c is None or c.ndim != 2 or c.shape[1] != self.c_dim:
+                raise ShapeError(f"this network is conditional and takes labels c [N, {self.c_dim}], got {_shape(c)}.")
+            parts.append(self.embed(c.to(torch.float32)))
+        elif c is not None and c.shape[-1] != 0:
+            raise ShapeError(f"this network is unconditional and takes c=None, got {_shape(c)}.")
+        return parts
+
+
+def truncate(ws: Tensor, w_avg: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
+    """w_avg + psi * (w - w_avg) in the first `cutoff` layers. StyleGAN App. B.
+
+    ws [N, L, D], w_avg [D] -> [N, L, D]
+    """
+    if psi == 1:
+        return ws
+    n = ws.shape[1] if cutoff is None else cutoff
+    return torch.cat([w_avg.lerp(ws[:, :n], psi), ws[:, n:]], 1)
+
+
+def _shape(x: Tensor | None) -> str:
+    return "None" if x is None else str(list(x.shape))

@@ -1,0 +1,57 @@
+"""Which dtype a block computes in.
+
+Blocks of high resolution are marked by `num_fp16_res`; the policy says what the mark means. Everything that needs
+range or accuracy stays float32 under every policy: mapping, styles, the image, minibatch statistics and logits.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from stylegan.errors import ConfigError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = ("auto", *DTYPES)
+
+
+def block_dtype(marked: bool, precision: str, device: torch.device) -> torch.dtype:
+    """The dtype of a block's activations.
+
+    Args:
+        marked: whether the network asks for reduced precision in this block.
+        precision: "fp32", "bf16" or "fp16" for the marked blocks; "auto" is fp16 on a GPU and fp32 elsewhere.
+    """
+    if precision == "auto":
+        precision = "fp16" if device.type == "cuda" else "fp32"
+    return DTYPES[precision] if marked else torch.float32
+
+
+def check_precision(precision: str) -> str:
+    """`precision` itself, or a ConfigError that lists what there is."""
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
+    return precision
+
+
+def marked_from(img_resolution: int, num_fp16_res: int) -> int:
+    """The lowest resolution that is marked when the `num_fp16_res` highest are; 4x4 never is. ADA App. D."""
+    return max(img_resolution * 2 // 2**num_fp16_res, 8)
+
+
+def best_precision(device: torch.device) -> str:
+    """What trains fastest on `device`: fp16 on a GPU, bf16 on a CPU that multiplies bf16 matrices, else fp32."""
+    if device.type == "cuda":
+        return "fp16"
+    return "bf16" if device.type == "cpu" and "amx_bf16" in cpu_features() else "fp32"
+
+
+def cpu_features() -> set[str]:
+    """The vector and matrix extensions that speed depends on and this CPU has; empty where they cannot be read."""
+    relevant = {"avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "asimd", "bf16", "sve"}
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return set()
+    return relevant & set(text.split())

@@ -1,0 +1,25 @@
+"""Pure tensor functions, one a file: what the papers write as equations.
+
+All of them work on any device and float dtype, keep the channels_last memory format and can be differentiated
+twice, which R1 and path length regularisation need.
+"""
+
+from stylegan.ops.bias_act import bias_act
+from stylegan.ops.minibatch_std import minibatch_std
+from stylegan.ops.modulated_conv2d import modulated_conv2d
+from stylegan.ops.pixel_norm import pixel_norm
+from stylegan.ops.resample_conv2d import resample_conv2d
+from stylegan.ops.upfirdn2d import downsample2d, filter2d, setup_filter, upfirdn2d, upsample2d
+
+__all__ = [
+    "bias_act",
+    "downsample2d",
+    "filter2d",
+    "minibatch_std",
+    "modulated_conv2d",
+    "pixel_norm",
+    "resample_conv2d",
+    "setup_filter",
+    "upfirdn2d",
+    "upsample2d",
+]

@@ -1,0 +1,106 @@
+"""Bias, activation, gain and clamp: what ends every layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylegan.errors import ConfigError
+
+# name -> (function of x and alpha, default alpha, default gain). A gain of sqrt(2) keeps the variance of a
+# rectified unit Gaussian near one, so that no layer needs an initialisation of its own (He et al. 2015).
+ACTIVATIONS: dict[str, tuple[Callable[[Tensor, float], Tensor], float, float]] = {
+    "linear": (lambda x, _: x, 0.0, 1.0),
+    "relu": (lambda x, _: F.relu(x), 0.0, math.sqrt(2)),
+    "lrelu": (lambda x, alpha: F.leaky_relu(x, alpha), 0.2, math.sqrt(2)),
+    "tanh": (lambda x, _: x.tanh(), 0.0, 1.0),
+    "sigmoid": (lambda x, _: x.sigmoid(), 0.0, 1.0),
+    "elu": (lambda x, _: F.elu(x), 0.0, 1.0),
+    "selu": (lambda x, _: F.selu(x), 0.0, 1.0),
+    "softplus": (lambda x, _: F.softplus(x), 0.0, 1.0),
+    "swish": (lambda x, _: F.silu(x), 0.0, math.sqrt(2)),
+}
+
+
+def bias_act(
+    x: Tensor,
+    b: Tensor | None = None,
+    *,
+    dim: int = 1,
+    act: str = "linear",
+    alpha: float | None = None,
+    gain: float | None = None,
+    clamp: float | None = None,
+) -> Tensor:
+    """clip(gain * act(x + b), -clamp, clamp), each part optional.
+
+    Args:
+        x: any shape, any float dtype; the result has the same.
+        b: [x.shape[dim]], cast to the dtype of x.
+        dim: the dimension of x that b runs along.
+        act: a name of `ACTIVATIONS`.
+        alpha: slope of lrelu below zero; default 0.2.
+        gain: factor after the activation; default sqrt(2) for relu, lrelu and swish, else 1.
+        clamp: limit of the absolute value after the gain, None for no limit. The gradient beyond it is zero.
+    Raises: ConfigError for an unknown activation.
+    Source: ProGAN Sec. 4.1 with the activation gain of StyleGAN2 App. B.
+    """
+    if act not in ACTIVATIONS:
+        raise ConfigError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {act!r}.")
+    function, default_alpha, default_gain = ACTIVATIONS[act]
+    alpha = default_alpha if alpha is None else alpha
+    gain = default_gain if gain is None else gain
+    if b is not None:
+        b = b.to(x.dtype).reshape([-1 if i == dim else 1 for i in range(x.ndim)])
+    if act == "lrelu" and alpha > 0 and gain > 0:
+        return _LeakyReLU.apply(x, b, alpha, gain, clamp)
+    x = x + b if b is not None else x
+    x = function(x, alpha)
+    x = x * gain if gain != 1 else x
+    return x.clamp(-clamp, clamp) if clamp is not None else x
+
+
+class _LeakyReLU(torch.autograd.Function):
+    """The whole of `bias_act` for leaky ReLU. One tensor is kept: the output tells the slope."""
+
+    @staticmethod
+    def forward(ctx, x, b, alpha, gain, clamp):
+        y = x * gain
+        if b is not None:
+            y.add_(b * gain)
+        F.leaky_relu_(y, alpha)
+        if clamp is not None:
+            y.clamp_(-clamp, clamp)
+        ctx.save_for_backward(y)
+        ctx.options = alpha, gain, clamp, None if b is None else b.shape
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        alpha, gain, clamp, b_shape = ctx.options
+        grad_x = _Slope.apply(grad, y, alpha, gain, clamp)
+        grad_b = grad_x.sum_to_size(b_shape) if b_shape is not None and ctx.needs_input_grad[1] else None
+        return grad_x, grad_b, None, None, None
+
+
+class _Slope(torch.autograd.Function):
+    """grad * d lrelu / dx, read off the output y. Linear in grad, and the slope is constant, so it is its own gradient."""
+
+    @staticmethod
+    def forward(ctx, grad, y, alpha, gain, clamp):
+        ctx.save_for_backward(y)
+        ctx.options = alpha, gain, clamp
+        result = torch.ops.aten.leaky_relu_backward(grad, y, alpha, True).mul_(gain)
+        if clamp is not None:
+            torch.ops.aten.hardtanh_backward.grad_input(result, y, -clamp, clamp, grad_input=result)
+        return result
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return _Slope.apply(grad, y, *ctx.options), None, None, None, None

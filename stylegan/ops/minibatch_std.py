@@ -1,0 +1,33 @@
+"""Minibatch standard deviation: lets the discriminator see how much the pictures of a batch differ."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from stylegan.errors import ShapeError
+
+
+def minibatch_std(x: Tensor, group_size: int | None = 4, num_channels: int = 1) -> Tensor:
+    """Append the standard deviation within groups of pictures as extra channels.
+
+    Args:
+        x: [N, C, H, W]; C divisible by `num_channels`.
+        group_size: pictures that are compared with each other, at most N; None for all. Pictures N/group_size apart
+            form a group.
+        num_channels: statistics to append, each over C/num_channels channels.
+    Returns: [N, C + num_channels, H, W]
+    Raises: ShapeError if the groups or channels do not divide evenly.
+    Source: ProGAN Sec. 3.
+    """
+    n, c, h, w = x.shape
+    group = min(group_size, n) if group_size is not None else n
+    if n % group or c % num_channels:
+        raise ShapeError(
+            f"minibatch standard deviation needs a batch divisible by its group size {group} and channels divisible "
+            f"by {num_channels}, got [{n}, {c}, {h}, {w}]; change the batch or mbstd_group_size."
+        )
+    y = x.reshape(group, n // group, num_channels, c // num_channels, h, w)
+    std = (y.var(0, unbiased=False) + 1e-8).sqrt()  # [N/group, F, C/F, H, W]
+    stat = std.mean([2, 3, 4]).repeat(group, 1)  # [N, F], row n belongs to group n mod N/group
+    return torch.cat([x, stat[:, :, None, None].expand(-1, -1, h, w)], 1)

@@ -1,0 +1,47 @@
+"""Modulated convolution: each picture is convolved with its own styled kernel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from stylegan.ops.resample_conv2d import resample_conv2d
+
+
+def modulated_conv2d(
+    x: Tensor,
+    weight: Tensor,
+    s: Tensor,
+    *,
+    up: int = 1,
+    f: Tensor | None = None,
+    padding: int | None = None,
+    demodulate: bool = True,
+    flip_weight: bool = True,
+    eps: float = 1e-8,
+) -> Tensor:
+    """Convolve each sample with its own styled kernel. StyleGAN2 Eqs. 1-3.
+
+    Args:
+        x: [N, I, H, W], any float dtype; the result has the same.
+        weight: [O, I, K, K] float32.
+        s: [N, I] float32 styles.
+        up: integer >= 1, enlarges through the filter `f` (see `resample_conv2d`).
+        padding: default K // 2, which keeps the size.
+        demodulate: scale every output channel to unit expected variance (Eq. 3).
+        flip_weight: True correlates, False convolves, as in `resample_conv2d`.
+    Returns: [N, O, H*up, W*up]
+    """
+    o, i, k, _ = weight.shape
+    if x.dtype == torch.float16 and demodulate:
+        # Demodulation undoes any scale of the weights and styles, and fp16 stops at 65504: normalise both first.
+        weight = weight / (weight.abs().amax([1, 2, 3], keepdim=True) * (i * k * k) ** 0.5)
+        s = s / s.abs().amax(1, keepdim=True)
+    # Scaling x is the same linear map as scaling the weight (Eq. 1) without an [N, O, I, K, K] tensor.
+    y = x * s.to(x.dtype)[:, :, None, None]
+    padding = k // 2 if padding is None else padding
+    y = resample_conv2d(y, weight.to(x.dtype), f, up=up, padding=padding, flip_weight=flip_weight)
+    if demodulate:
+        d = (s.square() @ weight.square().sum([2, 3]).t() + eps).rsqrt()  # [N, O], Eq. 3
+        y = y * d.to(y.dtype)[:, :, None, None]
+    return y

@@ -1,0 +1,222 @@
+"""Resampling with FIR filters: insert zeros, pad, filter, drop samples.
+
+The zeros are never stored: each phase of the enlarged image is a depthwise convolution of the input with every
+up-th tap, and dropping samples is a stride. The gradient is the same operation with up and down exchanged, which
+makes all higher derivatives as fast as the first; autograd's own of a depthwise convolution are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylegan.errors import ShapeError
+
+Taps = Tensor | Sequence[float] | Sequence[Sequence[float]] | None
+
+
+def setup_filter(
+    taps: Taps, *, normalize: bool = True, flip: bool = False, gain: float = 1.0, separable: bool | None = None
+) -> Tensor:
+    """Prepare taps for the functions below.
+
+    Args:
+        taps: [T] or [Kh, Kw] numbers; None is the identity.
+        normalize: divide by the sum, so that the gain at DC is 1.
+        flip: reverse every axis.
+        gain: factor on the 2-D response.
+        separable: keep 1-D taps 1-D and apply them once an axis. Default: from 8 taps on, where that is cheaper.
+    Returns: float32 [T] or [Kh, Kw].
+    Raises: ShapeError if the taps have neither one nor two dimensions.
+    """
+    f = torch.as_tensor(1.0 if taps is None else taps, dtype=torch.float32)
+    if f.ndim == 0:
+        f = f[None]
+    if f.ndim > 2 or f.numel() == 0:
+        raise ShapeError(f"a filter takes [T] or [Kh, Kw] taps, got shape {list(f.shape)}.")
+    if f.ndim == 1 and not (separable if separable is not None else len(f) >= 8):
+        f = f.outer(f)
+    if normalize:
+        f = f / f.sum()
+    if flip:
+        f = f.flip(list(range(f.ndim)))
+    return f * gain ** (f.ndim / 2)
+
+
+def upfirdn2d(
+    x: Tensor,
+    f: Tensor | None,
+    *,
+    up: int | Sequence[int] = 1,
+    down: int | Sequence[int] = 1,
+    pad: int | Sequence[int] = 0,
+    flip_filter: bool = False,
+    gain: float = 1.0,
+) -> Tensor:
+    """Resample images: insert zeros, pad, convolve with `f`, drop samples.
+
+    Args:
+        x: [N, C, H, W], any float dtype; the result has the same.
+        f: float32 taps, [Kh, Kw] or separable [T] from `setup_filter`; None is the identity.
+        up: integer >= 1 or (x, y); H becomes H*up with up-1 zeros after every sample.
+        down: integer >= 1 or (x, y); every down-th sample is kept, from the first on.
+        pad: number, (x, y) or (left, right, top, bottom), in pixels of the up-sampled grid; negative crops.
+        flip_filter: False convolves (the taps are reversed), True correlates.
+        gain: factor on the result. Zero insertion divides brightness by up**2; pass that to undo it.
+    Returns: [N, C, (H*up + top + bottom - Kh) // down + 1, (W*up + left + right - Kw) // down + 1]
+    Raises: ShapeError if `f` is larger than the padded image.
+    Source: StyleGAN2 App. B; `scipy.signal.upfirdn` along each axis is the same map, and the tests' reference.
+    """
+    (up_x, up_y), (down_x, down_y) = _pair(up), _pair(down)
+    left, right, top, bottom = _sides(pad)
+    if f is None:
+        f = x.new_ones([1, 1], dtype=torch.float32)
+    if f.ndim == 1:
+        options = {"flip_filter": flip_filter, "gain": gain**0.5}
+        x = upfirdn2d(x, f[None, :], up=(up_x, 1), down=(down_x, 1), pad=(left, right, 0, 0), **options)
+        return upfirdn2d(x, f[:, None], up=(1, up_y), down=(1, down_y), pad=(0, 0, top, bottom), **options)
+
+    (kh, kw), (h, w) = f.shape, x.shape[2:]
+    if h * up_y + top + bottom < kh or w * up_x + left + right < kw:
+        raise ShapeError(
+            f"a filter of {kh}x{kw} taps does not fit an image of {h * up_y + top + bottom}x"
+            f"{w * up_x + left + right} pixels after padding; use a larger image or more padding."
+        )
+    taps = (f * gain).to(x.dtype)
+    taps = taps if flip_filter else taps.flip([0, 1])
+    return _UpFirDn.apply(x, taps, (up_x, up_y), (down_x, down_y), (left, right, top, bottom))
+
+
+def filter2d(x: Tensor, f: Tensor, *, pad: int | Sequence[int] = 0, flip_filter: bool = False, gain: float = 1.0):
+    """Filter at the same resolution: [N, C, H, W] -> [N, C, H, W], plus the extra `pad`."""
+    tx, ty = _taps(f)
+    left, right, top, bottom = _sides(pad)
+    pad = (left + tx // 2, right + (tx - 1) // 2, top + ty // 2, bottom + (ty - 1) // 2)
+    return upfirdn2d(x, f, pad=pad, flip_filter=flip_filter, gain=gain)
+
+
+def upsample2d(
+    x: Tensor,
+    f: Tensor,
+    *,
+    up: int | Sequence[int] = 2,
+    pad: int | Sequence[int] = 0,
+    flip_filter: bool = False,
+    gain: float = 1.0,
+) -> Tensor:
+    """Enlarge by `up`, brightness kept: [N, C, H, W] -> [N, C, H*up, W*up], plus the extra `pad`."""
+    ux, uy = _pair(up)
+    return upfirdn2d(x, f, up=up, pad=up_padding(f, up, pad), flip_filter=flip_filter, gain=gain * ux * uy)
+
+
+def downsample2d(
+    x: Tensor,
+    f: Tensor,
+    *,
+    down: int | Sequence[int] = 2,
+    pad: int | Sequence[int] = 0,
+    flip_filter: bool = False,
+    gain: float = 1.0,
+) -> Tensor:
+    """Shrink by `down`: [N, C, H, W] -> [N, C, H/down, W/down], plus the extra `pad`."""
+    return upfirdn2d(x, f, down=down, pad=down_padding(f, down, pad), flip_filter=flip_filter, gain=gain)
+
+
+def up_padding(f: Tensor | None, up: int | Sequence[int], pad: int | Sequence[int] = 0) -> tuple[int, int, int, int]:
+    """(left, right, top, bottom) that centres `f` on samples `up` apart, around an own `pad`."""
+    (tx, ty), (ux, uy) = _taps(f), _pair(up)
+    left, right, top, bottom = _sides(pad)
+    return left + (tx + ux - 1) // 2, right + (tx - ux) // 2, top + (ty + uy - 1) // 2, bottom + (ty - uy) // 2
+
+
+def down_padding(f: Tensor | None, down: int | Sequence[int], pad: int | Sequence[int] = 0) -> tuple[int, int, int, int]:
+    """(left, right, top, bottom) that centres `f` on groups of `down` samples, around an own `pad`."""
+    (tx, ty), (dx, dy) = _taps(f), _pair(down)
+    left, right, top, bottom = _sides(pad)
+    return left + (tx - dx + 1) // 2, right + (tx - dx) // 2, top + (ty - dy + 1) // 2, bottom + (ty - dy) // 2
+
+
+class _UpFirDn(torch.autograd.Function):
+    """The resampling itself, correlating with `taps`, which never get a gradient."""
+
+    @staticmethod
+    def forward(ctx, x, taps, up, down, pad):
+        ctx.save_for_backward(taps)
+        ctx.options = up, down, pad, x.shape
+        return _stretch(x, taps, up, pad, down) if up != (1, 1) else _correlate(x, taps, pad, stride=down)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (taps,) = ctx.saved_tensors
+        up, down, (left, right, top, bottom), (_, _, h, w) = ctx.options
+        kh, kw = taps.shape
+        pad = (
+            kw - 1 - left,
+            w * up[0] - grad.shape[3] * down[0] + left - up[0] + 1,
+            kh - 1 - top,
+            h * up[1] - grad.shape[2] * down[1] + top - up[1] + 1,
+        )
+        return _UpFirDn.apply(grad, taps.flip([0, 1]), down, up, pad), None, None, None, None
+
+
+def _correlate(x: Tensor, taps: Tensor, pad: Sequence[int], stride: tuple[int, int] = (1, 1)) -> Tensor:
+    """Pad or crop, slide `taps` over every channel, keep every stride-th sample (x, y)."""
+    left, right, top, bottom = pad
+    if taps.numel() == 1:
+        x = F.pad(x, list(pad)) if any(pad) else x
+        return x[:, :, :: stride[1], :: stride[0]] * taps
+    padding = (top, left) if left == right >= 0 and top == bottom >= 0 else (0, 0)
+    if padding == (0, 0) and any(pad):
+        x = F.pad(x, list(pad))
+    weight = taps.expand(x.shape[1], 1, *taps.shape)
+    return F.conv2d(x, weight, stride=(stride[1], stride[0]), padding=padding, groups=x.shape[1])
+
+
+def _stretch(x: Tensor, taps: Tensor, up: tuple[int, int], pad: Sequence[int], down: tuple[int, int]) -> Tensor:
+    """Enlarge by `up` phase by phase: output sample n only meets the taps that fall on samples, not on zeros."""
+    n, c, h, w = x.shape
+    kh, kw = taps.shape
+    out_h, out_w = h * up[1] + pad[2] + pad[3] - kh + 1, w * up[0] + pad[0] + pad[1] - kw + 1
+    y = torch.empty([n, c, out_h, out_w], dtype=x.dtype, device=x.device, memory_format=_layout(x))
+    for row in range(min(up[1], out_h)):
+        first_y, pad_y = _phase(row, up[1], pad[2], kh, h, out_h)
+        for column in range(min(up[0], out_w)):
+            first_x, pad_x = _phase(column, up[0], pad[0], kw, w, out_w)
+            part = taps[first_y :: up[1], first_x :: up[0]]
+            y[:, :, row :: up[1], column :: up[0]] = _correlate(x, part, (*pad_x, *pad_y)) if part.numel() else 0
+    return y[:, :, :: down[1], :: down[0]]
+
+
+def _phase(n: int, up: int, before: int, taps: int, size: int, out_size: int) -> tuple[int, tuple[int, int]]:
+    """Of outputs n, n + up, ... along one axis: the first tap that meets a sample, and the padding of the input."""
+    first = (before - n) % up  # tap k of output n lies on stuffed position n + k - before
+    start = (n + first - before) // up  # the sample that this tap meets
+    count = len(range(n, out_size, up))
+    met = len(range(first, taps, up))
+    return first, (-start, start + count - 1 + met - size)
+
+
+def _layout(x: Tensor) -> torch.memory_format:
+    channels_last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    return torch.channels_last if channels_last else torch.contiguous_format
+
+
+def _pair(v: int | Sequence[int]) -> tuple[int, int]:
+    x, y = (v, v) if isinstance(v, int) else v
+    return x, y
+
+
+def _sides(pad: int | Sequence[int]) -> tuple[int, int, int, int]:
+    if isinstance(pad, int):
+        return pad, pad, pad, pad
+    if len(pad) == 2:
+        return pad[0], pad[0], pad[1], pad[1]
+    left, right, top, bottom = pad
+    return left, right, top, bottom
+
+
+def _taps(f: Tensor | None) -> tuple[int, int]:
+    return (1, 1) if f is None else (f.shape[-1], f.shape[0])

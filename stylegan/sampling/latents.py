@@ -1,0 +1,75 @@
+"""Seeds and class numbers to what the mapping network takes: z and c."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylegan.errors import ConfigError
+from stylegan.sampling.network import GeneratorLike
+
+MAX_SEED = 2**32 - 1  # what numpy's RandomState takes
+MAX_COUNT = 1_000_000  # a range typed with a digit too many should not fill the memory
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds and ranges separated by commas, both ends included: "0-3,7" -> [0, 1, 2, 3, 7].
+
+    Raises: ConfigError for anything else, and for seeds above `MAX_SEED` or more than `MAX_COUNT` of them.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)
+        if not match:
+            raise ConfigError(f"seeds are whole numbers and ranges such as 0-3,7, got {part.strip()!r} in {text!r}.")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise ConfigError(f"a range of seeds goes up, got {part.strip()!r}; write {last}-{first}.")
+        _check_seed(last)
+        if len(seeds) + last - first >= MAX_COUNT:
+            raise ConfigError(f"at most {MAX_COUNT:,} seeds can be drawn at once, got {text!r}; draw them in parts.")
+        seeds.extend(range(first, last + 1))
+    return seeds
+
+
+def latents(seeds: Sequence[int], z_dim: int) -> Tensor:
+    """The unit Gaussian z of each seed, the same numbers as the official tools draw.
+
+    Args:
+        seeds: N whole numbers from 0 to 2**32 - 1.
+        z_dim: width of z.
+    Returns: [N, z_dim] float32.
+    Raises: ConfigError for a seed out of range.
+    """
+    z = np.empty([len(seeds), z_dim], np.float32)
+    for row, seed in zip(z, seeds, strict=True):
+        row[:] = np.random.RandomState(_check_seed(seed)).randn(1, z_dim)[0]
+    return torch.from_numpy(z)
+
+
+def class_labels(G: GeneratorLike, class_index: int | None, n: int) -> Tensor | None:
+    """The one-hot label of one class, n times: [n, c_dim], or None for a network without classes.
+
+    Raises: ConfigError where the network has no classes and one is given, or has some and none or another is given.
+    """
+    if G.c_dim == 0:
+        if class_index is not None:
+            raise ConfigError(f"this network has no classes, got class {class_index}; leave the class out.")
+        return None
+    if class_index is None:
+        raise ConfigError(f"this network has {G.c_dim} classes; pick one with --class 0..{G.c_dim - 1}.")
+    if not 0 <= class_index < G.c_dim:
+        raise ConfigError(f"this network has the classes 0..{G.c_dim - 1}, got class {class_index}.")
+    c = torch.zeros(n, G.c_dim)
+    c[:, class_index] = 1
+    return c
+
+
+def _check_seed(seed: int) -> int:
+    if not 0 <= seed <= MAX_SEED:
+        raise ConfigError(f"a seed is a whole number from 0 to {MAX_SEED}, got {seed}.")
+    return seed

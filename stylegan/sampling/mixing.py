@@ -1,0 +1,109 @@
+"""Style mixing: some layers of a picture take their style from another one. StyleGAN Sec. 3.1 and Fig. 3."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from stylegan.errors import ConfigError
+from stylegan.sampling.generate import draw, seeds_to_ws
+from stylegan.sampling.network import GeneratorLike
+
+NAMES = ("coarse", "middle", "fine")
+
+
+def named_styles(num_ws: int) -> dict[str, range]:
+    """The layers that "coarse", "middle" and "fine" mean in a network of `num_ws` layers.
+
+    Coarse is 4 to 8 pixels (layers 0-3: pose, shape), middle 16 to 32 (4-7: features), fine the rest (8 and up:
+    colours, texture). A network of fewer than 12 layers has little or nothing there, so its layers are split in thirds.
+    """
+    first, second = (4, 8) if num_ws >= 12 else (round(num_ws / 3), round(num_ws * 2 / 3))
+    bounds = ((0, first), (first, second), (second, num_ws))
+    return {name: range(*bound) for name, bound in zip(NAMES, bounds, strict=True)}
+
+
+def parse_styles(text: str, num_ws: int) -> list[int]:
+    """Layers, ranges and names separated by commas: "0-6,9" or "coarse,8" -> sorted layer indices.
+
+    Raises: ConfigError for anything else, and for a layer that the network does not have.
+    """
+    layers: set[int] = set()
+    for part in (part.strip() for part in text.split(",")):
+        match = re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", part)
+        if part in NAMES:
+            layers.update(named_styles(num_ws)[part])
+        elif match:
+            first, last = int(match[1]), int(match[2] or match[1])
+            if last < first:
+                raise ConfigError(f"a range of layers goes up, got {part!r}; write {last}-{first}.")
+            if last >= num_ws:
+                raise ConfigError(f"this network has the layers 0-{num_ws - 1}, got {part!r}.")
+            layers.update(range(first, last + 1))
+        else:
+            raise ConfigError(f"styles are layers such as 0-6,9 or the names {', '.join(NAMES)}, got {part!r}.")
+    return sorted(layers)
+
+
+def mix_ws(row: Tensor, column: Tensor, layers: Sequence[int]) -> Tensor:
+    """`row` with `layers` taken from `column`; both [..., num_ws, w_dim]."""
+    ws = row.clone()
+    ws[..., list(layers), :] = column[..., list(layers), :]
+    return ws
+
+
+def mix(
+    G: GeneratorLike,
+    row_seeds: Sequence[int],
+    col_seeds: Sequence[int],
+    layers: Sequence[int],
+    *,
+    class_index: int | None = None,
+    psi: float = 1.0,
+    cutoff: int | None = None,
+    noise_mode: str = "const",
+    batch: int = 16,
+) -> Iterator[Tensor]:
+    """Every row seed with every column seed: picture (r, c) takes `layers` from column c and the rest from row r.
+
+    Args: class_index, psi, cutoff, noise_mode, batch as in `generate`.
+    Yields: len(row_seeds) * len(col_seeds) pictures [C, H, W] uint8, row by row.
+    """
+    rows = seeds_to_ws(G, row_seeds, class_index=class_index, psi=psi, cutoff=cutoff)
+    columns = seeds_to_ws(G, col_seeds, class_index=class_index, psi=psi, cutoff=cutoff)
+    ws = (mix_ws(row, column, layers) for row in rows for column in columns)
+    return draw(G, ws, noise_mode=noise_mode, batch=batch)
+
+
+def mixing_matrix(
+    G: GeneratorLike,
+    row_seeds: Sequence[int],
+    col_seeds: Sequence[int],
+    layers: Sequence[int],
+    *,
+    class_index: int | None = None,
+    psi: float = 1.0,
+    cutoff: int | None = None,
+    noise_mode: str = "const",
+    batch: int = 16,
+) -> Iterator[Tensor]:
+    """`mix` with the seeds' own pictures as its border: columns along the top, rows at the left, the corner empty.
+
+    Yields: (1 + len(row_seeds)) * (1 + len(col_seeds)) pictures [C, H, W] uint8, row by row.
+    """
+    rows = seeds_to_ws(G, row_seeds, class_index=class_index, psi=psi, cutoff=cutoff)
+    columns = seeds_to_ws(G, col_seeds, class_index=class_index, psi=psi, cutoff=cutoff)
+
+    def stream() -> Iterator[Tensor]:
+        yield from columns
+        for row in rows:
+            yield row
+            yield from (mix_ws(row, column, layers) for column in columns)
+
+    for k, picture in enumerate(draw(G, stream(), noise_mode=noise_mode, batch=batch)):
+        if k == 0:
+            yield torch.zeros_like(picture)
+        yield picture

@@ -1,0 +1,34 @@
+"""What sampling asks of a network; every generator of the family has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+
+class GeneratorLike(Protocol):
+    """A mapping from z to ws, a synthesis from ws to pictures, and the widths of both."""
+
+    z_dim: int
+    c_dim: int
+    num_ws: int
+
+    @property
+    def mapping(self) -> Callable[..., Tensor]:
+        """(z [N, z_dim], c [N, c_dim] or None, truncation_psi=, truncation_cutoff=) -> ws [N, num_ws, w_dim]"""
+
+    @property
+    def synthesis(self) -> Callable[..., Tensor]:
+        """(ws [N, num_ws, w_dim], noise_mode=) -> img [N, C, H, W], nominally in [-1, 1]"""
+
+    def parameters(self) -> Iterator[Any]:
+        """Its weights, whose device is where it computes."""
+
+
+def device_of(G: GeneratorLike) -> torch.device:
+    """Where `G` computes."""
+    device: torch.device = next(iter(G.parameters())).device
+    return device

@@ -1,0 +1,34 @@
+"""Where pictures go."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from torch import Tensor
+
+from stylegan.errors import OutputError
+from stylegan.files import atomic_file
+from stylegan.sampling.pictures import to_pil
+
+
+def make_folder(folder: str | Path) -> Path:
+    """`folder` as a Path that is there and can be written, checked before hours are spent on drawing.
+
+    Raises: OutputError.
+    """
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write to {path}: {error.strerror}; choose another folder.") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write to {path}: no permission; choose another folder.")
+    return path
+
+
+def save_png(picture: Tensor, path: str | Path) -> None:
+    """Write one picture [C, H, W] uint8 as PNG, whole or not at all. Raises: OutputError, ShapeError."""
+    image = to_pil(picture)
+    with atomic_file(path) as temporary:
+        image.save(temporary, format="PNG")

@@ -1,0 +1,29 @@
+"""The network's numbers to pixels, and pixels to Pillow."""
+
+from __future__ import annotations
+
+from PIL import Image
+from torch import Tensor, uint8
+
+from stylegan.errors import ShapeError
+
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # channels -> Pillow's mode
+
+
+def to_uint8(img: Tensor) -> Tensor:
+    """[-1, 1] to 0..255 with the official tools' rounding: x * 127.5 + 128, clamped, fraction dropped.
+
+    img [N, C, H, W] float -> [N, C, H, W] uint8
+    """
+    return (img * 127.5 + 128).clamp(0, 255).to(uint8)
+
+
+def to_pil(picture: Tensor) -> Image.Image:
+    """One picture [C, H, W] uint8 to Pillow: 1 channel stays grey, 3 are colour, 4 colour with alpha.
+
+    Raises: ShapeError for another number of axes or channels.
+    """
+    if picture.ndim != 3 or picture.shape[0] not in MODES:
+        raise ShapeError(f"a picture has the shape [C, H, W] with 1, 3 or 4 channels, got {list(picture.shape)}.")
+    pixels = picture.cpu().permute(1, 2, 0).contiguous().numpy()
+    return Image.fromarray(pixels[:, :, 0] if picture.shape[0] == 1 else pixels)

@@ -1,0 +1,35 @@
+"""What truncation does: each seed at several psi, from the average picture to full variety and beyond."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from stylegan.sampling.generate import draw, seeds_to_ws
+from stylegan.sampling.network import GeneratorLike
+
+
+def truncation_sweep(
+    G: GeneratorLike,
+    seeds: Sequence[int],
+    psis: Sequence[float],
+    *,
+    class_index: int | None = None,
+    cutoff: int | None = None,
+    noise_mode: str = "const",
+    batch: int = 16,
+) -> Iterator[Tensor]:
+    """One row a seed, one column a psi. StyleGAN Fig. 8.
+
+    Args:
+        psis: any numbers; negative ones give the opposite of a seed, those above 1 exaggerate it.
+        class_index, cutoff, noise_mode, batch: as in `generate`.
+    Yields: len(seeds) * len(psis) pictures [C, H, W] uint8, row by row.
+    """
+    full = seeds_to_ws(G, seeds, class_index=class_index)
+    # At psi = 0 the network itself says what its average is and which layers the cutoff leaves alone.
+    average = seeds_to_ws(G, seeds, class_index=class_index, psi=0, cutoff=cutoff)
+    ws = (torch.lerp(a, w, psi) for a, w in zip(average, full, strict=True) for psi in psis)
+    return draw(G, ws, noise_mode=noise_mode, batch=batch)

@@ -1,0 +1,158 @@
+"""The settings of a training run: frozen, complete, written beside the run."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from stylegan.errors import ConfigError
+from stylegan.networks.presets import preset
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+_Model = TypeVar("_Model", bound=_Frozen)
+
+
+class DataConfig(_Frozen):
+    """Which pictures, and how they are read."""
+
+    path: str  # a prepared data set: zip or folder
+    labels: bool = False  # train conditionally on the labels of the data set
+    mirror: bool = False  # add every picture flipped left to right
+    max_images: int | None = Field(None, ge=1)  # train on so many, drawn by the seed
+
+
+class TrainConfig(_Frozen):
+    """A run. Numbers without a unit are ratios, counts of pictures or counts of steps."""
+
+    cfg: str  # the preset that it started from
+    data: DataConfig
+    generator: dict[str, Any]  # arguments of stylegan2.Generator
+    discriminator: dict[str, Any]  # arguments of stylegan2.Discriminator
+    seed: int = Field(0, ge=0)
+    device: str = "auto"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the blocks marked by num_fp16_res
+
+    kimg: float = Field(gt=0)  # thousands of real pictures to show to the discriminator
+    tick_kimg: float = Field(gt=0)  # between two lines of progress
+    snap_ticks: int = Field(ge=1)  # ticks between two snapshots
+
+    batch: int = Field(ge=1)  # pictures per optimiser step
+    micro_batch: int = Field(ge=1)  # pictures computed at once; gradients accumulate over a batch
+    g_lr: float = Field(gt=0)
+    d_lr: float = Field(gt=0)
+    adam_betas: tuple[float, float] = (0.0, 0.99)
+    adam_eps: float = Field(1e-8, gt=0)
+
+    r1_gamma: float = Field(ge=0)
+    r1_interval: int = Field(16, ge=1)  # steps between two R1 penalties (lazy regularisation)
+    pl_weight: float = Field(ge=0)
+    pl_decay: float = Field(0.01, gt=0, le=1)
+    pl_interval: int = Field(4, ge=1)  # steps between two path length penalties
+    pl_batch_shrink: int = Field(2, ge=1)  # path lengths are measured on batch / so many pictures
+    style_mixing_prob: float = Field(ge=0, le=1)
+    ema_kimg: float = Field(ge=0)  # half-life of the averaged generator
+    ema_rampup: float | None = None  # half-life at the start, as a share of the pictures seen so far
+
+    @model_validator(mode="after")
+    def _fits(self) -> TrainConfig:
+        if self.batch % self.micro_batch:
+            raise ValueError(f"batch must be a multiple of micro_batch {self.micro_batch}, got {self.batch}")
+        group = self.discriminator.get("mbstd_group_size", 4)
+        if group and self.micro_batch % min(group, self.micro_batch):
+            raise ValueError(f"micro_batch must be a multiple of mbstd_group_size {group}, got {self.micro_batch}")
+        return self
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def from_preset(
+    cfg: str,
+    *,
+    data: DataConfig,
+    resolution: int,
+    channels: int,
+    label_dim: int,
+    gpus: int = 1,
+    changes: dict[str, Any] | None = None,
+) -> TrainConfig:
+    """The full settings of a run: preset, what the data dictates, then `changes` by dotted name.
+
+    Args:
+        cfg: name of a preset.
+        resolution, channels, label_dim: of the data set.
+        changes: for example {"batch": 16, "generator.channel_base": 8192}; later ones win.
+    Raises: ConfigError for an unknown name or an impossible value, which it names.
+    """
+    p = preset(cfg, resolution, gpus)
+    shape = {"c_dim": label_dim, "img_resolution": resolution, "img_channels": channels}
+    settings: dict[str, Any] = {
+        "cfg": cfg,
+        "data": data.model_dump(),
+        "generator": {**shape, **p.generator_args()},
+        "discriminator": {**shape, **p.discriminator_args()},
+        "g_lr": p.lr,
+        "d_lr": p.lr,
+    }
+    for name in ("kimg", "tick_kimg", "snap_ticks", "batch", "micro_batch", "r1_gamma", "pl_weight"):
+        settings[name] = getattr(p, name)
+    for name in ("style_mixing_prob", "ema_kimg", "ema_rampup"):
+        settings[name] = getattr(p, name)
+    for name, value in (changes or {}).items():
+        _set(settings, name, value)
+    if "batch" in (changes or {}) and "micro_batch" not in (changes or {}):
+        settings["micro_batch"] = max(settings["batch"] // gpus, 1)
+    return _validated(settings)
+
+
+def data_config(settings: dict[str, Any]) -> DataConfig:
+    """The data settings from {"data.path": ..., "data.mirror": ...}. Raises: ConfigError."""
+    return _build(DataConfig, {name.removeprefix("data."): value for name, value in settings.items()})
+
+
+def read_config(path: Path | str) -> TrainConfig:
+    """The settings that a run was started with, from its config.json."""
+    try:
+        return _validated(json.loads(Path(path).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{path} is not the configuration of a run: {error}.") from error
+
+
+def _validated(settings: dict[str, Any]) -> TrainConfig:
+    from stylegan.networks import stylegan2  # late: torch is not needed to print a help text
+
+    for name, network in (("generator", stylegan2.Generator), ("discriminator", stylegan2.Discriminator)):
+        known = set(inspect.signature(network).parameters)
+        for unknown in set(settings.get(name) or {}) - known:
+            raise ConfigError(f"{name} has no setting {unknown!r}; it has {', '.join(sorted(known))}.")
+    return _build(TrainConfig, settings)
+
+
+def _build(model: type[_Model], settings: dict[str, Any]) -> _Model:
+    try:
+        return model(**settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        reason = first["msg"].removeprefix("Value error, ")
+        got = "" if first["type"] in ("missing", "value_error") else f", got {first['input']!r}"
+        raise ConfigError(f"{where + ': ' if where else ''}{reason}{got}.") from error
+
+
+def _set(settings: dict[str, Any], name: str, value: Any) -> None:
+    *parents, leaf = name.split(".")
+    for parent in parents:
+        if not isinstance(settings.get(parent), dict):
+            raise ConfigError(f"there is no setting {name!r}; the groups are data, generator and discriminator.")
+        settings = settings[parent]
+    settings[leaf] = value

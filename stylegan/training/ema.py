@@ -1,0 +1,26 @@
+"""The averaged generator."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+def ema_beta(batch: int, nimg: int, ema_kimg: float, rampup: float | None) -> float:
+    """The decay for one step that halves a weight's share every `ema_kimg` thousand pictures.
+
+    With `rampup`, the half-life is at most that share of the `nimg` pictures seen before this step, so that the
+    average leaves the random start soon. StyleGAN2-ADA App. C.
+    """
+    half_life = ema_kimg * 1000
+    if rampup is not None:
+        half_life = min(half_life, nimg * rampup)
+    return 0.5 ** (batch / max(half_life, 1e-8))
+
+
+@torch.no_grad()
+def update_ema(average: nn.Module, network: nn.Module, beta: float) -> None:
+    """Move the parameters of `average` to beta * average + (1 - beta) * network; copy the buffers."""
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - beta)
+    for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
+        mine.copy_(theirs)

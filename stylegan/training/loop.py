@@ -1,0 +1,176 @@
+"""The training loop, as an iterator of ticks: the command line prints them, a notebook plots them."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylegan.checkpoints.native import newest_snapshot, resolve_device
+from stylegan.data.dataset import Dataset, to_float
+from stylegan.data.order import shuffled_indices
+from stylegan.errors import ConfigError
+from stylegan.training.config import DataConfig, TrainConfig
+from stylegan.training.phases import MicroBatch, train_step
+from stylegan.training.run_folder import append_line, drop_lines_after, snapshot_folder
+from stylegan.training.snapshot import load_snapshot, save_snapshot
+from stylegan.training.snapshot_grid import SnapshotGrid
+from stylegan.training.state import TrainingState, create_state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """One line of progress."""
+
+    tick: int
+    nimg: int  # real pictures shown so far
+    total_nimg: int
+    seconds: float  # since the loop was entered
+    tick_seconds: float  # of this tick, without writing pictures and snapshots
+    maintenance_seconds: float  # spent on those since the tick before
+    sec_per_kimg: float
+    cpu_gb: float  # peak memory of the process
+    gpu_gb: float
+    stats: dict[str, dict[str, float]]  # name -> num, mean, std
+    snapshot: Path | None = None  # written at the end of this tick
+    grid: Path | None = None
+
+
+def train(
+    config: TrainConfig, run: Path, *, dataset: Dataset | None = None, stop: threading.Event | None = None
+) -> Iterator[Tick]:
+    """Train in the folder `run`; if that holds a snapshot, go on from the newest.
+
+    A resumed run repeats an uninterrupted one bit for bit on a CPU with the same number of threads: pictures and
+    random numbers of a step depend on the seed and the step alone. Seeds torch's global generator.
+
+    Args:
+        run: a folder that exists, see `new_run_folder`.
+        dataset: the opened data set, if the caller has it already.
+        stop: when set, training ends after the current step with a snapshot.
+    Yields: a `Tick` every `config.tick_kimg` and one at the end.
+    Raises: ConfigError if the data does not fit the networks; DataError, CheckpointError, OutputError.
+    """
+    dataset = dataset or open_dataset(config.data, config.seed)
+    check_fits(config, dataset)
+    state = create_state(config, resolve_device(config.device))
+    grid = SnapshotGrid(dataset, state.G.z_dim, config.micro_batch)
+    snapshot = newest_snapshot(run)
+    if snapshot is not None:
+        load_snapshot(state, snapshot)
+        drop_lines_after(run / "stats.jsonl", state.nimg)
+    else:
+        grid.write_reals(run / "reals.png")
+        grid.write_fakes(run / "fakes_init.png", state.G_ema)
+
+    total = int(config.kimg * 1000)
+    start = tick_start = time.perf_counter()
+    maintenance, tick_nimg = 0.0, state.nimg
+    while state.nimg < total and not (stop and stop.is_set()):
+        _seed_step(config, state)
+        train_step(state, config, _micro_batches(config, state, dataset))
+        stopping = state.nimg >= total or bool(stop and stop.is_set())
+        tick, boundary = divmod(state.nimg, int(config.tick_kimg * 1000))
+        if boundary >= config.batch and not stopping:
+            continue
+
+        stats = state.statistics.collect()
+        tick_seconds = time.perf_counter() - tick_start
+        saved = picture = None
+        if stopping or tick % config.snap_ticks == 0:
+            picture = grid.write_fakes(run / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
+            saved = snapshot_folder(run, state.nimg)
+            save_snapshot(state, saved, origin=f"trained by stylegan on {dataset.name}, {state.nimg / 1000:g} kimg")
+        result = Tick(
+            tick=tick,
+            nimg=state.nimg,
+            total_nimg=total,
+            seconds=time.perf_counter() - start,
+            tick_seconds=tick_seconds,
+            maintenance_seconds=maintenance,
+            sec_per_kimg=tick_seconds / max(state.nimg - tick_nimg, 1) * 1000,
+            cpu_gb=_peak_memory(),
+            gpu_gb=torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else 0.0,
+            stats=stats,
+            snapshot=saved,
+            grid=picture,
+        )
+        append_line(run / "stats.jsonl", _record(result))
+        maintenance_start = tick_start + tick_seconds
+        yield result
+        tick_start = time.perf_counter()
+        maintenance, tick_nimg = tick_start - maintenance_start, state.nimg
+
+
+def open_dataset(data: DataConfig, seed: int) -> Dataset:
+    """The data set of a configuration; the seed chooses the subset."""
+    return Dataset(data.path, use_labels=data.labels, max_images=data.max_images, mirror=data.mirror, seed=seed)
+
+
+def check_fits(config: TrainConfig, dataset: Dataset) -> None:
+    """Raises ConfigError unless the networks take and draw what the data set holds."""
+    for name, found in (
+        ("img_resolution", dataset.resolution),
+        ("img_channels", dataset.channels),
+        ("c_dim", dataset.label_dim),
+    ):
+        for network in ("generator", "discriminator"):
+            expected = getattr(config, network)[name]
+            if expected != found:
+                raise ConfigError(
+                    f"{network} has {name} {expected}, but the data set {dataset.path} has {found}; "
+                    "train on data like that of the run, or start a new run."
+                )
+
+
+def _seed_step(config: TrainConfig, state: TrainingState) -> None:
+    """Make all random numbers of a step a function of (seed, step)."""
+    low, high = np.random.SeedSequence([config.seed, state.step]).generate_state(2)
+    torch.manual_seed(int(low) << 31 ^ int(high))
+
+
+def _micro_batches(config: TrainConfig, state: TrainingState, dataset: Dataset) -> list[MicroBatch]:
+    """The next pictures of the shuffled data set, cut to size."""
+    indices = shuffled_indices(len(dataset), config.seed, state.nimg, config.batch)
+    fake = torch.randint(len(dataset), [config.batch])  # labels of generated pictures follow those of the data
+    img = to_float(_upload(dataset.images(indices), state.device))
+    parts = (
+        img.contiguous(memory_format=torch.channels_last).split(config.micro_batch),
+        _upload(dataset.labels(indices), state.device).split(config.micro_batch),
+        _upload(dataset.labels(fake), state.device).split(config.micro_batch),
+    )
+    return [MicroBatch(*part) for part in zip(*parts, strict=True)]
+
+
+def _upload(x: Tensor, device: torch.device) -> Tensor:
+    return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
+
+
+def _record(tick: Tick) -> dict:
+    """A line of stats.jsonl: the official names, plus `nimg` to find the line by."""
+    timing = {
+        "Progress/tick": tick.tick,
+        "Progress/kimg": tick.nimg / 1000,
+        "Timing/total_sec": tick.seconds,
+        "Timing/sec_per_tick": tick.tick_seconds,
+        "Timing/sec_per_kimg": tick.sec_per_kimg,
+        "Timing/maintenance_sec": tick.maintenance_seconds,
+        "Resources/cpu_mem_gb": tick.cpu_gb,
+        "Resources/peak_gpu_mem_gb": tick.gpu_gb,
+    }
+    values = {name: {"num": 1, "mean": value, "std": 0.0} for name, value in timing.items()}
+    return {**tick.stats, **values, "nimg": tick.nimg, "timestamp": time.time()}
+
+
+def _peak_memory() -> float:
+    """Peak resident memory of this process, GB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30

@@ -1,0 +1,64 @@
+"""The folder of a run: what is written, under which name."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from stylegan.errors import OutputError
+from stylegan.files import write_text
+from stylegan.training.config import TrainConfig
+
+
+def new_run_folder(parent: Path | str, config: TrainConfig, name: str) -> Path:
+    """Make `parent/00003-stylegan2-NAME-batch32-gamma0.8`, numbered after the runs already there.
+
+    Args:
+        name: of the data set.
+    Raises: OutputError if `parent` cannot be written.
+    """
+    parent = Path(parent)
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        taken = [int(m[1]) for m in (re.match(r"(\d{5})-", p.name) for p in parent.iterdir()) if m]
+        label = re.sub(r"[^\w.+-]+", "_", name)
+        folder = parent / (
+            f"{max(taken, default=-1) + 1:05d}-stylegan2-{label}-batch{config.batch}-gamma{config.r1_gamma:g}"
+        )
+        folder.mkdir()
+    except OSError as error:
+        raise OutputError(f"cannot write a run into {parent}: {error.strerror}; choose another --outdir.") from error
+    write_text(folder / "config.json", config.to_json())
+    return folder
+
+
+def snapshot_folder(run: Path, nimg: int) -> Path:
+    """`run/snapshots/000200` after 200,000 pictures."""
+    return run / "snapshots" / f"{nimg // 1000:06d}"
+
+
+def append_line(path: Path, record: dict[str, Any]) -> None:
+    """Add one JSON record to a .jsonl file."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}; make room or choose another --outdir.") from error
+
+
+def drop_lines_after(path: Path, nimg: int) -> None:
+    """Remove the records of ticks that a resumed run is going to repeat."""
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if _nimg(line) <= nimg]
+    write_text(path, "".join(line + "\n" for line in kept))
+
+
+def _nimg(line: str) -> float:
+    try:
+        return json.loads(line)["nimg"]
+    except (ValueError, KeyError, TypeError):  # a line that a crash cut short
+        return float("inf")

@@ -1,0 +1,83 @@
+"""Snapshots of a run: a native checkpoint, and beside it what resuming needs.
+
+    training.json             counters
+    training.safetensors      moments of both optimisers, running mean of the path lengths
+
+Random numbers and the order of the data are functions of the seed and the counters, so they need no state.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from stylegan.checkpoints.checkpoint import Checkpoint
+from stylegan.checkpoints.native import write
+from stylegan.errors import CheckpointError
+from stylegan.files import atomic_folder
+from stylegan.training.state import TrainingState
+
+_NETWORKS = {"G": "generator", "D": "discriminator", "G_ema": "generator_ema"}
+
+
+def save_snapshot(state: TrainingState, folder: Path, *, origin: str) -> None:
+    """Write everything that training changes, whole or not at all.
+
+    Raises: OutputError if the disk is full or cannot be written.
+    """
+    with atomic_folder(folder) as temporary:
+        write(Checkpoint(G_ema=state.G_ema, G=state.G, D=state.D, origin=origin), temporary)
+        tensors = {"pl_mean": state.pl_mean.cpu()}
+        for name, optimizer in (("G_opt", state.G_opt), ("D_opt", state.D_opt)):
+            tensors |= {f"{name}.{key}": value for key, value in _moments(optimizer).items()}
+        save_file(tensors, temporary / "training.safetensors")
+        counters = {"nimg": state.nimg, "step": state.step}
+        (temporary / "training.json").write_text(json.dumps(counters) + "\n", encoding="utf-8")
+
+
+def load_snapshot(state: TrainingState, folder: Path) -> None:
+    """Bring `state`, made from the same configuration, to the moment of the snapshot.
+
+    Raises: CheckpointError if a file is missing, damaged, or holds other shapes than the networks of `state`.
+    """
+    try:
+        for name, file in _NETWORKS.items():
+            getattr(state, name).load_state_dict(load_file(folder / f"{file}.safetensors"))
+        tensors = load_file(folder / "training.safetensors")
+        counters = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        state.nimg, state.step = counters["nimg"], counters["step"]
+    except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        # load_state_dict lists every layer; the first line that names a cause is enough
+        lines = str(error).splitlines()
+        raise CheckpointError(f"snapshot {folder} cannot be resumed: {(lines[1:] or lines)[0].strip()}") from error
+    state.pl_mean = tensors["pl_mean"].to(state.device)
+    for name, optimizer in (("G_opt", state.G_opt), ("D_opt", state.D_opt)):
+        prefix = f"{name}."
+        _restore(optimizer, {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+
+
+def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Adam's state, one entry per parameter and moment: "{index}.{moment}"."""
+    return {
+        f"{index}.{key}": value.cpu().contiguous()
+        for index, moments in optimizer.state_dict()["state"].items()
+        for key, value in moments.items()
+    }
+
+
+def _restore(optimizer: torch.optim.Optimizer, moments: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in moments.items():
+        index, key = name.split(".")
+        state.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for parameter, values in optimizer.state.items():  # the layout of the parameter, which a file does not keep
+        for key, value in values.items():
+            if value.ndim == 4:
+                values[key] = value.contiguous(memory_format=torch.channels_last)
+            assert values[key].shape in ((), parameter.shape)

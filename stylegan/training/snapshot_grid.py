@@ -1,0 +1,57 @@
+"""The grid of a run: the same latents drawn again and again, so that one sees them learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylegan.data.dataset import Dataset
+from stylegan.networks.stylegan2 import Generator
+from stylegan.sampling.grid import make_grid
+from stylegan.sampling.latents import latents
+from stylegan.sampling.output import save_png
+from stylegan.sampling.pictures import to_uint8
+
+
+class SnapshotGrid:
+    """As many pictures as fit 1920x1080, within 4x4 ... 16x8; with labels, one label a row."""
+
+    def __init__(self, dataset: Dataset, z_dim: int, batch: int):
+        self.columns = min(max(1920 // dataset.resolution, 4), 16)
+        self.rows = min(max(1080 // dataset.resolution, 4), 8)
+        chosen = _choose(dataset, self.rows, self.columns)
+        self.real = dataset.images(chosen)
+        self.z = latents(range(len(chosen)), z_dim).split(batch)
+        self.c = dataset.labels(chosen).split(batch)
+
+    def write_reals(self, path: Path) -> Path:
+        """Real pictures of the data set."""
+        return self._write(path, self.real)
+
+    @torch.inference_mode()
+    def write_fakes(self, path: Path, G: Generator) -> Path:
+        """What `G` draws from the fixed latents with its constant noise."""
+        device = next(G.parameters()).device
+        batches = [
+            to_uint8(G(z.to(device), c.to(device), noise_mode="const")).cpu()
+            for z, c in zip(self.z, self.c, strict=True)
+        ]
+        return self._write(path, torch.cat(batches))
+
+    def _write(self, path: Path, pictures: Tensor) -> Path:
+        save_png(make_grid(pictures, self.columns, self.rows), path)
+        return path
+
+
+def _choose(dataset: Dataset, rows: int, columns: int) -> np.ndarray:
+    """Indices of rows * columns pictures; with labels, each row has one and the same."""
+    order = np.random.RandomState(0).permutation(len(dataset))
+    if dataset.label_dim == 0:
+        return np.resize(order, rows * columns)
+    labels, row_of = np.unique(dataset.labels(order).numpy(), axis=0, return_inverse=True)
+    # classes in their order: one-hot rows sort the other way round
+    groups = [order[row_of.ravel() == i] for i in reversed(range(len(labels)))]
+    return np.concatenate([np.resize(groups[row % len(groups)], columns) for row in range(rows)])

@@ -1,0 +1,61 @@
+"""Everything that training changes, in one place."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from stylegan.networks import stylegan2
+from stylegan.training.config import TrainConfig
+from stylegan.training.statistics import Statistics
+
+
+@dataclass
+class TrainingState:
+    """Networks, optimisers and counters. A snapshot of these is all that resuming needs."""
+
+    G: stylegan2.Generator
+    D: stylegan2.Discriminator
+    G_ema: stylegan2.Generator
+    G_opt: torch.optim.Adam
+    D_opt: torch.optim.Adam
+    pl_mean: Tensor  # scalar, running mean of the path lengths
+    nimg: int = 0  # real pictures shown to D
+    step: int = 0
+    statistics: Statistics = field(default_factory=Statistics)
+
+    @property
+    def device(self) -> torch.device:
+        return self.pl_mean.device
+
+
+def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
+    """Networks drawn from the seed, and their optimisers."""
+    torch.manual_seed(config.seed)
+    layout = {"device": device, "memory_format": torch.channels_last}
+    G = stylegan2.Generator(**config.generator).to(**layout).requires_grad_(False)
+    D = stylegan2.Discriminator(**config.discriminator).to(**layout).requires_grad_(False)
+    G_ema = copy.deepcopy(G).eval()
+    for network in (G, D, G_ema):
+        network.precision = config.precision
+    return TrainingState(
+        G=G,
+        D=D,
+        G_ema=G_ema,
+        G_opt=_lazy_adam(G, config.g_lr, config.pl_interval, config),
+        D_opt=_lazy_adam(D, config.d_lr, config.r1_interval, config),
+        pl_mean=torch.zeros([], device=device),
+    )
+
+
+def _lazy_adam(network: torch.nn.Module, lr: float, interval: int, config: TrainConfig) -> torch.optim.Adam:
+    """Adam for a network whose regulariser takes a step of its own every `interval` steps. StyleGAN2 App. B.
+
+    The extra steps would learn (k + 1) / k times as fast and forget as much sooner, so lr and betas make up for it.
+    """
+    ratio = interval / (interval + 1)
+    beta1, beta2 = (beta**ratio for beta in config.adam_betas)
+    return torch.optim.Adam(network.parameters(), lr=lr * ratio, betas=(beta1, beta2), eps=config.adam_eps, fused=True)

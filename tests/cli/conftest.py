@@ -1,0 +1,20 @@
+"""Small networks on disk for the verbs that draw."""
+
+import pytest
+from tiny_generator import tiny_generator
+
+from stylegan.checkpoints import Checkpoint, save
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("networks") / "tiny"
+    save(Checkpoint(G_ema=tiny_generator()), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def grey_classes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("networks") / "grey_classes"
+    save(Checkpoint(G_ema=tiny_generator(c_dim=3, img_channels=1)), folder)
+    return folder

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from stylegan.cli.dataset import command
+from stylegan.cli.main import main
+from stylegan.data import Dataset
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for index in range(3):
+        img = np.random.RandomState(index).randint(0, 256, (8, 12, 3)).astype(np.uint8)
+        Image.fromarray(img).save(folder / f"{index}.png")
+    return folder
+
+
+def run(*args):
+    return CliRunner().invoke(command, [str(arg) for arg in args])
+
+
+def run_main(monkeypatch, capsys, *args):
+    """Through `main`, which turns errors into sentences: (exit code, stdout, stderr)."""
+    monkeypatch.setattr("sys.argv", ["stylegan", "dataset", *map(str, args)])
+    try:
+        main()
+    except SystemExit as stop:
+        code = stop.code
+    else:
+        code = 0
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_the_summary_counts_what_was_used_and_names_what_was_not(pictures, tmp_path):
+    (pictures / "notes [b].txt").write_text("x")
+    (pictures / "bad\nname.png").write_bytes(b"x")
+    result = run(
+        "--source", pictures, "--dest", tmp_path / "out.zip", "--resolution", "4x4", "--transform", "center-crop"
+    )
+    assert result.exit_code == 0, result.output
+    assert "out.zip: 3 pictures, 4x4, RGB, no labels." in result.output
+    assert "Left out 2 files:" in result.output
+    assert "notes [b].txt: it is not a picture (.txt)" in result.output
+    assert r"'bad\nname.png': it is empty, damaged or not one of" in result.output
+    assert len(Dataset(tmp_path / "out.zip", cache=tmp_path)) == 3
+
+
+def test_max_images_says_how_many_were_not_needed(pictures, tmp_path):
+    result = run(
+        "--source", pictures, "--dest", tmp_path / "out", "--resolution", "4",
+        "--transform", "center-crop", "--max-images", 1,
+    )  # fmt: skip
+    assert "1 picture, 4x4" in result.output
+    assert "2 more were not needed (--max-images)." in result.output
+
+
+def test_strict_fails_with_one_sentence(pictures, tmp_path, monkeypatch, capsys):
+    code, _, err = run_main(
+        monkeypatch, capsys, "--source", pictures, "--dest", tmp_path / "out.zip", "--resolution", "4x4", "--strict"
+    )
+    assert code == 1
+    assert err == (
+        "Error: 0.png cannot be used: it is 12x8, not square; the transform center-crop would take its middle.\n"
+    )
+
+
+def test_a_source_with_nothing_usable_fails_and_still_names_every_file(tmp_path, monkeypatch, capsys):
+    (tmp_path / "in").mkdir()
+    for name in "ab":
+        (tmp_path / "in" / f"{name}.png").write_bytes(b"x")
+    code, out, err = run_main(monkeypatch, capsys, "--source", tmp_path / "in", "--dest", tmp_path / "out.zip")
+    assert code == 1
+    assert "holds no usable picture" in err
+    assert "a.png: it is empty" in out
+    assert "b.png: it is empty" in out
+    assert not (tmp_path / "out.zip").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--resolution", "64by64"], "expected a size such as 64x64, got '64by64'"),
+        (["--resolution", "48x48"], "resolution must be a power of two and at least 4, got 48x48"),
+        (["--resolution", "64x32"], "resolution must be square, got 64x32"),
+        (["--transform", "center-crop"], "center-crop needs a resolution"),
+        (["--transform", "squash"], "'squash' is not one of"),
+        (["--max-images", "0"], "0 is not in the range x>=1"),
+        (["--source", "/nowhere"], "'/nowhere' does not exist"),
+        (["--unknown"], "No such option"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_says_why(pictures, tmp_path, monkeypatch, capsys, flags, message):
+    code, _, err = run_main(monkeypatch, capsys, "--source", pictures, "--dest", tmp_path / "out.zip", *flags)
+    assert code == 2
+    assert message in " ".join(err.split())
+
+
+def test_a_taken_destination_fails_with_one_sentence(pictures, tmp_path, monkeypatch, capsys):
+    (tmp_path / "out.zip").write_text("old")
+    code, _, err = run_main(
+        monkeypatch, capsys, "--source", pictures, "--dest", tmp_path / "out.zip", "--resolution", "4x4",
+        "--transform", "center-crop",
+    )  # fmt: skip
+    assert (code, len(err.splitlines())) == (1, 1)
+    assert "is there already; remove it or choose another name." in err

@@ -1,0 +1,142 @@
+"""`stylegan generate`"""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from run_cli import run_cli
+
+import stylegan
+from stylegan.sampling.generate import generate
+
+
+def read(path):
+    with Image.open(path) as image:
+        return np.array(image)
+
+
+def test_one_png_per_seed_with_the_pixels_of_the_library(network, tmp_path):
+    result = run_cli("generate", "--network", network, "--seeds", "2,10-11", "--trunc", "0.7", "--outdir", tmp_path)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(f"Wrote 3 pictures to {tmp_path} in ")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["seed0002.png", "seed0010.png", "seed0011.png"]
+    G = stylegan.load(network, device="cpu")
+    for seed, picture in zip([2, 10, 11], generate(G, [2, 10, 11], psi=0.7), strict=True):
+        assert np.array_equal(read(tmp_path / f"seed{seed:04d}.png"), picture.permute(1, 2, 0).numpy())
+
+
+def test_the_same_command_gives_the_same_pixels_whatever_the_batch(network, tmp_path):
+    for batch in (1, 3):
+        assert (
+            run_cli(
+                "generate", "--network", network, "--seeds", "0-3", "--batch", batch, "--outdir", tmp_path / str(batch)
+            ).code
+            == 0
+        )
+    for seed in range(4):
+        a, b = (read(tmp_path / batch / f"seed{seed:04d}.png").astype(int) for batch in "13")
+        assert abs(a - b).max() <= 1
+
+
+def test_grey_networks_write_grey_pictures_of_the_class(grey_classes, tmp_path):
+    for k in (0, 2):
+        assert run_cli("generate", "--network", grey_classes, "--class", k, "--outdir", tmp_path / str(k)).code == 0
+    with Image.open(tmp_path / "0" / "seed0000.png") as image:
+        assert image.mode == "L"
+    assert not np.array_equal(read(tmp_path / "0" / "seed0000.png"), read(tmp_path / "2" / "seed0000.png"))
+
+
+@pytest.mark.parametrize(("grid", "size"), [("auto", (48, 32)), ("2x4", (32, 64)), ("6x1", (96, 16))])
+def test_a_grid_is_one_picture_in_the_order_of_the_seeds(network, tmp_path, grid, size):
+    result = run_cli("generate", "--network", network, "--seeds", "0-5", "--grid", grid, "--outdir", tmp_path)
+    assert result.code == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["grid.png"]
+    sheet = read(tmp_path / "grid.png")
+    assert sheet.shape == (size[1], size[0], 3)
+    columns = size[0] // 16
+    last = sheet[5 // columns * 16 :, 5 % columns * 16 :][:16, :16]
+    *_, expected = generate(stylegan.load(network, device="cpu"), range(6))
+    assert abs(last.astype(int) - expected.permute(1, 2, 0).numpy()).max() <= 1
+
+
+def test_several_psi_draw_a_truncation_sweep(network, tmp_path):
+    result = run_cli("generate", "--network", network, "--seeds", "0-1", "--trunc", "-0.5,0,1", "--outdir", tmp_path)
+    assert result.out.startswith(f"Wrote {tmp_path / 'truncation.png'} (a row per seed, a column per psi) in ")
+    sheet = read(tmp_path / "truncation.png").astype(int)
+    assert sheet.shape == (32, 48, 3)
+    assert abs(sheet[:16, 16:32] - sheet[16:, 16:32]).max() <= 1  # psi = 0: the average picture in every row
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "5-2"], "Invalid value for '--seeds': a range of seeds goes up, got '5-2'; write 2-5."),
+        (["--seeds", "x"], "Invalid value for '--seeds': seeds are whole numbers and ranges such as 0-3,7, got 'x'"),
+        (["--trunc", "half"], "psi is a number such as 0.7, or several such as 0,0.5,1, got 'half'."),
+        (["--trunc", "nan"], "got 'nan'."),
+        (["--grid", "8"], "a grid is COLSxROWS such as 8x4, or auto, got '8'."),
+        (["--grid", "2x2", "--seeds", "0-4"], "--grid 2x2 holds 4 pictures, got 5 seeds; make it larger."),
+        (
+            ["--grid", "auto", "--trunc", "0,1"],
+            "several values of --trunc draw a sheet of their own; leave --grid out.",
+        ),
+        (["--noise-mode", "loud"], "'loud' is not one of 'const', 'random', 'none'."),
+        (["--precision", "int8"], "'int8' is not one of"),
+        (["--batch", "0"], "0 is not in the range x>=1."),
+        (["--colour"], "No such option"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_a_sentence(network, tmp_path, arguments, message):
+    result = run_cli("generate", "--network", network, "--outdir", tmp_path / "new", *arguments)
+    assert result.code == 2
+    assert message in " ".join(result.err.split())
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_network_that_is_not_there_exits_with_2(tmp_path):
+    result = run_cli("generate", "--network", tmp_path / "nothing")
+    assert result.code == 2
+    assert "does not exist" in result.err
+
+
+def test_what_is_not_a_network_exits_with_1(tmp_path):
+    result = run_cli("generate", "--network", tmp_path)
+    assert result.code == 1
+    assert f"Error: {tmp_path} is not a checkpoint" in result.err
+
+
+def test_a_missing_or_needless_class_exits_with_1(network, grey_classes, tmp_path):
+    result = run_cli("generate", "--network", grey_classes, "--outdir", tmp_path)
+    assert (result.code, result.err) == (1, "Error: this network has 3 classes; pick one with --class 0..2.\n")
+    result = run_cli("generate", "--network", network, "--class", 1, "--outdir", tmp_path)
+    assert (result.code, result.err) == (1, "Error: this network has no classes, got class 1; leave the class out.\n")
+
+
+def test_a_place_that_cannot_be_written_exits_with_1(network, tmp_path):
+    (tmp_path / "file").touch()
+    result = run_cli("generate", "--network", network, "--outdir", tmp_path / "file")
+    assert result.code == 1
+    assert result.err.startswith(f"Error: cannot write to {tmp_path / 'file'}: ")
+    assert "Traceback" not in result.err
+
+
+def test_a_device_that_is_not_there_exits_with_1(network, tmp_path):
+    result = run_cli("generate", "--network", network, "--device", "banana", "--outdir", tmp_path)
+    assert result.code == 1
+    assert "device 'banana' is not available here" in result.err
+
+
+def test_help_of_the_drawing_verbs_does_not_wait_for_torch():
+    code = (
+        "import sys\nfrom stylegan.cli.main import cli\n"
+        "for verb in ('generate', 'mix', 'interpolate'):\n"
+        "    cli([verb, '--help'], standalone_mode=False)\n"
+        "assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert "--seeds RANGE" in result.stdout

@@ -1,0 +1,52 @@
+"""`stylegan interpolate`"""
+
+import numpy as np
+import pytest
+from PIL import Image
+from run_cli import run_cli
+
+
+@pytest.mark.parametrize("name", ["loop.gif", "loop.webp"])
+def test_the_loop_has_as_many_pictures_as_seeds_times_frames(network, tmp_path, name):
+    result = run_cli(
+        "interpolate", "--network", network, "--seeds", "0-2", "--frames", 4, "--fps", 20, "--dest", tmp_path / name
+    )
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(f"Wrote {tmp_path / name} (12 pictures, 0.6 s long) in ")
+    with Image.open(tmp_path / name) as image:
+        assert (image.n_frames, image.size) == (12, (16, 16))
+
+
+@pytest.mark.parametrize("space", ["w", "z"])
+def test_frames_in_a_folder_pass_the_seeds_own_pictures(network, tmp_path, space):
+    dest = tmp_path / "frames"
+    arguments = ["--network", network, "--seeds", "3,8", "--trunc", "0.5"]
+    assert run_cli("interpolate", *arguments, "--frames", 3, "--space", space, "--dest", dest).code == 0
+    assert sorted(p.name for p in dest.iterdir()) == [f"frame{k:04d}.png" for k in range(6)]
+    run_cli("generate", *arguments, "--outdir", tmp_path)
+    for frame, seed in ((0, 3), (3, 8)):
+        with Image.open(dest / f"frame{frame:04d}.png") as a, Image.open(tmp_path / f"seed{seed:04d}.png") as b:
+            assert abs(np.array(a).astype(int) - np.array(b)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "7"], "Invalid value for '--seeds': a loop needs at least two seeds, for example 0-3."),
+        (["--dest", "loop.mp4"], "the loop can be a .gif, a .webp or a folder of PNG frames, got loop.mp4."),
+        (["--fps", "60"], "a GIF shows at most 50 pictures a second, got fps 60; write a .webp."),
+        (["--space", "x"], "'x' is not one of 'w', 'z'."),
+        (["--frames", "0"], "0 is not in the range x>=1."),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_a_sentence(network, arguments, message):
+    result = run_cli("interpolate", "--network", network, *arguments)
+    assert result.code == 2
+    assert message in " ".join(result.err.split())
+
+
+def test_a_place_that_cannot_be_written_exits_with_1(network, tmp_path):
+    (tmp_path / "file").touch()
+    result = run_cli("interpolate", "--network", network, "--dest", tmp_path / "file" / "loop.gif")
+    assert result.code == 1
+    assert result.err.startswith(f"Error: cannot write to {tmp_path / 'file'}: ")

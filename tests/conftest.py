@@ -1,0 +1,15 @@
+"""Shared by all tests: seeds, one thread a worker."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))  # so that tests can import golden.py and reference.py
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.set_num_threads(1)  # xdist runs one worker a core
+    torch.manual_seed(0)

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stylegan.data import Dataset, prepare, to_float
+from stylegan.errors import DataError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "data"
+
+
+def save(path: Path, img: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(img[:, :, 0] if img.shape[2] == 1 else img).save(path)
+
+
+def noise(height=8, width=8, channels=3, seed=0):
+    return np.random.RandomState(seed).randint(0, 256, (height, width, channels)).astype(np.uint8)
+
+
+def write_folder(folder: Path, n=5, channels=3, labels=None) -> Path:
+    for index in range(n):
+        save(folder / f"{index}.png", noise(channels=channels, seed=index))
+    if labels is not None:
+        content = {"labels": [[f"{index}.png", label] for index, label in enumerate(labels)]}
+        (folder / "dataset.json").write_text(json.dumps(content))
+    return folder
+
+
+# pictures
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_pictures_come_as_they_were_saved_in_name_order(tmp_path, channels):
+    dataset = Dataset(write_folder(tmp_path / "faces.v1", channels=channels))
+    assert (dataset.name, dataset.resolution, dataset.channels, len(dataset)) == ("faces", 8, channels, 5)
+    assert dataset.image(3).dtype == torch.uint8
+    assert (dataset.image(3).permute(1, 2, 0).numpy() == noise(channels=channels, seed=3)).all()
+    batch = dataset.images([4, 0, 4])
+    assert batch.shape == (3, channels, 8, 8)
+    assert torch.equal(batch[1], dataset.image(0))
+
+
+def test_zip_and_folder_hold_the_same_pictures(tmp_path):
+    write_folder(tmp_path / "in")
+    prepare(tmp_path / "in", tmp_path / "out.zip")
+    every = range(5)
+    assert torch.equal(Dataset(tmp_path / "in").images(every), Dataset(tmp_path / "out.zip").images(every))
+
+
+def test_mirror_appends_a_flipped_copy(tmp_path):
+    dataset = Dataset(write_folder(tmp_path / "in"), mirror=True)
+    assert len(dataset) == 10
+    assert torch.equal(dataset.images(range(5, 10)), dataset.images(range(5)).flip(3))
+
+
+def test_a_batch_may_be_changed_without_changing_the_set(tmp_path):
+    dataset = Dataset(write_folder(tmp_path / "in"))
+    kept = dataset.image(0).clone()
+    dataset.images([0, 1]).zero_()
+    assert torch.equal(dataset.image(0), kept)
+
+
+@pytest.mark.parametrize("indices", [[1, 2], np.array([1, 2]), torch.tensor([1, 2]), range(1, 3)])
+def test_indices_may_be_any_sequence(tmp_path, indices):
+    dataset = Dataset(write_folder(tmp_path / "in"))
+    assert torch.equal(dataset.images(indices)[1], dataset.image(2))
+
+
+def test_max_images_is_the_sorted_start_of_the_official_shuffle(tmp_path):
+    folder = write_folder(tmp_path / "in", n=10, labels=list(range(10)))
+    dataset = Dataset(folder, max_images=4, seed=7, use_labels=True, mirror=True)
+    order = np.arange(10)
+    np.random.RandomState(7).shuffle(order)
+    chosen = sorted(order[:4].tolist())
+    assert dataset.labels(range(8)).argmax(1).tolist() == chosen * 2
+    assert torch.equal(dataset.image(2), Dataset(folder).image(chosen[2]))
+    assert dataset.label_dim == 10
+    assert len(Dataset(folder, max_images=99)) == 10
+
+
+def test_to_float_spans_minus_one_to_one():
+    assert to_float(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-1, 1]
+
+
+# labels
+
+
+def test_classes_are_one_hot_and_vectors_as_they_are(tmp_path):
+    classes = Dataset(write_folder(tmp_path / "a", n=3, labels=[2, 0, 2]), use_labels=True)
+    assert classes.label_dim == 3
+    assert classes.label(0).tolist() == [0, 0, 1]
+    vectors = Dataset(write_folder(tmp_path / "b", n=2, labels=[[0.5, 1], [2, 3]]), use_labels=True)
+    assert vectors.labels([1, 0]).tolist() == [[2, 3], [0.5, 1]]
+    assert vectors.labels([1, 0]).dtype == torch.float32
+
+
+def test_labels_that_are_not_asked_for_have_no_width(tmp_path):
+    dataset = Dataset(write_folder(tmp_path / "a", n=3, labels=[2, 0, 2]))
+    assert dataset.label_dim == 0
+    assert dataset.labels([0, 1]).shape == (2, 0)
+
+
+def test_names_of_classes_are_known(tmp_path):
+    for name in ("dog/1.png", "cat/1.png"):
+        save(tmp_path / "in" / name, noise())
+    prepare(tmp_path / "in", tmp_path / "out.zip")
+    assert Dataset(tmp_path / "out.zip", use_labels=True).class_names == ["cat", "dog"]
+
+
+def test_missing_labels_get_a_sentence(tmp_path):
+    with pytest.raises(DataError, match=r"has no labels; add a dataset.json with labels, or train without"):
+        Dataset(write_folder(tmp_path / "a"), use_labels=True)
+    with pytest.raises(DataError, match=r"labels some pictures but not 2 of 5, the first of them 3.png"):
+        Dataset(write_folder(tmp_path / "b", labels=[0, 1, 0]), use_labels=True)
+
+
+# the cache
+
+
+def test_the_cache_is_made_once_and_used_again(tmp_path, cache):
+    folder = write_folder(tmp_path / "in")
+    first = Dataset(folder)
+    (file,) = cache.iterdir()
+    assert file.name == f"{first.fingerprint}.npy"
+    before = file.stat().st_mtime_ns
+    assert torch.equal(Dataset(folder).images(range(5)), first.images(range(5)))
+    assert file.stat().st_mtime_ns == before
+    assert isinstance(Dataset(folder)._pixels, np.memmap)
+
+
+def test_a_changed_picture_is_seen(tmp_path):
+    folder = write_folder(tmp_path / "in")
+    Dataset(folder)
+    save(folder / "0.png", noise(seed=99))
+    assert (Dataset(folder).image(0).permute(1, 2, 0).numpy() == noise(seed=99)).all()
+
+
+@pytest.mark.parametrize("damage", [b"", b"not numpy", None])
+def test_a_damaged_cache_is_made_again(tmp_path, cache, damage):
+    folder = write_folder(tmp_path / "in")
+    expected = Dataset(folder).images(range(5))
+    (file,) = cache.iterdir()
+    file.write_bytes(file.read_bytes()[:-100] if damage is None else damage)
+    assert torch.equal(Dataset(folder).images(range(5)), expected)
+
+
+def test_without_a_writable_cache_the_pictures_live_in_memory(tmp_path):
+    (tmp_path / "file").write_text("x")
+    dataset = Dataset(write_folder(tmp_path / "in"), cache=tmp_path / "file")
+    assert (dataset.image(3).permute(1, 2, 0).numpy() == noise(seed=3)).all()
+
+
+def test_a_failed_start_leaves_no_cache_behind(tmp_path, cache):
+    folder = write_folder(tmp_path / "in")
+    save(folder / "9.png", noise(4, 4))
+    with pytest.raises(DataError):
+        Dataset(folder)
+    assert list(cache.iterdir()) == []
+
+
+# sets that cannot be
+
+
+def test_missing_and_empty_sets_get_a_sentence(tmp_path):
+    with pytest.raises(DataError, match="there is nothing at"):
+        Dataset(tmp_path / "missing")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="holds no pictures; make a data set"):
+        Dataset(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [
+        (noise(16, 16), r"9.png of .* is 16x16 with 3 channels, but 0.png is 8x8 with 3 channels; make them equal"),
+        (noise(8, 8, 1), r"9.png of .* is 8x8 with 1 channel, but 0.png is 8x8 with 3 channels"),
+    ],
+)
+def test_mixed_sets_name_the_odd_picture_and_both_kinds(tmp_path, odd, message):
+    folder = write_folder(tmp_path / "in")
+    save(folder / "9.png", odd)
+    with pytest.raises(DataError, match=message):
+        Dataset(folder)
+
+
+@pytest.mark.parametrize(
+    ("img", "message"), [(noise(8, 16), "a.png .* is 16x8, not square"), (noise(6, 6), "6 is no power of two")]
+)
+def test_sides_must_be_equal_powers_of_two(tmp_path, img, message):
+    save(tmp_path / "in/a.png", img)
+    with pytest.raises(DataError, match=message):
+        Dataset(tmp_path / "in")
+
+
+def test_a_damaged_picture_is_named(tmp_path):
+    folder = write_folder(tmp_path / "in")
+    (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:60])
+    with pytest.raises(DataError, match=r"2.png of .* is damaged: it cannot be read"):
+        Dataset(folder)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from stylegan.data.labels import LabelList, class_folders, folder_classes, label_table, parse_dataset_json
+from stylegan.errors import DataError
+
+
+def parse(content):
+    return parse_dataset_json(json.dumps(content).encode(), "dataset.json")
+
+
+def test_classes_become_one_hot_rows_as_wide_as_the_largest_plus_one():
+    table = label_table(LabelList({"a": 0, "b": 3}), ["b", "a"], "x")
+    assert table.label_dim == 4
+    rows = table.rows(np.array([0, 1, 0]))
+    assert rows.dtype == np.float32
+    assert rows.tolist() == [[0, 0, 0, 1], [1, 0, 0, 0], [0, 0, 0, 1]]
+
+
+def test_vectors_are_kept_as_float32():
+    table = label_table(LabelList({"a": [0.5, 1], "b": [2, -3.25]}), ["a", "b"], "x")
+    assert table.label_dim == 2
+    assert table.rows(np.array([1])).tolist() == [[2, -3.25]]
+    assert table.rows(np.array([1])).dtype == np.float32
+
+
+def test_a_picture_without_label_is_named_with_the_count():
+    with pytest.raises(
+        DataError, match="x labels some pictures but not 2 of 3, the first of them b; label all or none"
+    ):
+        label_table(LabelList({"a": 0}), ["a", "b", "c"], "x")
+
+
+@pytest.mark.parametrize("odd", [[1.0], 1])
+def test_labels_of_two_kinds_are_refused(odd):
+    with pytest.raises(DataError, match="gives a a vector of 2 but b"):
+        label_table(LabelList({"a": [0.0, 1.0], "b": odd}), ["a", "b"], "x")
+
+
+def test_parsing_keeps_names_and_turns_backslashes():
+    labels = parse({"labels": [["s\\a.png", 1], ["b.png", 0]], "class_names": ["cat", "dog"]})
+    assert labels.by_name == {"s/a.png": 1, "b.png": 0}
+    assert labels.class_names == ["cat", "dog"]
+    assert labels.label_names is None
+
+
+def test_written_labels_are_read_back_the_same():
+    labels = LabelList({"b": [1.0, 0.5], "a": [0.0, 2.0]}, label_names=["smile", "hair"])
+    assert parse(labels.to_json()) == labels
+
+
+@pytest.mark.parametrize("content", [{}, {"labels": None}, {"labels": []}])
+def test_no_labels_are_none(content):
+    assert parse(content) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], "holds a list, expected an object"),
+        ({"labels": {"a": 1}}, "'labels' in dataset.json is a dict"),
+        ({"labels": [["a", 1], ["b"]]}, r"entry 1 of 'labels' in dataset.json is \['b'\]"),
+        ({"labels": [["a", "cat"]]}, "gives a the label 'cat', expected a class number"),
+        ({"labels": [["a", -1]]}, "gives a the label -1"),
+        ({"labels": [["a", True]]}, "gives a the label True"),
+        ({"labels": [["a", []]]}, r"gives a the label \[\]"),
+        ({"labels": [["a", [float("nan")]]]}, r"gives a the label \[nan\]"),
+        ({"labels": [["a", 1]], "class_names": "cat"}, "'class_names' in dataset.json is 'cat'"),
+    ],
+)
+def test_malformed_labels_get_a_sentence(content, message):
+    with pytest.raises(DataError, match=message):
+        parse(content)
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe\x00", b"[" * 100_000])
+def test_what_is_not_json_gets_a_sentence(content):
+    with pytest.raises(DataError, match=r"dataset.json is not JSON"):
+        parse_dataset_json(content, "dataset.json")
+
+
+def test_class_folders_are_numbered_in_sorted_order():
+    labels = folder_classes(["dog/1.png", "cat/2.png", "cat/deep/3.png"])
+    assert labels.by_name == {"dog/1.png": 1, "cat/2.png": 0, "cat/deep/3.png": 0}
+    assert labels.class_names == ["cat", "dog"]
+
+
+def test_a_folder_around_all_classes_is_looked_through():
+    assert folder_classes(["animals/cat/1.png", "animals/dog/1.png"]).class_names == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["1.png", "2.png"],
+        ["cat/1.png", "cat/2.png"],
+        ["cat/1.png", "dog/1.png", "3.png"],
+        ["00000/img00000000.png", "00001/img00001000.png"],
+    ],
+)
+def test_other_layouts_have_no_class_folders(names):
+    assert folder_classes(names) is None
+
+
+def test_a_picture_beside_the_class_folders_has_no_class():
+    assert class_folders(["cat/1.png", "3.png"]) == {"cat/1.png": "cat", "3.png": None}

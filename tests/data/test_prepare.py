@@ -1,0 +1,356 @@
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylegan.data import PrepareConfig, prepare, prepare_steps
+from stylegan.data.transforms import center_crop, center_crop_wide, resize
+from stylegan.errors import ConfigError, DataError, OutputError
+
+
+def noise(height=8, width=8, channels=3, seed=0):
+    return np.random.RandomState(seed).randint(0, 256, (height, width, channels)).astype(np.uint8)
+
+
+def save(path: Path, img: np.ndarray) -> np.ndarray:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(img[:, :, 0] if img.shape[2] == 1 else img).save(path)
+    return img
+
+
+def read_set(path: Path):
+    """All pictures of an official zip by name, and its dataset.json."""
+    with zipfile.ZipFile(path) as file:
+        pictures = {n: np.array(Image.open(file.open(n))) for n in file.namelist() if n.endswith(".png")}
+        return pictures, json.loads(file.read("dataset.json"))
+
+
+# the format
+
+
+def test_zip_is_stored_numbered_and_keeps_pixels(tmp_path):
+    first, second = save(tmp_path / "in/a.png", noise(seed=1)), save(tmp_path / "in/deep/b.bmp", noise(seed=2))
+    report = prepare(tmp_path / "in", tmp_path / "out.zip")
+    assert (report.used, report.resolution, report.channels, report.label_dim) == (2, 8, 3, 0)
+    pictures, info = read_set(tmp_path / "out.zip")
+    assert list(pictures) == ["00000/img00000000.png", "00000/img00000001.png"]
+    assert (pictures["00000/img00000000.png"] == first).all()
+    assert (pictures["00000/img00000001.png"] == second).all()
+    assert info == {"labels": None}
+    with zipfile.ZipFile(tmp_path / "out.zip") as file:
+        assert {member.compress_type for member in file.infolist()} == {zipfile.ZIP_STORED}
+
+
+def test_the_thousandth_picture_starts_a_new_folder(tmp_path):
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as file:
+        save(tmp_path / "x.png", noise(4, 4, 1))
+        for index in range(1001):
+            file.write(tmp_path / "x.png", f"{index:04d}.png")
+    prepare(tmp_path / "in.zip", tmp_path / "out")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["00000", "00001", "dataset.json"]
+    assert [p.name for p in (tmp_path / "out/00001").iterdir()] == ["img00001000.png"]
+
+
+def test_folder_and_zip_hold_the_same_and_zips_repeat_bit_for_bit(tmp_path):
+    for index in range(3):
+        save(tmp_path / f"in/{index}.png", noise(seed=index))
+    for dest in ("a.zip", "b.zip", "folder"):
+        prepare(tmp_path / "in", tmp_path / dest)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as file:
+        for name in file.namelist():
+            assert (tmp_path / "folder" / name).read_bytes() == file.read(name)
+
+
+def test_preparing_a_prepared_set_changes_nothing(tmp_path):
+    for index, kind in enumerate(["cat", "dog", "cat"]):
+        save(tmp_path / f"in/{kind}/{index}.png", noise(seed=index))
+    prepare(tmp_path / "in", tmp_path / "a.zip")
+    prepare(tmp_path / "a.zip", tmp_path / "b.zip")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+# what is left out
+
+
+def test_one_broken_png_is_named_and_the_rest_is_used(tmp_path):
+    save(tmp_path / "in/a.png", noise())
+    save(tmp_path / "in/c.png", noise())
+    broken = (tmp_path / "in/c.png").read_bytes()[:-60]
+    (tmp_path / "in/b.png").write_bytes(broken)
+    (tmp_path / "in/notes.txt").write_text("x")
+    report = prepare(tmp_path / "in", tmp_path / "out.zip")
+    assert report.used == 2
+    assert [name for name, _ in report.left_out] == ["b.png", "notes.txt"]
+    assert list(read_set(tmp_path / "out.zip")[0]) == ["00000/img00000000.png", "00000/img00000001.png"]
+
+
+def test_strict_stops_at_the_first_file_and_leaves_nothing_behind(tmp_path):
+    save(tmp_path / "in/a.png", noise())
+    save(tmp_path / "in/b.png", noise(4, 4))
+    with pytest.raises(DataError, match=r"^b.png cannot be used: it is 4x4 where the set is 8x8"):
+        prepare(tmp_path / "in", tmp_path / "out.zip", strict=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]
+
+
+def test_the_most_common_size_wins_without_a_resolution(tmp_path):
+    save(tmp_path / "in/a.png", noise(4, 4))
+    for index in range(2):
+        save(tmp_path / f"in/b{index}.png", noise(8, 8))
+    save(tmp_path / "in/wide.png", noise(8, 16))
+    report = prepare(tmp_path / "in", tmp_path / "out.zip")
+    assert (report.used, report.resolution) == (2, 8)
+    assert dict(report.left_out)["a.png"] == "it is 4x4 where the set is 8x8; a given resolution would resize it"
+    assert "wide.png" in dict(report.left_out)
+
+
+def test_pictures_that_are_not_square_need_a_transform(tmp_path):
+    save(tmp_path / "in/a.png", noise(8, 8))
+    save(tmp_path / "in/b.png", noise(8, 16))
+    report = prepare(tmp_path / "in", tmp_path / "out.zip", resolution=4)
+    assert dict(report.left_out) == {"b.png": "it is 16x8, not square; the transform center-crop would take its middle"}
+    assert prepare(tmp_path / "in", tmp_path / "b.zip", resolution=4, transform="center-crop").used == 2
+
+
+def test_max_images_stops_early_and_counts_the_rest(tmp_path):
+    for index in range(5):
+        save(tmp_path / f"in/{index}.png", noise(seed=index))
+    report = prepare(tmp_path / "in", tmp_path / "out.zip", max_images=2)
+    assert (report.used, report.not_needed, report.left_out) == (2, 3, ())
+    assert (read_set(tmp_path / "out.zip")[0]["00000/img00000001.png"] == noise(seed=1)).all()
+
+
+def test_steps_count_up_to_the_total_and_end_with_the_report(tmp_path):
+    for index in range(3):
+        save(tmp_path / f"in/{index}.png", noise())
+    steps = list(prepare_steps(PrepareConfig(source=tmp_path / "in", dest=tmp_path / "out.zip")))
+    assert [step.done for step in steps] == [1, 2, 3, 4, 5, 6, 6]
+    assert {step.total for step in steps} == {6}
+    assert [step.report is None for step in steps] == [True] * 6 + [False]
+
+
+# channels
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected"),
+    [((1, 1), 1), ((1, 3), 3), ((3, 3, 4), 3), ((4, 4, 3), 4), ((4, 4, 1), 4), ((4, 4), 4)],
+)
+def test_channels_of_the_set_follow_from_all_pictures(tmp_path, channels, expected):
+    for index, count in enumerate(channels):
+        img = noise(channels=count, seed=index)
+        img[:, :, 3:] = 255
+        save(tmp_path / f"in/{index}.png", img)
+    report = prepare(tmp_path / "in", tmp_path / "out.zip")
+    assert (report.channels, report.used) == (expected, len(channels))
+
+
+def test_a_transparent_picture_among_opaque_ones_is_left_out(tmp_path):
+    for index, count in enumerate((3, 3, 4)):
+        save(tmp_path / f"in/{index}.png", noise(channels=count))
+    report = prepare(tmp_path / "in", tmp_path / "out.zip")
+    assert report.used == 2
+    assert "transparent pixels" in dict(report.left_out)["2.png"]
+
+
+# labels
+
+
+def test_class_folders_become_labels(tmp_path):
+    for name in ("dog/1.png", "cat/1.png", "dog/2.png"):
+        save(tmp_path / "in" / name, noise())
+    assert prepare(tmp_path / "in", tmp_path / "out.zip").label_dim == 2
+    info = read_set(tmp_path / "out.zip")[1]
+    assert info["class_names"] == ["cat", "dog"]
+    assert [label for _, label in info["labels"]] == [0, 1, 1]
+    assert prepare(tmp_path / "in", tmp_path / "none.zip", labels="none").label_dim == 0
+
+
+def test_class_folders_are_taken_in_turns_up_to_max_images(tmp_path):
+    for name in ("a/1.png", "a/2.png", "a/3.png", "b/1.png", "b/2.png"):
+        save(tmp_path / "in" / name, noise())
+    prepare(tmp_path / "in", tmp_path / "out.zip", max_images=3)
+    assert [label for _, label in read_set(tmp_path / "out.zip")[1]["labels"]] == [0, 1, 0]
+
+
+def test_a_class_of_broken_pictures_is_no_class(tmp_path):
+    for name in ("b/1.png", "c/1.png"):
+        save(tmp_path / "in" / name, noise())
+    (tmp_path / "in/a").mkdir()
+    (tmp_path / "in/a/1.png").write_bytes(b"x")
+    prepare(tmp_path / "in", tmp_path / "out.zip")
+    assert read_set(tmp_path / "out.zip")[1]["class_names"] == ["b", "c"]
+
+
+def test_asking_for_folder_labels_leaves_out_pictures_outside(tmp_path):
+    for name in ("a/1.png", "b/1.png", "root.png"):
+        save(tmp_path / "in" / name, noise())
+    report = prepare(tmp_path / "in", tmp_path / "out.zip", labels="folders")
+    assert report.left_out == (("root.png", "it lies in no class folder"),)
+    assert report.label_dim == 2
+
+
+def test_asking_for_labels_that_are_not_there_is_an_error(tmp_path):
+    save(tmp_path / "in/1.png", noise())
+    with pytest.raises(DataError, match=r"comes with no labels; add a dataset.json"):
+        prepare(tmp_path / "in", tmp_path / "out.zip", labels="json")
+    save(tmp_path / "one/a/1.png", noise())
+    save(tmp_path / "one/a/2.png", noise())
+    with pytest.raises(DataError, match="it lies in no class folder"):
+        prepare(tmp_path / "one", tmp_path / "out.zip", labels="folders")
+
+
+def test_labels_and_their_names_are_carried_over(tmp_path):
+    for name in ("b.png", "a.png"):
+        save(tmp_path / "in" / name, noise())
+    content = {"labels": [["a.png", [0.5, 1.0]], ["b.png", [0.0, 2.0]]], "label_names": ["smile", "hair"]}
+    (tmp_path / "in/dataset.json").write_text(json.dumps(content))
+    assert prepare(tmp_path / "in", tmp_path / "out.zip").label_dim == 2
+    info = read_set(tmp_path / "out.zip")[1]
+    assert info["labels"] == [["00000/img00000000.png", [0.5, 1.0]], ["00000/img00000001.png", [0.0, 2.0]]]
+    assert info["label_names"] == ["smile", "hair"]
+
+
+def test_a_half_labelled_source_is_refused(tmp_path):
+    for name in ("a.png", "b.png", "c.png"):
+        save(tmp_path / "in" / name, noise())
+    (tmp_path / "in/dataset.json").write_text('{"labels": [["a.png", 0]]}')
+    with pytest.raises(DataError, match=r"labels some pictures but not 2 of 3, the first of them b.png"):
+        prepare(tmp_path / "in", tmp_path / "out.zip")
+
+
+# sources and destinations that cannot be
+
+
+def test_missing_empty_and_useless_sources_get_a_sentence(tmp_path):
+    with pytest.raises(DataError, match="there is nothing at"):
+        prepare(tmp_path / "missing", tmp_path / "out.zip")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty is empty; give a folder"):
+        prepare(tmp_path / "empty", tmp_path / "out.zip")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/a.txt").write_text("x")
+    with pytest.raises(DataError, match=r"no usable picture: all 1 files were left out, for example a.txt: it is not"):
+        prepare(tmp_path / "texts", tmp_path / "out.zip")
+    save(tmp_path / "odd/a.png", noise(6, 6))
+    with pytest.raises(DataError, match=r"no picture of .* is square with a power of two as its side \(a.png is 6x6\)"):
+        prepare(tmp_path / "odd", tmp_path / "out.zip")
+    assert not (tmp_path / "out.zip").exists()
+
+
+@pytest.mark.parametrize("inside", [".", "out.zip", "deep/er/out"])
+def test_a_destination_inside_the_source_is_refused(tmp_path, inside):
+    save(tmp_path / "in/a.png", noise())
+    with pytest.raises(ConfigError, match="lies in the source"):
+        prepare(tmp_path / "in", tmp_path / "in" / inside)
+
+
+def test_what_is_there_already_is_never_overwritten(tmp_path):
+    save(tmp_path / "in/a.png", noise())
+    (tmp_path / "old.zip").write_text("old")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/file").write_text("old")
+    for dest in ("old.zip", "old"):
+        with pytest.raises(OutputError, match="is there already; remove it or choose another name"):
+            prepare(tmp_path / "in", tmp_path / dest)
+    assert (tmp_path / "old.zip").read_text() == "old"
+    (tmp_path / "empty").mkdir()
+    assert prepare(tmp_path / "in", tmp_path / "empty").used == 1
+
+
+def test_an_unwritable_destination_gets_a_sentence(tmp_path):
+    save(tmp_path / "in/a.png", noise())
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match=r"cannot (write|look at) .*out.zip"):
+        prepare(tmp_path / "in", tmp_path / "file/out.zip")
+
+
+@pytest.mark.parametrize("dest", ["out.zip", "out"])
+def test_an_interrupted_run_leaves_no_trace(tmp_path, dest):
+    for index in range(3):
+        save(tmp_path / f"in/{index}.png", noise())
+    steps = prepare_steps(PrepareConfig(source=tmp_path / "in", dest=tmp_path / dest))
+    for _ in range(5):
+        next(steps)
+    assert len(os.listdir(tmp_path)) == 2  # something is being written
+    steps.close()
+    assert os.listdir(tmp_path) == ["in"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"resolution": 48}, "power of two and at least 4, got 48x48"),
+        ({"resolution": 2}, "power of two and at least 4, got 2x2"),
+        ({"resolution": (64, 32)}, "must be square, got 64x32"),
+        ({"resolution": (64, 128), "transform": "center-crop-wide"}, "must be square, got 64x128"),
+        ({"transform": "center-crop"}, "center-crop needs a resolution"),
+        ({"transform": "squash", "resolution": 4}, "transform must be one of center-crop, center-crop-wide"),
+        ({"labels": "some"}, "labels must be one of auto, json, folders, none, got 'some'"),
+        ({"max_images": 0}, "max_images must be at least 1, got 0"),
+    ],
+)
+def test_settings_that_make_no_sense_get_a_sentence(tmp_path, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        prepare(tmp_path, tmp_path / "out.zip", **settings)
+
+
+def test_any_damage_to_any_file_is_only_ever_a_reason(tmp_path):
+    random = np.random.RandomState(0)
+    save(tmp_path / "in/good.png", noise(16, 16))
+    for extension in ("png", "jpg", "gif", "webp", "tif", "bmp"):
+        path = tmp_path / f"whole.{extension}"
+        save(path, noise(16, 16))
+        content = np.frombuffer(path.read_bytes(), np.uint8)
+        for index in range(20):
+            damaged = content.copy()
+            damaged[random.randint(0, len(damaged), 8)] = random.randint(0, 256, 8)
+            (tmp_path / f"in/{index}.{extension}").write_bytes(damaged.tobytes())
+    report = prepare(tmp_path / "in", tmp_path / "out.zip", resolution=16, labels="none")
+    assert report.used + len(report.left_out) == 121
+    assert report.used >= 1
+
+
+# transforms
+
+
+def test_center_crop_takes_the_middle_square():
+    img = noise(4, 10)
+    assert (center_crop(img, 4, 4) == img[:, 3:7]).all()
+
+
+def test_center_crop_wide_pastes_between_black_bars():
+    img = np.full((8, 16, 3), 200, np.uint8)
+    out = center_crop_wide(img, 16, 8)
+    assert out.shape == (16, 16, 3)
+    assert (out[4:12] == 200).all()
+    assert out[:4].max() == out[12:].max() == 0
+    with pytest.raises(DataError, match="it is 8x8, too small or too wide"):
+        center_crop_wide(noise(8, 8), 16, 8)
+
+
+def test_resizing_keeps_flat_colour_and_means():
+    assert (resize(np.full((30, 30, 3), 77, np.uint8), 16, 16) == 77).all()
+    smooth = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[None], 64, axis=0)[:, :, None]
+    assert abs(float(resize(smooth, 16, 16).mean()) - float(smooth.mean())) < 1
+
+
+def test_resizing_agrees_with_pillow_bicubic():
+    img = noise(64, 64)
+    expected = np.asarray(Image.fromarray(img).resize((16, 16), Image.Resampling.BICUBIC)).astype(int)
+    assert np.abs(resize(img, 16, 16).astype(int) - expected).max() <= 1
+
+
+def test_unseen_colour_does_not_bleed_into_transparent_edges():
+    img = np.zeros((32, 32, 4), np.uint8)
+    img[:, :] = (255, 0, 0, 0)  # red, but transparent
+    img[:, 16:] = (0, 255, 0, 255)
+    out = resize(img, 8, 8)
+    visible = out[:, :, 3] > 8
+    assert out[visible][:, 0].max() <= 2

@@ -1,0 +1,32 @@
+"""The command line in this process: what it prints and how it exits."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from typing import NamedTuple
+from unittest import mock
+
+from stylegan.cli.main import main
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def run_cli(*arguments: object) -> Result:
+    """Exit code, standard output and standard error of `stylegan ARGUMENTS`."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        mock.patch.object(sys, "argv", ["stylegan", *map(str, arguments)]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as exit:
+            code = exit.code
+    return Result(code or 0, out.getvalue(), err.getvalue())

@@ -1,0 +1,76 @@
+"""Seeds to pictures."""
+
+import pytest
+import torch
+from tiny_generator import tiny_generator
+
+from stylegan.errors import ConfigError
+from stylegan.sampling.generate import batched, draw, generate, seeds_to_ws
+from stylegan.sampling.latents import latents
+from stylegan.sampling.pictures import to_uint8
+
+
+def stack(pictures):
+    return torch.stack(list(pictures))
+
+
+def test_pictures_are_those_of_the_network():
+    G = tiny_generator()
+    img = G(latents([3, 5], 16), truncation_psi=0.7, truncation_cutoff=2, noise_mode="const")
+    assert torch.equal(stack(generate(G, [3, 5], psi=0.7, cutoff=2)), to_uint8(img))
+    assert 30 < to_uint8(img).float().std() < 100  # neither flat nor black and white
+
+
+def test_a_seed_gives_the_same_picture_in_any_batch_up_to_one_step_of_rounding():
+    G = tiny_generator()
+    seeds = list(range(7))
+    alone = stack(generate(G, seeds, batch=1)).int()
+    for batch in (2, 3, 100):
+        assert (stack(generate(G, seeds, batch=batch)).int() - alone).abs().max() <= 1
+
+
+def test_psi_zero_gives_the_average_picture_for_every_seed():
+    G = tiny_generator()
+    average = to_uint8(G.synthesis(G.mapping.w_avg.repeat(1, G.num_ws, 1), noise_mode="const"))[0]
+    for picture in generate(G, [0, 1, 2], psi=0):
+        assert (picture.int() - average.int()).abs().max() <= 1
+
+
+def test_the_class_reaches_the_network():
+    G = tiny_generator(c_dim=3)
+    a, b = (next(generate(G, [0], class_index=k)) for k in (0, 1))
+    assert not torch.equal(a, b)
+    expected = to_uint8(G(latents([0], 16), torch.eye(3)[1:2], noise_mode="const"))[0]
+    assert torch.equal(b, expected)
+
+
+def test_the_stream_is_drawn_no_further_than_it_is_read():
+    G = tiny_generator()
+    taken = []
+
+    def ws():
+        for k, w in enumerate(seeds_to_ws(G, range(10))):
+            taken.append(k)
+            yield w
+
+    pictures = draw(G, ws(), batch=3)
+    next(pictures)
+    assert taken == [0, 1, 2]
+
+
+def test_drawing_keeps_the_gradient_mode_of_the_caller():
+    pictures = generate(tiny_generator(), [0, 1], batch=1)
+    next(pictures)
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_ws_of_seeds_can_be_optimised():
+    ws = seeds_to_ws(tiny_generator(), [0]).requires_grad_(True)
+    ws.square().sum().backward()
+    assert ws.grad is not None
+
+
+def test_a_batch_below_one_is_refused():
+    with pytest.raises(ConfigError, match="batch must be at least 1, got 0"):
+        next(batched([1], 0))

@@ -1,0 +1,72 @@
+"""Loops through seeds."""
+
+import pytest
+import torch
+from tiny_generator import tiny_generator
+from torch.testing import assert_close
+
+from stylegan.errors import ConfigError
+from stylegan.sampling.generate import seeds_to_ws
+from stylegan.sampling.interpolation import loop, slerp
+
+
+@pytest.mark.parametrize("space", ["w", "z"])
+def test_the_loop_passes_every_seed_exactly(space):
+    G = tiny_generator()
+    ws = torch.stack(list(loop(G, [3, 1, 4], 5, space=space, psi=0.8)))
+    assert ws.shape == (15, G.num_ws, 16)
+    assert_close(ws[::5], seeds_to_ws(G, [3, 1, 4], psi=0.8))
+
+
+def test_the_loop_closes_with_a_step_like_the_one_before():
+    ws = list(loop(tiny_generator(), [3, 1, 4], 5))
+    assert_close(ws[-1] + (ws[-1] - ws[-2]), ws[0])  # straight in w: what would come next is the first frame
+
+
+def test_an_arc_through_z_closes_too():
+    G = tiny_generator()
+    fine = torch.stack(list(loop(G, [3, 1], 200, space="z")))
+    steps = (fine - fine.roll(1, 0)).flatten(1).norm(dim=1)
+    assert steps[0] < 1.5 * steps.median()
+    assert steps.max() < 10 * steps.median()
+
+
+def test_equal_steps_turn_by_equal_angles_and_the_length_goes_evenly():
+    a, b = torch.randn(2, 64)
+    z = slerp(a, 3 * b, torch.linspace(0, 1, 9)).double()
+    assert_close(z[0].float(), a)
+    assert_close(z[-1].float(), 3 * b)
+    angles = torch.cosine_similarity(z[1:], z[:-1]).acos()
+    assert_close(angles, angles[:1].expand(8), rtol=1e-4, atol=0)
+    lengths = z.norm(dim=1)
+    assert_close(lengths.diff(), lengths.diff()[:1].expand(8), rtol=1e-4, atol=1e-5)
+
+
+def test_an_arc_keeps_the_length_that_a_straight_line_loses():
+    a, b = torch.randn(2, 512)
+    middle = torch.tensor([0.5])
+    assert slerp(a, b, middle).norm() > 0.95 * min(a.norm(), b.norm())
+    assert torch.lerp(a, b, 0.5).norm() < 0.8 * min(a.norm(), b.norm())
+
+
+def test_the_same_seed_twice_stands_still():
+    ws = torch.stack(list(loop(tiny_generator(), [2, 2], 3, space="z")))
+    assert_close(ws, ws[:1].expand_as(ws))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([7], 5), "a loop moves between seeds, got only 1; name at least two, such as 0-3."),
+        (([7, 8], 0), "a loop needs at least 1 frame from seed to seed, got 0."),
+    ],
+)
+def test_what_cannot_be_a_loop_is_refused_at_once(arguments, message):
+    with pytest.raises(ConfigError) as error:
+        loop(tiny_generator(), *arguments)
+    assert str(error.value) == message
+
+
+def test_an_unknown_space_is_named():
+    with pytest.raises(ConfigError, match="space must be one of w, z, got 'x'"):
+        loop(tiny_generator(), [0, 1], 5, space="x")

@@ -1,0 +1,77 @@
+"""Seeds and classes to z and c."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_generator import tiny_generator
+
+from stylegan.errors import ConfigError
+from stylegan.sampling.latents import class_labels, latents, parse_seeds
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("7", [7]), ("0-3,7", [0, 1, 2, 3, 7]), (" 2, 5 - 6 ", [2, 5, 6]), ("4294967295", [2**32 - 1]), ("1,1", [1, 1])],
+)
+def test_seeds_are_numbers_and_inclusive_ranges(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "seeds are whole numbers and ranges such as 0-3,7, got '' in ''."),
+        ("1,,2", "got '' in '1,,2'"),
+        ("a-b", "got 'a-b' in 'a-b'"),
+        ("-3", "got '-3'"),
+        ("1.5", "got '1.5'"),
+        ("١", "got '١'"),
+        ("7-3", "a range of seeds goes up, got '7-3'; write 3-7."),
+        ("0-3,4294967296", "a seed is a whole number from 0 to 4294967295, got 4294967296."),
+        ("0-4294967295", "at most 1,000,000 seeds can be drawn at once, got '0-4294967295'; draw them in parts."),
+    ],
+)
+def test_malformed_seeds_are_named_in_one_sentence(text, message):
+    with pytest.raises(ConfigError) as error:
+        parse_seeds(text)
+    assert message in str(error.value)
+
+
+def test_each_seed_gives_exactly_the_numbers_of_its_own_random_state():
+    seeds = [0, 42, 0, 2**32 - 1]
+    z = latents(seeds, 512)
+    assert z.dtype == torch.float32
+    for row, seed in zip(z, seeds, strict=True):
+        expected = np.random.RandomState(seed).randn(1, 512).astype(np.float32)[0]
+        assert np.array_equal(row.numpy(), expected)
+
+
+def test_drawing_latents_leaves_the_global_random_state_alone():
+    before = np.random.get_state()[1].copy()
+    latents([1, 2], 8)
+    assert np.array_equal(before, np.random.get_state()[1])
+
+
+def test_a_seed_out_of_range_is_named():
+    with pytest.raises(ConfigError, match=r"from 0 to 4294967295, got -1\."):
+        latents([3, -1], 8)
+
+
+def test_a_class_becomes_one_hot_rows():
+    assert class_labels(tiny_generator(c_dim=3), 1, 2).tolist() == [[0, 1, 0], [0, 1, 0]]
+    assert class_labels(tiny_generator(), None, 2) is None
+
+
+@pytest.mark.parametrize(
+    ("c_dim", "class_index", "message"),
+    [
+        (0, 2, "this network has no classes, got class 2; leave the class out."),
+        (3, None, "this network has 3 classes; pick one with --class 0..2."),
+        (3, 3, "this network has the classes 0..2, got class 3."),
+        (3, -1, "this network has the classes 0..2, got class -1."),
+    ],
+)
+def test_a_class_that_does_not_fit_the_network_is_named(c_dim, class_index, message):
+    with pytest.raises(ConfigError) as error:
+        class_labels(tiny_generator(c_dim), class_index, 1)
+    assert str(error.value) == message

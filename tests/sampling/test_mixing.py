@@ -1,0 +1,79 @@
+"""Style mixing."""
+
+import pytest
+import torch
+from tiny_generator import tiny_generator
+
+from stylegan.errors import ConfigError
+from stylegan.sampling.generate import generate
+from stylegan.sampling.mixing import mix, mix_ws, mixing_matrix, named_styles, parse_styles
+
+ROWS, COLS = [0, 1], [5, 6, 7]
+
+
+def pictures(stream):
+    return torch.stack(list(stream)).int()
+
+
+def nearly_equal(a, b):
+    return (a - b).abs().max() <= 1  # batches of another size round otherwise
+
+
+def test_no_layers_give_the_row_pictures_and_all_layers_the_column_pictures():
+    G = tiny_generator()
+    rows, columns = pictures(generate(G, ROWS)), pictures(generate(G, COLS))
+    none = pictures(mix(G, ROWS, COLS, [])).unflatten(0, (2, 3))
+    every = pictures(mix(G, ROWS, COLS, range(G.num_ws), batch=4)).unflatten(0, (2, 3))
+    assert nearly_equal(none, rows[:, None].expand_as(none))
+    assert nearly_equal(every, columns[None].expand_as(every))
+
+
+def test_the_named_layers_come_from_the_column():
+    row, column = torch.zeros(6, 4), torch.ones(6, 4)
+    assert mix_ws(row, column, [0, 1, 4])[:, 0].tolist() == [1, 1, 0, 0, 1, 0]
+    assert not row.any()
+
+
+def test_the_matrix_has_the_seeds_own_pictures_as_its_border():
+    G = tiny_generator()
+    matrix = pictures(mixing_matrix(G, ROWS, COLS, [0, 1], psi=0.7)).unflatten(0, (3, 4))
+    assert not matrix[0, 0].any()
+    assert nearly_equal(matrix[0, 1:], pictures(generate(G, COLS, psi=0.7)))
+    assert nearly_equal(matrix[1:, 0], pictures(generate(G, ROWS, psi=0.7)))
+    assert nearly_equal(matrix[1:, 1:].flatten(0, 1), pictures(mix(G, ROWS, COLS, [0, 1], psi=0.7)))
+
+
+def test_names_mean_the_resolutions_of_the_paper():
+    styles = named_styles(18)
+    assert [list(styles[name]) for name in ("coarse", "middle")] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert list(styles["fine"]) == list(range(8, 18))
+
+
+@pytest.mark.parametrize("num_ws", [2, 4, 6, 8, 10, 12, 14, 16, 18])
+def test_names_share_all_layers_out(num_ws):
+    styles = named_styles(num_ws)
+    assert [layer for layers in styles.values() for layer in layers] == list(range(num_ws))
+    assert num_ws < 3 or all(styles.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "layers"),
+    [("0-3", [0, 1, 2, 3]), ("coarse", [0, 1, 2, 3]), ("0-6,9", [*range(7), 9]), ("5, coarse,2", [0, 1, 2, 3, 5])],
+)
+def test_styles_are_layers_ranges_and_names(text, layers):
+    assert parse_styles(text, 14) == layers
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("bold", "styles are layers such as 0-6,9 or the names coarse, middle, fine, got 'bold'."),
+        ("", "got ''."),
+        ("3-1", "a range of layers goes up, got '3-1'; write 1-3."),
+        ("0-14", "this network has the layers 0-13, got '0-14'."),
+    ],
+)
+def test_malformed_styles_are_named_in_one_sentence(text, message):
+    with pytest.raises(ConfigError) as error:
+        parse_styles(text, 14)
+    assert message in str(error.value)
