@@ -1,0 +1,31 @@
+# Each target does its own set-up: a fresh machine needs Python 3.10+, gcc and make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help setup demo test check format
+
+help:  ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/.ready  ## Make .venv in this folder
+
+.venv/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,plots]'
+	touch $@
+
+demo: setup  ## Train on the sample faces for three minutes and show what came out (out/demo)
+	$(BIN)/python examples/demo.py
+
+test: setup  ## Run the tests
+	$(BIN)/python -m pytest --numprocesses auto
+
+check: setup  ## Format, lint, types, tests: all that must pass before a commit
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --numprocesses auto
+
+format: setup  ## Bring the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .

@@ -1,0 +1,34 @@
+"""A data set and a configuration with which training takes a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from stylegan.training.config import TrainConfig, data_config, from_preset
+
+
+def tiny_pictures(folder: Path, *, count: int = 24, channels: int = 3, size: int = 16, classes: int = 0) -> Path:
+    """Random pictures in `folder`; with `classes`, in as many sub-folders."""
+    rng = np.random.RandomState(0)
+    for i in range(count):
+        path = folder / (f"class{i % classes}" if classes else "") / f"{i:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.randint(0, 256, [size, size, channels], dtype=np.uint8)
+        Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(path)
+    return folder
+
+
+def tiny_config(data: Path, *, channels: int = 3, label_dim: int = 0, **changes) -> TrainConfig:
+    """The tiny16 preset on the CPU: 4 steps of 8 pictures a tick, a snapshot every tick."""
+    defaults = {"device": "cpu", "kimg": 0.064, "tick_kimg": 0.032, "snap_ticks": 1}
+    return from_preset(
+        "tiny16",
+        data=data_config({"data.path": str(data), "data.labels": label_dim > 0}),
+        resolution=16,
+        channels=channels,
+        label_dim=label_dim,
+        changes={**defaults, **changes},
+    )

@@ -1,0 +1,155 @@
+"""A run: what it writes, and that it goes on as if it had never stopped."""
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from tiny_run import tiny_config, tiny_pictures
+
+from stylegan.checkpoints import load
+from stylegan.data.prepare import prepare
+from stylegan.errors import ConfigError
+from stylegan.training.config import read_config
+from stylegan.training.loop import train
+from stylegan.training.run_folder import new_run_folder
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    return tiny_pictures(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="module")
+def finished(pictures, tmp_path_factory) -> Path:
+    """A run of two ticks."""
+    config = tiny_config(pictures)
+    run = new_run_folder(tmp_path_factory.mktemp("runs"), config, "pictures")
+    torch.set_num_threads(1)
+    ticks = list(train(config, run))
+    assert [t.nimg for t in ticks] == [32, 64]
+    assert all(torch.isfinite(torch.tensor(s["mean"])) for t in ticks for s in t.stats.values())
+    return run
+
+
+def assert_same_snapshot(a: Path, b: Path) -> None:
+    files = sorted(p.name for p in a.iterdir())
+    assert files == sorted(p.name for p in b.iterdir())
+    for name in files:
+        if name.endswith(".safetensors"):
+            x, y = load_file(a / name), load_file(b / name)
+            assert x.keys() == y.keys()
+            assert all(torch.equal(x[key], y[key]) for key in x), name
+    assert json.loads((a / "training.json").read_text()) == json.loads((b / "training.json").read_text())
+
+
+def test_run_folder_holds_config_grids_statistics_and_snapshots(finished):
+    assert finished.name == "00000-stylegan2-pictures-batch8-gamma0.05"
+    assert {p.name for p in finished.iterdir()} == {
+        "config.json", "reals.png", "fakes_init.png", "fakes000000.png", "stats.jsonl", "snapshots",
+    }  # fmt: skip
+    assert read_config(finished / "config.json") == tiny_config(Path(json.loads(
+        (finished / "config.json").read_text())["data"]["path"]))  # fmt: skip
+    lines = [json.loads(line) for line in (finished / "stats.jsonl").read_text().splitlines()]
+    assert [line["nimg"] for line in lines] == [32, 64]
+    for name in ("Loss/G/loss", "Loss/D/loss", "Loss/scores/real", "Loss/scores/fake", "Loss/pl_penalty"):
+        assert set(lines[0][name]) == {"num", "mean", "std"}
+    assert Image.open(finished / "reals.png").size == (16 * 16, 8 * 16)
+
+
+def test_newest_snapshot_of_a_run_draws_pictures(finished):
+    G = load(finished, device="cpu")
+    img = G(torch.randn(2, G.z_dim), noise_mode="const")
+    assert img.shape == (2, 3, 16, 16)
+    assert img.isfinite().all()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_resumed_run_equals_uninterrupted_run(pictures, tmp_path, precision):
+    long = tiny_config(pictures, kimg=0.096, precision=precision)
+    whole, parts = (new_run_folder(tmp_path, long, name) for name in ("whole", "parts"))
+    for _ in train(long, whole):
+        pass
+    for _ in train(long.model_copy(update={"kimg": 0.04}), parts):  # stops in the middle of a tick
+        torch.rand(3)  # somebody else's use of the generator changes nothing
+    for _ in train(long, parts):
+        pass
+    assert_same_snapshot(whole / "snapshots/000000", parts / "snapshots/000000")
+
+
+def test_other_seed_gives_another_run(pictures, finished, tmp_path):
+    config = tiny_config(pictures, seed=1)
+    run = new_run_folder(tmp_path, config, "other")
+    for _ in train(config, run):
+        pass
+    x, y = (load_file(r / "snapshots/000000/generator.safetensors") for r in (finished, run))
+    assert not torch.equal(x["synthesis.b16.conv1.weight"], y["synthesis.b16.conv1.weight"])
+
+
+def test_micro_batches_give_the_gradients_of_the_whole_batch(pictures, tmp_path):
+    """Up to style mixing and minibatch statistics, which act on what is computed at once; so without them."""
+    results = []
+    for micro in (8, 4):
+        config = tiny_config(
+            pictures, kimg=0.008, micro_batch=micro, style_mixing_prob=0, pl_weight=0,
+            **{"discriminator.mbstd_num_channels": 0},
+        )  # fmt: skip
+        run = new_run_folder(tmp_path, config, f"micro{micro}")
+        (tick,) = train(config, run)
+        results.append(tick.stats["Loss/scores/real"]["mean"])
+        assert tick.stats["Loss/r1_penalty"]["num"] == 8
+    assert results[0] == pytest.approx(results[1], rel=1e-4)
+
+
+def test_stop_ends_after_the_step_with_a_snapshot(pictures, tmp_path):
+    config = tiny_config(pictures, kimg=10)
+    run = new_run_folder(tmp_path, config, "stopped")
+    stop = threading.Event()
+    ticks = []
+    for tick in train(config, run, stop=stop):
+        ticks.append(tick)
+        stop.set()
+    assert ticks[-1].nimg == 32
+    assert ticks[-1].snapshot == run / "snapshots/000000"
+
+
+def test_resumed_run_repeats_no_line_of_statistics(pictures, finished, tmp_path):
+    config = tiny_config(pictures, kimg=0.064)
+    run = new_run_folder(tmp_path, config, "lines")
+    for _ in train(config, run):
+        pass
+    with (run / "stats.jsonl").open("a") as file:
+        file.write('{"nimg": 96}\n{"nimg": 1')  # ticks after the last snapshot, the last cut short by a crash
+    for _ in train(config.model_copy(update={"kimg": 0.128}), run):
+        pass
+    nimgs = [json.loads(line)["nimg"] for line in (run / "stats.jsonl").read_text().splitlines()]
+    assert nimgs == [32, 64, 96, 128]
+
+
+def test_data_of_another_shape_is_refused_with_both_values(pictures, tmp_path):
+    grey = tiny_pictures(tmp_path / "grey", channels=1)
+    config = tiny_config(pictures).model_copy(update={"data": tiny_config(grey).data})
+    with pytest.raises(ConfigError, match=r"img_channels 3, but the data set .*grey has 1; train on data like that"):
+        next(train(config, new_run_folder(tmp_path, config, "x")))
+
+
+def test_grey_and_conditional_data_train_too(tmp_path):
+    source = tiny_pictures(tmp_path / "source", channels=1, classes=3)
+    prepare(source, tmp_path / "data.zip")
+    config = tiny_config(tmp_path / "data.zip", channels=1, label_dim=3)
+    run = new_run_folder(tmp_path, config, "data")
+    *_, last = train(config, run)
+    assert last.nimg == 64
+    G = load(run, device="cpu")
+    assert (G.c_dim, G.img_channels) == (3, 1)
+    assert Image.open(run / "fakes_init.png").mode == "L"
+
+
+def test_training_starts_where_learning_starts(pictures, tmp_path):
+    """Twenty steps on one picture: the discriminator tells real from fake."""
+    config = tiny_config(pictures, kimg=0.16, tick_kimg=0.16)
+    (tick,) = train(config, new_run_folder(tmp_path, config, "learn"))
+    assert tick.stats["Loss/scores/real"]["mean"] > tick.stats["Loss/scores/fake"]["mean"]

@@ -1,0 +1,93 @@
+"""One step: which phases run, and what they may touch."""
+
+import copy
+import math
+
+import pytest
+import torch
+from tiny_run import tiny_config
+
+from stylegan.training import phases
+from stylegan.training.phases import MicroBatch, train_step
+from stylegan.training.state import create_state
+
+
+def new_state(**changes):
+    config = tiny_config("unused", **changes)
+    state = create_state(config, torch.device("cpu"))
+    n = config.batch
+    batch = MicroBatch(torch.randn(n, 3, 16, 16), torch.zeros(n, 0), torch.zeros(n, 0))
+    return state, config, batch
+
+
+def test_regularisers_run_every_few_steps_and_all_in_the_first():
+    state, config, batch = new_state()
+    seen = []
+    for _ in range(17):
+        train_step(state, config, [batch])
+        seen.append(set(state.statistics.collect()))
+    assert [i for i, names in enumerate(seen) if "Loss/pl_penalty" in names] == [0, 4, 8, 12, 16]
+    assert [i for i, names in enumerate(seen) if "Loss/r1_penalty" in names] == [0, 16]
+    assert (state.step, state.nimg) == (17, 17 * config.batch)
+
+
+@pytest.mark.parametrize("phase", [0, 1, 2, 3])
+def test_a_phase_leaves_gradients_in_its_own_network_only(phase):
+    state, config, batch = new_state()
+    chosen = phases._phases(state, config)[phase]
+    chosen.network.requires_grad_(True)
+    chosen.loss(state, config, batch)
+    other = state.D if chosen.network is state.G else state.G
+    assert all(p.grad is None for p in other.parameters())
+    grads = {name: p.grad for name, p in chosen.network.named_parameters()}
+    # Path lengths do not depend on additive colour, nor the slope of D on its last bias.
+    without = {name for name, g in grads.items() if g is None or not g.any()}
+    assert not {name for name in without if not name.endswith("bias") and "noise_strength" not in name}
+
+
+def test_lazy_adam_makes_up_for_the_extra_steps():
+    state, _, _ = new_state(g_lr=0.0025, d_lr=0.0025)
+    g, d = state.G_opt.param_groups[0], state.D_opt.param_groups[0]
+    assert g["lr"] == pytest.approx(0.002)
+    assert g["betas"] == pytest.approx((0, 0.991992), abs=1e-6)
+    assert d["lr"] == pytest.approx(0.0025 * 16 / 17)
+    assert d["betas"] == pytest.approx((0, 0.990586), abs=1e-6)
+
+
+def test_gradients_that_are_not_finite_are_replaced_and_counted():
+    state, config, batch = new_state()
+    chosen = phases._phases(state, config)[0]
+    for p in chosen.network.parameters():
+        p.grad = torch.zeros_like(p)
+    first = next(chosen.network.parameters())
+    first.grad.view(-1)[:3] = torch.tensor([math.nan, math.inf, -math.inf])
+    before = copy.deepcopy(chosen.network.state_dict())
+    phases._apply_gradients(state, chosen, 1)
+    assert state.statistics.collect()["Health/nonfinite_gradients"]["mean"] == 3
+    moved = (first.detach() - before[next(iter(dict(chosen.network.named_parameters())))]).view(-1)
+    assert moved[0] == 0
+    assert moved[1] < 0 < moved[2]
+    assert all(p.isfinite().all() for p in chosen.network.parameters())
+
+
+def test_style_mixing_takes_the_later_layers_from_a_second_latent():
+    state, config, _ = new_state(style_mixing_prob=1.0)
+    ws = phases.sample_ws(state, config, torch.zeros(4, 0))
+    first, last = ws[:, 0], ws[:, -1]
+    assert not torch.equal(first, last)
+    rows = [torch.equal(ws[:, i], first) for i in range(state.G.num_ws)]
+    cutoff = rows.index(False)
+    assert all(torch.equal(ws[:, i], last) for i in range(cutoff, state.G.num_ws))
+    state, config, _ = new_state(style_mixing_prob=0.0)
+    ws = phases.sample_ws(state, config, torch.zeros(4, 0))
+    assert torch.equal(ws[:, 0], ws[:, -1])
+
+
+def test_only_the_discriminators_fake_pass_moves_the_average_w():
+    state, config, batch = new_state()
+    for chosen in phases._phases(state, config):
+        before = state.G.mapping.w_avg.clone()
+        chosen.loss(state, config, batch) if chosen.network is state.D else None
+        moved = not torch.equal(before, state.G.mapping.w_avg)
+        assert moved == (chosen.loss is phases.discriminator_main)
+        state.D.requires_grad_(True)
