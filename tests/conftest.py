@@ -1,7 +1,10 @@
 """Shared by all tests: seeds, one thread a worker."""
 
+import os
 import sys
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # xdist runs one worker a core, and some start processes
 
 import pytest
 import torch

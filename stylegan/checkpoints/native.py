@@ -1,10 +1,10 @@
 """The native checkpoint: a folder of safetensors and a config.json. Nothing in it can run.
 
-    config.json                  format, architecture, constructor arguments, origin, licence
-    generator_ema.safetensors    the averaged generator
-    generator.safetensors        optional, to go on training
-    discriminator.safetensors    optional
-    README.md                    a model card
+config.json                  format, architecture, constructor arguments, origin, licence
+generator_ema.safetensors    the averaged generator
+generator.safetensors        optional, to go on training
+discriminator.safetensors    optional
+README.md                    a model card
 """
 
 from __future__ import annotations
@@ -132,7 +132,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder / 'config.json'} cannot be read: {error}; the checkpoint is damaged.") from error
+        raise CheckpointError(
+            f"{folder / 'config.json'} cannot be read: {error}; the checkpoint is damaged."
+        ) from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else None
         raise CheckpointError(f"{folder} is not a checkpoint of format {FORMAT}, got {found!r}; update stylegan.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from stylegan.errors import ConfigError, DataError
+from stylegan.errors import ConfigError
 
 if TYPE_CHECKING:
     from stylegan.data.dataset import Dataset
@@ -40,12 +41,26 @@ SETTINGS = {
 
 
 @click.command()
-@click.option("--outdir", type=click.Path(path_type=Path), metavar="DIR", default=Path("runs"), show_default=True,
-              help="Where to make the folder of the run.")
-@click.option("--data", type=click.Path(exists=True), metavar="ZIP|DIR",
-              help="A data set, best from `stylegan dataset`.  [default: the embedded avatar faces]")
-@click.option("--cfg", metavar="NAME", help="Preset: auto, stylegan2, paper256, paper512, paper1024, cifar, or for a "
-              "CPU cpu64, cpu32, tiny16.  [default: cpu32 or cpu64 on a CPU, else auto]")
+@click.option(
+    "--outdir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    default=Path("runs"),
+    show_default=True,
+    help="Where to make the folder of the run.",
+)
+@click.option(
+    "--data",
+    type=click.Path(exists=True),
+    metavar="ZIP|DIR",
+    help="A data set, best from `stylegan dataset`.  [default: the embedded avatar faces]",
+)
+@click.option(
+    "--cfg",
+    metavar="NAME",
+    help="Preset: auto, stylegan2, paper256, paper512, paper1024, cifar, or for a "
+    "CPU cpu64, cpu32, tiny16.  [default: cpu32 or cpu64 on a CPU, else auto]",
+)
 @click.option("--cond", is_flag=True, default=None, help="Train on the labels of the data set too.")
 @click.option("--mirror", is_flag=True, default=None, help="Add every picture flipped left to right.")
 @click.option("--subset", type=int, metavar="PICTURES", help="Train on so many only.")
@@ -61,15 +76,33 @@ SETTINGS = {
 @click.option("--tick", type=float, metavar="KIMG", help="Between two lines of progress.")
 @click.option("--snap", type=int, metavar="TICKS", help="Between two snapshots and picture grids.")
 @click.option("--seed", type=int, metavar="NUMBER", help="Of all random numbers.")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default=None,
-              help="Of the high resolutions.  [default: auto, the fastest here]")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    default=None,
+    help="Of the high resolutions.  [default: auto, the fastest here]",
+)
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...  [default: auto]")
-@click.option("--config", "config_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="YAML",
-              help="Settings from a file; flags win over it.")
-@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",
-              help="Any other setting of --dry-run, for example generator.w_dim=256.")
-@click.option("--resume", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="RUN",
-              help="Go on with a run, in its folder and with its settings; --kimg may extend it.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="YAML",
+    help="Settings from a file; flags win over it.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Any other setting of --dry-run, for example generator.w_dim=256.",
+)
+@click.option(
+    "--resume",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="RUN",
+    help="Go on with a run, in its folder and with its settings; --kimg may extend it.",
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Print the settings and stop.")
 def command(
     outdir: Path,
@@ -219,28 +252,39 @@ def _run(config: TrainConfig, dataset: Dataset, run: Path | None, outdir: Path) 
         f"\n{len(dataset):,} pictures of {size}; cfg {config.cfg}, batch {config.batch}, gamma {config.r1_gamma:g}, "
         f"{config.precision}, {config.kimg:g} kimg. Ctrl-C stops with a snapshot."
     )
-    stop, received = threading.Event(), []
+    with (run / "log.txt").open("a", encoding="utf-8") as log, _stop_on_signal() as (stop, received):
+        log.write(headline + "\n")
+        click.echo(headline)
+        with _progress(config) as show:
+            for tick in train(config, run, dataset=dataset, stop=stop):
+                log.write(tick_line(tick) + "\n")
+                log.flush()
+                show(tick)
+    if received:
+        click.echo(f"Stopped. Go on with: stylegan train --resume {run}", err=True)
+        sys.exit(128 + received[0])
+    click.echo(f"Done. Draw pictures with: stylegan generate --network {run} --seeds 0-31 --grid auto --trunc 0.7")
 
-    def on_signal(number: int, frame: Any) -> None:
-        if stop.is_set():  # asked twice: at once
+
+@contextmanager
+def _stop_on_signal() -> Iterator[tuple[threading.Event, list[int]]]:
+    """An event that Ctrl-C and SIGTERM set, and the numbers of the signals received. A second one stops at once."""
+    stop: threading.Event = threading.Event()
+    received: list[int] = []
+
+    def on_signal(number: int, frame: object) -> None:
+        if received:
             raise KeyboardInterrupt
         received.append(number)
         stop.set()
         click.echo("\nStopping after this step ...", err=True)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
-    with (run / "log.txt").open("a", encoding="utf-8") as log, _progress(config) as show:
-        log.write(headline + "\n")
-        click.echo(headline)
-        for tick in train(config, run, dataset=dataset, stop=stop):
-            log.write(tick_line(tick) + "\n")
-            log.flush()
-            show(tick)
-    if received:
-        click.echo(f"Stopped. Go on with: stylegan train --resume {run}", err=True)
-        sys.exit(128 + received[0])
-    click.echo(f"Done. Draw pictures with: stylegan generate --network {run} --seeds 0-31 --grid auto --trunc 0.7")
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop, received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _progress:

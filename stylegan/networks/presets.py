@@ -49,9 +49,7 @@ class Preset:
 
 
 # Trained on 8 GPUs, of which each computed batch / 8 pictures at once. Fewer devices accumulate.
-STYLEGAN2 = Preset(
-    mapping_layers=8, channel_base=32768, batch=32, micro_batch=4, lr=0.002, r1_gamma=10, ema_kimg=10
-)
+STYLEGAN2 = Preset(mapping_layers=8, channel_base=32768, batch=32, micro_batch=4, lr=0.002, r1_gamma=10, ema_kimg=10)
 PAPER512 = Preset(
     mapping_layers=8,
     channel_base=32768,
@@ -89,14 +87,14 @@ CPU64 = Preset(
     batch=32,
     micro_batch=32,
     lr=0.0025,
-    r1_gamma=0.1,
+    r1_gamma=2,  # with much less, the discriminator of so small a network wins at once
     ema_kimg=5,
     ema_rampup=0.05,
     kimg=1000,
     tick_kimg=1,
     snap_ticks=20,
 )
-CPU32 = replace(CPU64, resolution=32, z_dim=128, w_dim=128, channel_base=2048, channel_max=128, r1_gamma=0.05)
+CPU32 = replace(CPU64, resolution=32, z_dim=128, w_dim=128, channel_base=2048, channel_max=128, r1_gamma=1)
 TINY16 = replace(
     CPU32, resolution=16, z_dim=32, w_dim=32, channel_base=256, channel_max=32, batch=8, micro_batch=8, kimg=10
 )

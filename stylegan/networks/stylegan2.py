@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -115,7 +116,7 @@ class SynthesisBlock(nn.Module):
         self.in_channels, self.resolution, self.architecture = in_channels, resolution, architecture
         self.low_precision = low_precision
         self.register_buffer("resample_filter", setup_filter(resample_filter))
-        style = {
+        style: dict[str, Any] = {
             "activation": activation,
             "use_noise": use_noise,
             "resample_filter": resample_filter,
@@ -131,9 +132,7 @@ class SynthesisBlock(nn.Module):
         if self.num_torgb:
             self.torgb = ToRGB(out_channels, img_channels, w_dim, conv_clamp=conv_clamp)
         if in_channels > 0 and architecture == "resnet":
-            self.skip = EqualizedConv2d(
-                in_channels, out_channels, 1, bias=False, up=2, resample_filter=resample_filter
-            )
+            self.skip = EqualizedConv2d(in_channels, out_channels, 1, bias=False, up=2, resample_filter=resample_filter)
 
     def forward(
         self, x: Tensor | None, img: Tensor | None, ws: Tensor, noise_mode: str, dtype: torch.dtype
@@ -355,13 +354,13 @@ class DiscriminatorBlock(nn.Module):
         self.register_buffer("resample_filter", setup_filter(resample_filter))
         self.num_layers = 0
 
-        def conv(in_channels: int, out_channels: int, kernel: int, **options) -> EqualizedConv2d:
+        def conv(in_channels: int, out_channels: int, kernel: int, **options: Any) -> EqualizedConv2d:
             trainable = first_layer + self.num_layers >= freeze_layers
             self.num_layers += 1
             options = {"resample_filter": resample_filter, "trainable": trainable, **options}
             return EqualizedConv2d(in_channels, out_channels, kernel, **options)
 
-        act = {"activation": activation, "conv_clamp": conv_clamp}
+        act: dict[str, Any] = {"activation": activation, "conv_clamp": conv_clamp}
         if in_channels == 0 or architecture == "skip":
             self.fromrgb = conv(img_channels, mid_channels, 1, **act)
         self.conv0 = conv(mid_channels, mid_channels, 3, **act)

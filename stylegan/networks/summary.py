@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ class Row:
     dtype: str
 
 
-def layer_rows(network: nn.Module, *inputs: Tensor | None) -> list[Row]:
+def layer_rows(network: Any, *inputs: Tensor | None) -> list[Row]:
     """The layers of a network in the order in which they finish.
 
     Every tensor counts where it first appears, and a layer that adds none has no row. A layer with several outputs
@@ -72,9 +73,7 @@ def layer_table(network: nn.Module, *inputs: Tensor | None) -> str:
     """`layer_rows` as text, with the class of the network as title and the totals below."""
     rows = layer_rows(network, *inputs)
     head = [type(network).__name__, "Parameters", "Buffers", "Output shape", "Datatype"]
-    body = [
-        [row.name, str(row.parameters or "-"), str(row.buffers or "-"), str(row.shape), row.dtype] for row in rows
-    ]
+    body = [[row.name, str(row.parameters or "-"), str(row.buffers or "-"), str(row.shape), row.dtype] for row in rows]
     total = ["Total", str(sum(r.parameters for r in rows)), str(sum(r.buffers for r in rows)), "-", "-"]
     rule = ["---"] * len(head)
     lines = [head, rule, *body, rule, total]
@@ -82,12 +81,12 @@ def layer_table(network: nn.Module, *inputs: Tensor | None) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
 
 
-def generator_table(G: nn.Module, batch: int = 4) -> str:
+def generator_table(G: Any, batch: int = 4) -> str:
     """The layer table of a generator of the family, for `batch` latents."""
     return layer_table(G, torch.empty(batch, G.z_dim), torch.empty(batch, G.c_dim))
 
 
-def discriminator_table(D: nn.Module, batch: int = 4) -> str:
+def discriminator_table(D: Any, batch: int = 4) -> str:
     """The layer table of a discriminator of the family, for `batch` pictures."""
     img = torch.empty(batch, D.img_channels, D.img_resolution, D.img_resolution, device="meta")
     return layer_table(D, img, torch.empty(batch, D.c_dim))

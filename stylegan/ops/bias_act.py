@@ -89,7 +89,7 @@ class _LeakyReLU(torch.autograd.Function):
 
 
 class _Slope(torch.autograd.Function):
-    """grad * d lrelu / dx, read off the output y. Linear in grad, and the slope is constant, so it is its own gradient."""
+    """grad * d lrelu / dx, read off the output y. Linear in grad and flat in x, so it is its own gradient."""
 
     @staticmethod
     def forward(ctx, grad, y, alpha, gain, clamp):

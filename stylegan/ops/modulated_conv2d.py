@@ -32,7 +32,7 @@ def modulated_conv2d(
         flip_weight: True correlates, False convolves, as in `resample_conv2d`.
     Returns: [N, O, H*up, W*up]
     """
-    o, i, k, _ = weight.shape
+    _, i, k, _ = weight.shape
     if x.dtype == torch.float16 and demodulate:
         # Demodulation undoes any scale of the weights and styles, and fp16 stops at 65504: normalise both first.
         weight = weight / (weight.abs().amax([1, 2, 3], keepdim=True) * (i * k * k) ** 0.5)

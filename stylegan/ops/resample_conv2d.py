@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylegan.ops.upfirdn2d import _sides, down_padding, up_padding, upfirdn2d
+from stylegan.ops.upfirdn2d import down_padding, sides, up_padding, upfirdn2d
 
 
 def resample_conv2d(
@@ -34,7 +34,7 @@ def resample_conv2d(
     Source: StyleGAN2 App. B; equal to zero-stuffing, padding, filtering, a "valid" convolution and decimation.
     """
     k = weight.shape[-1]
-    pad = _sides(padding)
+    pad = sides(padding)
     if up > 1:
         pad = up_padding(f, up, pad)
     if down > 1:

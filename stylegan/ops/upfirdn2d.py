@@ -15,6 +15,7 @@ from torch import Tensor
 
 from stylegan.errors import ShapeError
 
+Sides = tuple[int, int, int, int]  # left, right, top, bottom
 Taps = Tensor | Sequence[float] | Sequence[Sequence[float]] | None
 
 
@@ -71,7 +72,7 @@ def upfirdn2d(
     Source: StyleGAN2 App. B; `scipy.signal.upfirdn` along each axis is the same map, and the tests' reference.
     """
     (up_x, up_y), (down_x, down_y) = _pair(up), _pair(down)
-    left, right, top, bottom = _sides(pad)
+    left, right, top, bottom = sides(pad)
     if f is None:
         f = x.new_ones([1, 1], dtype=torch.float32)
     if f.ndim == 1:
@@ -93,7 +94,7 @@ def upfirdn2d(
 def filter2d(x: Tensor, f: Tensor, *, pad: int | Sequence[int] = 0, flip_filter: bool = False, gain: float = 1.0):
     """Filter at the same resolution: [N, C, H, W] -> [N, C, H, W], plus the extra `pad`."""
     tx, ty = _taps(f)
-    left, right, top, bottom = _sides(pad)
+    left, right, top, bottom = sides(pad)
     pad = (left + tx // 2, right + (tx - 1) // 2, top + ty // 2, bottom + (ty - 1) // 2)
     return upfirdn2d(x, f, pad=pad, flip_filter=flip_filter, gain=gain)
 
@@ -125,17 +126,17 @@ def downsample2d(
     return upfirdn2d(x, f, down=down, pad=down_padding(f, down, pad), flip_filter=flip_filter, gain=gain)
 
 
-def up_padding(f: Tensor | None, up: int | Sequence[int], pad: int | Sequence[int] = 0) -> tuple[int, int, int, int]:
+def up_padding(f: Tensor | None, up: int | Sequence[int], pad: int | Sequence[int] = 0) -> Sides:
     """(left, right, top, bottom) that centres `f` on samples `up` apart, around an own `pad`."""
     (tx, ty), (ux, uy) = _taps(f), _pair(up)
-    left, right, top, bottom = _sides(pad)
+    left, right, top, bottom = sides(pad)
     return left + (tx + ux - 1) // 2, right + (tx - ux) // 2, top + (ty + uy - 1) // 2, bottom + (ty - uy) // 2
 
 
-def down_padding(f: Tensor | None, down: int | Sequence[int], pad: int | Sequence[int] = 0) -> tuple[int, int, int, int]:
+def down_padding(f: Tensor | None, down: int | Sequence[int], pad: int | Sequence[int] = 0) -> Sides:
     """(left, right, top, bottom) that centres `f` on groups of `down` samples, around an own `pad`."""
     (tx, ty), (dx, dy) = _taps(f), _pair(down)
-    left, right, top, bottom = _sides(pad)
+    left, right, top, bottom = sides(pad)
     return left + (tx - dx + 1) // 2, right + (tx - dx) // 2, top + (ty - dy + 1) // 2, bottom + (ty - dy) // 2
 
 
@@ -151,7 +152,7 @@ class _UpFirDn(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         (taps,) = ctx.saved_tensors
-        up, down, (left, right, top, bottom), (_, _, h, w) = ctx.options
+        up, down, (left, _, top, _), (_, _, h, w) = ctx.options
         kh, kw = taps.shape
         pad = (
             kw - 1 - left,
@@ -209,7 +210,8 @@ def _pair(v: int | Sequence[int]) -> tuple[int, int]:
     return x, y
 
 
-def _sides(pad: int | Sequence[int]) -> tuple[int, int, int, int]:
+def sides(pad: int | Sequence[int]) -> Sides:
+    """A number, (x, y) or (left, right, top, bottom) as the latter."""
     if isinstance(pad, int):
         return pad, pad, pad, pad
     if len(pad) == 2:

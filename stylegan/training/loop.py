@@ -74,7 +74,8 @@ def train(
     total = int(config.kimg * 1000)
     start = tick_start = time.perf_counter()
     maintenance, tick_nimg = 0.0, state.nimg
-    while state.nimg < total and not (stop and stop.is_set()):
+    stopping = state.nimg >= total
+    while not stopping:
         _seed_step(config, state)
         train_step(state, config, _micro_batches(config, state, dataset))
         stopping = state.nimg >= total or bool(stop and stop.is_set())

@@ -35,9 +35,10 @@ class TrainingState:
 def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
     """Networks drawn from the seed, and their optimisers."""
     torch.manual_seed(config.seed)
-    layout = {"device": device, "memory_format": torch.channels_last}
-    G = stylegan2.Generator(**config.generator).to(**layout).requires_grad_(False)
-    D = stylegan2.Discriminator(**config.discriminator).to(**layout).requires_grad_(False)
+    G = stylegan2.Generator(**config.generator).to(device=device).requires_grad_(False)
+    D = stylegan2.Discriminator(**config.discriminator).to(device=device).requires_grad_(False)
+    for network in (G, D):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
     G_ema = copy.deepcopy(G).eval()
     for network in (G, D, G_ema):
         network.precision = config.precision

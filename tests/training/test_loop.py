@@ -47,7 +47,7 @@ def assert_same_snapshot(a: Path, b: Path) -> None:
 
 
 def test_run_folder_holds_config_grids_statistics_and_snapshots(finished):
-    assert finished.name == "00000-stylegan2-pictures-batch8-gamma0.05"
+    assert finished.name == "00000-stylegan2-pictures-batch8-gamma1"
     assert {p.name for p in finished.iterdir()} == {
         "config.json", "reals.png", "fakes_init.png", "fakes000000.png", "stats.jsonl", "snapshots",
     }  # fmt: skip
@@ -105,15 +105,15 @@ def test_micro_batches_give_the_gradients_of_the_whole_batch(pictures, tmp_path)
 
 
 def test_stop_ends_after_the_step_with_a_snapshot(pictures, tmp_path):
-    config = tiny_config(pictures, kimg=10)
+    config = tiny_config(pictures, kimg=10, snap_ticks=1000)
     run = new_run_folder(tmp_path, config, "stopped")
     stop = threading.Event()
     ticks = []
     for tick in train(config, run, stop=stop):
         ticks.append(tick)
         stop.set()
-    assert ticks[-1].nimg == 32
-    assert ticks[-1].snapshot == run / "snapshots/000000"
+    assert [tick.nimg for tick in ticks] == [32, 40]
+    assert [tick.snapshot for tick in ticks] == [None, run / "snapshots/000000"]
 
 
 def test_resumed_run_repeats_no_line_of_statistics(pictures, finished, tmp_path):

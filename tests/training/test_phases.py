@@ -55,7 +55,7 @@ def test_lazy_adam_makes_up_for_the_extra_steps():
 
 
 def test_gradients_that_are_not_finite_are_replaced_and_counted():
-    state, config, batch = new_state()
+    state, config, _ = new_state()
     chosen = phases._phases(state, config)[0]
     for p in chosen.network.parameters():
         p.grad = torch.zeros_like(p)

@@ -1,0 +1,128 @@
+"""Native checkpoints: whole or not at all, and errors that name the file."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_generator import tiny_generator
+
+import stylegan
+from stylegan.checkpoints import native
+from stylegan.errors import CheckpointError, OutputError, StyleGANError
+from stylegan.networks.stylegan2 import Discriminator
+
+
+def tiny_discriminator() -> Discriminator:
+    return Discriminator(0, 16, 3, channel_base=128, channel_max=16)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    checkpoint = stylegan.Checkpoint(
+        G_ema=tiny_generator(), D=tiny_discriminator(), augment_p=0.25, origin="a test", licence="CC0-1.0"
+    )
+    stylegan.save(checkpoint, tmp_path / "net")
+    return tmp_path / "net"
+
+
+def test_what_was_saved_is_loaded(folder):
+    checkpoint = stylegan.load_checkpoint(folder)
+    assert (checkpoint.origin, checkpoint.licence, checkpoint.augment_p) == ("a test", "CC0-1.0", 0.25)
+    assert checkpoint.G is None
+    before, after = tiny_generator(), checkpoint.G_ema
+    assert before.state_dict().keys() == after.state_dict().keys()
+    assert all(torch.equal(v, after.state_dict()[k]) for k, v in before.state_dict().items())
+    assert not after.training
+    z = stylegan.latents([0, 1], 16)
+    assert torch.equal(before(z, noise_mode="const"), stylegan.load(folder, device="cpu")(z, noise_mode="const"))
+
+
+def test_config_names_every_constructor_argument(folder):
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["format"], config["architecture"]) == (1, "stylegan2")
+    assert config["generator"]["img_resolution"] == 16
+    assert config["generator"]["architecture"] == "skip"
+    assert config["discriminator"]["mbstd_group_size"] == 4
+    assert (folder / "README.md").read_text().startswith("---\n")
+
+
+def test_channels_last_weights_are_saved_too(tmp_path):
+    G = tiny_generator().to(memory_format=torch.channels_last)
+    stylegan.save(stylegan.Checkpoint(G_ema=G), tmp_path / "net")
+    loaded = stylegan.load(tmp_path / "net", device="cpu")
+    assert torch.equal(loaded.synthesis.b16.conv1.weight, G.synthesis.b16.conv1.weight)
+
+
+def test_run_folder_means_its_newest_snapshot(folder, tmp_path):
+    run = tmp_path / "run"
+    (run / "snapshots").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match="has no snapshot yet"):
+        stylegan.load(run)
+    for name, origin in (("000009", "old"), ("000010", "new")):
+        stylegan.save(stylegan.Checkpoint(G_ema=tiny_generator(), origin=origin), run / "snapshots" / name)
+    (run / "snapshots" / "000011").mkdir()  # a folder without a config is no snapshot
+    assert stylegan.load_checkpoint(run).origin == "new"
+
+
+def test_interrupted_save_leaves_the_older_checkpoint_whole(folder, monkeypatch):
+    def fail(tensors, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(native, "save_file", fail)
+    with pytest.raises(OutputError, match="No space left on device; choose another place"):
+        stylegan.save(stylegan.Checkpoint(G_ema=tiny_generator(), origin="newer"), folder)
+    assert stylegan.load_checkpoint(folder).origin == "a test"
+    assert [p.name for p in folder.parent.iterdir()] == ["net"]
+
+
+def test_save_replaces_an_older_checkpoint(folder):
+    stylegan.save(stylegan.Checkpoint(G_ema=tiny_generator(), origin="newer"), folder)
+    assert stylegan.load_checkpoint(folder).origin == "newer"
+    assert not (folder / "discriminator.safetensors").exists()
+    assert [p.name for p in folder.parent.iterdir()] == ["net"]
+
+
+def _change_config(folder: Path, **changes) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: shutil.rmtree(f), "does not exist; expected a checkpoint or a run folder"),
+        (lambda f: (f / "config.json").unlink(), "is not a checkpoint; expected a folder with config.json"),
+        (lambda f: (f / "config.json").write_text("{"), "cannot be read: .*; the checkpoint is damaged"),
+        (lambda f: (f / "config.json").write_text("[]"), "is not a checkpoint of format 1, got None"),
+        (lambda f: _change_config(f, format=2), "is not a checkpoint of format 1, got 2; update stylegan"),
+        (lambda f: _change_config(f, architecture="os"), "has architecture 'os'; this version knows stylegan2"),
+        (lambda f: _change_config(f, generator={"size": 3}), "does not fit the config.json beside it: .*'size'"),
+        (lambda f: (f / "generator_ema.safetensors").write_bytes(b"x" * 99), "cannot be read: .*damaged"),
+        (lambda f: (f / "generator_ema.safetensors").unlink(), "holds no generator, only a discriminator"),
+    ],
+)
+def test_damaged_checkpoint_gets_one_sentence(folder, damage, message):
+    damage(folder)
+    with pytest.raises(CheckpointError, match=message) as error:
+        stylegan.load(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_truncated_weights_get_one_sentence(folder):
+    file = folder / "generator_ema.safetensors"
+    file.write_bytes(file.read_bytes()[:-8])
+    with pytest.raises(CheckpointError, match="the checkpoint is damaged"):
+        stylegan.load(folder)
+
+
+def test_a_checkpoint_without_generator_is_not_saved(tmp_path):
+    with pytest.raises(CheckpointError, match="needs a generator"):
+        stylegan.save(stylegan.Checkpoint(D=tiny_discriminator()), tmp_path / "net")
+    assert not (tmp_path / "net").exists()
+
+
+def test_device_that_is_not_there_gets_one_sentence(folder):
+    with pytest.raises(StyleGANError, match="device 'cuda:7' is not available here; use --device cpu or auto"):
+        stylegan.load(folder, device="cuda:7")

@@ -1,0 +1,150 @@
+"""`stylegan train`: flags, resuming, stopping, and one sentence for each mistake."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from run_cli import run_cli
+from tiny_run import tiny_pictures
+
+TINY = ("--cfg", "tiny16", "--tick", "0.032", "--snap", "1", "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    return tiny_pictures(tmp_path_factory.mktemp("pictures"))
+
+
+def test_dry_run_prints_the_settings_and_writes_nothing(pictures, tmp_path):
+    result = run_cli("train", "--data", pictures, *TINY, "--gamma", "3", "--lr", "0.001", "--cbase", "128", "--map-depth",
+                     "3", "--set", "ema_kimg=7", "--outdir", tmp_path / "runs", "--dry-run")  # fmt: skip
+    assert result.code == 0
+    config = json.loads(result.out)
+    assert (config["cfg"], config["r1_gamma"], config["g_lr"], config["d_lr"]) == ("tiny16", 3, 0.001, 0.001)
+    assert config["generator"]["channel_base"] == config["discriminator"]["channel_base"] == 128
+    assert (config["generator"]["mapping_layers"], config["ema_kimg"]) == (3, 7)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_settings_of_a_run_start_another_like_it(pictures, tmp_path):
+    first = run_cli("train", "--data", pictures, *TINY, "--gamma", "3", "--dry-run")
+    (tmp_path / "run.yaml").write_text(first.out)
+    again = run_cli("train", "--config", tmp_path / "run.yaml", "--dry-run")
+    assert json.loads(again.out) == json.loads(first.out)
+    changed = run_cli("train", "--config", tmp_path / "run.yaml", "--gamma", "4", "--dry-run")
+    assert json.loads(changed.out)["r1_gamma"] == 4
+
+
+def test_run_prints_the_official_tick_line_and_how_to_go_on(pictures, tmp_path):
+    result = run_cli("train", "--data", pictures, *TINY, "--kimg", "0.032", "--outdir", tmp_path)
+    assert result.code == 0
+    (run,) = tmp_path.iterdir()
+    assert result.out.startswith(f"New run in {run}\n24 pictures of 16x16, 3 channels; cfg tiny16, batch 8")
+    assert re.search(
+        r"\ntick 1 +kimg 0\.0 +time \d+s +sec/tick [\d.]+ +sec/kimg [\d.]+ +maintenance [\d.]+", result.out
+    )
+    assert f"stylegan generate --network {run}" in result.out
+    assert (run / "log.txt").read_text().count("tick 1") == 1
+    longer = run_cli("train", "--resume", run, "--kimg", "0.064")
+    assert longer.out.startswith(f"Going on with {run} from 000000 kimg\n")
+    assert "tick 2" in longer.out
+    assert sorted(p.name for p in tmp_path.iterdir()) == [run.name]
+
+
+def test_without_data_the_embedded_faces_are_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path))
+    config = json.loads(run_cli("train", "--cfg", "tiny16", "--dry-run").out)
+    assert Path(config["data"]["path"]).name == "avatars16.zip"
+    assert config["generator"]["img_resolution"] == 16
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_stops_with_a_snapshot_that_resumes(pictures, tmp_path, number, code):
+    command = [sys.executable, "-m", "stylegan", "train", "--data", str(pictures), *TINY, "--kimg", "1000"]
+    process = subprocess.Popen(
+        [*command, "--snap", "100000", "--outdir", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    for line in process.stdout:  # until it has trained a little
+        if line.startswith("tick"):
+            break
+    start = time.monotonic()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert time.monotonic() - start < 30
+    assert process.returncode == code
+    (run,) = tmp_path.iterdir()
+    assert f"Go on with: stylegan train --resume {run}" in err
+    (snapshot,) = (run / "snapshots").iterdir()
+    nimg = json.loads((snapshot / "training.json").read_text())["nimg"]
+    assert run_cli("train", "--resume", run, "--kimg", nimg / 1000 + 0.008).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--cfg", "paper9000"], 1, "cfg must be one of auto, stylegan2, .* got 'paper9000'"),
+        (["--cfg", "cpu64"], 1, "cfg cpu64 is made for 64 px, the data has 16; prepare it with"),
+        (["--cond", *TINY], 1, "has no labels; .*train without them"),
+        (["--batch", "6", *TINY], 1, "micro_batch must be a multiple of mbstd_group_size 4, got 6"),
+        (["--batch", "12", "--batch-gpu", "8", *TINY], 1, "batch must be a multiple of micro_batch 8, got 12"),
+        (["--kimg", "-1", *TINY], 1, "kimg: .*greater than 0, got -1"),
+        (["--set", "generator.depth=3", *TINY], 1, "generator has no setting 'depth'; it has "),
+        (["--set", "colour=blue", *TINY], 1, "colour: Extra inputs are not permitted, got 'blue'"),
+        (["--set", "data.flip=true", *TINY], 1, "flip: Extra inputs are not permitted"),
+        (["--set", "batch", *TINY], 2, "expected NAME=VALUE such as batch=16, got 'batch'"),
+        (["--precision", "int8"], 2, "'int8' is not one of"),
+        ([*TINY, "--device", "cuda:9"], 1, "device 'cuda:9' is not available here"),
+        (["--colour", "blue"], 2, "No such option"),
+        (["--config", "nowhere.yaml"], 2, "does not exist"),
+    ],
+)
+def test_mistake_gets_one_sentence(pictures, tmp_path, arguments, code, message):
+    result = run_cli("train", "--data", pictures, "--outdir", tmp_path / "runs", "--kimg", "0.008", *arguments)
+    assert result.code == code, result.err
+    assert re.search(message, result.err.replace("\n", " ")), result.err
+    assert "Traceback" not in result.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_missing_or_empty_data_gets_one_sentence(tmp_path):
+    assert "does not exist" in run_cli("train", "--data", tmp_path / "nowhere").err
+    (tmp_path / "empty").mkdir()
+    result = run_cli("train", "--data", tmp_path / "empty")
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert "holds no pictures" in result.err
+
+
+def test_mixed_sizes_are_named_at_train_time(tmp_path):
+    tiny_pictures(tmp_path / "mixed")
+    tiny_pictures(tmp_path / "mixed" / "z", size=32, count=1)
+    result = run_cli("train", "--data", tmp_path / "mixed", *TINY)
+    assert result.code == 1
+    assert re.search(r"z/000.png .* is 32x32 .*, but 000.png is 16x16", result.err)
+
+
+def test_resume_refuses_what_it_would_ignore(pictures, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    result = run_cli("train", "--resume", tmp_path, "--gamma", "2", "--cfg", "auto")
+    assert result.code == 2
+    assert "leave out --cfg, --gamma, or start a new run" in result.err
+    result = run_cli("train", "--resume", tmp_path)
+    assert (result.code, "Traceback" in result.err) == (1, False)
+    assert run_cli("train", "--resume", pictures).code == 1
+
+
+def test_folder_that_cannot_be_written_gets_one_sentence(pictures, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    result = run_cli("train", "--data", pictures, *TINY, "--outdir", tmp_path / "file")
+    assert result.code == 1
+    assert "cannot write a run into" in result.err
+    assert "choose another --outdir" in result.err
