@@ -18,9 +18,9 @@ def to_second_derivatives(function: Callable[..., Tensor], inputs: list[Tensor])
     along = _randn_like(y, generator).requires_grad_()
     first = torch.autograd.grad(y, inputs, along, create_graph=True)
     variables = [*inputs, along]
-    total = sum((g * _randn_like(g, generator)).sum() for g in first)
-    second = torch.autograd.grad(total, variables, allow_unused=True)
-    second = [torch.zeros_like(v) if g is None else g for v, g in zip(variables, second, strict=True)]
+    total = torch.stack([(g * _randn_like(g, generator)).sum() for g in first]).sum()
+    found = torch.autograd.grad(total, variables, allow_unused=True)
+    second = [torch.zeros_like(v) if g is None else g for v, g in zip(variables, found, strict=True)]
     return [y, *first, *second]
 
 

@@ -44,7 +44,8 @@ def upfirdn2d(x, f, *, up=1, down=1, pad=0, flip_filter=False, gain=1.0):
     n, c, h, w = x.shape
     u = x.new_zeros([n, c, h * uy, w * ux])
     u[:, :, ::uy, ::ux] = x
-    u = F.pad(u, list(sides(pad)))
+    u = F.pad(u, [max(p, 0) for p in sides(pad)])  # first pad, then crop: F.pad would crop first
+    u = F.pad(u, [min(p, 0) for p in sides(pad)])
     (kh, kw), (height, width) = f.shape, u.shape[2:]
     height, width = height - kh + 1, width - kw + 1
     v = torch.zeros([])
@@ -87,9 +88,7 @@ def resample_conv2d(x, weight, f=None, *, up=1, down=1, padding=0, flip_weight=T
     return x[:, :, ::down, ::down]
 
 
-def modulated_conv2d(
-    x, weight, s, *, up=1, f=None, padding=None, demodulate=True, flip_weight=True, eps=1e-8
-):
+def modulated_conv2d(x, weight, s, *, up=1, f=None, padding=None, demodulate=True, flip_weight=True, eps=1e-8):
     """StyleGAN2 Eqs. 1-3 with a kernel [O, I, K, K] of its own for every sample."""
     w = weight[None] * s[:, None, :, None, None]  # Eq. 1, [N, O, I, K, K]
     if demodulate:
@@ -131,9 +130,11 @@ def minibatch_std(x, group_size=4, num_channels=1):
 
 def pixel_norm(x, *, dim=1, eps=1e-8):
     """Every vector along `dim` over its root mean square."""
-    return torch.stack([v / (v.square().mean() + eps).sqrt() for v in _vectors(x, dim)]).unflatten(
-        0, x.movedim(dim, -1).shape[:-1]
-    ).movedim(-1, dim)
+    return (
+        torch.stack([v / (v.square().mean() + eps).sqrt() for v in _vectors(x, dim)])
+        .unflatten(0, x.movedim(dim, -1).shape[:-1])
+        .movedim(-1, dim)
+    )
 
 
 def _vectors(x: Tensor, dim: int):

@@ -14,7 +14,7 @@ SMALLER = {
     "64x64": "16x16",
     "--kimg 200": "--kimg 0.016 --cfg tiny16 --batch 8 --gamma 2",
     "--kimg 400": "--kimg 0.024",
-    "batch32": "batch8",
+    "batch16": "batch8",
 }
 
 

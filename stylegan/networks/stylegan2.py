@@ -480,6 +480,8 @@ class Discriminator(nn.Module):
         self.c_dim, self.img_resolution, self.img_channels = c_dim, img_resolution, img_channels
         self.architecture = _check_architecture(architecture)
         self.block_resolutions = [r for r in reversed(_resolutions(img_resolution)) if r > 4]
+        if not self.block_resolutions:
+            raise ConfigError(f"a discriminator needs pictures of at least 8x8, got {img_resolution}x{img_resolution}.")
         self._precision = "auto"
         num_layers = 0
         for r in self.block_resolutions:
@@ -533,6 +535,8 @@ class Discriminator(nn.Module):
         expected = (self.img_channels, self.img_resolution, self.img_resolution)
         if img.ndim != 4 or img.shape[1:] != expected:
             raise ShapeError(f"discriminator takes img [N, {', '.join(map(str, expected))}], got {list(img.shape)}.")
+        if self.c_dim == 0 and c is not None and c.shape[-1] != 0:
+            raise ShapeError(f"this discriminator is unconditional and takes c=None, got {list(c.shape)}.")
         img_: Tensor | None = img.to(torch.float32).contiguous(memory_format=torch.channels_last)
         x = None
         for r in self.block_resolutions:

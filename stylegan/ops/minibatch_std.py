@@ -30,4 +30,5 @@ def minibatch_std(x: Tensor, group_size: int | None = 4, num_channels: int = 1) 
     y = x.reshape(group, n // group, num_channels, c // num_channels, h, w)
     std = (y.var(0, unbiased=False) + 1e-8).sqrt()  # [N/group, F, C/F, H, W]
     stat = std.mean([2, 3, 4]).repeat(group, 1)  # [N, F], row n belongs to group n mod N/group
-    return torch.cat([x, stat[:, :, None, None].expand(-1, -1, h, w)], 1)
+    stat = stat[:, :, None, None] + torch.zeros_like(x[:, :num_channels])  # in the layout of x, which cat follows
+    return torch.cat([x, stat], 1)

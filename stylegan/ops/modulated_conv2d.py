@@ -36,7 +36,7 @@ def modulated_conv2d(
     if x.dtype == torch.float16 and demodulate:
         # Demodulation undoes any scale of the weights and styles, and fp16 stops at 65504: normalise both first.
         weight = weight / (weight.abs().amax([1, 2, 3], keepdim=True) * (i * k * k) ** 0.5)
-        s = s / s.abs().amax(1, keepdim=True)
+        s = s / s.abs().amax(1, keepdim=True).clamp_min(1e-8)
     # Scaling x is the same linear map as scaling the weight (Eq. 1) without an [N, O, I, K, K] tensor.
     y = x * s.to(x.dtype)[:, :, None, None]
     padding = k // 2 if padding is None else padding

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylegan.ops.conv2d import conv2d, conv_transpose2d
 from stylegan.ops.upfirdn2d import down_padding, sides, up_padding, upfirdn2d
 
 
@@ -42,20 +43,20 @@ def resample_conv2d(
     correlation = weight if flip_weight else weight.flip([2, 3])
 
     if k == 1 and up == 1 and down > 1:  # the filter commutes with a 1x1 convolution: run the latter on less
-        return F.conv2d(upfirdn2d(x, f, down=down, pad=pad), correlation)
+        return conv2d(upfirdn2d(x, f, down=down, pad=pad), correlation)
     if k == 1 and up > 1 and down == 1:
-        return upfirdn2d(F.conv2d(x, correlation), f, up=up, pad=pad, gain=up**2)
+        return upfirdn2d(conv2d(x, correlation), f, up=up, pad=pad, gain=up**2)
     if up == 1 and down > 1:
-        return F.conv2d(upfirdn2d(x, f, pad=pad), correlation, stride=down)
+        return conv2d(upfirdn2d(x, f, pad=pad), correlation, stride=down)
     if up > 1:
         # A transposed convolution is a true convolution of the zero-stuffed image, so the filter can follow it.
         # Padding that the filter does not need is cropped inside the transposed convolution, where it is free.
         left, right, top, bottom = pad[0] - (k - 1), pad[1] - (k - up), pad[2] - (k - 1), pad[3] - (k - up)
         crop_x, crop_y = max(min(-left, -right), 0), max(min(-top, -bottom), 0)
         convolution = (weight.flip([2, 3]) if flip_weight else weight).transpose(0, 1)
-        x = F.conv_transpose2d(x, convolution, stride=up, padding=(crop_y, crop_x))
+        x = conv_transpose2d(x, convolution, stride=up, padding=(crop_y, crop_x))
         x = upfirdn2d(x, f, pad=(left + crop_x, right + crop_x, top + crop_y, bottom + crop_y), gain=up**2)
         return upfirdn2d(x, f, down=down) if down > 1 else x
     if pad[0] == pad[1] and pad[2] == pad[3] and pad[0] >= 0 and pad[2] >= 0:
-        return F.conv2d(x, correlation, padding=(pad[2], pad[0]))
-    return F.conv2d(F.pad(x, list(pad)), correlation)
+        return conv2d(x, correlation, padding=(pad[2], pad[0]))
+    return conv2d(F.pad(x, list(pad)), correlation)

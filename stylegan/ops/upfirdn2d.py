@@ -167,13 +167,18 @@ def _correlate(x: Tensor, taps: Tensor, pad: Sequence[int], stride: tuple[int, i
     """Pad or crop, slide `taps` over every channel, keep every stride-th sample (x, y)."""
     left, right, top, bottom = pad
     if taps.numel() == 1:
-        x = F.pad(x, list(pad)) if any(pad) else x
+        x = _pad(x, pad)
         return x[:, :, :: stride[1], :: stride[0]] * taps
     padding = (top, left) if left == right >= 0 and top == bottom >= 0 else (0, 0)
-    if padding == (0, 0) and any(pad):
-        x = F.pad(x, list(pad))
+    x = _pad(x, pad) if padding == (0, 0) else x
     weight = taps.expand(x.shape[1], 1, *taps.shape)
     return F.conv2d(x, weight, stride=(stride[1], stride[0]), padding=padding, groups=x.shape[1])
+
+
+def _pad(x: Tensor, pad: Sequence[int]) -> Tensor:
+    """Pad, then crop: F.pad alone would crop first, and fail where only the padding makes room for it."""
+    x = F.pad(x, [max(p, 0) for p in pad]) if max(pad) > 0 else x
+    return F.pad(x, [min(p, 0) for p in pad]) if min(pad) < 0 else x
 
 
 def _stretch(x: Tensor, taps: Tensor, up: tuple[int, int], pad: Sequence[int], down: tuple[int, int]) -> Tensor:

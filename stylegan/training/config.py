@@ -26,7 +26,7 @@ class DataConfig(_Frozen):
     path: str  # a prepared data set: zip or folder
     labels: bool = False  # train conditionally on the labels of the data set
     mirror: bool = False  # add every picture flipped left to right
-    max_images: int | None = Field(None, ge=1)  # train on so many, drawn by the seed
+    max_images: int | None = Field(default=None, ge=1)  # train on so many, drawn by the seed
 
 
 class TrainConfig(_Frozen):

@@ -19,7 +19,14 @@ def inputs(n=2, i=3, o=4, k=3, size=(5, 6), dtype=torch.float64):
 @pytest.mark.parametrize("flip", [True, False])
 @pytest.mark.parametrize(
     ("k", "up", "f", "padding"),
-    [(3, 1, None, None), (1, 1, None, None), (3, 2, F1331, None), (3, 2, F124, None), (1, 2, F124, None), (3, 1, None, 0)],
+    [
+        (3, 1, None, None),
+        (1, 1, None, None),
+        (3, 2, F1331, None),
+        (3, 2, F124, None),
+        (1, 2, F124, None),
+        (3, 1, None, 0),
+    ],
 )
 def test_fast_and_slow_agree_to_second_derivatives(k, up, f, padding, flip, demodulate):
     options = {"up": up, "f": f, "padding": padding, "flip_weight": flip, "demodulate": demodulate}
@@ -58,7 +65,9 @@ def test_demodulated_output_of_unit_noise_has_unit_variance():
 
 def test_without_demodulation_the_style_scales_the_output():
     x, weight, s = inputs()
-    assert_close(modulated_conv2d(x, weight, 10 * s, demodulate=False), 10 * modulated_conv2d(x, weight, s, demodulate=False))
+    assert_close(
+        modulated_conv2d(x, weight, 10 * s, demodulate=False), 10 * modulated_conv2d(x, weight, s, demodulate=False)
+    )
 
 
 def test_zero_styles_give_zero_and_finite_gradients():

@@ -51,9 +51,7 @@ def test_every_padding_is_in_pixels_of_the_larger_grid(up, down, padding):
 def test_numerical_differences_confirm_both_derivatives(k, up, down):
     f = setup_filter([1, 3, 2])
     x, weight = torch.randn(1, 2, 4, 4, dtype=torch.float64), torch.randn(2, 2, k, k, dtype=torch.float64)
-    assert_differentiable_twice(
-        lambda x, w: resample_conv2d(x, w, f, up=up, down=down, padding=k // 2), x, weight
-    )
+    assert_differentiable_twice(lambda x, w: resample_conv2d(x, w, f, up=up, down=down, padding=k // 2), x, weight)
 
 
 def test_outputs_are_the_published_numbers():
@@ -92,3 +90,17 @@ def test_dtype_and_channels_last_are_kept(dtype, k, up, down):
 def test_filter_larger_than_the_image_is_refused():
     with pytest.raises(ShapeError, match=r"a filter of 4x4 taps does not fit an image of 3x3 pixels after padding"):
         resample_conv2d(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1, 1), FILTERS["1331"], down=2)
+
+
+@pytest.mark.parametrize("batch", [4, 8, 16])
+@pytest.mark.parametrize("scale", [{}, {"up": 2}, {"down": 2}])
+def test_second_derivatives_in_bf16_are_those_of_float32(scale, batch):
+    """Autograd's own are not, on CPUs with AMX: oneDNN's kernels fail where the kernel is as large as the image."""
+    x, weight = torch.randn(batch, 8, 16, 16), torch.randn(8, 8, 3, 3)
+    gradients = []
+    for dtype in (torch.float32, torch.bfloat16):
+        image, kernel = channels_last(x.to(dtype)).requires_grad_(), weight.to(dtype).requires_grad_()
+        y = resample_conv2d(image, kernel, FILTERS["1331"], padding=1, **scale)
+        (first,) = torch.autograd.grad(y.square().sum(), image, create_graph=True)
+        gradients.append(torch.autograd.grad(first.square().sum(), kernel)[0].float().flatten())
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.999

@@ -1,0 +1,208 @@
+"""The whole library in five minutes: prepare pictures, train on them, draw, and show it all in out/demo/index.html.
+
+python examples/demo.py
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from demo_page import Chapter, write_page
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+import stylegan
+from stylegan.checkpoints.native import resolve_device
+from stylegan.data import Dataset, prepare
+from stylegan.data.samples import avatars
+from stylegan.errors import MissingExtra
+from stylegan.memory import keep_freed_memory
+from stylegan.networks.precision import best_precision
+from stylegan.sampling.generate import draw, generate
+from stylegan.sampling.grid import make_grid
+from stylegan.sampling.interpolation import loop
+from stylegan.sampling.mixing import mixing_matrix, parse_styles
+from stylegan.sampling.output import save_png
+from stylegan.sampling.truncation import truncation_sweep
+from stylegan.sampling.video import save_video
+from stylegan.training import Tick, TrainConfig, train
+from stylegan.training.config import DataConfig, from_preset
+from stylegan.training.report import loss_plot, time_strip
+from stylegan.training.run_folder import new_run_folder
+
+OUT = Path("out/demo")
+TRAINING_S = 180
+EVERY_S = 10  # between two lines of progress where there is no terminal
+TRUNC = 0.7
+# What shows faces soonest. Longer runs gain from the preset's wider networks and its path length regularisation.
+QUICK = (
+    "--batch 16 --lr 0.005 --gamma 2 --cbase 1024 --cmax 64 "
+    "--set pl_weight=0 --set style_mixing_prob=0.5 --set ema_rampup=0.1 --tick 0.5 --snap 4"
+)
+PSIS = (-1, -0.5, 0, 0.5, 0.7, 1, 1.3)
+
+
+def demo(out: Path = OUT, seconds: float = TRAINING_S, stop: threading.Event | None = None) -> None:
+    """Train for so many seconds, or until `stop` is set, and replace the folder `out` by what came of it."""
+    start = time.perf_counter()
+    shutil.rmtree(out, ignore_errors=True)
+    data = Dataset(prepare(avatars(), out / "avatars32.zip", resolution=32).dest)
+    config = settings(data)
+    run = new_run_folder(out, config, data.name)
+    print(f"Training on {len(data)} pictures of {data.resolution}x{data.resolution} for {seconds:.0f} s in {run}")
+    last = train_for(seconds, config, run, data, stop or threading.Event())
+    print("Drawing")
+    chapters = [*about_training(out, run, data, last), *about_drawing(out, run)]
+    write_page(out / "index.html", run, last, chapters)
+    print(
+        f"Wrote {out / 'index.html'}, in {time.perf_counter() - start:.0f} s altogether: open it in a browser. Then try"
+    )
+    print(f"  .venv/bin/stylegan train --resume {run} --kimg {last.nimg // 1000 + 100}  # sharper faces")
+    print(f"  .venv/bin/stylegan generate --network {run} --seeds 100-131 --grid 8x4 --trunc {TRUNC}  # other faces")
+
+
+def settings(data: Dataset) -> TrainConfig:
+    """The preset for small pictures on a CPU, made quicker: the same as the flags `QUICK`."""
+    width = {"channel_base": 1024, "channel_max": 64}
+    changes = {
+        "precision": best_precision(resolve_device()),
+        "batch": 16,
+        "g_lr": 0.005,
+        "d_lr": 0.005,
+        "r1_gamma": 2,  # the discriminator wins at once with less
+        "pl_weight": 0,
+        "style_mixing_prob": 0.5,
+        "ema_rampup": 0.1,
+        "tick_kimg": 0.5,
+        "snap_ticks": 4,
+        **{f"{network}.{name}": value for network in ("generator", "discriminator") for name, value in width.items()},
+    }
+    return from_preset(
+        "cpu32",
+        data=DataConfig(path=str(data.path.resolve())),
+        resolution=data.resolution,
+        channels=data.channels,
+        label_dim=data.label_dim,
+        changes=changes,
+    )
+
+
+def train_for(seconds: float, config: TrainConfig, run: Path, data: Dataset, stop: threading.Event) -> Tick:
+    """Train until the time is over; returns the last tick."""
+    timer = threading.Timer(seconds, stop.set)
+    timer.daemon = True
+    timer.start()
+    last = None
+    for tick in shown(train(config, run, dataset=data, stop=stop), seconds):
+        last = tick
+    timer.cancel()
+    if last is None:
+        raise SystemExit("Stopped before the first step of training, so there is nothing to show.")
+    return last
+
+
+def shown(ticks: Iterator[Tick], seconds: float) -> Iterator[Tick]:
+    """The same ticks, with a bar on a terminal and a line every few seconds elsewhere."""
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Training", total=seconds)
+        told = 0.0
+        for tick in ticks:
+            state = f"{tick.nimg / 1000:5.1f} kimg, {1000 / tick.sec_per_kimg:4.0f} pictures/s"
+            bar.update(task, completed=tick.seconds, description=state)
+            if not console.is_terminal and tick.seconds - told >= EVERY_S:
+                told = tick.seconds
+                print(f"{tick.seconds:5.0f} s  {state}", flush=True)
+            yield tick
+
+
+def about_training(out: Path, run: Path, data: Dataset, last: Tick) -> Iterator[Chapter]:
+    """The pictures that it learnt from, and how it learnt."""
+    save_png(make_grid(data.images(range(28)), 14, 2), out / "reals.png")
+    yield Chapter(
+        "The pictures it learns from",
+        "reals.png",
+        f"{len(data)} drawn faces that come with the library, made {data.resolution} pixels wide.",
+        f"stylegan dataset --source {avatars()} --dest {data.path} --resolution {data.resolution}x{data.resolution}",
+    )
+    time_strip(run, out / "time.png", min_px=96)
+    yield Chapter(
+        "Learning",
+        "time.png",
+        "Each row is one seed, drawn again and again while the network learns from noise "
+        f"to {last.nimg / 1000:.0f} thousand pictures seen (kimg).",
+        f"stylegan train --data {data.path} --cfg cpu32 {QUICK} --kimg {last.nimg / 1000:g} --outdir {out}",
+    )
+    try:
+        loss_plot(run, out / "losses.png")
+    except MissingExtra as error:
+        print(f"No loss plot: {error}")
+        return
+    yield Chapter(
+        "Two networks against each other",
+        "losses.png",
+        "The generator draws, the discriminator scores how real it looks: "
+        "as long as neither wins (no score runs away), both go on learning.",
+        f"python -c \"from stylegan.training.report import loss_plot; loss_plot('{run}', '{out / 'losses.png'}')\"",
+    )
+
+
+def about_drawing(out: Path, run: Path) -> Iterator[Chapter]:
+    """What the trained network draws."""
+    G = stylegan.load(run)
+    network = f"--network {run} --outdir {out}"
+
+    save_png(make_grid(generate(G, range(32), psi=TRUNC), 8, 4), out / "grid.png")
+    yield Chapter(
+        "New faces",
+        "grid.png",
+        "Drawn by the network alone: every seed (a number) gives another face.",
+        f"stylegan generate {network} --seeds 0-31 --grid 8x4 --trunc {TRUNC}",
+    )
+    rows, columns = range(4), range(4, 12)
+    layers = parse_styles("coarse", G.num_ws)
+    save_png(make_grid(mixing_matrix(G, rows, columns, layers, psi=TRUNC), 9, 5), out / "mix.png")
+    yield Chapter(
+        "Mixing",
+        "mix.png",
+        "Every face has the coarse layers (head, hair, hat) of the face above its column and the finer ones "
+        "(colours, details) of the face at its left.",
+        f"stylegan mix {network} --rows 0-3 --cols 4-11 --styles coarse --trunc {TRUNC}",
+    )
+    save_png(make_grid(truncation_sweep(G, range(4), PSIS), len(PSIS), 4), out / "truncation.png")
+    yield Chapter(
+        "Truncation",
+        "truncation.png",
+        f"From the opposite of a face (ψ = {PSIS[0]}) through the average of all (ψ = 0, the third column) to more "
+        f"than itself (ψ = {PSIS[-1]}): less ψ is safer, more is bolder.",
+        f"stylegan generate {network} --seeds 0-3 --trunc={','.join(map(str, PSIS))}",
+    )
+    save_video(draw(G, loop(G, range(6), 20, psi=TRUNC)), out / "loop.gif", fps=20)
+    yield Chapter(
+        "Moving",
+        "loop.gif",
+        "A straight line through the network's own space (w) from seed to seed, and back to the first without a jump.",
+        f"stylegan interpolate --network {run} --seeds 0-5 --frames 20 --fps 20 --trunc {TRUNC} --dest {out}/loop.gif",
+    )
+
+
+def main() -> None:
+    stop = threading.Event()
+
+    def interrupted(*_: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C stops at once
+
+    signal.signal(signal.SIGINT, interrupted)
+    keep_freed_memory()
+    demo(stop=stop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""The page that shows what the demo made: plain HTML in one file, no scripts, nothing from elsewhere."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import NamedTuple
+
+from PIL import Image
+
+from stylegan.files import write_text
+from stylegan.training import Tick
+
+WIDTH_PX = 896  # that pictures are enlarged to at most, by a whole factor
+MAX_SCALE = 8
+
+
+class Chapter(NamedTuple):
+    """One picture and what there is to say about it."""
+
+    title: str
+    file: str  # beside the page
+    text: str
+    command: str  # that makes the picture
+
+
+def write_page(path: Path, run: Path, last: Tick, chapters: list[Chapter]) -> None:
+    """Write the page; `run` is the run folder and `last` its last tick."""
+    template = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
+    page = template.substitute(
+        kimg=f"{last.nimg / 1000:.1f}",
+        seconds=f"{last.seconds:.0f}",
+        run=escape(str(run)),
+        more_kimg=last.nimg // 1000 + 100,
+        chapters="\n".join(_section(path.parent, chapter) for chapter in chapters),
+    )
+    write_text(path, page)
+
+
+def _section(folder: Path, chapter: Chapter) -> str:
+    with Image.open(folder / chapter.file) as picture:
+        width, height = picture.size
+    scale = min(max(1, WIDTH_PX // width), MAX_SCALE)
+    name, title = escape(chapter.file), escape(chapter.title)
+    return f"""<section>
+  <h2>{title}</h2>
+  <p>{escape(chapter.text)}</p>
+  <a href="{name}"><img src="{name}" width="{width * scale}" height="{height * scale}" alt="{title}"></a>
+  <pre><code>{escape(chapter.command)}</code></pre>
+</section>"""

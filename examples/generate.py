@@ -1,0 +1,24 @@
+"""Draw eight pictures with a trained network: python examples/generate.py RUN_OR_CHECKPOINT [PICTURE.png]"""
+
+import sys
+
+import torch
+
+import stylegan
+from stylegan.sampling.grid import make_grid
+from stylegan.sampling.network import device_of
+from stylegan.sampling.output import save_png
+from stylegan.sampling.pictures import to_uint8
+
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
+source = sys.argv[1]  # what `stylegan train` or examples/train.py wrote
+dest = sys.argv[2] if len(sys.argv) > 2 else "out/example.png"
+
+G = stylegan.load(source)  # the averaged generator, on a GPU if there is one
+z = stylegan.latents(range(8), G.z_dim).to(device_of(G))  # seeds -> [8, z_dim], unit Gaussian
+with torch.inference_mode():
+    ws = G.mapping(z, truncation_psi=0.7)  # -> [8, num_ws, w_dim], one w per layer, 30 % nearer to the average
+    img = G.synthesis(ws, noise_mode="const")  # -> [8, C, H, W], colours in [-1, 1]
+save_png(make_grid(to_uint8(img), columns=4, rows=2), dest)
+print(f"Wrote {dest}")

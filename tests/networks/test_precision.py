@@ -1,0 +1,65 @@
+"""Which dtype a block computes in."""
+
+import pytest
+import torch
+
+from stylegan.errors import ConfigError
+from stylegan.networks import precision
+from stylegan.networks.precision import best_precision, block_dtype, check_precision, cpu_features, marked_from
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.mark.parametrize("policy", precision.PRECISIONS)
+@pytest.mark.parametrize("device", [CPU, GPU])
+def test_unmarked_blocks_are_float32_under_every_policy(policy, device):
+    assert block_dtype(False, policy, device) == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("policy", "device", "dtype"),
+    [
+        ("fp32", GPU, torch.float32),
+        ("bf16", CPU, torch.bfloat16),
+        ("fp16", CPU, torch.float16),
+        ("auto", CPU, torch.float32),
+        ("auto", torch.device("mps"), torch.float32),
+        ("auto", GPU, torch.float16),
+    ],
+)
+def test_marked_blocks_follow_the_policy(policy, device, dtype):
+    assert block_dtype(True, policy, device) == dtype
+
+
+@pytest.mark.parametrize(
+    ("resolution", "num", "lowest"), [(1024, 4, 128), (256, 4, 32), (32, 4, 8), (32, 20, 8), (64, 1, 64), (16, 2, 8)]
+)
+def test_the_highest_resolutions_are_marked_but_never_four(resolution, num, lowest):
+    assert marked_from(resolution, num) == lowest
+
+
+def test_an_unknown_precision_is_named():
+    assert [check_precision(p) for p in precision.PRECISIONS] == ["auto", "fp32", "bf16", "fp16"]
+    with pytest.raises(ConfigError, match=r"precision must be one of auto, fp32, bf16, fp16, got 'fp8'\."):
+        check_precision("fp8")
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"), [({"avx2", "amx_bf16"}, "bf16"), ({"avx512f"}, "fp32"), (set(), "fp32")]
+)
+def test_only_a_cpu_that_multiplies_bf16_matrices_trains_in_bf16(monkeypatch, features, expected):
+    monkeypatch.setattr(precision, "cpu_features", lambda: features)
+    assert best_precision(CPU) == expected
+    assert best_precision(GPU) == "fp16"
+    assert best_precision(torch.device("mps")) == "fp32"
+
+
+def test_a_machine_without_cpuinfo_has_no_features(monkeypatch, tmp_path):
+    monkeypatch.setattr(precision, "Path", lambda _: tmp_path / "missing")
+    assert cpu_features() == set()
+
+
+def test_only_the_extensions_that_matter_are_listed(monkeypatch, tmp_path):
+    (tmp_path / "cpuinfo").write_text("flags : fpu avx2 amx_bf16 avx512f_x\n")
+    monkeypatch.setattr(precision, "Path", lambda _: tmp_path / "cpuinfo")
+    assert cpu_features() == {"avx2", "amx_bf16"}
