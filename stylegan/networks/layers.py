@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from stylegan.ops import bias_act, resample_conv2d, setup_filter
 from stylegan.ops.bias_act import ACTIVATIONS
 
+SQRT_HALF = math.sqrt(0.5)  # keeps the variance of a sum of two branches at one
+
 
 class EqualizedLinear(nn.Module):
     """act(x @ W.t() + b) with W scaled by lr_multiplier / sqrt(in_features).

@@ -1,0 +1,26 @@
+"""How large the networks of StyleGAN2 are at each resolution."""
+
+from __future__ import annotations
+
+from stylegan.errors import ConfigError
+
+ARCHITECTURES = ("skip", "orig", "resnet")  # the three forms of StyleGAN2 Fig. 7
+
+
+def resolutions(img_resolution: int) -> list[int]:
+    """4, 8, ..., img_resolution. Raises: ConfigError unless that is a power of two and at least 4."""
+    if img_resolution < 4 or img_resolution & (img_resolution - 1):
+        raise ConfigError(f"resolution must be a power of two and at least 4, got {img_resolution}.")
+    return [2**i for i in range(2, img_resolution.bit_length())]
+
+
+def channels_at(resolution: int, channel_base: int, channel_max: int) -> int:
+    """Channels of the feature maps at `resolution`."""
+    return min(channel_base // resolution, channel_max)
+
+
+def check_architecture(architecture: str) -> str:
+    """`architecture` itself, or a ConfigError that lists what there is."""
+    if architecture not in ARCHITECTURES:
+        raise ConfigError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}.")
+    return architecture
