@@ -61,6 +61,7 @@ def command(
     outdir: Path,
     device: str,
     precision: str,
+    compile: bool,
     **drawing: Any,
 ) -> None:
     """Write one PNG per seed, seed0000.png and so on.
@@ -80,7 +81,7 @@ def command(
     from stylegan.sampling.truncation import truncation_sweep
 
     start = time.perf_counter()
-    G = open_network(network, device, precision)
+    G = open_network(network, device, precision, compile)
     make_folder(outdir)
     if len(psis) > 1:
         pictures = with_progress(truncation_sweep(G, seeds, psis, **drawing), len(seeds) * len(psis))

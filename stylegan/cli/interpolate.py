@@ -69,6 +69,7 @@ def command(
     class_index: int | None,
     device: str,
     precision: str,
+    compile: bool,
     **drawing: Any,
 ) -> None:
     """Write a loop that moves through the seeds and from the last back to the first."""
@@ -83,7 +84,7 @@ def command(
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     start = time.perf_counter()
-    G = open_network(network, device, precision)
+    G = open_network(network, device, precision, compile)
     ws = loop(G, seeds, frames, space=space, class_index=class_index, psi=psi, cutoff=cutoff)
     pictures = with_progress(draw(G, ws, **drawing), len(seeds) * frames)
     count = save_video(pictures, dest, fps=fps)

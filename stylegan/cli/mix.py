@@ -43,6 +43,7 @@ def command(
     outdir: Path,
     device: str,
     precision: str,
+    compile: bool,
     **drawing: Any,
 ) -> None:
     """Write mix.png: every row seed with the styles of every column seed.
@@ -54,7 +55,7 @@ def command(
     from stylegan.sampling.output import make_folder, save_png
 
     start = time.perf_counter()
-    G = open_network(network, device, precision)
+    G = open_network(network, device, precision, compile)
     try:
         layers = parse_styles(styles, G.num_ws)
     except ConfigError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,13 +98,18 @@ _SAMPLING_OPTIONS = [
         type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
         default="auto",
         show_default=True,
-        help="Of the layers that the network lets be less exact; auto is fp16 on a GPU, fp32 elsewhere.",
+        help="Of all but the lowest layers; auto is fp16 on a GPU, fp32 elsewhere.",
+    ),
+    click.option(
+        "--compile",
+        is_flag=True,
+        help="Compile the network first: takes up to a minute, pays off for many pictures.",
     ),
 ]
 
 
 def sampling_options(command: Callable) -> Callable:
-    """How a network draws, whatever it draws: cutoff, class_index, noise_mode, batch, device and precision."""
+    """How a network draws, whatever it draws: cutoff, class_index, noise_mode, batch, device, precision and compile."""
     for option in reversed(_SAMPLING_OPTIONS):
         command = option(command)
     return command
@@ -134,13 +140,14 @@ trunc_option = click.option(
 )
 
 
-def open_network(network: Path, device: str, precision: str) -> Any:
-    """The averaged generator of a checkpoint, ready to draw."""
+def open_network(network: Path, device: str, precision: str, compile: bool) -> Any:
+    """The averaged generator of a checkpoint, made for drawing. Warnings become lines on standard error."""
     from stylegan.checkpoints import load
+    from stylegan.memory import keep_freed_memory
 
-    G = load(network, device=device)
-    G.precision = precision
-    return G
+    keep_freed_memory()
+    warnings.showwarning = lambda message, *_: click.echo(f"Warning: {message}", err=True)
+    return load(network, device=device).for_inference(precision, compile)
 
 
 def with_progress(pictures: Iterable[Tensor], total: int) -> Iterator[Tensor]:

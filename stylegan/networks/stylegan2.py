@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.networks.discriminator import Discriminator
+from stylegan.networks.inference import InferenceGenerator
 from stylegan.networks.layers import SQRT_HALF, EqualizedConv2d, EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype, check_precision, marked_from
@@ -313,6 +314,17 @@ class Generator(nn.Module):
     @precision.setter
     def precision(self, value: str) -> None:
         self.synthesis.precision = check_precision(value)
+
+    def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
+        """A copy made for speed: the same three calls and attributes, no gradients.
+
+        Args:
+            precision: "fp32"; "bf16" from 8x8 on; "fp16" in the blocks marked by `num_fp16_res`; or "auto".
+            compile: fuse what lies between two convolutions with `torch.compile`. Takes up to a minute at the first
+                call for each batch size; where it fails, a warning says so and drawing goes on without it.
+        Raises: ConfigError for an unknown precision, or an activation other than lrelu.
+        """
+        return InferenceGenerator(self, precision, compile)
 
     def forward(
         self,

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylegan.ops.upfirdn2d import pad_then_crop, phase
+
 
 def conv2d(x: Tensor, weight: Tensor, *, stride: int = 1, padding: tuple[int, int] = (0, 0)) -> Tensor:
     """x [N, I, H, W], weight [O, I, K, K], padding (rows, columns) -> [N, O, H', W'], as `F.conv2d`."""
@@ -47,9 +49,7 @@ class _InputGradient(torch.autograd.Function):
     def forward(ctx, grad, weight, size, stride, padding):
         ctx.save_for_backward(grad, weight)
         ctx.options = stride, padding
-        smallest = _transposed_size(grad, weight, stride, padding)
-        rest = [n - m for n, m in zip(size, smallest, strict=True)]
-        return F.conv_transpose2d(grad, weight, stride=stride, padding=padding, output_padding=rest)
+        return _transposed(grad, weight, size, stride, padding)
 
     @staticmethod
     def backward(ctx, u):
@@ -82,3 +82,34 @@ def _transposed_size(grad: Tensor, weight: Tensor, stride: int, padding: Sequenc
     """Rows and columns of the smallest picture that a convolution turns into one of the size of `grad`."""
     sizes = zip(grad.shape[2:], weight.shape[2:], padding, strict=True)
     return [(n - 1) * stride + k - 2 * p for n, k, p in sizes]
+
+
+def _transposed(x: Tensor, weight: Tensor, size: Sequence[int], stride: int, padding: tuple[int, int]) -> Tensor:
+    """x [N, O, H, W], weight [O, I, K, K] -> [N, I, *size]"""
+    if stride > 1 and x.device.type == "cpu" and x.dtype == torch.bfloat16:
+        return _transposed_by_phase(x, weight, size, stride, padding)
+    smallest = _transposed_size(x, weight, stride, padding)
+    rest = [n - m for n, m in zip(size, smallest, strict=True)]
+    return F.conv_transpose2d(x, weight, stride=stride, padding=padding, output_padding=rest)
+
+
+def _transposed_by_phase(
+    x: Tensor, weight: Tensor, size: Sequence[int], stride: int, padding: tuple[int, int]
+) -> Tensor:
+    """The same as stride**2 convolutions at the low resolution: oneDNN's transposed one is several times slower."""
+    kernel = weight.flip([2, 3]).transpose(0, 1)  # [I, O, K, K], correlates with the zero-stuffed x
+    k = weight.shape[-1]
+    y = x.new_empty([len(x), *size, weight.shape[1]]).permute(0, 3, 1, 2)
+    for row in range(min(stride, size[0])):
+        first_y, pad_y = phase(row, stride, k - 1 - padding[0], k, x.shape[2], size[0])
+        for column in range(min(stride, size[1])):
+            first_x, pad_x = phase(column, stride, k - 1 - padding[1], k, x.shape[3], size[1])
+            part = kernel[:, :, first_y::stride, first_x::stride]
+            y[:, :, row::stride, column::stride] = _padded_conv(x, part, pad_x, pad_y) if part.numel() else 0
+    return y
+
+
+def _padded_conv(x: Tensor, weight: Tensor, pad_x: tuple[int, int], pad_y: tuple[int, int]) -> Tensor:
+    if pad_x[0] == pad_x[1] >= 0 and pad_y[0] == pad_y[1] >= 0:
+        return F.conv2d(x, weight, padding=(pad_y[0], pad_x[0]))
+    return F.conv2d(pad_then_crop(x, (*pad_x, *pad_y)), weight)

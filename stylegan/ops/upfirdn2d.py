@@ -167,15 +167,15 @@ def _correlate(x: Tensor, taps: Tensor, pad: Sequence[int], stride: tuple[int, i
     """Pad or crop, slide `taps` over every channel, keep every stride-th sample (x, y)."""
     left, right, top, bottom = pad
     if taps.numel() == 1:
-        x = _pad(x, pad)
+        x = pad_then_crop(x, pad)
         return x[:, :, :: stride[1], :: stride[0]] * taps
     padding = (top, left) if left == right >= 0 and top == bottom >= 0 else (0, 0)
-    x = _pad(x, pad) if padding == (0, 0) else x
+    x = pad_then_crop(x, pad) if padding == (0, 0) else x
     weight = taps.expand(x.shape[1], 1, *taps.shape)
     return F.conv2d(x, weight, stride=(stride[1], stride[0]), padding=padding, groups=x.shape[1])
 
 
-def _pad(x: Tensor, pad: Sequence[int]) -> Tensor:
+def pad_then_crop(x: Tensor, pad: Sequence[int]) -> Tensor:
     """Pad, then crop: F.pad alone would crop first, and fail where only the padding makes room for it."""
     x = F.pad(x, [max(p, 0) for p in pad]) if max(pad) > 0 else x
     return F.pad(x, [min(p, 0) for p in pad]) if min(pad) < 0 else x
@@ -188,15 +188,15 @@ def _stretch(x: Tensor, taps: Tensor, up: tuple[int, int], pad: Sequence[int], d
     out_h, out_w = h * up[1] + pad[2] + pad[3] - kh + 1, w * up[0] + pad[0] + pad[1] - kw + 1
     y = torch.empty([n, c, out_h, out_w], dtype=x.dtype, device=x.device, memory_format=_layout(x))
     for row in range(min(up[1], out_h)):
-        first_y, pad_y = _phase(row, up[1], pad[2], kh, h, out_h)
+        first_y, pad_y = phase(row, up[1], pad[2], kh, h, out_h)
         for column in range(min(up[0], out_w)):
-            first_x, pad_x = _phase(column, up[0], pad[0], kw, w, out_w)
+            first_x, pad_x = phase(column, up[0], pad[0], kw, w, out_w)
             part = taps[first_y :: up[1], first_x :: up[0]]
             y[:, :, row :: up[1], column :: up[0]] = _correlate(x, part, (*pad_x, *pad_y)) if part.numel() else 0
     return y[:, :, :: down[1], :: down[0]]
 
 
-def _phase(n: int, up: int, before: int, taps: int, size: int, out_size: int) -> tuple[int, tuple[int, int]]:
+def phase(n: int, up: int, before: int, taps: int, size: int, out_size: int) -> tuple[int, tuple[int, int]]:
     """Of outputs n, n + up, ... along one axis: the first tap that meets a sample, and the padding of the input."""
     first = (before - n) % up  # tap k of output n lies on stuffed position n + k - before
     start = (n + first - before) // up  # the sample that this tap meets

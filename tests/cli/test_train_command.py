@@ -22,8 +22,8 @@ def pictures(tmp_path_factory) -> Path:
 
 
 def test_dry_run_prints_the_settings_and_writes_nothing(pictures, tmp_path):
-    result = run_cli("train", "--data", pictures, *TINY, "--gamma", "3", "--lr", "0.001", "--cbase", "128", "--map-depth",
-                     "3", "--set", "ema_kimg=7", "--outdir", tmp_path / "runs", "--dry-run")  # fmt: skip
+    result = run_cli("train", "--data", pictures, *TINY, "--gamma", "3", "--lr", "0.001", "--cbase", "128",
+                     "--map-depth", "3", "--set", "ema_kimg=7", "--outdir", tmp_path / "runs", "--dry-run")  # fmt: skip
     assert result.code == 0
     config = json.loads(result.out)
     assert (config["cfg"], config["r1_gamma"], config["g_lr"], config["d_lr"]) == ("tiny16", 3, 0.001, 0.001)

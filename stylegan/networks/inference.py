@@ -1,0 +1,200 @@
+"""A StyleGAN2 generator made for drawing: the same pictures, sooner.
+
+Whatever does not depend on w is computed once: weights are scaled, cast and laid out, their squares are summed for
+demodulation, the noise and the gain of the activation are folded into constants. There are no gradients.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylegan.errors import ConfigError, ShapeError
+from stylegan.networks.precision import block_dtype, check_precision
+from stylegan.ops import upfirdn2d, upsample2d
+from stylegan.ops.conv2d import conv_transpose2d
+
+
+class InferenceGenerator(nn.Module):
+    """The three calls and the attributes of a `stylegan2.Generator`, see its `for_inference`."""
+
+    def __init__(self, G: Any, precision: str, compile: bool):
+        super().__init__()
+        self.z_dim, self.c_dim, self.w_dim, self.num_ws = G.z_dim, G.c_dim, G.w_dim, G.num_ws
+        self.img_resolution, self.img_channels = G.img_resolution, G.img_channels
+        self.mapping = copy.deepcopy(G.mapping).eval().requires_grad_(False)
+        self.synthesis = InferenceSynthesis(G.synthesis, check_precision(precision), compile).eval()
+
+    @torch.no_grad()
+    def forward(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        noise_mode: str = "random",
+    ) -> Tensor:
+        """z [N, z_dim], c [N, c_dim] or None -> [N, img_channels, R, R] float32, nominally in [-1, 1]."""
+        ws = self.mapping(z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
+        return self.synthesis(ws, noise_mode=noise_mode)
+
+
+class InferenceSynthesis(nn.Module):
+    """ws -> image, with prepared blocks."""
+
+    def __init__(self, synthesis: Any, precision: str, compile: bool):
+        super().__init__()
+        self.num_ws, self.w_dim = synthesis.num_ws, synthesis.w_dim
+        self.blocks = nn.ModuleList()
+        self.num_convs = [getattr(synthesis, f"b{r}").num_conv for r in synthesis.block_resolutions]
+        for r in synthesis.block_resolutions:
+            block = getattr(synthesis, f"b{r}")
+            # bfloat16 has the range of float32, so the marks, which keep low resolutions from overflow, are not needed
+            marked = block.low_precision or (precision == "bf16" and r >= 8)
+            self.blocks.append(_Block(block, block_dtype(marked, precision, block.resample_filter.device)))
+        self._draw: Callable[[Tensor, str], Tensor] = self._eager
+        if compile:
+            options: dict[str, Any] = {"dynamic": False, "options": {"freezing": True}}
+            self._draw = _or_eager(torch.compile(self._eager, **options), self._eager)
+
+    @torch.no_grad()
+    def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
+        """As `SynthesisNetwork.forward`. Raises: ShapeError for ws of another shape, ConfigError for another mode."""
+        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
+            raise ShapeError(f"synthesis takes ws [N, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}.")
+        if noise_mode not in ("random", "const", "none"):
+            raise ConfigError(f"noise_mode must be one of random, const, none, got {noise_mode!r}.")
+        return self._draw(ws, noise_mode)
+
+    def _eager(self, ws: Tensor, noise_mode: str) -> Tensor:
+        x = img = None
+        i = 0
+        for block, num_conv in zip(self.blocks, self.num_convs, strict=True):
+            x, img = block(x, img, ws[:, i:], noise_mode)
+            i += num_conv
+        return img  # type: ignore[return-value]  # the last block has a toRGB
+
+
+class _Block(nn.Module):
+    """`SynthesisBlock`, prepared."""
+
+    def __init__(self, block: Any, dtype: torch.dtype):
+        super().__init__()
+        self.dtype, self.num_conv = dtype, block.num_conv
+        self.f = nn.Buffer(block.resample_filter.clone())
+        if block.num_conv == 1:
+            self.const = nn.Buffer(block.const.detach()[None].to(dtype))
+        else:
+            self.conv0 = _Layer(block.conv0, dtype)
+        self.conv1 = _Layer(block.conv1, dtype, gain=0.5**0.5 if hasattr(block, "skip") else 1.0)
+        self.skip = copy.deepcopy(block.skip).requires_grad_(False) if hasattr(block, "skip") else None
+        self.torgb = _ToRGB(block.torgb) if block.num_torgb else None
+
+    def forward(self, x: Tensor | None, img: Tensor | None, ws: Tensor, noise_mode: str):
+        if x is None:
+            x = self.const.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+            x = self.conv1(x, ws[:, 0], noise_mode)
+        else:
+            x = x.to(self.dtype)
+            y = self.skip(x, gain=0.5**0.5) if self.skip is not None else None
+            x = self.conv1(self.conv0(x, ws[:, 0], noise_mode), ws[:, 1], noise_mode)
+            x = x + y if y is not None else x
+        img = upsample2d(img, self.f) if img is not None else None
+        if self.torgb is not None:
+            rgb = self.torgb(x, ws[:, self.num_conv])
+            img = rgb if img is None else img + rgb
+        return x, img
+
+
+class _Layer(nn.Module):
+    """`SynthesisLayer`, prepared. lrelu(gain * x) = gain * lrelu(x), so the gain is a part of the constants."""
+
+    def __init__(self, layer: Any, dtype: torch.dtype, gain: float = 1.0):
+        super().__init__()
+        if layer.activation != "lrelu":
+            raise ConfigError(f"the form for inference knows the activation lrelu, got {layer.activation!r}.")
+        self.up = layer.up
+        self.gain = layer.act_gain * gain
+        self.clamp = layer.conv_clamp * gain if layer.conv_clamp is not None else None
+        self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
+        weight = layer.weight.detach()
+        if dtype == torch.float16:  # demodulation undoes any scale, and fp16 stops at 65504
+            weight = weight / (weight.abs().amax([1, 2, 3], keepdim=True) * weight[0].numel() ** 0.5)
+        self.squares = nn.Buffer(weight.square().sum([2, 3]).t().contiguous())  # [I, O]
+        if layer.up > 1:
+            self.f = nn.Buffer(layer.resample_filter.clone())
+            weight = weight.transpose(0, 1)  # [I, O, K, K]
+        self.weight = nn.Buffer(weight.to(dtype).contiguous(memory_format=torch.channels_last))
+        self.bias = nn.Buffer((layer.bias.detach() * self.gain).to(dtype)[None, :, None, None])
+        self.use_noise = layer.use_noise
+        if layer.use_noise:
+            self.noise_strength = layer.noise_strength.item() * self.gain
+            self.noise_const = nn.Buffer((layer.noise_const * self.noise_strength).to(dtype)[None, None])
+
+    def forward(self, x: Tensor, w: Tensor, noise_mode: str) -> Tensor:
+        s = self.affine(w)
+        if x.dtype == torch.float16:
+            s = s / s.abs().amax(1, keepdim=True).clamp_min(1e-8)
+        d = (s.square() @ self.squares + 1e-8).rsqrt() * self.gain
+        x = x * s.to(x.dtype)[:, :, None, None]
+        if self.up > 1:
+            x = conv_transpose2d(x, self.weight, stride=self.up)
+            x = upfirdn2d(x, self.f, pad=1, gain=self.up**2)
+        else:
+            x = F.conv2d(x, self.weight, padding=1)
+        x = x * d.to(x.dtype)[:, :, None, None] + self.bias
+        if self.use_noise and noise_mode != "none":
+            x = x + self._noise(x, noise_mode)
+        x = F.leaky_relu(x, 0.2)
+        return x.clamp(-self.clamp, self.clamp) if self.clamp is not None else x
+
+    def _noise(self, x: Tensor, noise_mode: str) -> Tensor:
+        if noise_mode == "const":
+            return self.noise_const
+        n, _, h, w = x.shape
+        return (torch.randn([n, 1, h, w], device=x.device) * self.noise_strength).to(x.dtype)
+
+
+class _ToRGB(nn.Module):
+    """`ToRGB`, prepared: one matrix per picture, so that the features are read once and never scaled."""
+
+    def __init__(self, layer: Any):
+        super().__init__()
+        self.clamp = layer.conv_clamp
+        self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
+        self.weight = nn.Buffer((layer.weight * layer.weight_gain).detach()[:, :, 0, 0].t().contiguous())  # [I, C]
+        self.bias = nn.Buffer(layer.bias.detach()[None, :, None, None].clone())
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        kernel = (self.affine(w)[:, :, None] * self.weight).to(x.dtype)  # [N, I, C]
+        n, _, height, width = x.shape
+        rgb = torch.bmm(x.permute(0, 2, 3, 1).reshape(n, height * width, -1), kernel)
+        rgb = rgb.reshape(n, height, width, -1).permute(0, 3, 1, 2).to(torch.float32) + self.bias
+        return rgb.clamp(-self.clamp, self.clamp) if self.clamp is not None else rgb
+
+
+def _or_eager(compiled: Callable, eager: Callable) -> Callable:
+    """`compiled`, until it fails: then `eager` for good, with one warning that says so."""
+    chosen = compiled
+
+    def call(*args: Any) -> Any:
+        nonlocal chosen
+        if chosen is eager:
+            return eager(*args)
+        try:
+            return compiled(*args)
+        except Exception as error:  # whatever a compiler can run into: no C++ compiler, no Triton, a bug of its own
+            result = eager(*args)
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            warnings.warn(f"torch.compile failed ({reason}); going on without it.", RuntimeWarning, stacklevel=2)
+            chosen = eager
+            return result
+
+    return call
