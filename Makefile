@@ -1,4 +1,4 @@
-# Each target does its own set-up: a fresh machine needs Python 3.10+, gcc and make.
+# Each target does its own set-up: a fresh machine needs Python 3.10+ and make.
 PYTHON ?= python3
 BIN := .venv/bin
 

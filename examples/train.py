@@ -18,7 +18,7 @@ if not data.exists():
 dataset = Dataset(data)
 config = from_preset(  # a frozen configuration; `changes` takes any other setting, such as {"r1_gamma": 0.1}
     "cpu32",
-    data=DataConfig(path=str(data)),
+    data=DataConfig(path=str(data.resolve())),
     resolution=dataset.resolution,
     channels=dataset.channels,
     label_dim=dataset.label_dim,

@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from stylegan.checkpoints.checkpoint import Checkpoint
-from stylegan.errors import CheckpointError, StyleGANError
+from stylegan.errors import CheckpointError, OutputError, StyleGANError
 from stylegan.files import atomic_folder
 
 FORMAT = 1
@@ -31,8 +31,9 @@ _FILES = {"G_ema": "generator_ema.safetensors", "G": "generator.safetensors", "D
 def save(checkpoint: Checkpoint, folder: Path | str) -> None:
     """Write a native checkpoint; an older one of that name is replaced once the new one is whole.
 
-    Raises: CheckpointError without a generator, OutputError if the place cannot be written.
+    Raises: CheckpointError without a generator, OutputError if something else is there or it cannot be written.
     """
+    _refuse_foreign(Path(folder))
     with atomic_folder(folder) as temporary:
         write(checkpoint, temporary)
 
@@ -42,9 +43,15 @@ def write(checkpoint: Checkpoint, folder: Path) -> None:
     generator = checkpoint.G_ema or checkpoint.G
     if generator is None:
         raise CheckpointError("a checkpoint needs a generator to be saved, got none; pass G_ema.")
+    architecture = type(generator).__module__.rpartition(".")[2]
+    if architecture not in ARCHITECTURES or not hasattr(generator, "args"):
+        raise CheckpointError(
+            f"a checkpoint takes the networks of {', '.join(ARCHITECTURES)} themselves, "
+            f"got {type(generator).__module__}.{type(generator).__name__}."
+        )
     config = {
         "format": FORMAT,
-        "architecture": type(generator).__module__.rpartition(".")[2],
+        "architecture": architecture,
         "generator": generator.args,
         "discriminator": checkpoint.D.args if checkpoint.D is not None else None,
         "augment_p": checkpoint.augment_p,
@@ -56,7 +63,15 @@ def write(checkpoint: Checkpoint, folder: Path) -> None:
     for name, file in _FILES.items():
         network = getattr(checkpoint, name)
         if network is not None:
-            save_file({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}, folder / file)
+            write_tensors(network.state_dict(), folder / file)
+
+
+def write_tensors(tensors: dict[str, Tensor], file: Path) -> None:
+    """Write tensors of any device and layout. Raises: OSError if the disk is full or cannot be written."""
+    try:
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, file)
+    except SafetensorError as error:  # also what a full disk becomes
+        raise OSError(str(error)) from error
 
 
 def load_checkpoint(source: Path | str) -> Checkpoint:
@@ -68,7 +83,7 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
     config = _read_config(folder)
     networks = {}
     for name, file in _FILES.items():
-        args = config["discriminator" if name == "D" else "generator"]
+        args = config.get("discriminator" if name == "D" else "generator")
         if (folder / file).is_file() and args is not None:
             kind = "Discriminator" if name == "D" else "Generator"
             networks[name] = _read_network(folder / file, config["architecture"], kind, args)
@@ -102,6 +117,8 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     if str(device) == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
+        if str(device) == "meta":
+            raise RuntimeError("it holds no numbers")
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
         raise StyleGANError(f"device {str(device)!r} is not available here; use --device cpu or auto.") from error
@@ -111,6 +128,14 @@ def newest_snapshot(run: Path) -> Path | None:
     """The snapshot of a run folder with the most kimg, None if there is none."""
     snapshots = [p for p in run.glob("snapshots/*") if p.name.isdigit() and (p / "config.json").is_file()]
     return max(snapshots, key=lambda p: int(p.name), default=None)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """What is replaced must be a checkpoint or nothing: a wrong name must not cost somebody's pictures."""
+    if folder.is_dir() and (not any(folder.iterdir()) or (folder / "config.json").is_file()):
+        return
+    if folder.exists():
+        raise OutputError(f"{folder} is there already and is no checkpoint; remove it or choose another name.")
 
 
 def _find(source: Path) -> Path:
@@ -152,7 +177,7 @@ def _read_network(file: Path, architecture: str, kind: str, args: dict[str, Any]
         network.load_state_dict(load_file(file), assign=True)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{file} cannot be read: {error}; the checkpoint is damaged.") from error
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, StyleGANError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{file} does not fit the config.json beside it: {reason}") from error
     return network.eval().requires_grad_(False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib import import_module
 
 import click
@@ -43,6 +44,7 @@ class _Verbs(click.Group):
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="stylegan")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 def cli() -> None:
     """Train, generate, mix and inspect style-based GANs.
 
@@ -51,7 +53,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; exit 0 when done, 1 for a failed run, 2 for wrong usage."""
+    """Run the command line; exit 0 when done, 1 for a failed run, 2 for wrong usage. A warning is one line too."""
+    warnings.showwarning = lambda message, *_: click.echo(f"Warning: {message}", err=True)
     try:
         cli.main(standalone_mode=False)
     except click.UsageError as error:

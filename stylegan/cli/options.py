@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,12 +140,11 @@ trunc_option = click.option(
 
 
 def open_network(network: Path, device: str, precision: str, compile: bool) -> Any:
-    """The averaged generator of a checkpoint, made for drawing. Warnings become lines on standard error."""
+    """The averaged generator of a checkpoint, made for drawing."""
     from stylegan.checkpoints import load
     from stylegan.memory import keep_freed_memory
 
     keep_freed_memory()
-    warnings.showwarning = lambda message, *_: click.echo(f"Warning: {message}", err=True)
     return load(network, device=device).for_inference(precision, compile)
 
 

@@ -15,7 +15,7 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from stylegan.errors import ConfigError
+from stylegan.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
     from stylegan.data.dataset import Dataset
@@ -45,9 +45,7 @@ SETTINGS = {
     "--outdir",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    default=Path("runs"),
-    show_default=True,
-    help="Where to make the folder of the run.",
+    help="Where to make the folder of the run.  [default: runs]",
 )
 @click.option(
     "--data",
@@ -105,7 +103,7 @@ SETTINGS = {
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Print the settings and stop.")
 def command(
-    outdir: Path,
+    outdir: Path | None,
     resume: Path | None,
     dry_run: bool,
     **flags: Any,
@@ -115,21 +113,28 @@ def command(
     Without any option it trains on the embedded avatar faces. Ctrl-C stops with a snapshot, from which --resume
     goes on.
     """  # fmt: skip
-    from stylegan.memory import keep_freed_memory
-    from stylegan.training.loop import check_fits, open_dataset
+    import torch
 
-    if resume is not None:
-        config, run = _resumed(resume, flags), resume
-        dataset = open_dataset(config.data, config.seed)
-        check_fits(config, dataset)
-    else:
-        config, dataset = _new(flags)
-        run = None
+    from stylegan.memory import keep_freed_memory
+    from stylegan.training.run_folder import new_run_folder, write_config
+
+    try:
+        config, dataset = _resumed(resume, {"outdir": outdir, **flags}) if resume else _new(flags)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
     if dry_run:
         click.echo(config.to_json(), nl=False)
         return
     keep_freed_memory()
-    _run(config, dataset, run, outdir)
+    if resume:
+        write_config(resume, config)
+    run = resume or new_run_folder(outdir or Path("runs"), config, dataset.name)
+    try:
+        _run(config, dataset, run, going_on=resume is not None)
+    except torch.OutOfMemoryError as error:
+        raise OutputError(f"the device ran out of memory ({error}); use a smaller --batch-gpu or network.") from error
+    except OSError as error:
+        raise OutputError(f"cannot write to {run}: {error.strerror or error}.") from error
 
 
 def _new(flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
@@ -149,7 +154,10 @@ def _new(flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
         settings["data.path"] = _avatars(cfg)
     settings["data.path"] = str(Path(settings["data.path"]).resolve())
     data = data_config({k: settings.pop(k) for k in list(settings) if k.startswith("data.")})
-    dataset = open_dataset(data, settings.get("seed", 0))
+    seed = settings.get("seed", 0)
+    if not isinstance(seed, int):
+        raise ConfigError(f"seed must be a whole number, got {seed!r}.")
+    dataset = open_dataset(data, seed)
     config = from_preset(
         cfg or _default_cfg(dataset.resolution, device.type),
         data=data,
@@ -161,17 +169,29 @@ def _new(flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
     return config, dataset
 
 
-def _resumed(run: Path, flags: dict[str, Any]) -> TrainConfig:
-    """The configuration that `run` was started with; only its length and its machine may change."""
-    from stylegan.training.config import read_config
+def _resumed(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
+    """The configuration that `run` was started with; only its length, its machine and the place of its data change."""
+    from stylegan.data.dataset import default_cache
+    from stylegan.training.config import changed, read_config
+    from stylegan.training.loop import check_fits, open_dataset
 
     given = {k for k, v in flags.items() if v not in (None, ())}
-    refused = given - {"kimg", "device"}
+    refused = given - {"kimg", "device", "data"}
     if refused:
         names = ", ".join("--" + name.removesuffix("_file").replace("_", "-") for name in sorted(refused))
         raise click.UsageError(f"--resume keeps the settings of the run; leave out {names}, or start a new run.")
-    changes = {name: flags[name] for name in given}
-    return read_config(run / "config.json").model_copy(update=changes)
+    if not (run / "snapshots").is_dir() or not (run / "config.json").is_file():
+        raise ConfigError(f"{run} is not the folder of a run, which holds config.json and snapshots.")
+    config = read_config(run / "config.json")
+    changes: dict[str, Any] = {name: flags[name] for name in given - {"data"}}
+    if flags["data"] is not None:
+        changes["data"] = {**config.data.model_dump(), "path": str(Path(flags["data"]).resolve())}
+    elif Path(config.data.path).parent == default_cache() / "data" and not Path(config.data.path).exists():
+        _avatars(config.cfg)  # a cache may be emptied
+    config = changed(config, changes)
+    dataset = open_dataset(config.data, config.seed)
+    check_fits(config, dataset)
+    return config, dataset
 
 
 def _from_flags(flags: dict[str, Any]) -> dict[str, Any]:
@@ -210,7 +230,10 @@ def _from_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
         name, equals, value = assignment.partition("=")
         if not equals or not name:
             raise click.BadParameter(f"expected NAME=VALUE such as batch=16, got {assignment!r}.", param_hint="--set")
-        settings[name.strip()] = yaml.safe_load(value)
+        try:
+            settings[name.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise click.BadParameter(f"{value!r} is not a value in YAML.", param_hint="--set") from error
     return settings
 
 
@@ -232,20 +255,19 @@ def _avatars(cfg: str | None) -> Path:
 
 
 def _default_cfg(resolution: int, device: str) -> str:
-    return {32: "cpu32", 64: "cpu64"}.get(resolution, "auto") if device == "cpu" else "auto"
+    return {16: "tiny16", 32: "cpu32", 64: "cpu64"}.get(resolution, "auto") if device == "cpu" else "auto"
 
 
-def _run(config: TrainConfig, dataset: Dataset, run: Path | None, outdir: Path) -> None:
+def _run(config: TrainConfig, dataset: Dataset, run: Path, *, going_on: bool) -> None:
     """Train, show the ticks, stop on a signal. Leaves by SystemExit with the signal's conventional code."""
     from stylegan.checkpoints.native import newest_snapshot
     from stylegan.training.loop import train
-    from stylegan.training.run_folder import new_run_folder
+    from stylegan.training.run_folder import mend_interrupted_writes
 
-    if run is None:
-        run = new_run_folder(outdir, config, dataset.name)
-        headline = f"New run in {run}"
-    else:
-        snapshot = newest_snapshot(run)
+    mend_interrupted_writes(run)
+    snapshot = newest_snapshot(run)
+    headline = f"New run in {run}"
+    if going_on:
         headline = f"Going on with {run} from " + (f"{snapshot.name} kimg" if snapshot else "the start")
     size = f"{dataset.resolution}x{dataset.resolution}, {dataset.channels} channel{'s' * (dataset.channels > 1)}"
     headline += (
@@ -300,6 +322,7 @@ class _progress:
             TextColumn("left"),
             TimeRemainingColumn(elapsed_when_finished=True),
             console=self.console,
+            speed_estimate_period=86400,  # ticks can lie minutes apart
         )
         self.config = config
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan.ops import bias_act, resample_conv2d, setup_filter
-from stylegan.ops.bias_act import ACTIVATIONS
+from stylegan.ops.bias_act import activation_gain
 
 SQRT_HALF = math.sqrt(0.5)  # keeps the variance of a sum of two branches at one
 
@@ -74,7 +74,7 @@ class EqualizedConv2d(nn.Module):
         self.up, self.down = up, down
         self.conv_clamp = conv_clamp
         self.weight_gain = 1 / math.sqrt(in_channels * kernel**2)
-        self.act_gain = ACTIVATIONS[activation][2]
+        self.act_gain = activation_gain(activation)
         weight = torch.randn(out_channels, in_channels, kernel, kernel)
         bias_ = torch.zeros(out_channels) if bias else None
         self.weight: Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from stylegan.errors import ShapeError
+from stylegan.errors import ConfigError, ShapeError
 from stylegan.networks.layers import EqualizedLinear
 from stylegan.ops import pixel_norm
 
@@ -41,6 +41,8 @@ class MappingNetwork(nn.Module):
         w_avg_beta: float = 0.995,
     ):
         super().__init__()
+        if num_layers < 1:
+            raise ConfigError(f"a mapping network needs at least one layer, got {num_layers}.")
         self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
         self.num_ws, self.num_layers, self.w_avg_beta = num_ws, num_layers, w_avg_beta
         embed = 0 if c_dim == 0 else w_dim if embed_features is None else embed_features
@@ -85,14 +87,15 @@ class MappingNetwork(nn.Module):
 
     def _inputs(self, z: Tensor | None, c: Tensor | None) -> list[Tensor]:
         parts = []
+        first = next(self.parameters())  # latents may come from another device
         if self.z_dim > 0:
             if z is None or z.ndim != 2 or z.shape[1] != self.z_dim:
                 raise ShapeError(f"mapping takes z [N, {self.z_dim}], got {_shape(z)}.")
-            parts.append(z.to(torch.float32))
+            parts.append(z.to(first.device, torch.float32))
         if self.c_dim > 0:
             if c is None or c.ndim != 2 or c.shape[1] != self.c_dim:
                 raise ShapeError(f"this network is conditional and takes labels c [N, {self.c_dim}], got {_shape(c)}.")
-            parts.append(self.embed(c.to(torch.float32)))
+            parts.append(self.embed(c.to(first.device, torch.float32)))
         elif c is not None and c.shape[-1] != 0:
             raise ShapeError(f"this network is unconditional and takes c=None, got {_shape(c)}.")
         return parts

@@ -164,7 +164,7 @@ class Discriminator(nn.Module):
     def __init__(self, log_resolution: int, n_features: int = 64, max_features: int = 512):
         super().__init__()
         features = [min(max_features, n_features * 2**i) for i in range(log_resolution - 1)]
-        self.from_rgb = nn.Sequential(EqualizedConv2d(3, n_features, 1), nn.LeakyReLU(0.2))
+        self.from_rgb = nn.Sequential(EqualizedConv2d(3, features[0], 1), nn.LeakyReLU(0.2))
         self.blocks = nn.Sequential(
             *[DiscriminatorBlock(features[i], features[i + 1]) for i in range(len(features) - 1)]
         )

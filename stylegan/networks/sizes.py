@@ -15,8 +15,14 @@ def resolutions(img_resolution: int) -> list[int]:
 
 
 def channels_at(resolution: int, channel_base: int, channel_max: int) -> int:
-    """Channels of the feature maps at `resolution`."""
-    return min(channel_base // resolution, channel_max)
+    """Channels of the feature maps at `resolution`. Raises: ConfigError if there would be none."""
+    channels = min(channel_base // resolution, channel_max)
+    if channels < 1:
+        raise ConfigError(
+            f"channel_base {channel_base} and channel_max {channel_max} leave no channel at {resolution}x{resolution}; "
+            "enlarge them."
+        )
+    return channels
 
 
 def check_architecture(architecture: str) -> str:

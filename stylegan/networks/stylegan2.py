@@ -21,7 +21,7 @@ from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype, check_precision, marked_from
 from stylegan.networks.sizes import channels_at, check_architecture, resolutions
 from stylegan.ops import bias_act, modulated_conv2d, setup_filter, upsample2d
-from stylegan.ops.bias_act import ACTIVATIONS
+from stylegan.ops.bias_act import activation_gain
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -49,7 +49,7 @@ class SynthesisLayer(nn.Module):
     ):
         super().__init__()
         self.up, self.activation, self.use_noise, self.conv_clamp = up, activation, use_noise, conv_clamp
-        self.act_gain = ACTIVATIONS[activation][2]
+        self.act_gain = activation_gain(activation)
         self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1)  # so that styles start near one
         # No run-time scale: demodulation undoes it.
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))

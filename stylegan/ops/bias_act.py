@@ -49,9 +49,7 @@ def bias_act(
     Raises: ConfigError for an unknown activation.
     Source: ProGAN Sec. 4.1 with the activation gain of StyleGAN2 App. B.
     """
-    if act not in ACTIVATIONS:
-        raise ConfigError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {act!r}.")
-    function, default_alpha, default_gain = ACTIVATIONS[act]
+    function, default_alpha, default_gain = _find(act)
     alpha = default_alpha if alpha is None else alpha
     gain = default_gain if gain is None else gain
     if b is not None:
@@ -62,6 +60,17 @@ def bias_act(
     x = function(x, alpha)
     x = x * gain if gain != 1 else x
     return x.clamp(-clamp, clamp) if clamp is not None else x
+
+
+def activation_gain(act: str) -> float:
+    """The default gain of an activation. Raises: ConfigError for an unknown one."""
+    return _find(act)[2]
+
+
+def _find(act: str) -> tuple[Callable[[Tensor, float], Tensor], float, float]:
+    if act not in ACTIVATIONS:
+        raise ConfigError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {act!r}.")
+    return ACTIVATIONS[act]
 
 
 class _LeakyReLU(torch.autograd.Function):

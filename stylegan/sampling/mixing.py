@@ -55,7 +55,7 @@ def mix_ws(row: Tensor, column: Tensor, layers: Sequence[int]) -> Tensor:
     return ws
 
 
-def mix(
+def mixing_matrix(
     G: GeneratorLike,
     row_seeds: Sequence[int],
     col_seeds: Sequence[int],
@@ -69,29 +69,9 @@ def mix(
 ) -> Iterator[Tensor]:
     """Every row seed with every column seed: picture (r, c) takes `layers` from column c and the rest from row r.
 
+    The seeds' own pictures are the border: columns along the top, rows at the left, the corner empty. StyleGAN Fig. 3.
+
     Args: class_index, psi, cutoff, noise_mode, batch as in `generate`.
-    Yields: len(row_seeds) * len(col_seeds) pictures [C, H, W] uint8, row by row.
-    """
-    rows = seeds_to_ws(G, row_seeds, class_index=class_index, psi=psi, cutoff=cutoff)
-    columns = seeds_to_ws(G, col_seeds, class_index=class_index, psi=psi, cutoff=cutoff)
-    ws = (mix_ws(row, column, layers) for row in rows for column in columns)
-    return draw(G, ws, noise_mode=noise_mode, batch=batch)
-
-
-def mixing_matrix(
-    G: GeneratorLike,
-    row_seeds: Sequence[int],
-    col_seeds: Sequence[int],
-    layers: Sequence[int],
-    *,
-    class_index: int | None = None,
-    psi: float = 1.0,
-    cutoff: int | None = None,
-    noise_mode: str = "const",
-    batch: int = 16,
-) -> Iterator[Tensor]:
-    """`mix` with the seeds' own pictures as its border: columns along the top, rows at the left, the corner empty.
-
     Yields: (1 + len(row_seeds)) * (1 + len(col_seeds)) pictures [C, H, W] uint8, row by row.
     """
     rows = seeds_to_ws(G, row_seeds, class_index=class_index, psi=psi, cutoff=cutoff)

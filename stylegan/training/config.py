@@ -7,14 +7,16 @@ import json
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stylegan.errors import ConfigError
+from stylegan.networks import stylegan2
 from stylegan.networks.presets import preset
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 _Model = TypeVar("_Model", bound=_Frozen)
@@ -36,12 +38,12 @@ class TrainConfig(_Frozen):
     data: DataConfig
     generator: dict[str, Any]  # arguments of stylegan2.Generator
     discriminator: dict[str, Any]  # arguments of stylegan2.Discriminator
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the blocks marked by num_fp16_res
 
     kimg: float = Field(gt=0)  # thousands of real pictures to show to the discriminator
-    tick_kimg: float = Field(gt=0)  # between two lines of progress
+    tick_kimg: float = Field(ge=0.001)  # between two lines of progress
     snap_ticks: int = Field(ge=1)  # ticks between two snapshots
 
     batch: int = Field(ge=1)  # pictures per optimiser step
@@ -65,7 +67,11 @@ class TrainConfig(_Frozen):
     def _fits(self) -> TrainConfig:
         if self.batch % self.micro_batch:
             raise ValueError(f"batch must be a multiple of micro_batch {self.micro_batch}, got {self.batch}")
+        if not all(0 <= beta < 1 for beta in self.adam_betas):
+            raise ValueError(f"adam_betas must lie in [0, 1), got {self.adam_betas}")
         group = self.discriminator.get("mbstd_group_size", 4)
+        if group is not None and (not isinstance(group, int) or group < 1):
+            raise ValueError(f"mbstd_group_size must be at least 1, or null for the whole batch, got {group!r}")
         if group and self.micro_batch % min(group, self.micro_batch):
             raise ValueError(f"micro_batch must be a multiple of mbstd_group_size {group}, got {self.micro_batch}")
         return self
@@ -108,7 +114,7 @@ def from_preset(
         settings[name] = getattr(p, name)
     for name, value in (changes or {}).items():
         _set(settings, name, value)
-    if "batch" in (changes or {}) and "micro_batch" not in (changes or {}):
+    if "batch" in (changes or {}) and "micro_batch" not in (changes or {}) and isinstance(settings["batch"], int):
         settings["micro_batch"] = max(settings["batch"] // gpus, 1)
     return _validated(settings)
 
@@ -129,13 +135,27 @@ def read_config(path: Path | str) -> TrainConfig:
 
 
 def _validated(settings: dict[str, Any]) -> TrainConfig:
-    from stylegan.networks import stylegan2  # late: torch is not needed to print a help text
-
     for name, network in (("generator", stylegan2.Generator), ("discriminator", stylegan2.Discriminator)):
         known = set(inspect.signature(network).parameters)
-        for unknown in set(settings.get(name) or {}) - known:
+        if not isinstance(settings.get(name), dict):
+            raise ConfigError(f"{name} must be a group of settings, got {settings.get(name)!r}.")
+        for unknown in set(settings[name]) - known:
             raise ConfigError(f"{name} has no setting {unknown!r}; it has {', '.join(sorted(known))}.")
-    return _build(TrainConfig, settings)
+    config = _build(TrainConfig, settings)
+    for name, network in (("generator", stylegan2.Generator), ("discriminator", stylegan2.Discriminator)):
+        try:
+            with torch.device("meta"):  # nothing is computed or stored
+                network(**settings[name])
+        except (TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            raise ConfigError(f"the settings of the {name} make no network: {str(error).splitlines()[0]}") from error
+    return config
+
+
+def changed(config: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
+    """The configuration with some settings changed. Raises: ConfigError for impossible values."""
+    return _validated({**config.model_dump(), **changes})
 
 
 def _build(model: type[_Model], settings: dict[str, Any]) -> _Model:

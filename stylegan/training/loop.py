@@ -6,9 +6,11 @@ import resource
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +22,7 @@ from stylegan.data.order import shuffled_indices
 from stylegan.errors import ConfigError
 from stylegan.training.config import DataConfig, TrainConfig
 from stylegan.training.phases import MicroBatch, train_step
-from stylegan.training.run_folder import append_line, drop_lines_after, snapshot_folder
+from stylegan.training.run_folder import append_line, drop_lines_after, mend_interrupted_writes, snapshot_folder
 from stylegan.training.snapshot import load_snapshot, save_snapshot
 from stylegan.training.snapshot_grid import SnapshotGrid
 from stylegan.training.state import TrainingState, create_state
@@ -63,11 +65,12 @@ def train(
     check_fits(config, dataset)
     state = create_state(config, resolve_device(config.device))
     grid = SnapshotGrid(dataset, state.G.z_dim, config.micro_batch)
+    mend_interrupted_writes(run)
     snapshot = newest_snapshot(run)
     if snapshot is not None:
-        load_snapshot(state, snapshot)
-        drop_lines_after(run / "stats.jsonl", state.nimg)
-    else:
+        _check_same_data(load_snapshot(state, snapshot), dataset)
+    drop_lines_after(run / "stats.jsonl", state.nimg)
+    if snapshot is None:
         grid.write_reals(run / "reals.png")
         grid.write_fakes(run / "fakes_init.png", state.G_ema)
 
@@ -89,7 +92,8 @@ def train(
         if stopping or tick % config.snap_ticks == 0:
             picture = grid.write_fakes(run / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
             saved = snapshot_folder(run, state.nimg)
-            save_snapshot(state, saved, origin=f"trained by stylegan on {dataset.name}, {state.nimg / 1000:g} kimg")
+            origin = f"trained by stylegan on {dataset.name}, {state.nimg / 1000:g} kimg"
+            save_snapshot(state, saved, origin=origin, data=_describe(dataset))
         result = Tick(
             tick=tick,
             nimg=state.nimg,
@@ -99,7 +103,7 @@ def train(
             maintenance_seconds=maintenance,
             sec_per_kimg=tick_seconds / max(state.nimg - tick_nimg, 1) * 1000,
             cpu_gb=_peak_memory(),
-            gpu_gb=torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else 0.0,
+            gpu_gb=torch.cuda.max_memory_allocated(state.device) / 2**30 if state.device.type == "cuda" else 0.0,
             stats=stats,
             snapshot=saved,
             grid=picture,
@@ -130,6 +134,21 @@ def check_fits(config: TrainConfig, dataset: Dataset) -> None:
                     f"{network} has {name} {expected}, but the data set {dataset.path} has {found}; "
                     "train on data like that of the run, or start a new run."
                 )
+
+
+def _describe(dataset: Dataset) -> dict[str, Any]:
+    return {"pictures": len(dataset), "data_fingerprint": dataset.fingerprint}
+
+
+def _check_same_data(seen: dict[str, Any], dataset: Dataset) -> None:
+    """A run goes on with the pictures that it began with, or says so."""
+    if seen.get("pictures", len(dataset)) != len(dataset):
+        raise ConfigError(
+            f"the run was trained on {seen['pictures']} pictures, but {dataset.path} now has {len(dataset)}; "
+            "give the same data, or start a new run."
+        )
+    if seen.get("data_fingerprint", dataset.fingerprint) != dataset.fingerprint:
+        warnings.warn(f"{dataset.path} was changed or moved since the last snapshot.", RuntimeWarning, stacklevel=3)
 
 
 def _seed_step(config: TrainConfig, state: TrainingState) -> None:

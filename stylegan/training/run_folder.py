@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,33 @@ def new_run_folder(parent: Path | str, config: TrainConfig, name: str) -> Path:
         folder = parent / (
             f"{max(taken, default=-1) + 1:05d}-stylegan2-{label}-batch{config.batch}-gamma{config.r1_gamma:g}"
         )
-        folder.mkdir()
+        (folder / "snapshots").mkdir(parents=True)
     except OSError as error:
         raise OutputError(f"cannot write a run into {parent}: {error.strerror}; choose another --outdir.") from error
-    write_text(folder / "config.json", config.to_json())
+    write_config(folder, config)
     return folder
+
+
+def write_config(run: Path, config: TrainConfig) -> None:
+    """Keep the settings beside the run."""
+    write_text(run / "config.json", config.to_json())
 
 
 def snapshot_folder(run: Path, nimg: int) -> Path:
     """`run/snapshots/000200` after 200,000 pictures."""
     return run / "snapshots" / f"{nimg // 1000:06d}"
+
+
+def mend_interrupted_writes(run: Path) -> None:
+    """Bring back a snapshot that was being replaced when the process was killed; remove what was half written."""
+    for older in run.glob("snapshots/.*.old"):
+        name = run / "snapshots" / older.name.split(".")[1]
+        if name.exists():
+            shutil.rmtree(older, ignore_errors=True)
+        else:
+            older.rename(name)
+    for partial in run.glob("snapshots/.*.tmp"):
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from stylegan.checkpoints.checkpoint import Checkpoint
-from stylegan.checkpoints.native import write
+from stylegan.checkpoints.native import write, write_tensors
 from stylegan.errors import CheckpointError
 from stylegan.files import atomic_folder
 from stylegan.training.state import TrainingState
@@ -25,8 +26,8 @@ from stylegan.training.state import TrainingState
 _NETWORKS = {"G": "generator", "D": "discriminator", "G_ema": "generator_ema"}
 
 
-def save_snapshot(state: TrainingState, folder: Path, *, origin: str) -> None:
-    """Write everything that training changes, whole or not at all.
+def save_snapshot(state: TrainingState, folder: Path, *, origin: str, data: dict[str, Any]) -> None:
+    """Write everything that training changes, whole or not at all; `data` tells the data set it was trained on.
 
     Raises: OutputError if the disk is full or cannot be written.
     """
@@ -35,13 +36,13 @@ def save_snapshot(state: TrainingState, folder: Path, *, origin: str) -> None:
         tensors = {"pl_mean": state.pl_mean.cpu()}
         for name, optimizer in (("G_opt", state.G_opt), ("D_opt", state.D_opt)):
             tensors |= {f"{name}.{key}": value for key, value in _moments(optimizer).items()}
-        save_file(tensors, temporary / "training.safetensors")
-        counters = {"nimg": state.nimg, "step": state.step}
+        write_tensors(tensors, temporary / "training.safetensors")
+        counters = {"nimg": state.nimg, "step": state.step, **data}
         (temporary / "training.json").write_text(json.dumps(counters) + "\n", encoding="utf-8")
 
 
-def load_snapshot(state: TrainingState, folder: Path) -> None:
-    """Bring `state`, made from the same configuration, to the moment of the snapshot.
+def load_snapshot(state: TrainingState, folder: Path) -> dict[str, Any]:
+    """Bring `state`, made from the same configuration, to the moment of the snapshot; returns what `data` it saw.
 
     Raises: CheckpointError if a file is missing, damaged, or holds other shapes than the networks of `state`.
     """
@@ -50,15 +51,19 @@ def load_snapshot(state: TrainingState, folder: Path) -> None:
             getattr(state, name).load_state_dict(load_file(folder / f"{file}.safetensors"))
         tensors = load_file(folder / "training.safetensors")
         counters = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-        state.nimg, state.step = counters["nimg"], counters["step"]
-    except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        state.nimg, state.step = counters.pop("nimg"), counters.pop("step")
+        state.pl_mean = tensors.pop("pl_mean").to(state.device)
+        for name, optimizer in (("G_opt", state.G_opt), ("D_opt", state.D_opt)):
+            prefix = f"{name}."
+            _restore(optimizer, {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         # load_state_dict lists every layer; the first line that names a cause is enough
         lines = str(error).splitlines()
-        raise CheckpointError(f"snapshot {folder} cannot be resumed: {(lines[1:] or lines)[0].strip()}") from error
-    state.pl_mean = tensors["pl_mean"].to(state.device)
-    for name, optimizer in (("G_opt", state.G_opt), ("D_opt", state.D_opt)):
-        prefix = f"{name}."
-        _restore(optimizer, {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        reason = (lines[1:] or lines or [type(error).__name__])[0].strip()
+        raise CheckpointError(
+            f"snapshot {folder} cannot be resumed ({reason}); remove that folder to go on from an older one."
+        ) from error
+    return counters
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -80,4 +85,5 @@ def _restore(optimizer: torch.optim.Optimizer, moments: dict[str, Tensor]) -> No
         for key, value in values.items():
             if value.ndim == 4:
                 values[key] = value.contiguous(memory_format=torch.channels_last)
-            assert values[key].shape in ((), parameter.shape)
+            if value.shape not in ((), parameter.shape):
+                raise ValueError(f"a moment has shape {list(value.shape)}, its weight {list(parameter.shape)}")

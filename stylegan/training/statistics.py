@@ -15,14 +15,14 @@ class Statistics:
     def add(self, name: str, values: Tensor | float) -> None:
         """Add the values of a tensor of any shape."""
         v = torch.as_tensor(values, dtype=torch.float32).detach().flatten()
-        moments = torch.stack([v.new_tensor(float(v.numel())), v.sum(), v.square().sum()])
+        moments = torch.stack([v.new_full([], v.numel()), v.sum(), v.square().sum()])
         self._moments[name] = self._moments[name] + moments if name in self._moments else moments
 
     def collect(self) -> dict[str, dict[str, float]]:
         """{name: {"num", "mean", "std"}} of all that was added since the last call."""
         result = {}
         for name, moments in self._moments.items():
-            num, total, squares = moments.double().tolist()
+            num, total, squares = moments.tolist()
             mean = total / num
             result[name] = {"num": int(num), "mean": mean, "std": max(squares / num - mean**2, 0.0) ** 0.5}
         self._moments.clear()

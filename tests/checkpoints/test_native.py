@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from tiny_generator import tiny_generator
 
 import stylegan
@@ -75,6 +76,31 @@ def test_interrupted_save_leaves_the_older_checkpoint_whole(folder, monkeypatch)
         stylegan.save(stylegan.Checkpoint(G_ema=tiny_generator(), origin="newer"), folder)
     assert stylegan.load_checkpoint(folder).origin == "a test"
     assert [p.name for p in folder.parent.iterdir()] == ["net"]
+
+
+def test_save_never_replaces_what_is_no_checkpoint(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "holiday.jpg").write_text("dear")
+    (tmp_path / "file").write_text("dear")
+    for name in ("photos", "file"):
+        with pytest.raises(OutputError, match="is there already and is no checkpoint; remove it or choose another"):
+            stylegan.save(stylegan.Checkpoint(G_ema=tiny_generator()), tmp_path / name)
+    assert (tmp_path / "photos" / "holiday.jpg").read_text() == (tmp_path / "file").read_text() == "dear"
+
+
+def test_other_networks_are_refused(tmp_path):
+    for network in (tiny_generator().for_inference(), torch.nn.Linear(2, 2)):
+        with pytest.raises(CheckpointError, match="a checkpoint takes the networks of stylegan2 themselves, got "):
+            stylegan.save(stylegan.Checkpoint(G_ema=network), tmp_path / "net")
+
+
+def test_full_disk_while_writing_tensors_gets_one_sentence(tmp_path, monkeypatch):
+    def fail(tensors, path):
+        raise SafetensorError("I/O error: File too large")
+
+    monkeypatch.setattr(native, "save_file", fail)
+    with pytest.raises(OutputError, match=r"cannot write .*File too large; choose another place"):
+        stylegan.save(stylegan.Checkpoint(G_ema=tiny_generator()), tmp_path / "net")
 
 
 def test_save_replaces_an_older_checkpoint(folder):

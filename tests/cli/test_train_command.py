@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,15 +93,26 @@ def test_signal_stops_with_a_snapshot_that_resumes(pictures, tmp_path, number, c
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--cfg", "paper9000"], 1, "cfg must be one of auto, stylegan2, .* got 'paper9000'"),
-        (["--cfg", "cpu64"], 1, "cfg cpu64 is made for 64 px, the data has 16; prepare it with"),
+        (["--cfg", "paper9000"], 2, "cfg must be one of auto, stylegan2, .* got 'paper9000'"),
+        (["--cfg", "cpu64"], 2, "cfg cpu64 is made for 64 px, the data has 16; prepare it with"),
         (["--cond", *TINY], 1, "has no labels; .*train without them"),
-        (["--batch", "6", *TINY], 1, "micro_batch must be a multiple of mbstd_group_size 4, got 6"),
-        (["--batch", "12", "--batch-gpu", "8", *TINY], 1, "batch must be a multiple of micro_batch 8, got 12"),
-        (["--kimg", "-1", *TINY], 1, "kimg: .*greater than 0, got -1"),
-        (["--set", "generator.depth=3", *TINY], 1, "generator has no setting 'depth'; it has "),
-        (["--set", "colour=blue", *TINY], 1, "colour: Extra inputs are not permitted, got 'blue'"),
-        (["--set", "data.flip=true", *TINY], 1, "flip: Extra inputs are not permitted"),
+        ([*TINY, "--cbase", "8"], 2, "channel_base 8 and channel_max 32 leave no channel at 16x16; enlarge them"),
+        ([*TINY, "--map-depth", "0"], 2, "a mapping network needs at least one layer, got 0"),
+        ([*TINY, "--mbstd-group", "0"], 2, "mbstd_group_size must be at least 1, or null for the whole batch, got 0"),
+        ([*TINY, "--set", "generator.activation=foo"], 2, "activation must be one of linear, relu"),
+        ([*TINY, "--set", "generator.w_dim=abc"], 2, "the settings of the generator make no network"),
+        ([*TINY, "--set", "generator=5"], 2, "generator must be a group of settings, got 5"),
+        ([*TINY, "--set", "a=[1"], 2, "is not a value in YAML"),
+        ([*TINY, "--set", "seed=abc"], 2, "seed must be a whole number, got 'abc'"),
+        ([*TINY, "--seed", str(2**70)], 2, "seed: .*less than"),
+        ([*TINY, "--set", "adam_betas=[0,2]"], 2, r"adam_betas must lie in \[0, 1\)"),
+        ([*TINY, "--device", "meta"], 1, "device 'meta' is not available here"),
+        (["--batch", "6", *TINY], 2, "micro_batch must be a multiple of mbstd_group_size 4, got 6"),
+        (["--batch", "12", "--batch-gpu", "8", *TINY], 2, "batch must be a multiple of micro_batch 8, got 12"),
+        (["--kimg", "-1", *TINY], 2, "kimg: .*greater than 0, got -1"),
+        (["--set", "generator.depth=3", *TINY], 2, "generator has no setting 'depth'; it has "),
+        (["--set", "colour=blue", *TINY], 2, "colour: Extra inputs are not permitted, got 'blue'"),
+        (["--set", "data.flip=true", *TINY], 2, "flip: Extra inputs are not permitted"),
         (["--set", "batch", *TINY], 2, "expected NAME=VALUE such as batch=16, got 'batch'"),
         (["--precision", "int8"], 2, "'int8' is not one of"),
         ([*TINY, "--device", "cuda:9"], 1, "device 'cuda:9' is not available here"),
@@ -133,13 +145,69 @@ def test_mixed_sizes_are_named_at_train_time(tmp_path):
 
 
 def test_resume_refuses_what_it_would_ignore(pictures, tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    result = run_cli("train", "--resume", tmp_path, "--gamma", "2", "--cfg", "auto")
+    result = run_cli("train", "--resume", tmp_path, "--gamma", "2", "--cfg", "auto", "--outdir", tmp_path)
     assert result.code == 2
-    assert "leave out --cfg, --gamma, or start a new run" in result.err
-    result = run_cli("train", "--resume", tmp_path)
-    assert (result.code, "Traceback" in result.err) == (1, False)
-    assert run_cli("train", "--resume", pictures).code == 1
+    assert "leave out --cfg, --gamma, --outdir, or start a new run" in result.err
+    result = run_cli("train", "--resume", pictures)
+    assert result.code == 2
+    assert "is not the folder of a run, which holds config.json and snapshots" in result.err
+
+
+@pytest.fixture
+def run(pictures, tmp_path) -> Path:
+    """A finished run of one tick, on data of its own."""
+    shutil.copytree(pictures, tmp_path / "data")
+    assert (
+        run_cli("train", "--data", tmp_path / "data", *TINY, "--kimg", "0.032", "--outdir", tmp_path / "runs").code == 0
+    )
+    return next((tmp_path / "runs").iterdir())
+
+
+def test_longer_length_is_remembered(run):
+    assert run_cli("train", "--resume", run, "--kimg", "0.048").code == 0
+    assert json.loads((run / "config.json").read_text())["kimg"] == 0.048
+    for kimg in ("-5", "nan", "inf"):
+        assert run_cli("train", "--resume", run, "--kimg", kimg).code == 2
+
+
+def test_data_that_moved_can_be_given_anew_but_not_exchanged(run, tmp_path):
+    (tmp_path / "data").rename(tmp_path / "moved")
+    result = run_cli("train", "--resume", run, "--kimg", "0.048")
+    assert result.code == 1
+    assert "there is nothing at" in result.err
+    result = run_cli("train", "--resume", run, "--kimg", "0.048", "--data", tmp_path / "moved")
+    assert result.code == 0
+    assert f"Warning: {tmp_path / 'moved'} was changed or moved since the last snapshot." in result.err
+    tiny_pictures(tmp_path / "fewer", count=8)
+    result = run_cli("train", "--resume", run, "--kimg", "0.064", "--data", tmp_path / "fewer")
+    assert result.code == 1
+    assert "was trained on 24 pictures, but" in result.err
+
+
+def test_damaged_snapshot_says_what_to_remove(run):
+    (run / "snapshots" / "000000" / "training.json").write_text("[]")
+    result = run_cli("train", "--resume", run, "--kimg", "0.048")
+    assert result.code == 1
+    assert "snapshots/000000 cannot be resumed" in result.err
+    assert "remove that folder to go on from an older one" in result.err
+
+
+def test_snapshot_that_was_being_replaced_is_brought_back(run):
+    (run / "snapshots" / "000000").rename(run / "snapshots" / ".000000.1234.old")
+    (run / "snapshots" / ".000000.1234.tmp").mkdir()
+    result = run_cli("train", "--resume", run, "--kimg", "0.048")
+    assert "from 000000 kimg" in result.out
+    lines = [json.loads(line)["nimg"] for line in (run / "stats.jsonl").read_text().splitlines()]
+    assert lines == [32, 48]
+    assert [p.name for p in (run / "snapshots").iterdir()] == ["000000"]
+
+
+def test_run_that_never_reached_a_snapshot_starts_again(run):
+    shutil.rmtree(run / "snapshots")
+    (run / "snapshots").mkdir()
+    assert run_cli("train", "--resume", run).code == 0
+    lines = [json.loads(line)["nimg"] for line in (run / "stats.jsonl").read_text().splitlines()]
+    assert lines == [32]
 
 
 def test_folder_that_cannot_be_written_gets_one_sentence(pictures, tmp_path):

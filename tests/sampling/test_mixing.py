@@ -6,9 +6,16 @@ from tiny_generator import tiny_generator
 
 from stylegan.errors import ConfigError
 from stylegan.sampling.generate import generate
-from stylegan.sampling.mixing import mix, mix_ws, mixing_matrix, named_styles, parse_styles
+from stylegan.sampling.mixing import mix_ws, mixing_matrix, named_styles, parse_styles
 
 ROWS, COLS = [0, 1], [5, 6, 7]
+
+
+def mix(G, row_seeds, col_seeds, layers, **options):
+    """The mixing matrix without its border."""
+    width = 1 + len(col_seeds)
+    matrix = mixing_matrix(G, row_seeds, col_seeds, layers, **options)
+    return [picture for k, picture in enumerate(matrix) if k >= width and k % width]
 
 
 def pictures(stream):
