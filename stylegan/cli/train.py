@@ -37,6 +37,10 @@ SETTINGS = {
     "mbstd_group": "discriminator.mbstd_group_size",
     "precision": "precision",
     "device": "device",
+    "aug": "augment.mode",
+    "augpipe": "augment.pipe",
+    "p": "augment.p",
+    "target": "augment.target",
 }
 
 
@@ -66,6 +70,14 @@ SETTINGS = {
 @click.option("--batch", type=int, metavar="PICTURES", help="Pictures per step.")
 @click.option("--batch-gpu", type=int, metavar="PICTURES", help="Pictures computed at once; the rest accumulates.")
 @click.option("--gamma", type=float, metavar="GAMMA", help="Weight of the R1 penalty: higher is more careful.")
+@click.option(
+    "--aug",
+    type=click.Choice(["noaug", "ada", "fixed"]),
+    help="Augmentation: none, adapted to overfitting, or fixed at --p.  [default: noaug for CPU presets, else ada]",
+)
+@click.option("--p", type=float, metavar="P", help="Probability of each augmentation with --aug fixed.")
+@click.option("--target", type=float, metavar="SIGN", help="How sure D may be of real pictures with --aug ada.")
+@click.option("--augpipe", metavar="NAME", help="Which augmentations: blit, geom, color, bg, bgc, ... bgcfnc.")
 @click.option("--lr", type=float, metavar="RATE", help="Learning rate of both networks.")
 @click.option("--cbase", type=int, metavar="CHANNELS", help="Channels times resolution: the size of the networks.")
 @click.option("--cmax", type=int, metavar="CHANNELS", help="Most channels of any layer.")
@@ -356,6 +368,7 @@ def tick_line(tick: Tick) -> str:
             f"maintenance {tick.maintenance_seconds:<6.1f}",
             f"cpumem {tick.cpu_gb:<6.2f}",
             f"gpumem {tick.gpu_gb:<6.2f}",
+            f"augment {tick.augment_p:.3f}",
         ]
     ).rstrip()
 

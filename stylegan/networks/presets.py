@@ -33,6 +33,7 @@ class Preset:
     ema_rampup: float | None = None  # half-life at the start, as a share of the pictures seen so far
     pl_weight: float = 2.0
     style_mixing_prob: float = 0.9
+    aug: str = "ada"  # adaptive augmentation, or "noaug"
     kimg: float = 25000.0
     tick_kimg: float = 4.0
     snap_ticks: int = 50
@@ -87,6 +88,7 @@ CPU64 = Preset(
     batch=16,  # small: what a CPU lacks is steps
     micro_batch=16,
     lr=0.0025,
+    aug="noaug",  # costs steps; worth asking for below a few thousand pictures
     r1_gamma=2,  # with much less, the discriminator of so small a network wins at once
     ema_kimg=5,
     ema_rampup=0.05,

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from stylegan.augment import preset as augment_preset
 from stylegan.errors import ConfigError
 from stylegan.networks import stylegan2
 from stylegan.networks.presets import preset
@@ -29,6 +30,20 @@ class DataConfig(_Frozen):
     labels: bool = False  # train conditionally on the labels of the data set
     mirror: bool = False  # add every picture flipped left to right
     max_images: int | None = Field(default=None, ge=1)  # train on so many, drawn by the seed
+
+
+class AugmentConfig(_Frozen):
+    """What the discriminator's pictures are changed by. StyleGAN2-ADA Sec. 2 and 3."""
+
+    mode: Literal["noaug", "ada", "fixed"] = "noaug"  # off, adapted to overfitting, or always `p`
+    pipe: str = "bgc"  # which transformations: blit, geom, color, ..., bgc, bgcf, bgcfn, bgcfnc
+    p: float = Field(default=0.2, ge=0, le=1)  # probability of each transformation, where it is fixed
+    target: float = Field(
+        default=0.6, ge=-1, le=1
+    )  # share of real pictures that D may be sure of, as the mean of signs
+    ada_kimg: float = Field(default=500, gt=0)  # in which p can go from 0 to 1
+    interval: int = Field(default=4, ge=1)  # steps between two adaptations
+    max_p: float = Field(default=0.8, ge=0, le=1)  # beyond it the generator may begin to draw the augmentations
 
 
 class TrainConfig(_Frozen):
@@ -52,6 +67,8 @@ class TrainConfig(_Frozen):
     d_lr: float = Field(gt=0)
     adam_betas: tuple[float, float] = (0.0, 0.99)
     adam_eps: float = Field(1e-8, gt=0)
+
+    augment: AugmentConfig = AugmentConfig()
 
     r1_gamma: float = Field(ge=0)
     r1_interval: int = Field(16, ge=1)  # steps between two R1 penalties (lazy regularisation)
@@ -107,6 +124,7 @@ def from_preset(
         "discriminator": {**shape, **p.discriminator_args()},
         "g_lr": p.lr,
         "d_lr": p.lr,
+        "augment": {"mode": p.aug},
     }
     for name in ("kimg", "tick_kimg", "snap_ticks", "batch", "micro_batch", "r1_gamma", "pl_weight"):
         settings[name] = getattr(p, name)
@@ -142,6 +160,7 @@ def _validated(settings: dict[str, Any]) -> TrainConfig:
         for unknown in set(settings[name]) - known:
             raise ConfigError(f"{name} has no setting {unknown!r}; it has {', '.join(sorted(known))}.")
     config = _build(TrainConfig, settings)
+    augment_preset(config.augment.pipe)  # raises for an unknown name
     for name, network in (("generator", stylegan2.Generator), ("discriminator", stylegan2.Discriminator)):
         try:
             with torch.device("meta"):  # nothing is computed or stored
@@ -173,6 +192,8 @@ def _set(settings: dict[str, Any], name: str, value: Any) -> None:
     *parents, leaf = name.split(".")
     for parent in parents:
         if not isinstance(settings.get(parent), dict):
-            raise ConfigError(f"there is no setting {name!r}; the groups are data, generator and discriminator.")
+            raise ConfigError(
+                f"there is no setting {name!r}; the groups are data, generator, discriminator and augment."
+            )
         settings = settings[parent]
     settings[leaf] = value

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stylegan.augment import may_leak
 from stylegan.checkpoints.native import newest_snapshot, resolve_device
 from stylegan.data.dataset import Dataset, to_float
 from stylegan.data.order import shuffled_indices
@@ -41,6 +42,7 @@ class Tick:
     sec_per_kimg: float
     cpu_gb: float  # peak memory of the process
     gpu_gb: float
+    augment_p: float  # strength of augmentation, 0 without
     stats: dict[str, dict[str, float]]  # name -> num, mean, std
     snapshot: Path | None = None  # written at the end of this tick
     grid: Path | None = None
@@ -104,11 +106,18 @@ def train(
             sec_per_kimg=tick_seconds / max(state.nimg - tick_nimg, 1) * 1000,
             cpu_gb=_peak_memory(),
             gpu_gb=torch.cuda.max_memory_allocated(state.device) / 2**30 if state.device.type == "cuda" else 0.0,
+            augment_p=stats["Augment/p"]["mean"] if "Augment/p" in stats else 0.0,
             stats=stats,
             snapshot=saved,
             grid=picture,
         )
         append_line(run / "stats.jsonl", _record(result))
+        if config.augment.mode == "ada" and may_leak(result.augment_p):
+            warnings.warn(
+                f"augmentation is at p = {result.augment_p:.2f}: pictures may begin to look augmented; use more data.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         maintenance_start = tick_start + tick_seconds
         yield result
         tick_start = time.perf_counter()

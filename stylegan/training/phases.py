@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from stylegan.augment import AdaptiveStrength
 from stylegan.losses.logistic import discriminator_loss_fake, discriminator_loss_real, generator_loss
 from stylegan.losses.path_length import path_length_penalty, path_lengths
 from stylegan.losses.r1 import r1_penalty
@@ -51,6 +52,10 @@ def train_step(state: TrainingState, config: TrainConfig, micro_batches: list[Mi
     update_ema(state.G_ema, state.G, ema_beta(config.batch, state.nimg, config.ema_kimg, config.ema_rampup))
     state.nimg += config.batch
     state.step += 1
+    if config.augment.mode == "ada" and state.step % config.augment.interval == 0:
+        adapt_augmentation(state, config)
+    if state.augment is not None:
+        state.statistics.add("Augment/p", state.augment.p)
 
 
 def _phases(state: TrainingState, config: TrainConfig) -> list[Phase]:
@@ -66,7 +71,7 @@ def _phases(state: TrainingState, config: TrainConfig) -> list[Phase]:
 def generator_main(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
     """Maximise the logits of generated pictures."""
     img = state.G.synthesis(sample_ws(state, config, batch.fake_c))
-    logits = state.D(img, batch.fake_c)
+    logits = discriminate(state, img, batch.fake_c)
     loss = generator_loss(logits)
     state.statistics.add("Loss/scores/fake", logits)
     state.statistics.add("Loss/signs/fake", logits.sign())
@@ -90,25 +95,48 @@ def discriminator_main(state: TrainingState, config: TrainConfig, batch: MicroBa
     """Lower the logits of generated pictures and raise those of real ones."""
     with torch.no_grad():
         img = state.G.synthesis(sample_ws(state, config, batch.fake_c, update_emas=True))
-    fake_logits = state.D(img, batch.fake_c)
+    fake_logits = discriminate(state, img, batch.fake_c)
     fake_loss = discriminator_loss_fake(fake_logits)
     fake_loss.mean().backward()
-    real_logits = state.D(batch.real_img, batch.real_c)
+    real_logits = discriminate(state, batch.real_img, batch.real_c)
     real_loss = discriminator_loss_real(real_logits)
     real_loss.mean().backward()
     state.statistics.add("Loss/scores/fake", fake_logits)
     state.statistics.add("Loss/signs/fake", fake_logits.sign())
-    state.statistics.add("Loss/scores/real", real_logits)
-    state.statistics.add("Loss/signs/real", real_logits.sign())
+    _report_real(state, real_logits)
     state.statistics.add("Loss/D/loss", fake_loss + real_loss)
 
 
 def discriminator_r1(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
-    """Penalise the slope of the discriminator at real pictures."""
+    """Penalise the slope of the discriminator at real pictures, as they were before augmentation."""
     real_img = batch.real_img.detach().requires_grad_(True)
-    penalty = r1_penalty(real_img, state.D(real_img, batch.real_c))
+    real_logits = discriminate(state, real_img, batch.real_c)
+    penalty = r1_penalty(real_img, real_logits)
+    _report_real(state, real_logits)
     state.statistics.add("Loss/r1_penalty", penalty)
     (penalty.mean() * (config.r1_gamma / 2) * config.r1_interval).backward()
+
+
+def discriminate(state: TrainingState, img: Tensor, c: Tensor) -> Tensor:
+    """D's logits of augmented pictures, [n, 1]: real and generated ones alike. StyleGAN2-ADA Fig. 2(b)."""
+    return state.D(state.augment(img) if state.augment is not None else img, c)
+
+
+def adapt_augmentation(state: TrainingState, config: TrainConfig) -> None:
+    """Move the strength of augmentation towards the target, from what D said of real pictures."""
+    a = config.augment
+    assert state.augment is not None
+    strength = AdaptiveStrength(target=a.target, ada_kimg=a.ada_kimg, interval=a.interval, max_p=a.max_p)
+    total, number = state.signs.tolist()
+    state.augment.p.fill_(strength.update(float(state.augment.p), total / number, config.batch))
+    state.signs.zero_()
+
+
+def _report_real(state: TrainingState, logits: Tensor) -> None:
+    signs = logits.detach().sign()
+    state.signs += torch.stack([signs.sum(), signs.new_full([], signs.numel())])
+    state.statistics.add("Loss/scores/real", logits)
+    state.statistics.add("Loss/signs/real", signs)
 
 
 def sample_ws(state: TrainingState, config: TrainConfig, c: Tensor, *, update_emas: bool = False) -> Tensor:

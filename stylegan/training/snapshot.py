@@ -1,7 +1,7 @@
 """Snapshots of a run: a native checkpoint, and beside it what resuming needs.
 
     training.json             counters
-    training.safetensors      moments of both optimisers, running mean of the path lengths
+    training.safetensors      moments of both optimisers, running means, strength of augmentation
 
 Random numbers and the order of the data are functions of the seed and the counters, so they need no state.
 """
@@ -32,8 +32,11 @@ def save_snapshot(state: TrainingState, folder: Path, *, origin: str, data: dict
     Raises: OutputError if the disk is full or cannot be written.
     """
     with atomic_folder(folder) as temporary:
-        write(Checkpoint(G_ema=state.G_ema, G=state.G, D=state.D, origin=origin), temporary)
-        tensors = {"pl_mean": state.pl_mean.cpu()}
+        p = float(state.augment.p) if state.augment is not None else 0.0
+        write(Checkpoint(G_ema=state.G_ema, G=state.G, D=state.D, augment_p=p, origin=origin), temporary)
+        tensors = {"pl_mean": state.pl_mean, "signs": state.signs}
+        if state.augment is not None:
+            tensors["augment_p"] = state.augment.p
         for name, optimizer in (("G_opt", state.G_opt), ("D_opt", state.D_opt)):
             tensors |= {f"{name}.{key}": value for key, value in _moments(optimizer).items()}
         write_tensors(tensors, temporary / "training.safetensors")
@@ -52,7 +55,10 @@ def load_snapshot(state: TrainingState, folder: Path) -> dict[str, Any]:
         tensors = load_file(folder / "training.safetensors")
         counters = json.loads((folder / "training.json").read_text(encoding="utf-8"))
         state.nimg, state.step = counters.pop("nimg"), counters.pop("step")
-        state.pl_mean = tensors.pop("pl_mean").to(state.device)
+        for name in ("pl_mean", "signs"):
+            setattr(state, name, tensors.pop(name).to(state.device))
+        if state.augment is not None:
+            state.augment.p.copy_(tensors.pop("augment_p"))
         for name, optimizer in (("G_opt", state.G_opt), ("D_opt", state.D_opt)):
             prefix = f"{name}."
             _restore(optimizer, {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from stylegan.augment import AugmentPipe, preset
 from stylegan.networks import stylegan2
-from stylegan.training.config import TrainConfig
+from stylegan.training.config import AugmentConfig, TrainConfig
 from stylegan.training.statistics import Statistics
 
 
@@ -23,6 +24,8 @@ class TrainingState:
     G_opt: torch.optim.Adam
     D_opt: torch.optim.Adam
     pl_mean: Tensor  # scalar, running mean of the path lengths
+    augment: AugmentPipe | None  # what D's pictures pass through
+    signs: Tensor  # [2], sum and number of sign(D(real)) since the augmentation was adapted
     nimg: int = 0  # real pictures shown to D
     step: int = 0
     statistics: Statistics = field(default_factory=Statistics)
@@ -49,7 +52,15 @@ def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
         G_opt=_lazy_adam(G, config.g_lr, config.pl_interval, config),
         D_opt=_lazy_adam(D, config.d_lr, config.r1_interval, config),
         pl_mean=torch.zeros([], device=device),
+        augment=_augment_pipe(config.augment).to(device) if config.augment.mode != "noaug" else None,
+        signs=torch.zeros(2, device=device),
     )
+
+
+def _augment_pipe(config: AugmentConfig) -> AugmentPipe:
+    pipe = AugmentPipe(**preset(config.pipe))
+    pipe.p.fill_(config.p if config.mode == "fixed" else 0)
+    return pipe
 
 
 def _lazy_adam(network: torch.nn.Module, lr: float, interval: int, config: TrainConfig) -> torch.optim.Adam:

@@ -33,6 +33,16 @@ def test_dry_run_prints_the_settings_and_writes_nothing(pictures, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_augmentation_is_asked_for_by_the_official_flags(pictures):
+    result = run_cli("train", "--data", pictures, *TINY, "--aug", "fixed", "--p", "0.3", "--augpipe", "bg", "--dry-run")
+    augment = json.loads(result.out)["augment"]
+    assert (augment["mode"], augment["p"], augment["pipe"]) == ("fixed", 0.3, "bg")
+    assert json.loads(run_cli("train", "--data", pictures, *TINY, "--dry-run").out)["augment"]["mode"] == "noaug"
+    result = run_cli("train", "--data", pictures, *TINY, "--augpipe", "everything")
+    assert result.code == 2
+    assert "everything" in result.err
+
+
 def test_settings_of_a_run_start_another_like_it(pictures, tmp_path):
     first = run_cli("train", "--data", pictures, *TINY, "--gamma", "3", "--dry-run")
     (tmp_path / "run.yaml").write_text(first.out)

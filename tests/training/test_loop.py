@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from tiny_run import tiny_config, tiny_pictures
 
-from stylegan.checkpoints import load
+from stylegan.checkpoints import load, load_checkpoint
 from stylegan.data.prepare import prepare
 from stylegan.errors import ConfigError
 from stylegan.training.config import read_config
@@ -67,9 +67,12 @@ def test_newest_snapshot_of_a_run_draws_pictures(finished):
     assert img.isfinite().all()
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_resumed_run_equals_uninterrupted_run(pictures, tmp_path, precision):
-    long = tiny_config(pictures, kimg=0.096, precision=precision)
+ADA = {"augment.mode": "ada", "augment.target": -0.5, "augment.ada_kimg": 0.1}  # rises at once
+
+
+@pytest.mark.parametrize("changes", [{}, {"precision": "bf16"}, ADA], ids=["fp32", "bf16", "ada"])
+def test_resumed_run_equals_uninterrupted_run(pictures, tmp_path, changes):
+    long = tiny_config(pictures, kimg=0.096, **changes)
     whole, parts = (new_run_folder(tmp_path, long, name) for name in ("whole", "parts"))
     for _ in train(long, whole):
         pass
@@ -80,6 +83,17 @@ def test_resumed_run_equals_uninterrupted_run(pictures, tmp_path, precision):
     assert_same_snapshot(whole / "snapshots/000000", parts / "snapshots/000000")
 
 
+def test_strength_of_augmentation_is_kept_in_checkpoint_and_statistics(pictures, tmp_path):
+    config = tiny_config(pictures, kimg=0.064, **ADA)
+    run = new_run_folder(tmp_path, config, "ada")
+    with pytest.warns(RuntimeWarning, match=r"augmentation is at p = 0\.80: pictures may begin to look augmented"):
+        ticks = list(train(config.model_copy(update={"kimg": 0.32}), run))
+    assert ticks[0].augment_p < 0.5
+    assert load_checkpoint(run).augment_p == pytest.approx(0.8)
+    lines = [json.loads(line)["Augment/p"]["mean"] for line in (run / "stats.jsonl").read_text().splitlines()]
+    assert lines == sorted(lines)
+
+
 def test_other_seed_gives_another_run(pictures, finished, tmp_path):
     config = tiny_config(pictures, seed=1)
     run = new_run_folder(tmp_path, config, "other")
@@ -87,21 +101,6 @@ def test_other_seed_gives_another_run(pictures, finished, tmp_path):
         pass
     x, y = (load_file(r / "snapshots/000000/generator.safetensors") for r in (finished, run))
     assert not torch.equal(x["synthesis.b16.conv1.weight"], y["synthesis.b16.conv1.weight"])
-
-
-def test_micro_batches_give_the_gradients_of_the_whole_batch(pictures, tmp_path):
-    """Up to style mixing and minibatch statistics, which act on what is computed at once; so without them."""
-    results = []
-    for micro in (8, 4):
-        config = tiny_config(
-            pictures, kimg=0.008, micro_batch=micro, style_mixing_prob=0, pl_weight=0,
-            **{"discriminator.mbstd_num_channels": 0},
-        )  # fmt: skip
-        run = new_run_folder(tmp_path, config, f"micro{micro}")
-        (tick,) = train(config, run)
-        results.append(tick.stats["Loss/scores/real"]["mean"])
-        assert tick.stats["Loss/r1_penalty"]["num"] == 8
-    assert results[0] == pytest.approx(results[1], rel=1e-4)
 
 
 def test_stop_ends_after_the_step_with_a_snapshot(pictures, tmp_path):

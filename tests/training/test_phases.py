@@ -91,3 +91,53 @@ def test_only_the_discriminators_fake_pass_moves_the_average_w():
         moved = not torch.equal(before, state.G.mapping.w_avg)
         assert moved == (chosen.loss is phases.discriminator_main)
         state.D.requires_grad_(True)
+
+
+@pytest.mark.parametrize("phase", [0, 2, 3])
+def test_discriminator_sees_augmented_pictures_only(phase):
+    state, config, batch = new_state(**{"augment.mode": "fixed", "augment.p": 1.0})
+    seen = []
+    state.D.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    chosen = phases._phases(state, config)[phase]
+    chosen.network.requires_grad_(True)
+    chosen.loss(state, config, batch)
+    assert seen
+    assert not any(torch.equal(img, batch.real_img) for img in seen)
+    assert all(p.grad.isfinite().all() for p in chosen.network.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize(("target", "direction"), [(-1, 1), (1, -1)])
+def test_augmentation_moves_towards_the_target_every_four_steps(target, direction):
+    state, config, batch = new_state(**{"augment.mode": "ada", "augment.target": target, "augment.ada_kimg": 1})
+    state.augment.p.fill_(0.4)
+    strengths = []
+    for _ in range(8):
+        train_step(state, config, [batch])
+        strengths.append(float(state.augment.p))
+    move = direction * config.batch * 4 / 1000
+    assert strengths == pytest.approx([0.4] * 3 + [0.4 + move] * 4 + [0.4 + 2 * move])
+    assert state.signs.tolist() == [0, 0]
+
+
+def test_without_augmentation_pictures_reach_the_discriminator_untouched():
+    state, config, batch = new_state()
+    assert state.augment is None
+    seen = []
+    state.D.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    state.D.requires_grad_(True)
+    phases.discriminator_main(state, config, batch)
+    assert torch.equal(seen[-1], batch.real_img)
+
+
+def test_micro_batches_give_the_gradients_of_the_whole_batch():
+    """Up to minibatch statistics, which act on what is computed at once; so without them."""
+    state, config, batch = new_state(**{"discriminator.mbstd_num_channels": 0})
+    chosen = phases._phases(state, config)[3]
+    kept = []
+    for parts in ([batch], [MicroBatch(*(x[i : i + 2] for x in batch)) for i in range(0, 8, 2)]):
+        state.D.requires_grad_(True)
+        for part in parts:
+            phases.discriminator_r1(state, config, part)
+        kept.append([p.grad / len(parts) for p in state.D.parameters() if p.grad is not None])
+        chosen.optimizer.zero_grad(set_to_none=True)
+    torch.testing.assert_close(kept[0], kept[1], rtol=1e-4, atol=1e-6)

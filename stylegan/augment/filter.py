@@ -1,0 +1,69 @@
+"""Image-space filtering: amplify four frequency bands at random. StyleGAN2-ADA App. B, transformation 14."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylegan.augment.matrices import along_both_axes
+from stylegan.errors import ShapeError
+
+# Daubechies' orthogonal low-pass of two vanishing moments; its sum is sqrt(2).
+SYM2 = (-0.12940952255092145, 0.22414386804185735, 0.836516303737469, 0.48296291314469025)
+# Power of natural images per band, falling with 1/f: the lowest band holds ten times as much as each other.
+BAND_POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
+BANDS = len(BAND_POWER)
+
+
+def filter_bank() -> Tensor:
+    """[4, 43] float32: symmetric zero-phase taps that split a signal into four bands, the lowest first.
+
+    The bands are [0, pi/8], [pi/8, pi/4], [pi/4, pi/2], [pi/2, pi]; they sum to the unit impulse.
+    """
+    low = np.array(SYM2)
+    high = low * (-1) ** np.arange(len(low))
+    low2, high2 = np.convolve(low, low[::-1]) / 2, np.convolve(high, high[::-1]) / 2
+    bank = np.eye(BANDS, 1)
+    for i in range(1, BANDS):
+        spread = np.zeros([BANDS, 2 * bank.shape[1] - 1])
+        spread[:, ::2] = bank  # half the sampling rate: all bands so far move down an octave
+        bank = np.stack([np.convolve(row, low2) for row in spread])
+        margin = (bank.shape[1] - len(high2)) // 2
+        bank[i, margin : margin + len(high2)] += high2
+    return torch.from_numpy(bank).float()
+
+
+def normalised(t: Tensor) -> Tensor:
+    """Divide amplifications t [N, 4] by the change of power that they make in a natural image."""
+    power = torch.stack([e * t[:, i].square() for i, e in enumerate(BAND_POWER)]).sum(0)
+    return t / power.sqrt()[:, None]
+
+
+def filter_bands(images: Tensor, g: Tensor, bank: Tensor) -> Tensor:
+    """Multiply the bands of every image, on both axes, by its own four gains; images continue by reflection.
+
+    Args:
+        images: [N, C, H, W], H and W at least (taps + 1) / 2 = 22.
+        g: [N, 4] gains.
+        bank: [4, taps] from `filter_bank`.
+    Raises: ShapeError for smaller images.
+    """
+    h, w = images.shape[2:]
+    smallest = bank.shape[1] // 2 + 1
+    if min(h, w) < smallest:
+        raise ShapeError(
+            f"image-space filtering takes images of at least {smallest}x{smallest} pixels, got {h}x{w}; "
+            f"use a pipe without it, such as bgc."
+        )
+    columns = torch.einsum("nj,jik->nik", g, _band_matrices(w, bank))[:, None]
+    rows = torch.einsum("nj,jik->nik", g, _band_matrices(h, bank))[:, None]
+    return along_both_axes(images, columns, rows)
+
+
+def _band_matrices(size: int, bank: Tensor) -> Tensor:
+    """[4, size, size]: reflect a row of pixels at its ends, then filter it with one of the bands."""
+    pixels = torch.eye(size, device=bank.device)[:, None]  # every row one lit pixel
+    responses = F.conv1d(F.pad(pixels, [bank.shape[1] // 2] * 2, mode="reflect"), bank[:, None])
+    return responses.permute(1, 2, 0)
