@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo test check format
+.PHONY: help setup demo test check format bench
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,3 +29,7 @@ check: setup  ## Format, lint, types, tests: all that must pass before a commit
 format: setup  ## Bring the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench: setup  ## Time drawing and training against the textbook form (about ten minutes)
+	$(BIN)/python benchmarks/generate.py
+	$(BIN)/python benchmarks/train.py

@@ -61,7 +61,7 @@ class InferenceSynthesis(nn.Module):
             self.blocks.append(_Block(block, block_dtype(marked, precision, block.resample_filter.device)))
         self._draw: Callable[[Tensor, str], Tensor] = self._eager
         if compile:
-            options: dict[str, Any] = {"dynamic": False, "options": {"freezing": True}}
+            options: dict[str, Any] = {"dynamic": False}
             self._draw = _or_eager(torch.compile(self._eager, **options), self._eager)
 
     @torch.no_grad()

@@ -67,15 +67,7 @@ def train(
     check_fits(config, dataset)
     state = create_state(config, resolve_device(config.device))
     grid = SnapshotGrid(dataset, state.G.z_dim, config.micro_batch)
-    mend_interrupted_writes(run)
-    snapshot = newest_snapshot(run)
-    if snapshot is not None:
-        _check_same_data(load_snapshot(state, snapshot), dataset)
-    drop_lines_after(run / "stats.jsonl", state.nimg)
-    if snapshot is None:
-        grid.write_reals(run / "reals.png")
-        grid.write_fakes(run / "fakes_init.png", state.G_ema)
-
+    _begin_or_go_on(run, state, dataset, grid)
     total = int(config.kimg * 1000)
     start = tick_start = time.perf_counter()
     maintenance, tick_nimg = 0.0, state.nimg
@@ -93,9 +85,7 @@ def train(
         saved = picture = None
         if stopping or tick % config.snap_ticks == 0:
             picture = grid.write_fakes(run / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
-            saved = snapshot_folder(run, state.nimg)
-            origin = f"trained by stylegan on {dataset.name}, {state.nimg / 1000:g} kimg"
-            save_snapshot(state, saved, origin=origin, data=_describe(dataset))
+            saved = _save(run, state, dataset)
         result = Tick(
             tick=tick,
             nimg=state.nimg,
@@ -113,11 +103,8 @@ def train(
         )
         append_line(run / "stats.jsonl", _record(result))
         if config.augment.mode == "ada" and may_leak(result.augment_p):
-            warnings.warn(
-                f"augmentation is at p = {result.augment_p:.2f}: pictures may begin to look augmented; use more data.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            message = f"augmentation is at p = {result.augment_p:.2f}: pictures may begin to look augmented"
+            warnings.warn(f"{message}; use more data.", RuntimeWarning, stacklevel=2)
         maintenance_start = tick_start + tick_seconds
         yield result
         tick_start = time.perf_counter()
@@ -143,6 +130,25 @@ def check_fits(config: TrainConfig, dataset: Dataset) -> None:
                     f"{network} has {name} {expected}, but the data set {dataset.path} has {found}; "
                     "train on data like that of the run, or start a new run."
                 )
+
+
+def _begin_or_go_on(run: Path, state: TrainingState, dataset: Dataset, grid: SnapshotGrid) -> None:
+    """Bring `state` to the newest snapshot of the run; without one, draw the first grids."""
+    mend_interrupted_writes(run)
+    snapshot = newest_snapshot(run)
+    if snapshot is not None:
+        _check_same_data(load_snapshot(state, snapshot), dataset)
+    else:
+        grid.write_reals(run / "reals.png")
+        grid.write_fakes(run / "fakes_init.png", state.G_ema)
+    drop_lines_after(run / "stats.jsonl", state.nimg)
+
+
+def _save(run: Path, state: TrainingState, dataset: Dataset) -> Path:
+    folder = snapshot_folder(run, state.nimg)
+    origin = f"trained by stylegan on {dataset.name}, {state.nimg / 1000:g} kimg"
+    save_snapshot(state, folder, origin=origin, data=_describe(dataset))
+    return folder
 
 
 def _describe(dataset: Dataset) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""Drawing pictures: our forms against the textbook form, with the same weights, in turns.
+
+python benchmarks/generate.py [--config 64 --config 256 ...] [--json out.json]
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import torch
+from baseline.stylegan2 import Generator as Baseline
+from measure import ceiling, conv_shapes, environment, report, summary, take_turns
+
+from stylegan.memory import keep_freed_memory
+from stylegan.networks.presets import preset
+from stylegan.networks.stylegan2 import Generator
+
+CONFIGS = {  # name -> (arguments, batch)
+    "64": ({"img_resolution": 64, **preset("cpu64", 64).generator_args()}, 16),
+    "256": ({"img_resolution": 256, "channel_base": 16384, "num_fp16_res": 4, "conv_clamp": 256}, 4),
+    "1024": ({"img_resolution": 1024, "channel_base": 32768, "num_fp16_res": 4, "conv_clamp": 256}, 1),
+}
+FORMS = [("fp32", False), ("fp32", True), ("bf16", False), ("bf16", True)]
+
+
+def measure(name: str, rounds: int) -> dict:
+    """One configuration: seconds and ratio of every form, and how near it comes to plain convolutions."""
+    torch.manual_seed(0)
+    args, batch = CONFIGS[name]
+    G = Generator(**args).eval().requires_grad_(False)
+    ws = G.mapping(torch.randn(batch, G.z_dim))
+    forms = {"textbook": lambda: Baseline(G).synthesis(ws)}
+    for precision, compiled in FORMS:
+        fast = G.for_inference(precision, compiled)
+        label = precision + (" compiled" if compiled else "")
+        forms[label] = lambda fast=fast: fast.synthesis(ws, noise_mode="const")
+    with torch.no_grad():
+        seconds = take_turns(forms, rounds)
+        limits = {p: ceiling(conv_shapes(G, batch), p, rounds) for p in ("fp32", "bf16")}
+    result = {}
+    for label, values in seconds.items():
+        s = summary(values)
+        limit, gflop = limits["bf16" if label.startswith("bf16") else "fp32"]
+        result[label] = {
+            **s,
+            "ms_per_picture": s["median_s"] / batch * 1000,
+            "ratio": summary(seconds["textbook"])["median_s"] / s["median_s"],
+            "of_ceiling": limit / s["median_s"],
+            "gflop_per_picture": gflop / batch,
+        }
+    return {"config": name, "batch": batch, "forms": result}
+
+
+@click.command()
+@click.option("--config", "configs", multiple=True, type=click.Choice(list(CONFIGS)), default=list(CONFIGS))
+@click.option("--rounds", default=7, show_default=True)
+@click.option("--threads", default=2, show_default=True)
+@click.option("--json", "path", type=click.Path(path_type=Path))
+def main(configs: list[str], rounds: int, threads: int, path: Path | None) -> None:
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    results = []
+    click.echo("| config | form | ms a picture | ratio | of the ceiling |\n|---|---|---|---|---|")
+    for name in configs:
+        result = measure(name, rounds)
+        results.append(result)
+        for label, r in result["forms"].items():
+            row = f"{r['ms_per_picture']:.1f} | {r['ratio']:.2f} | {r['of_ceiling']:.0%}"
+            click.echo(f"| {name} px, batch {result['batch']} | {label} | {row} |")
+    report({"environment": environment(), "results": results}, path)
+
+
+if __name__ == "__main__":
+    main()

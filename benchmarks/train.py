@@ -1,0 +1,118 @@
+"""Training: the four phases at their intervals, ours against the textbook form on the same weights, in turns.
+
+python benchmarks/train.py [--config cpu32 --config 64] [--json out.json]
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import torch
+from baseline.stylegan2 import Discriminator as BaselineD
+from baseline.stylegan2 import Generator as BaselineG
+from measure import environment, report, summary, take_turns
+
+from stylegan.memory import keep_freed_memory
+from stylegan.training import phases
+from stylegan.training.config import DataConfig, TrainConfig, from_preset
+from stylegan.training.state import TrainingState, create_state
+
+CONFIGS = {  # name -> (preset, resolution, changes)
+    "cpu32": ("cpu32", 32, {"batch": 32}),
+    "64": (
+        "cpu64",
+        64,
+        {f"{network}.channel_base": 8192 for network in ("generator", "discriminator")} | {"batch": 16},
+    ),
+}
+
+
+class _TrainingBaseline(BaselineG):
+    """Scaled activations, fresh noise, as training takes it."""
+
+    z_dim = property(lambda self: self.G.z_dim)
+    num_ws = property(lambda self: self.G.num_ws)
+
+    def synthesis(self, ws):
+        return super().synthesis(ws, noise_mode="random", per_sample=False)
+
+
+def measure(name: str, precisions: list[str], rounds: int) -> dict:
+    """Seconds of every phase and of the mix, for the textbook form and ours at each precision."""
+    cfg, resolution, changes = CONFIGS[name]
+    config = from_preset(cfg, data=DataConfig(path=""), resolution=resolution, channels=3, label_dim=0, changes=changes)
+    n = config.batch
+    forms = {}
+    for precision in precisions:
+        config = config.model_copy(update={"precision": precision})
+        state = create_state(config, torch.device("cpu"))
+        forms[precision] = state, torch.channels_last
+        if precision == "fp32":
+            textbook = replace(state, G=_TrainingBaseline(state.G), D=BaselineD(state.D))
+            for network in (state.G, state.D):
+                network.to(memory_format=torch.contiguous_format)
+            forms = {"textbook": (textbook, torch.contiguous_format), **forms}
+            forms["fp32"] = create_state(config, torch.device("cpu")), torch.channels_last
+    img = torch.randn(n, 3, resolution, resolution)
+    mix = dict.fromkeys(forms, 0.0)
+    detail: dict[str, dict] = {label: {} for label in forms}
+    for i, phase in enumerate(phases._phases(*_first(forms, config))):
+        calls = {label: _phase(state, config, i, img, layout) for label, (state, layout) in forms.items()}
+        for label, seconds in take_turns(calls, rounds).items():
+            detail[label][phase.loss.__name__] = summary(seconds)
+            mix[label] += summary(seconds)["median_s"] / phase.interval
+    return {
+        "config": name,
+        "batch": n,
+        "forms": {
+            label: {
+                "pictures_per_s": n / seconds,
+                "ratio": mix["textbook"] / seconds,
+                "phases": detail[label],
+            }
+            for label, seconds in mix.items()
+        },
+    }
+
+
+def _first(forms: dict, config: TrainConfig) -> tuple[TrainingState, TrainConfig]:
+    return next(iter(forms.values()))[0], config
+
+
+def _phase(state: TrainingState, config: TrainConfig, i: int, img: torch.Tensor, layout: torch.memory_format):
+    phase = phases._phases(state, config)[i]
+    labels = torch.zeros(len(img), 0)
+    batch = phases.MicroBatch(img.contiguous(memory_format=layout), labels, labels)
+
+    def call() -> None:
+        phase.network.requires_grad_(True)
+        phase.loss(state, config, batch)
+        phase.network.requires_grad_(False)
+        phases._apply_gradients(state, phase, 1)
+
+    return call
+
+
+@click.command()
+@click.option("--config", "configs", multiple=True, type=click.Choice(list(CONFIGS)), default=list(CONFIGS))
+@click.option("--precision", "precisions", multiple=True, default=["fp32", "bf16"])
+@click.option("--rounds", default=5, show_default=True)
+@click.option("--threads", default=2, show_default=True)
+@click.option("--json", "path", type=click.Path(path_type=Path))
+def main(configs: list[str], precisions: list[str], rounds: int, threads: int, path: Path | None) -> None:
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    results = []
+    click.echo("| config | form | pictures a second | ratio |\n|---|---|---|---|")
+    for name in configs:
+        result = measure(name, list(precisions), rounds)
+        results.append(result)
+        for label, r in result["forms"].items():
+            click.echo(f"| {name}, batch {result['batch']} | {label} | {r['pictures_per_s']:.1f} | {r['ratio']:.2f} |")
+    report({"environment": environment(), "results": results}, path)
+
+
+if __name__ == "__main__":
+    main()
