@@ -15,7 +15,7 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from stylegan.errors import ConfigError, OutputError
+from stylegan.errors import ConfigError, OutputError, StyleGANError
 
 if TYPE_CHECKING:
     from stylegan.data.dataset import Dataset
@@ -124,7 +124,7 @@ def command(
 
     Without any option it trains on the embedded avatar faces. Ctrl-C stops with a snapshot, from which --resume
     goes on.
-    """  # fmt: skip
+    """
     import torch
 
     from stylegan.memory import keep_freed_memory
@@ -145,6 +145,8 @@ def command(
         _run(config, dataset, run, going_on=resume is not None)
     except torch.OutOfMemoryError as error:
         raise OutputError(f"the device ran out of memory ({error}); use a smaller --batch-gpu or network.") from error
+    except StyleGANError:  # some are OSErrors too, and say more
+        raise
     except OSError as error:
         raise OutputError(f"cannot write to {run}: {error.strerror or error}.") from error
 
@@ -207,6 +209,9 @@ def _resumed(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
 
 
 def _from_flags(flags: dict[str, Any]) -> dict[str, Any]:
+    for flag, mode in (("p", "fixed"), ("target", "ada")):
+        if flags[flag] is not None and flags["aug"] != mode:
+            raise click.UsageError(f"--{flag} means something with --aug {mode} only; add that, or leave it out.")
     settings = {setting: flags[flag] for flag, setting in SETTINGS.items() if flags[flag] is not None}
     for flag, names in (
         ("cfg", ["cfg"]),

@@ -61,8 +61,7 @@ class InferenceSynthesis(nn.Module):
             self.blocks.append(_Block(block, block_dtype(marked, precision, block.resample_filter.device)))
         self._draw: Callable[[Tensor, str], Tensor] = self._eager
         if compile:
-            options: dict[str, Any] = {"dynamic": False}
-            self._draw = _or_eager(torch.compile(self._eager, **options), self._eager)
+            self._draw = _or_eager(torch.compile(self._eager, dynamic=False), self._eager)
 
     @torch.no_grad()
     def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:

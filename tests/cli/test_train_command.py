@@ -14,6 +14,8 @@ import pytest
 from run_cli import run_cli
 from tiny_run import tiny_pictures
 
+from stylegan.errors import OutputError
+
 TINY = ("--cfg", "tiny16", "--tick", "0.032", "--snap", "1", "--device", "cpu")
 
 
@@ -38,6 +40,10 @@ def test_augmentation_is_asked_for_by_the_official_flags(pictures):
     augment = json.loads(result.out)["augment"]
     assert (augment["mode"], augment["p"], augment["pipe"]) == ("fixed", 0.3, "bg")
     assert json.loads(run_cli("train", "--data", pictures, *TINY, "--dry-run").out)["augment"]["mode"] == "noaug"
+    for unused in (("--p", "0.3"), ("--target", "0.5", "--aug", "fixed")):
+        result = run_cli("train", "--data", pictures, *TINY, *unused, "--dry-run")
+        assert result.code == 2
+        assert f"{unused[0]} means something with --aug" in result.err
     result = run_cli("train", "--data", pictures, *TINY, "--augpipe", "everything")
     assert result.code == 2
     assert "everything" in result.err
@@ -200,6 +206,18 @@ def test_damaged_snapshot_says_what_to_remove(run):
     assert result.code == 1
     assert "snapshots/000000 cannot be resumed" in result.err
     assert "remove that folder to go on from an older one" in result.err
+
+
+def test_output_that_cannot_be_written_is_told_once(run, monkeypatch):
+    from stylegan.training import loop
+
+    def fail(*args, **options):
+        raise OutputError("cannot write x: No space left on device; choose another place.")
+
+    monkeypatch.setattr(loop, "save_snapshot", fail)
+    result = run_cli("train", "--resume", run, "--kimg", "0.048")
+    assert result.code == 1
+    assert result.err == "Error: cannot write x: No space left on device; choose another place.\n"
 
 
 def test_snapshot_that_was_being_replaced_is_brought_back(run):
