@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import platform
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
 import torch
 import torch.nn.functional as F
 
+from stylegan.memory import keep_freed_memory
 from stylegan.networks.precision import DTYPES, cpu_features
 
 Seconds = dict[str, list[float]]
+TEXTBOOK = "textbook"  # forms of this name run as in a process that never heard of us
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4  # glibc's malloc.h
 
 
 def take_turns(forms: dict[str, Callable[[], object]], rounds: int) -> Seconds:
-    """Seconds of every call: one warm-up of two calls each, then `rounds` times all forms in turn."""
+    """Seconds of every call: one warm-up each, then `rounds` times all forms in turn.
+
+    How memory is handed back to the system is a part of a form: ours keep it (`keep_freed_memory`), the textbook
+    form has what glibc does by itself. After each change of hands a call goes by untimed.
+    """
     for form in forms.values():
-        form()
         form()
     seconds: Seconds = {name: [] for name in forms}
     for _ in range(rounds):
         for name, form in forms.items():
+            return_freed_memory() if name == TEXTBOOK else keep_freed_memory()
+            form()
             start = time.perf_counter()
             form()
             seconds[name].append(time.perf_counter() - start)
     return seconds
+
+
+def return_freed_memory() -> None:
+    """What glibc's malloc arrives at by itself after a few large tensors: its thresholds at their upper limits."""
+    if sys.platform.startswith("linux"):
+        with suppress(AttributeError):  # another C library
+            libc = ctypes.CDLL(None)
+            libc.mallopt(_M_MMAP_MAX, 65536)
+            libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+            libc.mallopt(_M_TRIM_THRESHOLD, 64 << 20)
+            libc.malloc_trim(0)
 
 
 def summary(seconds: list[float]) -> dict[str, float]:

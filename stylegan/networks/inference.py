@@ -17,8 +17,11 @@ from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.networks.precision import block_dtype, check_precision
-from stylegan.ops import upfirdn2d, upsample2d
-from stylegan.ops.conv2d import conv_transpose2d
+from stylegan.networks.prepared_convolution import prepare
+from stylegan.ops import upsample2d
+from stylegan.ops.composed_upsampling import picture_taps, upsample_picture
+
+Styles = list[tuple[Tensor, ...]]  # what each layer of a block takes from its w
 
 
 class InferenceGenerator(nn.Module):
@@ -58,10 +61,11 @@ class InferenceSynthesis(nn.Module):
             block = getattr(synthesis, f"b{r}")
             # bfloat16 has the range of float32, so the marks, which keep low resolutions from overflow, are not needed
             marked = block.low_precision or (precision == "bf16" and r >= 8)
-            self.blocks.append(_Block(block, block_dtype(marked, precision, block.resample_filter.device)))
-        self._draw: Callable[[Tensor, str], Tensor] = self._eager
+            dtype = block_dtype(marked, precision, block.resample_filter.device)
+            self.blocks.append(_Block(block, dtype, compile))
+        self._draw: Callable[[list[Styles], str], Tensor] = self._draw_eager
         if compile:
-            self._draw = _or_eager(torch.compile(self._eager, dynamic=False), self._eager)
+            self._draw = _or_eager(torch.compile(self._draw_eager, dynamic=False), self._draw_eager)
 
     @torch.no_grad()
     def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
@@ -70,44 +74,58 @@ class InferenceSynthesis(nn.Module):
             raise ShapeError(f"synthesis takes ws [N, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}.")
         if noise_mode not in ("random", "const", "none"):
             raise ConfigError(f"noise_mode must be one of random, const, none, got {noise_mode!r}.")
-        return self._draw(ws, noise_mode)
-
-    def _eager(self, ws: Tensor, noise_mode: str) -> Tensor:
-        x = img = None
-        i = 0
+        # Not in the compiled graph, which would compute the few numbers of a style anew at every pixel.
+        styles, i = [], 0
+        block: Any
         for block, num_conv in zip(self.blocks, self.num_convs, strict=True):
-            x, img = block(x, img, ws[:, i:], noise_mode)
+            styles.append(block.styles(ws[:, i:]))
             i += num_conv
+        return self._draw(styles, noise_mode)
+
+    def _draw_eager(self, styles: list[Styles], noise_mode: str) -> Tensor:
+        x = img = None
+        for block, s in zip(self.blocks, styles, strict=True):
+            x, img = block(x, img, s, noise_mode)
         return img  # type: ignore[return-value]  # the last block has a toRGB
 
 
 class _Block(nn.Module):
     """`SynthesisBlock`, prepared."""
 
-    def __init__(self, block: Any, dtype: torch.dtype):
+    def __init__(self, block: Any, dtype: torch.dtype, compile: bool):
         super().__init__()
         self.dtype, self.num_conv = dtype, block.num_conv
         self.f = nn.Buffer(block.resample_filter.clone())
+        self.taps = picture_taps(block.resample_filter.cpu()) if compile else None
         if block.num_conv == 1:
             self.const = nn.Buffer(block.const.detach()[None].to(dtype))
         else:
             self.conv0 = _Layer(block.conv0, dtype)
-        self.conv1 = _Layer(block.conv1, dtype, gain=0.5**0.5 if hasattr(block, "skip") else 1.0)
+        gain = 0.5**0.5 if hasattr(block, "skip") else 1.0
+        self.conv1 = _Layer(block.conv1, dtype, gain)
         self.skip = copy.deepcopy(block.skip).requires_grad_(False) if hasattr(block, "skip") else None
-        self.torgb = _ToRGB(block.torgb) if block.num_torgb else None
+        self.torgb = _ToRGB(block.torgb, dtype) if block.num_torgb else None
 
-    def forward(self, x: Tensor | None, img: Tensor | None, ws: Tensor, noise_mode: str):
+    def styles(self, ws: Tensor) -> Styles:
+        """What each layer takes from ws [N, num_conv + num_torgb or more, w_dim]."""
+        layers: list[Any] = [self.conv1] if self.num_conv == 1 else [self.conv0, self.conv1]
+        layers += [self.torgb] if self.torgb is not None else []
+        return [layer.style(w) for layer, w in zip(layers, ws.unbind(1), strict=False)]
+
+    def forward(self, x: Tensor | None, img: Tensor | None, styles: Styles, noise_mode: str):
         if x is None:
-            x = self.const.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
-            x = self.conv1(x, ws[:, 0], noise_mode)
+            n = len(styles[0][0])
+            x = self.const.expand(n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
+            x = self.conv1(x, *styles[0], noise_mode)
         else:
             x = x.to(self.dtype)
             y = self.skip(x, gain=0.5**0.5) if self.skip is not None else None
-            x = self.conv1(self.conv0(x, ws[:, 0], noise_mode), ws[:, 1], noise_mode)
+            x = self.conv1(self.conv0(x, *styles[0], noise_mode), *styles[1], noise_mode)
             x = x + y if y is not None else x
-        img = upsample2d(img, self.f) if img is not None else None
+        if img is not None:
+            img = upsample_picture(img, self.taps) if self.taps else upsample2d(img, self.f)
         if self.torgb is not None:
-            rgb = self.torgb(x, ws[:, self.num_conv])
+            rgb = self.torgb(x, *styles[self.num_conv])
             img = rgb if img is None else img + rgb
         return x, img
 
@@ -117,9 +135,9 @@ class _Layer(nn.Module):
 
     def __init__(self, layer: Any, dtype: torch.dtype, gain: float = 1.0):
         super().__init__()
+        self.dtype = dtype
         if layer.activation != "lrelu":
             raise ConfigError(f"the form for inference knows the activation lrelu, got {layer.activation!r}.")
-        self.up = layer.up
         self.gain = layer.act_gain * gain
         self.clamp = layer.conv_clamp * gain if layer.conv_clamp is not None else None
         self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
@@ -127,28 +145,24 @@ class _Layer(nn.Module):
         if dtype == torch.float16:  # demodulation undoes any scale, and fp16 stops at 65504
             weight = weight / (weight.abs().amax([1, 2, 3], keepdim=True) * weight[0].numel() ** 0.5)
         self.squares = nn.Buffer(weight.square().sum([2, 3]).t().contiguous())  # [I, O]
-        if layer.up > 1:
-            self.f = nn.Buffer(layer.resample_filter.clone())
-            weight = weight.transpose(0, 1)  # [I, O, K, K]
-        self.weight = nn.Buffer(weight.to(dtype).contiguous(memory_format=torch.channels_last))
+        f = layer.resample_filter if layer.up > 1 else None
+        self.convolve = prepare(weight, dtype, f)
         self.bias = nn.Buffer((layer.bias.detach() * self.gain).to(dtype)[None, :, None, None])
         self.use_noise = layer.use_noise
         if layer.use_noise:
             self.noise_strength = layer.noise_strength.item() * self.gain
             self.noise_const = nn.Buffer((layer.noise_const * self.noise_strength).to(dtype)[None, None])
 
-    def forward(self, x: Tensor, w: Tensor, noise_mode: str) -> Tensor:
+    def style(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """w [N, D] -> factors on the input [N, I, 1, 1] and on the output [N, O, 1, 1]."""
         s = self.affine(w)
-        if x.dtype == torch.float16:
+        if self.dtype == torch.float16:
             s = s / s.abs().amax(1, keepdim=True).clamp_min(1e-8)
         d = (s.square() @ self.squares + 1e-8).rsqrt() * self.gain
-        x = x * s.to(x.dtype)[:, :, None, None]
-        if self.up > 1:
-            x = conv_transpose2d(x, self.weight, stride=self.up)
-            x = upfirdn2d(x, self.f, pad=1, gain=self.up**2)
-        else:
-            x = F.conv2d(x, self.weight, padding=1)
-        x = x * d.to(x.dtype)[:, :, None, None] + self.bias
+        return s.to(self.dtype)[:, :, None, None], d.to(self.dtype)[:, :, None, None]
+
+    def forward(self, x: Tensor, s: Tensor, d: Tensor, noise_mode: str) -> Tensor:
+        x = self.convolve(x * s) * d + self.bias
         if self.use_noise and noise_mode != "none":
             x = x + self._noise(x, noise_mode)
         x = F.leaky_relu(x, 0.2)
@@ -164,15 +178,19 @@ class _Layer(nn.Module):
 class _ToRGB(nn.Module):
     """`ToRGB`, prepared: one matrix per picture, so that the features are read once and never scaled."""
 
-    def __init__(self, layer: Any):
+    def __init__(self, layer: Any, dtype: torch.dtype):
         super().__init__()
+        self.dtype = dtype
         self.clamp = layer.conv_clamp
         self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
         self.weight = nn.Buffer((layer.weight * layer.weight_gain).detach()[:, :, 0, 0].t().contiguous())  # [I, C]
         self.bias = nn.Buffer(layer.bias.detach()[None, :, None, None].clone())
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        kernel = (self.affine(w)[:, :, None] * self.weight).to(x.dtype)  # [N, I, C]
+    def style(self, w: Tensor) -> tuple[Tensor]:
+        """w [N, D] -> kernels [N, I, C]."""
+        return ((self.affine(w)[:, :, None] * self.weight).to(self.dtype),)
+
+    def forward(self, x: Tensor, kernel: Tensor) -> Tensor:
         n, _, height, width = x.shape
         rgb = torch.bmm(x.permute(0, 2, 3, 1).reshape(n, height * width, -1), kernel)
         rgb = rgb.reshape(n, height, width, -1).permute(0, 3, 1, 2).to(torch.float32) + self.bias
