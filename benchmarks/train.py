@@ -12,9 +12,8 @@ import click
 import torch
 from baseline.stylegan2 import Discriminator as BaselineD
 from baseline.stylegan2 import Generator as BaselineG
-from measure import environment, report, summary, take_turns
+from measure import TEXTBOOK, environment, report, summary, take_turns
 
-from stylegan.memory import keep_freed_memory
 from stylegan.training import phases
 from stylegan.training.config import DataConfig, TrainConfig, from_preset
 from stylegan.training.state import TrainingState, create_state
@@ -45,16 +44,17 @@ def measure(name: str, precisions: list[str], rounds: int) -> dict:
     config = from_preset(cfg, data=DataConfig(path=""), resolution=resolution, channels=3, label_dim=0, changes=changes)
     n = config.batch
     forms = {}
+    cpu = torch.device("cpu")
+    state = create_state(config.model_copy(update={"precision": "fp32"}), cpu)
+    G, D = _TrainingBaseline(state.G), BaselineD(state.D)
+    for network in (state.G, state.D):
+        network.to(memory_format=torch.contiguous_format)
+    textbook = replace(state, G=G, D=D, first_order_synthesis=G.synthesis, first_order_D=D)
+    forms[TEXTBOOK] = forms["textbook keeping memory"] = textbook, torch.contiguous_format
     for precision in precisions:
-        config = config.model_copy(update={"precision": precision})
-        state = create_state(config, torch.device("cpu"))
-        forms[precision] = state, torch.channels_last
-        if precision == "fp32":
-            textbook = replace(state, G=_TrainingBaseline(state.G), D=BaselineD(state.D))
-            for network in (state.G, state.D):
-                network.to(memory_format=torch.contiguous_format)
-            forms = {"textbook": (textbook, torch.contiguous_format), **forms}
-            forms["fp32"] = create_state(config, torch.device("cpu")), torch.channels_last
+        for label, compiled in ((precision, False), (f"{precision} compiled", True)):
+            form = config.model_copy(update={"precision": precision, "compile": compiled})
+            forms[label] = create_state(form, cpu), torch.channels_last
     img = torch.randn(n, 3, resolution, resolution)
     mix = dict.fromkeys(forms, 0.0)
     detail: dict[str, dict] = {label: {} for label in forms}
@@ -69,7 +69,7 @@ def measure(name: str, precisions: list[str], rounds: int) -> dict:
         "forms": {
             label: {
                 "pictures_per_s": n / seconds,
-                "ratio": mix["textbook"] / seconds,
+                "ratio": mix[TEXTBOOK] / seconds,
                 "phases": detail[label],
             }
             for label, seconds in mix.items()
@@ -102,7 +102,6 @@ def _phase(state: TrainingState, config: TrainConfig, i: int, img: torch.Tensor,
 @click.option("--threads", default=2, show_default=True)
 @click.option("--json", "path", type=click.Path(path_type=Path))
 def main(configs: list[str], precisions: list[str], rounds: int, threads: int, path: Path | None) -> None:
-    keep_freed_memory()
     torch.set_num_threads(threads)
     results = []
     click.echo("| config | form | pictures a second | ratio |\n|---|---|---|---|")

@@ -36,6 +36,8 @@ SETTINGS = {
     "map_depth": "generator.mapping_layers",
     "mbstd_group": "discriminator.mbstd_group_size",
     "precision": "precision",
+    "compile": "compile",
+    "allow_tf32": "allow_tf32",
     "device": "device",
     "aug": "augment.mode",
     "augpipe": "augment.pipe",
@@ -92,6 +94,13 @@ SETTINGS = {
     default=None,
     help="Of the high resolutions.  [default: auto, the fastest here]",
 )
+@click.option(
+    "--compile",
+    is_flag=True,
+    default=None,
+    help="Compile the networks with torch.compile: minutes at the start, then faster steps.",
+)
+@click.option("--allow-tf32", is_flag=True, default=None, help="Let a GPU round the factors of float32 products.")
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...  [default: auto]")
 @click.option(
     "--config",

@@ -7,7 +7,6 @@ demodulation, the noise and the gain of the activation are folded into constants
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
-from stylegan.networks.precision import block_dtype, check_precision
+from stylegan.networks.compiled import compile_or_eager
+from stylegan.networks.precision import block_dtype, require_precision
 from stylegan.networks.prepared_convolution import prepare
 from stylegan.ops import upsample2d
 from stylegan.ops.composed_upsampling import picture_taps, upsample_picture
@@ -32,7 +32,8 @@ class InferenceGenerator(nn.Module):
         self.z_dim, self.c_dim, self.w_dim, self.num_ws = G.z_dim, G.c_dim, G.w_dim, G.num_ws
         self.img_resolution, self.img_channels = G.img_resolution, G.img_channels
         self.mapping = copy.deepcopy(G.mapping).eval().requires_grad_(False)
-        self.synthesis = InferenceSynthesis(G.synthesis, check_precision(precision), compile).eval()
+        require_precision(precision, next(G.parameters()).device)
+        self.synthesis = InferenceSynthesis(G.synthesis, precision, compile).eval()
 
     @torch.no_grad()
     def forward(
@@ -65,7 +66,7 @@ class InferenceSynthesis(nn.Module):
             self.blocks.append(_Block(block, dtype, compile))
         self._draw: Callable[[list[Styles], str], Tensor] = self._draw_eager
         if compile:
-            self._draw = _or_eager(torch.compile(self._draw_eager, dynamic=False), self._draw_eager)
+            self._draw = compile_or_eager(self._draw_eager)
 
     @torch.no_grad()
     def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
@@ -195,23 +196,3 @@ class _ToRGB(nn.Module):
         rgb = torch.bmm(x.permute(0, 2, 3, 1).reshape(n, height * width, -1), kernel)
         rgb = rgb.reshape(n, height, width, -1).permute(0, 3, 1, 2).to(torch.float32) + self.bias
         return rgb.clamp(-self.clamp, self.clamp) if self.clamp is not None else rgb
-
-
-def _or_eager(compiled: Callable, eager: Callable) -> Callable:
-    """`compiled`, until it fails: then `eager` for good, with one warning that says so."""
-    chosen = compiled
-
-    def call(*args: Any) -> Any:
-        nonlocal chosen
-        if chosen is eager:
-            return eager(*args)
-        try:
-            return compiled(*args)
-        except Exception as error:  # whatever a compiler can run into: no C++ compiler, no Triton, a bug of its own
-            result = eager(*args)
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            warnings.warn(f"torch.compile failed ({reason}); going on without it.", RuntimeWarning, stacklevel=2)
-            chosen = eager
-            return result
-
-    return call

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
 from stylegan.errors import ConfigError
 
@@ -33,6 +34,21 @@ def check_precision(precision: str) -> str:
     if precision not in PRECISIONS:
         raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
     return precision
+
+
+def require_precision(precision: str, device: torch.device) -> None:
+    """Raise ConfigError, which names what works, unless `device` convolves in `precision`."""
+
+    def works(dtype: torch.dtype) -> bool:
+        x = torch.ones(1, 8, 4, 4, device=device, dtype=dtype)
+        try:
+            return bool(F.conv2d(x, x, padding=1).isfinite().all())
+        except (RuntimeError, TypeError):  # not implemented, or no such dtype on this device
+            return False
+
+    if check_precision(precision) != "auto" and not works(DTYPES[precision]):
+        working = [name for name, dtype in DTYPES.items() if works(dtype)]
+        raise ConfigError(f"precision {precision} does not work on {device} here; use {' or '.join(working)}.")
 
 
 def marked_from(img_resolution: int, num_fp16_res: int) -> int:

@@ -56,6 +56,8 @@ class TrainConfig(_Frozen):
     seed: int = Field(0, ge=0, lt=2**32)
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the blocks marked by num_fp16_res
+    compile: bool = False  # the phases without second derivatives: a minute or more at the start, faster steps after
+    allow_tf32: bool = False  # float32 products of a GPU with 10 bits of mantissa
 
     kimg: float = Field(gt=0)  # thousands of real pictures to show to the discriminator
     tick_kimg: float = Field(ge=0.001)  # between two lines of progress

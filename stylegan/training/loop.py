@@ -21,6 +21,7 @@ from stylegan.checkpoints.native import newest_snapshot, resolve_device
 from stylegan.data.dataset import Dataset, to_float
 from stylegan.data.order import shuffled_indices
 from stylegan.errors import ConfigError
+from stylegan.networks.precision import require_precision
 from stylegan.training.config import DataConfig, TrainConfig
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.run_folder import append_line, drop_lines_after, mend_interrupted_writes, snapshot_folder
@@ -65,7 +66,10 @@ def train(
     """
     dataset = dataset or open_dataset(config.data, config.seed)
     check_fits(config, dataset)
-    state = create_state(config, resolve_device(config.device))
+    device = resolve_device(config.device)
+    require_precision(config.precision, device)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.allow_tf32
+    state = create_state(config, device)
     grid = SnapshotGrid(dataset, state.G.z_dim, config.micro_batch)
     _begin_or_go_on(run, state, dataset, grid)
     total = int(config.kimg * 1000)

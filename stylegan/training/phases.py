@@ -70,8 +70,8 @@ def _phases(state: TrainingState, config: TrainConfig) -> list[Phase]:
 
 def generator_main(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
     """Maximise the logits of generated pictures."""
-    img = state.G.synthesis(sample_ws(state, config, batch.fake_c))
-    logits = discriminate(state, img, batch.fake_c)
+    img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c))
+    logits = discriminate(state.first_order_D, state.augment, img, batch.fake_c)
     loss = generator_loss(logits)
     state.statistics.add("Loss/scores/fake", logits)
     state.statistics.add("Loss/signs/fake", logits.sign())
@@ -94,11 +94,11 @@ def generator_path_length(state: TrainingState, config: TrainConfig, batch: Micr
 def discriminator_main(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
     """Lower the logits of generated pictures and raise those of real ones."""
     with torch.no_grad():
-        img = state.G.synthesis(sample_ws(state, config, batch.fake_c, update_emas=True))
-    fake_logits = discriminate(state, img, batch.fake_c)
+        img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c, update_emas=True))
+    fake_logits = discriminate(state.first_order_D, state.augment, img, batch.fake_c)
     fake_loss = discriminator_loss_fake(fake_logits)
     fake_loss.mean().backward()
-    real_logits = discriminate(state, batch.real_img, batch.real_c)
+    real_logits = discriminate(state.first_order_D, state.augment, batch.real_img, batch.real_c)
     real_loss = discriminator_loss_real(real_logits)
     real_loss.mean().backward()
     state.statistics.add("Loss/scores/fake", fake_logits)
@@ -110,16 +110,16 @@ def discriminator_main(state: TrainingState, config: TrainConfig, batch: MicroBa
 def discriminator_r1(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
     """Penalise the slope of the discriminator at real pictures, as they were before augmentation."""
     real_img = batch.real_img.detach().requires_grad_(True)
-    real_logits = discriminate(state, real_img, batch.real_c)
+    real_logits = discriminate(state.D, state.augment, real_img, batch.real_c)
     penalty = r1_penalty(real_img, real_logits)
     _report_real(state, real_logits)
     state.statistics.add("Loss/r1_penalty", penalty)
     (penalty.mean() * (config.r1_gamma / 2) * config.r1_interval).backward()
 
 
-def discriminate(state: TrainingState, img: Tensor, c: Tensor) -> Tensor:
+def discriminate(D: Callable, augment: nn.Module | None, img: Tensor, c: Tensor) -> Tensor:
     """D's logits of augmented pictures, [n, 1]: real and generated ones alike. StyleGAN2-ADA Fig. 2(b)."""
-    return state.D(state.augment(img) if state.augment is not None else img, c)
+    return D(augment(img) if augment is not None else img, c)
 
 
 def adapt_augmentation(state: TrainingState, config: TrainConfig) -> None:

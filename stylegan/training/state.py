@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from stylegan.augment import AugmentPipe, preset
 from stylegan.networks import stylegan2
+from stylegan.networks.compiled import compile_or_eager
 from stylegan.training.config import AugmentConfig, TrainConfig
 from stylegan.training.statistics import Statistics
 
@@ -21,6 +23,8 @@ class TrainingState:
     G: stylegan2.Generator
     D: stylegan2.Discriminator
     G_ema: stylegan2.Generator
+    first_order_synthesis: Callable[[Tensor], Tensor]  # G.synthesis and D, compiled where that is asked for
+    first_order_D: Callable[[Tensor, Tensor], Tensor]
     G_opt: torch.optim.Adam
     D_opt: torch.optim.Adam
     pl_mean: Tensor  # scalar, running mean of the path lengths
@@ -49,6 +53,9 @@ def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
         G=G,
         D=D,
         G_ema=G_ema,
+        # Compiled graphs refuse second derivatives, which R1 and path length take.
+        first_order_synthesis=compile_or_eager(G.synthesis) if config.compile else G.synthesis,
+        first_order_D=compile_or_eager(D) if config.compile else D,
         G_opt=_lazy_adam(G, config.g_lr, config.pl_interval, config),
         D_opt=_lazy_adam(D, config.d_lr, config.r1_interval, config),
         pl_mean=torch.zeros([], device=device),

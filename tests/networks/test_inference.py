@@ -7,7 +7,7 @@ import torch
 from golden import R, fill
 
 from stylegan.errors import ConfigError, ShapeError
-from stylegan.networks import inference
+from stylegan.networks import compiled
 from stylegan.networks.stylegan2 import Generator
 from stylegan.sampling.generate import generate
 from stylegan.sampling.pictures import to_uint8
@@ -84,7 +84,7 @@ def test_a_compiler_that_fails_is_told_once_and_drawing_goes_on(monkeypatch):
 
         return call
 
-    monkeypatch.setattr(inference.torch, "compile", broken)
+    monkeypatch.setattr(compiled.torch, "compile", broken)
     G = network()
     fast = G.for_inference(compile=True)
     z = R(1, [2, 8])

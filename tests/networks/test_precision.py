@@ -2,10 +2,18 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from stylegan.errors import ConfigError
 from stylegan.networks import precision
-from stylegan.networks.precision import best_precision, block_dtype, check_precision, cpu_features, marked_from
+from stylegan.networks.precision import (
+    best_precision,
+    block_dtype,
+    check_precision,
+    cpu_features,
+    marked_from,
+    require_precision,
+)
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -63,3 +71,18 @@ def test_only_the_extensions_that_matter_are_listed(monkeypatch, tmp_path):
     (tmp_path / "cpuinfo").write_text("flags : fpu avx2 amx_bf16 avx512f_x\n")
     monkeypatch.setattr(precision, "Path", lambda _: tmp_path / "cpuinfo")
     assert cpu_features() == {"avx2", "amx_bf16"}
+
+
+def test_a_precision_that_a_device_lacks_is_refused_and_others_are_named(monkeypatch):
+    convolve = F.conv2d
+
+    def without_bf16(x, *args, **options):
+        if x.dtype == torch.bfloat16:
+            raise RuntimeError("not implemented for BFloat16")
+        return convolve(x, *args, **options)
+
+    monkeypatch.setattr(precision.F, "conv2d", without_bf16)
+    require_precision("fp32", CPU)
+    require_precision("auto", CPU)
+    with pytest.raises(ConfigError, match="precision bf16 does not work on cpu here; use fp32 or fp16."):
+        require_precision("bf16", CPU)

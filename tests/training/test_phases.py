@@ -141,3 +141,20 @@ def test_micro_batches_give_the_gradients_of_the_whole_batch():
         kept.append([p.grad / len(parts) for p in state.D.parameters() if p.grad is not None])
         chosen.optimizer.zero_grad(set_to_none=True)
     torch.testing.assert_close(kept[0], kept[1], rtol=1e-4, atol=1e-6)
+
+
+def test_compiled_phases_take_the_same_step(monkeypatch):
+    compiler = torch.compile
+    monkeypatch.setattr(
+        torch, "compile", lambda function, **options: compiler(function, backend="aot_eager", **options)
+    )
+    stepped = {}
+    for compiled in (False, True):
+        state, config, batch = new_state(compile=compiled)
+        batch = batch._replace(real_img=torch.randn(batch.real_img.shape, generator=torch.Generator().manual_seed(1)))
+        torch.manual_seed(2)
+        train_step(state, config, [batch])  # all four phases, of which two take second derivatives
+        stepped[compiled] = state
+    for network in ("G", "D"):
+        for eager, fast in zip(*(getattr(stepped[c], network).parameters() for c in (False, True)), strict=True):
+            torch.testing.assert_close(fast, eager, rtol=1e-4, atol=1e-4)
