@@ -13,5 +13,5 @@ def digest(tensors: Iterable[Tensor]) -> str:
     """SHA-256 of the bits of tensors of any shape, dtype and device, in hexadecimal."""
     sha = hashlib.sha256()
     for tensor in tensors:
-        sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return sha.hexdigest()

@@ -118,7 +118,10 @@ class World:
         """What `make` returns on rank 0, for all; what it returned then, if the launcher starts the processes again."""
         if self.joined is None:
             return make()
-        return self.joined.once(name, make, self)
+        launcher = self.joined.launcher  # the store of torchrun outlives the processes that it starts again
+        if self.first and not launcher.check([name]):
+            launcher.set(name, make())
+        return self.gather(launcher.get(name).decode() if self.first else "")[0]
 
 
 class _Joined:
@@ -144,22 +147,17 @@ class _Joined:
             cause = self.lifeline.cause
         except RuntimeError as error:
             cause = self.lifeline.find_cause(error)
-        raise DistributedError(f"{cause}; go on from the newest snapshot.")
+        raise _lost(cause)
 
-    def once(self, name: str, make: Callable[[], str], world: World) -> str:
-        # The store of torchrun outlives the processes that it starts again.
-        if world.first and not self.launcher.check([name]):
-            self.launcher.set(name, make())
-        return world.gather(self.launcher.get(name).decode() if world.first else "")[0]
+
+def _lost(cause: str) -> DistributedError:
+    return DistributedError(f"{cause}; go on from the newest snapshot.")
 
 
 def from_environment() -> World:
     """The place that a launcher gave to this process, without talking to the others; alone without a launcher."""
-    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
-    rank, size, local_rank = (
-        int(os.environ.get(name, default)) for name, default in zip(names, (0, 1, 0), strict=True)
-    )
-    return World(rank=rank, size=size, local_rank=local_rank)
+    rank, size, local_rank = (os.environ.get(name) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
+    return World(rank=int(rank or 0), size=int(size or 1), local_rank=int(local_rank or 0))
 
 
 @contextmanager
@@ -186,8 +184,11 @@ def join() -> Iterator[World]:
         world.gather(None)  # nobody leaves, and falls silent, while others still work
     except DistributedError:
         raise
+    except dist.DistError as error:  # nccl tells of a lost process when it likes
+        raise _lost(lifeline.find_cause(error)) from error
     except Exception as error:
-        lifeline.report(f"rank {world.rank} (on {platform.node()}) failed: {str(error) or type(error).__name__}")
+        reason = str(error).rstrip(".") or type(error).__name__
+        lifeline.report(f"rank {world.rank} (on {platform.node()}) failed: {reason}")
         raise
     finally:
         lifeline.close()

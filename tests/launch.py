@@ -32,16 +32,18 @@ class Launch:
             _context.Process(target=_enter, args=(rank, size, self._store.port, folder, target, args), daemon=True)
             for rank in range(size)
         ]
-        self.ended: dict[int, float] = {}  # rank -> when
+        self.ended: set[int] = set()
         for process in self.ranks:
             process.start()
 
     def wait(self, timeout_s: float = 120) -> list[int | None]:
         """The exit codes, minus the number of the signal for a killed process."""
-        deadline = time.time() + timeout_s
-        while len(self.ended) < len(self.ranks) and time.time() < deadline:
-            self.look()
+        self.look()
+        while len(self.ended) < len(self.ranks) and timeout_s > 0:
+            before = time.monotonic()
             time.sleep(0.05)
+            timeout_s -= min(time.monotonic() - before, 1)  # more is a pause of the machine
+            self.look()
         for process in self.ranks:
             process.kill()
             process.join()
@@ -49,9 +51,7 @@ class Launch:
 
     def look(self) -> None:
         """Note who has ended."""
-        for rank, process in enumerate(self.ranks):
-            if rank not in self.ended and process.exitcode is not None:
-                self.ended[rank] = time.time()
+        self.ended = {rank for rank, process in enumerate(self.ranks) if process.exitcode is not None}
 
     def output(self, rank: int) -> str:
         return (self.folder / f"{rank}.txt").read_text()

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from tiny_run import tiny_pictures
 
 from stylegan.data.order import shuffled_indices
+from stylegan.data.prepare import prepare
 from stylegan.distributed import World, from_environment, join
 from stylegan.errors import DistributedError
 
@@ -24,7 +25,9 @@ TINY = ("--cfg", "tiny16", "--device", "cpu", "--tick", "0.032", "--snap", "1", 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> Path:
-    return tiny_pictures(tmp_path_factory.mktemp("pictures"), classes=2)
+    folder = tmp_path_factory.mktemp("pictures")
+    prepare(tiny_pictures(folder / "source", classes=2), folder / "data.zip")
+    return folder / "data.zip"
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,7 @@ def assert_same_state(a: Path, b: Path) -> None:
 
 def test_only_the_first_process_prints_and_writes(uninterrupted):
     run, launch = uninterrupted
-    assert run.name == "00000-stylegan2-pictures0-batch8-gamma1"
+    assert run.name == "00000-stylegan2-data-batch8-gamma1"
     assert launch.output(0).startswith(f"New run in {run}\n")
     assert launch.output(1) == ""
     records = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
