@@ -29,5 +29,9 @@ class OutputError(StyleGANError, OSError):
     """A place that cannot be written."""
 
 
+class DistributedError(StyleGANError):
+    """Another process of the same run that is lost, or that computes something else."""
+
+
 class MissingExtra(StyleGANError, ImportError):
     """An optional package that is not installed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,6 +52,12 @@ class _Grid(click.ParamType):
     metavar="COLSxROWS",
     help="Write one grid.png, for example 8x4 or auto, instead of single pictures.",
 )
+@click.option(
+    "--shards",
+    type=click.IntRange(min=1),
+    metavar="PICTURES",
+    help="Write tar files of so many pictures each instead of single ones; those that are there already are kept.",
+)
 @outdir_option
 @sampling_options
 def command(
@@ -58,6 +65,7 @@ def command(
     seeds: list[int],
     psis: list[float],
     grid: tuple[int, int] | Literal["auto"] | None,
+    shards: int | None,
     outdir: Path,
     device: str,
     precision: str,
@@ -68,26 +76,45 @@ def command(
 
     The same network and seed always give the same picture (unless --noise-mode random), on any machine up to
     rounding. Older files of the same name are replaced.
+
+    Under torchrun the processes share the seeds: torchrun --standalone --nproc-per-node 8 -m stylegan generate ...
     """
+    if shards and (grid or len(psis) > 1):
+        raise click.UsageError("--shards holds single pictures; leave out --grid and give one --trunc.")
     if grid and len(psis) > 1:
         raise click.UsageError("several values of --trunc draw a sheet of their own; leave --grid out.")
     if isinstance(grid, tuple) and grid[0] * grid[1] < len(seeds):
         raise click.UsageError(
             f"--grid {grid[0]}x{grid[1]} holds {grid[0] * grid[1]} pictures, got {len(seeds)} seeds; make it larger."
         )
+    from stylegan.checkpoints.native import resolve_device
+    from stylegan.digest import digest
+    from stylegan.distributed import from_environment
     from stylegan.sampling.generate import generate
     from stylegan.sampling.grid import auto_shape, make_grid
     from stylegan.sampling.output import make_folder, save_png
+    from stylegan.sampling.shards import write_shards
     from stylegan.sampling.truncation import truncation_sweep
 
     start = time.perf_counter()
-    G = open_network(network, device, precision, compile)
+    world = from_environment()
+    if (grid or len(psis) > 1) and not world.first:
+        return  # a sheet is the work of one
+    G = open_network(network, str(world.place(resolve_device(device))), precision, compile)
     make_folder(outdir)
+    if shards:
+        settings = {"network": digest(G.state_dict().values()), "psi": psis[0], **drawing}
+        draw = partial(generate, G, psi=psis[0], **drawing)
+        new = list(write_shards(outdir, seeds, shards, draw, settings, rank=world.rank, size=world.size))
+        say_wrote(f"{_count(sum(n for _, n in new))} in {len(new)} new shards to {outdir}", start)
+        return
     if len(psis) > 1:
         pictures = with_progress(truncation_sweep(G, seeds, psis, **drawing), len(seeds) * len(psis))
         save_png(make_grid(pictures, len(psis), len(seeds)), outdir / "truncation.png")
         say_wrote(f"{outdir / 'truncation.png'} (a row per seed, a column per psi)", start)
         return
+    if not grid:
+        seeds = seeds[world.rank :: world.size]
     pictures = with_progress(generate(G, seeds, psi=psis[0], **drawing), len(seeds))
     if grid:
         columns, rows = auto_shape(len(seeds)) if grid == "auto" else grid
@@ -96,4 +123,8 @@ def command(
         return
     for seed, picture in zip(seeds, pictures, strict=True):
         save_png(picture, outdir / f"seed{seed:04d}.png")
-    say_wrote(f"{len(seeds)} picture{'s' if len(seeds) > 1 else ''} to {outdir}", start)
+    say_wrote(f"{_count(len(seeds))} to {outdir}", start)
+
+
+def _count(pictures: int) -> str:
+    return "1 picture" if pictures == 1 else f"{pictures} pictures"

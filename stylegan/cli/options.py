@@ -153,8 +153,11 @@ def with_progress(pictures: Iterable[Tensor], total: int) -> Iterator[Tensor]:
     from rich.console import Console
     from rich.progress import track
 
+    from stylegan.distributed import from_environment
+
     console = Console(stderr=True)
-    yield from track(pictures, "Drawing", total=total, console=console, transient=True, disable=not console.is_terminal)
+    hidden = not (console.is_terminal and from_environment().first)
+    yield from track(pictures, "Drawing", total=total, console=console, transient=True, disable=hidden)
 
 
 def say_wrote(what: Path | str, since: float) -> None:

@@ -15,10 +15,12 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from stylegan.cli.launch import launched
 from stylegan.errors import ConfigError, OutputError, StyleGANError
 
 if TYPE_CHECKING:
     from stylegan.data.dataset import Dataset
+    from stylegan.distributed import World
     from stylegan.training import Tick, TrainConfig
 
 # Flag -> setting. The flags keep the names of the official tools.
@@ -123,7 +125,9 @@ SETTINGS = {
     help="Go on with a run, in its folder and with its settings; --kimg may extend it.",
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Print the settings and stop.")
+@launched
 def command(
+    world: World,
     outdir: Path | None,
     resume: Path | None,
     dry_run: bool,
@@ -132,26 +136,34 @@ def command(
     """Train a StyleGAN2 from pictures.
 
     Without any option it trains on the embedded avatar faces. Ctrl-C stops with a snapshot, from which --resume
-    goes on.
+    goes on. With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan train ...
     """
     import torch
 
+    from stylegan.checkpoints.native import newest_snapshot
     from stylegan.memory import keep_freed_memory
+    from stylegan.training.replicas import micro_batch_size
     from stylegan.training.run_folder import new_run_folder, write_config
 
     try:
-        config, dataset = _resumed(resume, {"outdir": outdir, **flags}) if resume else _new(flags)
+        with world.in_turn(world.local_rank == 0):  # one of each machine decodes the pictures into the cache
+            config, dataset = _resumed(resume, {"outdir": outdir, **flags}) if resume else _new(flags, world.size)
+        micro_batch_size(config, world.size)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     if dry_run:
-        click.echo(config.to_json(), nl=False)
+        if world.first:
+            click.echo(config.to_json(), nl=False)
         return
     keep_freed_memory()
-    if resume:
+    if resume and world.first:
         write_config(resume, config)
-    run = resume or new_run_folder(outdir or Path("runs"), config, dataset.name)
+    run = resume or Path(world.once("run", lambda: str(new_run_folder(outdir or Path("runs"), config, dataset.name))))
     try:
-        _run(config, dataset, run, going_on=resume is not None)
+        if world.first:
+            _run(config, dataset, run, world, going_on=resume is not None or newest_snapshot(run) is not None)
+        else:
+            _help(config, dataset, run, world)
     except torch.OutOfMemoryError as error:
         raise OutputError(f"the device ran out of memory ({error}); use a smaller --batch-gpu or network.") from error
     except StyleGANError:  # some are OSErrors too, and say more
@@ -160,7 +172,7 @@ def command(
         raise OutputError(f"cannot write to {run}: {error.strerror or error}.") from error
 
 
-def _new(flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
+def _new(flags: dict[str, Any], processes: int) -> tuple[TrainConfig, Dataset]:
     """The configuration of a new run: preset, then --config, then flags, then --set."""
     from stylegan.checkpoints.native import resolve_device
     from stylegan.networks.precision import best_precision
@@ -187,6 +199,7 @@ def _new(flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
         resolution=dataset.resolution,
         channels=dataset.channels,
         label_dim=dataset.label_dim,
+        gpus=processes,
         changes=settings,
     )
     return config, dataset
@@ -284,7 +297,7 @@ def _default_cfg(resolution: int, device: str) -> str:
     return {16: "tiny16", 32: "cpu32", 64: "cpu64"}.get(resolution, "auto") if device == "cpu" else "auto"
 
 
-def _run(config: TrainConfig, dataset: Dataset, run: Path, *, going_on: bool) -> None:
+def _run(config: TrainConfig, dataset: Dataset, run: Path, world: World, *, going_on: bool) -> None:
     """Train, show the ticks, stop on a signal. Leaves by SystemExit with the signal's conventional code."""
     from stylegan.checkpoints.native import newest_snapshot
     from stylegan.training.loop import train
@@ -300,32 +313,46 @@ def _run(config: TrainConfig, dataset: Dataset, run: Path, *, going_on: bool) ->
         f"\n{len(dataset):,} pictures of {size}; cfg {config.cfg}, batch {config.batch}, gamma {config.r1_gamma:g}, "
         f"{config.precision}, {config.kimg:g} kimg. Ctrl-C stops with a snapshot."
     )
-    with (run / "log.txt").open("a", encoding="utf-8") as log, _stop_on_signal() as (stop, received):
+    with (run / "log.txt").open("a", encoding="utf-8") as log, _stop_on_signal(world) as (stop, received):
         log.write(headline + "\n")
         click.echo(headline)
         with _progress(config) as show:
-            for tick in train(config, run, dataset=dataset, stop=stop):
+            for tick in train(config, run, dataset=dataset, stop=stop, world=world):
                 log.write(tick_line(tick) + "\n")
                 log.flush()
                 show(tick)
-    if received:
+    if number := world.largest(max(received, default=0)):
         click.echo(f"Stopped. Go on with: stylegan train --resume {run}", err=True)
-        sys.exit(128 + received[0])
+        sys.exit(128 + number)
     click.echo(f"Done. Draw pictures with: stylegan generate --network {run} --seeds 0-31 --grid auto --trunc 0.7")
 
 
+def _help(config: TrainConfig, dataset: Dataset, run: Path, world: World) -> None:
+    """What all ranks but the first do: the same training, without a word."""
+    from stylegan.training.loop import train
+
+    with _stop_on_signal(world) as (stop, received):
+        for _ in train(config, run, dataset=dataset, stop=stop, world=world):
+            pass
+    if number := world.largest(max(received, default=0)):
+        sys.exit(128 + number)
+
+
 @contextmanager
-def _stop_on_signal() -> Iterator[tuple[threading.Event, list[int]]]:
-    """An event that Ctrl-C and SIGTERM set, and the numbers of the signals received. A second one stops at once."""
+def _stop_on_signal(world: World) -> Iterator[tuple[threading.Event, list[int]]]:
+    """An event that Ctrl-C and SIGTERM set, and the numbers of the signals received. A second one stops at once,
+    unless there is a launcher: it repeats signals, and ends by itself what does not stop.
+    """
     stop: threading.Event = threading.Event()
     received: list[int] = []
 
     def on_signal(number: int, frame: object) -> None:
-        if received:
+        if received and world.size == 1:
             raise KeyboardInterrupt
+        if world.first and not received:
+            click.echo("\nStopping after this step ...", err=True)
         received.append(number)
         stop.set()
-        click.echo("\nStopping after this step ...", err=True)
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -63,8 +63,8 @@ class TrainConfig(_Frozen):
     tick_kimg: float = Field(ge=0.001)  # between two lines of progress
     snap_ticks: int = Field(ge=1)  # ticks between two snapshots
 
-    batch: int = Field(ge=1)  # pictures per optimiser step
-    micro_batch: int = Field(ge=1)  # pictures computed at once; gradients accumulate over a batch
+    batch: int = Field(ge=1)  # pictures per optimiser step, over all devices
+    micro_batch: int = Field(ge=1)  # pictures that a device computes at once; gradients accumulate over its share
     g_lr: float = Field(gt=0)
     d_lr: float = Field(gt=0)
     adam_betas: tuple[float, float] = (0.0, 0.99)
@@ -114,6 +114,7 @@ def from_preset(
     Args:
         cfg: name of a preset.
         resolution, channels, label_dim: of the data set.
+        gpus: processes that share a batch, each with its own device.
         changes: for example {"batch": 16, "generator.channel_base": 8192}; later ones win.
     Raises: ConfigError for an unknown name or an impossible value, which it names.
     """
@@ -134,8 +135,9 @@ def from_preset(
         settings[name] = getattr(p, name)
     for name, value in (changes or {}).items():
         _set(settings, name, value)
-    if "batch" in (changes or {}) and "micro_batch" not in (changes or {}) and isinstance(settings["batch"], int):
-        settings["micro_batch"] = max(settings["batch"] // gpus, 1)
+    if "micro_batch" not in (changes or {}) and isinstance(settings["batch"], int):
+        share = max(settings["batch"] // gpus, 1)
+        settings["micro_batch"] = share if "batch" in (changes or {}) else min(p.micro_batch, share)
     return _validated(settings)
 
 

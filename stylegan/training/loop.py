@@ -20,10 +20,12 @@ from stylegan.augment import may_leak
 from stylegan.checkpoints.native import newest_snapshot, resolve_device
 from stylegan.data.dataset import Dataset, to_float
 from stylegan.data.order import shuffled_indices
+from stylegan.distributed import World
 from stylegan.errors import ConfigError
 from stylegan.networks.precision import require_precision
 from stylegan.training.config import DataConfig, TrainConfig
 from stylegan.training.phases import MicroBatch, train_step
+from stylegan.training.replicas import check_equal, micro_batch_size, share_weights
 from stylegan.training.run_folder import append_line, drop_lines_after, mend_interrupted_writes, snapshot_folder
 from stylegan.training.snapshot import load_snapshot, save_snapshot
 from stylegan.training.snapshot_grid import SnapshotGrid
@@ -50,46 +52,60 @@ class Tick:
 
 
 def train(
-    config: TrainConfig, run: Path, *, dataset: Dataset | None = None, stop: threading.Event | None = None
+    config: TrainConfig,
+    run: Path,
+    *,
+    dataset: Dataset | None = None,
+    stop: threading.Event | None = None,
+    world: World | None = None,
 ) -> Iterator[Tick]:
     """Train in the folder `run`; if that holds a snapshot, go on from the newest.
 
     A resumed run repeats an uninterrupted one bit for bit on a CPU with the same number of threads: pictures and
-    random numbers of a step depend on the seed and the step alone. Seeds torch's global generator.
+    random numbers of a step depend on the seed, the step and the rank alone. Seeds torch's global generator.
 
     Args:
         run: a folder that exists, see `new_run_folder`.
         dataset: the opened data set, if the caller has it already.
-        stop: when set, training ends after the current step with a snapshot.
+        stop: when set, training ends after the current step with a snapshot; of several processes, all end.
+        world: the processes that train together, see `stylegan.distributed.join`. Rank 0 writes.
     Yields: a `Tick` every `config.tick_kimg` and one at the end.
-    Raises: ConfigError if the data does not fit the networks; DataError, CheckpointError, OutputError.
+    Raises: ConfigError if the data does not fit the networks; DataError, CheckpointError, OutputError;
+        DistributedError if another process is lost or computes something else.
     """
+    world = world or World()
+    micro_batch = micro_batch_size(config, world.size)
     dataset = dataset or open_dataset(config.data, config.seed)
     check_fits(config, dataset)
-    device = resolve_device(config.device)
+    device = world.place(resolve_device(config.device))
     require_precision(config.precision, device)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.allow_tf32
     state = create_state(config, device)
-    grid = SnapshotGrid(dataset, state.G.z_dim, config.micro_batch)
-    _begin_or_go_on(run, state, dataset, grid)
+    state.world = world
+    grid = SnapshotGrid(dataset, state.G.z_dim, micro_batch)
+    with world.in_turn(world.first):  # what a crash left is mended before the others read
+        _begin_or_go_on(run, state, dataset, grid)
+    share_weights(state)
     total = int(config.kimg * 1000)
     start = tick_start = time.perf_counter()
     maintenance, tick_nimg = 0.0, state.nimg
     stopping = state.nimg >= total
     while not stopping:
         _seed_step(config, state)
-        train_step(state, config, _micro_batches(config, state, dataset))
-        stopping = state.nimg >= total or bool(stop and stop.is_set())
+        train_step(state, config, _micro_batches(config, state, dataset, micro_batch))
+        stopping = state.nimg >= total or bool(world.largest(bool(stop and stop.is_set())))
         tick, boundary = divmod(state.nimg, int(config.tick_kimg * 1000))
         if boundary >= config.batch and not stopping:
             continue
 
-        stats = state.statistics.collect()
+        stats = state.statistics.collect(world)
         tick_seconds = time.perf_counter() - tick_start
         saved = picture = None
         if stopping or tick % config.snap_ticks == 0:
-            picture = grid.write_fakes(run / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
-            saved = _save(run, state, dataset)
+            check_equal(state)
+            if world.first:
+                picture = grid.write_fakes(run / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
+                saved = _save(run, state, dataset)
         result = Tick(
             tick=tick,
             nimg=state.nimg,
@@ -105,8 +121,9 @@ def train(
             snapshot=saved,
             grid=picture,
         )
-        append_line(run / "stats.jsonl", _record(result))
-        if config.augment.mode == "ada" and may_leak(result.augment_p):
+        if world.first:
+            append_line(run / "stats.jsonl", _record(result))
+        if world.first and config.augment.mode == "ada" and may_leak(result.augment_p):
             message = f"augmentation is at p = {result.augment_p:.2f}: pictures may begin to look augmented"
             warnings.warn(f"{message}; use more data.", RuntimeWarning, stacklevel=2)
         maintenance_start = tick_start + tick_seconds
@@ -138,14 +155,17 @@ def check_fits(config: TrainConfig, dataset: Dataset) -> None:
 
 def _begin_or_go_on(run: Path, state: TrainingState, dataset: Dataset, grid: SnapshotGrid) -> None:
     """Bring `state` to the newest snapshot of the run; without one, draw the first grids."""
-    mend_interrupted_writes(run)
+    first = state.world.first
+    if first:
+        mend_interrupted_writes(run)
     snapshot = newest_snapshot(run)
     if snapshot is not None:
         _check_same_data(load_snapshot(state, snapshot), dataset)
-    else:
+    elif first:
         grid.write_reals(run / "reals.png")
         grid.write_fakes(run / "fakes_init.png", state.G_ema)
-    drop_lines_after(run / "stats.jsonl", state.nimg)
+    if first:
+        drop_lines_after(run / "stats.jsonl", state.nimg)
 
 
 def _save(run: Path, state: TrainingState, dataset: Dataset) -> Path:
@@ -171,20 +191,21 @@ def _check_same_data(seen: dict[str, Any], dataset: Dataset) -> None:
 
 
 def _seed_step(config: TrainConfig, state: TrainingState) -> None:
-    """Make all random numbers of a step a function of (seed, step)."""
-    low, high = np.random.SeedSequence([config.seed, state.step]).generate_state(2)
+    """Make all random numbers of a step a function of (seed, step, rank)."""
+    low, high = np.random.SeedSequence([config.seed, state.step, state.world.rank]).generate_state(2)
     torch.manual_seed(int(low) << 31 ^ int(high))
 
 
-def _micro_batches(config: TrainConfig, state: TrainingState, dataset: Dataset) -> list[MicroBatch]:
-    """The next pictures of the shuffled data set, cut to size."""
-    indices = shuffled_indices(len(dataset), config.seed, state.nimg, config.batch)
-    fake = torch.randint(len(dataset), [config.batch])  # labels of generated pictures follow those of the data
+def _micro_batches(config: TrainConfig, state: TrainingState, dataset: Dataset, size: int) -> list[MicroBatch]:
+    """This process's share of the next pictures of the shuffled data set, cut to size."""
+    share = config.batch // state.world.size
+    indices = shuffled_indices(len(dataset), config.seed, state.nimg + state.world.rank * share, share)
+    fake = torch.randint(len(dataset), [share])  # labels of generated pictures follow those of the data
     img = to_float(_upload(dataset.images(indices), state.device))
     parts = (
-        img.contiguous(memory_format=torch.channels_last).split(config.micro_batch),
-        _upload(dataset.labels(indices), state.device).split(config.micro_batch),
-        _upload(dataset.labels(fake), state.device).split(config.micro_batch),
+        img.contiguous(memory_format=torch.channels_last).split(size),
+        _upload(dataset.labels(indices), state.device).split(size),
+        _upload(dataset.labels(fake), state.device).split(size),
     )
     return [MicroBatch(*part) for part in zip(*parts, strict=True)]
 

@@ -85,7 +85,8 @@ def generator_path_length(state: TrainingState, config: TrainConfig, batch: Micr
     ws = sample_ws(state, config, batch.fake_c[:n])
     img = state.G.synthesis(ws)
     lengths = path_lengths(img, ws, torch.randn_like(img))
-    penalty, state.pl_mean = path_length_penalty(lengths, state.pl_mean, config.pl_decay)
+    penalty, mean = path_length_penalty(lengths, state.pl_mean, config.pl_decay)
+    state.pl_means.append(mean)
     state.statistics.add("Loss/pl_penalty", penalty)
     state.statistics.add("Loss/pl_length", lengths)
     (penalty.mean() * config.pl_weight * config.pl_interval).backward()
@@ -154,10 +155,14 @@ def sample_ws(state: TrainingState, config: TrainConfig, c: Tensor, *, update_em
 
 
 def _apply_gradients(state: TrainingState, phase: Phase, num_micro_batches: int) -> None:
-    """Average over the micro-batches, replace what is not finite and count it, step."""
+    """Average over micro-batches and processes, replace what is not finite and count it, step."""
     grads = [p.grad for p in phase.network.parameters() if p.grad is not None]
     if num_micro_batches > 1:
         torch._foreach_div_(grads, num_micro_batches)
+    if state.pl_means:  # each began with the old one, so that a step is the same however its batch is split
+        state.pl_mean = torch.stack(state.pl_means).mean()
+        state.pl_means.clear()
+    state.world.average_([*grads, *state.running_means()])
     bad = torch.stack([g.numel() - g.isfinite().sum() for g in grads]).sum()
     state.statistics.add("Health/nonfinite_gradients", bad)
     for g in grads:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from stylegan.augment import AugmentPipe, preset
+from stylegan.distributed import World
 from stylegan.networks import stylegan2
 from stylegan.networks.compiled import compile_or_eager
 from stylegan.training.config import AugmentConfig, TrainConfig
@@ -32,11 +33,17 @@ class TrainingState:
     signs: Tensor  # [2], sum and number of sign(D(real)) since the augmentation was adapted
     nimg: int = 0  # real pictures shown to D
     step: int = 0
+    pl_means: list[Tensor] = field(default_factory=list)  # the next pl_mean according to each micro-batch
     statistics: Statistics = field(default_factory=Statistics)
+    world: World = field(default_factory=World)  # the processes that hold equal copies of all this
 
     @property
     def device(self) -> torch.device:
         return self.pl_mean.device
+
+    def running_means(self) -> list[Tensor]:
+        """What follows the batches by averaging besides the weights."""
+        return [self.pl_mean, self.signs, self.G.mapping.w_avg]
 
 
 def create_state(config: TrainConfig, device: torch.device) -> TrainingState:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from stylegan.distributed import World
+
 
 class Statistics:
     """Collects named numbers and gives their count, mean and standard deviation."""
@@ -18,8 +20,10 @@ class Statistics:
         moments = torch.stack([v.new_full([], v.numel()), v.sum(), v.square().sum()])
         self._moments[name] = self._moments[name] + moments if name in self._moments else moments
 
-    def collect(self) -> dict[str, dict[str, float]]:
-        """{name: {"num", "mean", "std"}} of all that was added since the last call."""
+    def collect(self, world: World | None = None) -> dict[str, dict[str, float]]:
+        """{name: {"num", "mean", "std"}} of all that was added since the last call, by every process of `world`."""
+        if world is not None:
+            world.sum_(list(self._moments.values()))
         result = {}
         for name, moments in self._moments.items():
             num, total, squares = moments.tolist()

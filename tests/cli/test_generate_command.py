@@ -140,3 +140,25 @@ def test_help_of_the_drawing_verbs_does_not_wait_for_torch():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert result.returncode == 0, result.stderr
     assert "--seeds RANGE" in result.stdout
+
+
+def test_processes_of_a_launcher_share_the_seeds(network, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank, names in enumerate([["seed0000.png", "seed0002.png"], ["seed0001.png"]]):
+        monkeypatch.setenv("RANK", str(rank))
+        folder = tmp_path / str(rank)
+        assert run_cli("generate", "--network", network, "--seeds", "0-2", "--outdir", folder).code == 0
+        assert sorted(p.name for p in folder.iterdir()) == names
+        run_cli("generate", "--network", network, "--seeds", "0-2", "--grid", "3x1", "--outdir", folder)
+        assert (folder / "grid.png").exists() == (rank == 0)
+
+
+def test_shards_are_tar_files_that_a_second_command_completes(network, tmp_path):
+    options = ("generate", "--network", network, "--seeds", "0-4", "--shards", 2, "--outdir", tmp_path)
+    assert run_cli(*options).out.startswith(f"Wrote 5 pictures in 3 new shards to {tmp_path} in ")
+    (tmp_path / "00001-of-00003.tar").unlink()
+    assert run_cli(*options).out.startswith(f"Wrote 2 pictures in 1 new shards to {tmp_path} in ")
+    result = run_cli(*options, "--trunc", "0.5")
+    assert result.code == 1
+    assert "choose another --outdir" in result.err
+    assert "leave out --grid" in run_cli(*options, "--grid", "auto").err
