@@ -59,6 +59,7 @@ def command(
     psis: list[float],
     grid: tuple[int, int] | Literal["auto"] | None,
     outdir: Path,
+    center: str,
     device: str,
     precision: str,
     compile: bool,
@@ -81,7 +82,7 @@ def command(
     from stylegan.sampling.truncation import truncation_sweep
 
     start = time.perf_counter()
-    G = open_network(network, device, precision, compile)
+    G = open_network(network, device, precision, compile, center)
     make_folder(outdir)
     if len(psis) > 1:
         pictures = with_progress(truncation_sweep(G, seeds, psis, **drawing), len(seeds) * len(psis))
