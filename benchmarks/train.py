@@ -87,9 +87,9 @@ def _phase(state: TrainingState, config: TrainConfig, i: int, img: torch.Tensor,
     batch = phases.MicroBatch(img.contiguous(memory_format=layout), labels, labels)
 
     def call() -> None:
-        phase.network.requires_grad_(True)
+        phase.require_gradients(True)
         phase.loss(state, config, batch)
-        phase.network.requires_grad_(False)
+        phase.require_gradients(False)
         phases._apply_gradients(state, phase, 1)
 
     return call

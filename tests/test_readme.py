@@ -32,6 +32,8 @@ def smaller(text: str) -> str:
 def test_blocks_run_in_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny_pictures(tmp_path / "pictures", size=20, count=12)
+    for name in ("cat", "dog"):
+        tiny_pictures(tmp_path / "pets" / name, size=20, count=4)
     commands = [line for block in blocks("bash") for line in smaller(block).splitlines()]
     assert len(commands) >= 9
     for command in commands:

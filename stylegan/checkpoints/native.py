@@ -25,6 +25,7 @@ from stylegan.files import atomic_folder
 
 FORMAT = 1
 ARCHITECTURES = ("stylegan2",)  # each a module of stylegan.networks with a Generator and a Discriminator
+_NAMES = ("class_names", "label_names")  # optional in config.json: what the labels of the generator mean
 _FILES = {"G_ema": "generator_ema.safetensors", "G": "generator.safetensors", "D": "discriminator.safetensors"}
 
 
@@ -57,6 +58,7 @@ def write(checkpoint: Checkpoint, folder: Path) -> None:
         "augment_p": checkpoint.augment_p,
         "origin": checkpoint.origin,
         "licence": checkpoint.licence,
+        **{key: getattr(generator, key) for key in _NAMES if getattr(generator, key) is not None},
     }
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(_model_card(config), encoding="utf-8")
@@ -87,6 +89,9 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
         if (folder / file).is_file() and args is not None:
             kind = "Discriminator" if name == "D" else "Generator"
             networks[name] = _read_network(folder / file, config["architecture"], kind, args)
+            if kind == "Generator":
+                for key in _NAMES:
+                    setattr(networks[name], key, _names(config, key, folder))
     if not networks:
         raise CheckpointError(f"{folder} holds no weights; expected {_FILES['G_ema']} in it.")
     return Checkpoint(
@@ -168,6 +173,13 @@ def _read_config(folder: Path) -> dict[str, Any]:
             f"{folder} has architecture {config.get('architecture')!r}; this version knows {', '.join(ARCHITECTURES)}."
         )
     return config
+
+
+def _names(config: dict[str, Any], key: str, folder: Path) -> list[str] | None:
+    names, c_dim = config.get(key), config["generator"].get("c_dim", 0)
+    if names is None or (isinstance(names, list) and len(names) == c_dim and all(isinstance(n, str) for n in names)):
+        return names
+    raise CheckpointError(f"{key} in {folder / 'config.json'} must be {c_dim} strings; mend it or take it away.")
 
 
 def _read_network(file: Path, architecture: str, kind: str, args: dict[str, Any]) -> nn.Module:

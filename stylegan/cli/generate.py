@@ -67,6 +67,7 @@ def command(
     grid: tuple[int, int] | Literal["auto"] | None,
     shards: int | None,
     outdir: Path,
+    center: str,
     device: str,
     precision: str,
     compile: bool,
@@ -100,7 +101,7 @@ def command(
     world = from_environment()
     if (grid or len(psis) > 1) and not world.first:
         return  # a sheet is the work of one
-    G = open_network(network, str(world.place(resolve_device(device))), precision, compile)
+    G = open_network(network, str(world.place(resolve_device(device))), precision, compile, center)
     make_folder(outdir)
     if shards:
         settings = {"network": digest(G.state_dict().values()), "psi": psis[0], **drawing}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,6 +22,8 @@ def command(source: Path) -> None:
 
     checkpoint = load_checkpoint(source)
     click.echo(f"origin: {checkpoint.origin or 'not stated'}; licence: {checkpoint.licence or 'not stated'}")
+    for kind, names in _names(checkpoint.G_ema or checkpoint.G):
+        click.echo(f"{kind}: {', '.join(f'{i} {name}' for i, name in enumerate(names))}")
     for name, network, table in (
         ("G_ema, the averaged generator", checkpoint.G_ema, generator_table),
         ("G, the generator in training", checkpoint.G, generator_table),
@@ -28,3 +31,9 @@ def command(source: Path) -> None:
     ):
         if network is not None:
             click.echo(f"\n{name}\n\n{table(network)}")
+
+
+def _names(G: Any) -> list[tuple[str, list[str]]]:
+    """What the labels of a generator mean, where it knows."""
+    found = (("classes", getattr(G, "class_names", None)), ("labels", getattr(G, "label_names", None)))
+    return [(kind, names) for kind, names in found if names]

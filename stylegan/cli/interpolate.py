@@ -1,4 +1,4 @@
-"""`stylegan interpolate`: seeds -> a seamless loop through them."""
+"""`stylegan interpolate`: seeds or classes -> a seamless loop through them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,15 @@ from stylegan.errors import ConfigError
 @click.command("interpolate")
 @network_option
 @click.option(
-    "--seeds", type=Seeds(), default="0-3", show_default=True, help="Two or more to pass through, for example 0-3,7."
+    "--seeds",
+    type=Seeds(),
+    help="Two or more to pass through, for example 0-3,7.  [default: 0-3, or 0 with --classes]",
+)
+@click.option(
+    "--classes",
+    metavar="LABELS",
+    help="Pass through classes, of one seed or each of its own: 0-3,7 or cat,dog. Label vectors take semicolons: "
+    "'smile=0;smile=1,hat=1'.",
 )
 @click.option(
     "--frames",
@@ -31,14 +39,15 @@ from stylegan.errors import ConfigError
     default=30,
     show_default=True,
     metavar="FRAMES",
-    help="From one seed to the next.",
+    help="From one seed or class to the next.",
 )
 @click.option(
     "--space",
     type=click.Choice(["w", "z"]),
     default="w",
     show_default=True,
-    help="w goes straight and smoothly, z along an arc with more change on the way.",
+    help="w goes straight and smoothly, z along an arc (for classes: through mixtures of them) with more change on the "
+    "way.",
 )
 @click.option(
     "--fps",
@@ -59,24 +68,30 @@ from stylegan.errors import ConfigError
 @sampling_options
 def command(
     network: Path,
-    seeds: list[int],
+    seeds: list[int] | None,
+    classes: str | None,
     frames: int,
     space: str,
     fps: float,
     dest: str,
     psi: float,
     cutoff: int | None,
-    class_index: int | None,
+    label: str | None,
+    center: str,
     device: str,
     precision: str,
     compile: bool,
     **drawing: Any,
 ) -> None:
-    """Write a loop that moves through the seeds and from the last back to the first."""
-    if len(seeds) < 2:
+    """Write a loop that moves through the seeds or classes and from the last back to the first."""
+    if classes is not None and label is not None:
+        raise click.UsageError("--classes names all labels of the loop; leave --class out.")
+    seeds = seeds or ([0] if classes else [0, 1, 2, 3])
+    if len(seeds) < 2 and classes is None:
         raise click.BadParameter("a loop needs at least two seeds, for example 0-3.", param_hint="'--seeds'")
     from stylegan.sampling.generate import draw
     from stylegan.sampling.interpolation import loop
+    from stylegan.sampling.labels import waypoints
     from stylegan.sampling.video import check_video, save_video
 
     try:
@@ -84,8 +99,9 @@ def command(
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     start = time.perf_counter()
-    G = open_network(network, device, precision, compile)
-    ws = loop(G, seeds, frames, space=space, class_index=class_index, psi=psi, cutoff=cutoff)
-    pictures = with_progress(draw(G, ws, **drawing), len(seeds) * frames)
+    G = open_network(network, device, precision, compile, center)
+    labels = waypoints(G, classes) if classes else [label] if label else []
+    ws = loop(G, seeds, frames, space=space, labels=labels, psi=psi, cutoff=cutoff)
+    pictures = with_progress(draw(G, ws, **drawing), max(len(seeds), len(labels)) * frames)
     count = save_video(pictures, dest, fps=fps)
     say_wrote(f"{dest} ({count} pictures, {count / fps:.1f} s long)", start)

@@ -41,6 +41,7 @@ def command(
     cols: list[int],
     styles: str,
     outdir: Path,
+    center: str,
     device: str,
     precision: str,
     compile: bool,
@@ -55,7 +56,7 @@ def command(
     from stylegan.sampling.output import make_folder, save_png
 
     start = time.perf_counter()
-    G = open_network(network, device, precision, compile)
+    G = open_network(network, device, precision, compile, center)
     try:
         layers = parse_styles(styles, G.num_ws)
     except ConfigError as error:

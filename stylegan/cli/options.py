@@ -65,10 +65,17 @@ _SAMPLING_OPTIONS = [
     ),
     click.option(
         "--class",
-        "class_index",
-        type=click.IntRange(min=0),
-        metavar="NUMBER",
-        help="Which class, for a network that has some.",
+        "label",
+        metavar="LABEL",
+        help="For a network with labels: a class number or name; or values such as smile=1,hat=0.5 or 1,0,0.5.",
+    ),
+    click.option(
+        "--trunc-center",
+        "center",
+        type=click.Choice(["global", "class"]),
+        default="global",
+        show_default=True,
+        help="The average picture of truncation: of all classes, as in the official tools, or of the class itself.",
     ),
     click.option(
         "--noise-mode",
@@ -108,7 +115,7 @@ _SAMPLING_OPTIONS = [
 
 
 def sampling_options(command: Callable) -> Callable:
-    """How a network draws, whatever it draws: cutoff, class_index, noise_mode, batch, device, precision and compile."""
+    """How a network draws, whatever it draws: cutoff, label, center, noise_mode, batch, device, precision, compile."""
     for option in reversed(_SAMPLING_OPTIONS):
         command = option(command)
     return command
@@ -139,13 +146,15 @@ trunc_option = click.option(
 )
 
 
-def open_network(network: Path, device: str, precision: str, compile: bool) -> Any:
-    """The averaged generator of a checkpoint, made for drawing."""
+def open_network(network: Path, device: str, precision: str, compile: bool, center: str = "global") -> Any:
+    """The averaged generator of a checkpoint, made for drawing; `center` as in --trunc-center."""
     from stylegan.checkpoints import load
     from stylegan.memory import keep_freed_memory
+    from stylegan.sampling.class_center import ClassCentered
 
     keep_freed_memory()
-    return load(network, device=device).for_inference(precision, compile)
+    G = load(network, device=device).for_inference(precision, compile)
+    return ClassCentered(G) if center == "class" else G
 
 
 def with_progress(pictures: Iterable[Tensor], total: int) -> Iterator[Tensor]:

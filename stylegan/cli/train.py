@@ -28,6 +28,7 @@ SETTINGS = {
     "mirror": "data.mirror",
     "subset": "data.max_images",
     "cond": "data.labels",
+    "balanced": "data.balanced",
     "batch": "batch",
     "batch_gpu": "micro_batch",
     "gamma": "r1_gamma",
@@ -45,6 +46,8 @@ SETTINGS = {
     "augpipe": "augment.pipe",
     "p": "augment.p",
     "target": "augment.target",
+    "freezed": "discriminator.freeze_layers",
+    "freeze_mapping": "transfer.freeze_mapping",
 }
 
 
@@ -68,6 +71,7 @@ SETTINGS = {
     "CPU cpu64, cpu32, tiny16.  [default: cpu32 or cpu64 on a CPU, else auto]",
 )
 @click.option("--cond", is_flag=True, default=None, help="Train on the labels of the data set too.")
+@click.option("--balanced", is_flag=True, default=None, help="With --cond: show every class equally often.")
 @click.option("--mirror", is_flag=True, default=None, help="Add every picture flipped left to right.")
 @click.option("--subset", type=int, metavar="PICTURES", help="Train on so many only.")
 @click.option("--kimg", type=float, metavar="KIMG", help="Stop after so many thousand pictures.")
@@ -83,6 +87,8 @@ SETTINGS = {
 @click.option("--target", type=float, metavar="SIGN", help="How sure D may be of real pictures with --aug ada.")
 @click.option("--augpipe", metavar="NAME", help="Which augmentations: blit, geom, color, bg, bgc, ... bgcfnc.")
 @click.option("--lr", type=float, metavar="RATE", help="Learning rate of both networks.")
+@click.option("--glr", type=float, metavar="RATE", help="Of the generator alone.")
+@click.option("--dlr", type=float, metavar="RATE", help="Of the discriminator alone.")
 @click.option("--cbase", type=int, metavar="CHANNELS", help="Channels times resolution: the size of the networks.")
 @click.option("--cmax", type=int, metavar="CHANNELS", help="Most channels of any layer.")
 @click.option("--map-depth", type=int, metavar="LAYERS", help="Layers of the mapping network.")
@@ -120,9 +126,23 @@ SETTINGS = {
 )
 @click.option(
     "--resume",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="RUN",
-    help="Go on with a run, in its folder and with its settings; --kimg may extend it.",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="RUN|FILE",
+    help="Go on with a run, in its folder and with its settings; --kimg may extend it. With --transfer, or where it is "
+    "a checkpoint and no run: start a new run from those weights.",
+)
+@click.option("--transfer", is_flag=True, help="Start a new run from the weights of --resume.")
+@click.option(
+    "--freezed",
+    type=click.IntRange(min=0),
+    metavar="LAYERS",
+    help="Keep the first so many layers of the discriminator as they are in those weights; 10 or 13 at 1024 px.",
+)
+@click.option(
+    "--freeze-mapping",
+    is_flag=True,
+    default=None,
+    help="Keep the mapping network of those weights: a seed keeps its w.",
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Print the settings and stop.")
 @launched
@@ -130,6 +150,7 @@ def command(
     world: World,
     outdir: Path | None,
     resume: Path | None,
+    transfer: bool,
     dry_run: bool,
     **flags: Any,
 ) -> None:
@@ -137,6 +158,10 @@ def command(
 
     Without any option it trains on the embedded avatar faces. Ctrl-C stops with a snapshot, from which --resume
     goes on. With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan train ...
+
+    \b
+    stylegan train --resume runs/00000-stylegan2-faces64-batch16-gamma2
+    stylegan train --resume FILE_OR_RUN --transfer --data mine64.zip --freezed 4
     """
     import torch
 
@@ -146,22 +171,31 @@ def command(
     from stylegan.training.run_folder import new_run_folder, write_config
 
     try:
+        if transfer and resume is None:
+            raise ConfigError("--transfer needs the weights to start from; add --resume FILE.")
+        going_on = resume if resume and not transfer and not _is_checkpoint(resume) else None
+        report = ""
         with world.in_turn(world.local_rank == 0):  # one of each machine decodes the pictures into the cache
-            config, dataset = _resumed(resume, {"outdir": outdir, **flags}) if resume else _new(flags, world.size)
+            if going_on:
+                config, dataset = _resumed(going_on, {"outdir": outdir, **flags})
+            else:
+                config, dataset, report = _new(flags, resume, world.size)
         micro_batch_size(config, world.size)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     if dry_run:
         if world.first:
             click.echo(config.to_json(), nl=False)
+            click.echo(report, err=True, nl=bool(report))
         return
     keep_freed_memory()
-    if resume and world.first:
-        write_config(resume, config)
-    run = resume or Path(world.once("run", lambda: str(new_run_folder(outdir or Path("runs"), config, dataset.name))))
+    if going_on and world.first:
+        write_config(going_on, config)
+    run = going_on or Path(world.once("run", lambda: str(new_run_folder(outdir or Path("runs"), config, dataset.name))))
     try:
         if world.first:
-            _run(config, dataset, run, world, going_on=resume is not None or newest_snapshot(run) is not None)
+            started = going_on is not None or newest_snapshot(run) is not None
+            _run(config, dataset, run, world, going_on=started, report=report)
         else:
             _help(config, dataset, run, world)
     except torch.OutOfMemoryError as error:
@@ -172,14 +206,28 @@ def command(
         raise OutputError(f"cannot write to {run}: {error.strerror or error}.") from error
 
 
-def _new(flags: dict[str, Any], processes: int) -> tuple[TrainConfig, Dataset]:
-    """The configuration of a new run: preset, then --config, then flags, then --set."""
+def _is_checkpoint(source: Path) -> bool:
+    """Weights without a run around them."""
+    return source.is_file() or ((source / "config.json").is_file() and not (source / "snapshots").is_dir())
+
+
+def _new(flags: dict[str, Any], start: Path | None, processes: int) -> tuple[TrainConfig, Dataset, str]:
+    """The configuration of a new run: preset, then weights to start from, then --config, then flags, then --set.
+
+    The third value says what the run takes over from those weights.
+    """
     from stylegan.checkpoints.native import resolve_device
     from stylegan.networks.precision import best_precision
     from stylegan.training.config import data_config, from_preset
     from stylegan.training.loop import open_dataset
+    from stylegan.training.transfer import open_start, transfer_report
 
     settings = {**_from_file(flags["config_file"]), **_from_flags(flags), **_from_assignments(flags["assignments"])}
+    source = start or settings.get("transfer.source")
+    checkpoint = None
+    if source is not None:
+        checkpoint, defaults, provenance = open_start(Path(source))
+        settings = {**defaults, **settings, **provenance}
     cfg = settings.pop("cfg", None)
     device = resolve_device(settings.get("device", "auto"))
     if settings.get("precision", "auto") == "auto":
@@ -202,7 +250,7 @@ def _new(flags: dict[str, Any], processes: int) -> tuple[TrainConfig, Dataset]:
         gpus=processes,
         changes=settings,
     )
-    return config, dataset
+    return config, dataset, transfer_report(checkpoint, config) if checkpoint else ""
 
 
 def _resumed(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
@@ -239,6 +287,8 @@ def _from_flags(flags: dict[str, Any]) -> dict[str, Any]:
         ("cfg", ["cfg"]),
         ("data", ["data.path"]),
         ("lr", ["g_lr", "d_lr"]),
+        ("glr", ["g_lr"]),
+        ("dlr", ["d_lr"]),
         ("cbase", ["generator.channel_base", "discriminator.channel_base"]),
         ("cmax", ["generator.channel_max", "discriminator.channel_max"]),
     ):
@@ -297,7 +347,7 @@ def _default_cfg(resolution: int, device: str) -> str:
     return {16: "tiny16", 32: "cpu32", 64: "cpu64"}.get(resolution, "auto") if device == "cpu" else "auto"
 
 
-def _run(config: TrainConfig, dataset: Dataset, run: Path, world: World, *, going_on: bool) -> None:
+def _run(config: TrainConfig, dataset: Dataset, run: Path, world: World, *, going_on: bool, report: str) -> None:
     """Train, show the ticks, stop on a signal. Leaves by SystemExit with the signal's conventional code."""
     from stylegan.checkpoints.native import newest_snapshot
     from stylegan.training.loop import train
@@ -306,6 +356,8 @@ def _run(config: TrainConfig, dataset: Dataset, run: Path, world: World, *, goin
     mend_interrupted_writes(run)
     snapshot = newest_snapshot(run)
     headline = f"New run in {run}"
+    if report:
+        headline += f" from the weights of {config.transfer.source}\n{report}"
     if going_on:
         headline = f"Going on with {run} from " + (f"{snapshot.name} kimg" if snapshot else "the start")
     size = f"{dataset.resolution}x{dataset.resolution}, {dataset.channels} channel{'s' * (dataset.channels > 1)}"

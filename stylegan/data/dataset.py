@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from stylegan.data.labels import label_table
+from stylegan.data.labels import label_table, labels_names
 from stylegan.data.sources import Source, open_source
 from stylegan.errors import DataError
 
@@ -38,7 +39,8 @@ class Dataset:
         name: base name of `path` without its extension.
         resolution: pixels per side, a power of two. channels: 1, 3 or 4.
         label_dim: classes or length of the label vectors, counted over the whole set whatever `max_images` is.
-        class_names, label_names: what classes or values of label vectors mean; None if not known or not used.
+        class_names, label_names: what each class, or each value of label vectors, means; None for the other kind and
+            if not known. Values without names are called by their positions.
         fingerprint: hex digits that change when the pictures do; a zip keeps them wherever it lies.
     Raises: DataError for a set that is missing, empty, damaged, of mixed size or channels, not square or not a
         power of two; and when labels are asked for but are missing for all or some pictures.
@@ -65,8 +67,7 @@ class Dataset:
             self._labels = label_table(labels, source.names, str(path)) if labels else None
             self.fingerprint = source.fingerprint()
             self._pixels = _cached_pixels(source, Path(cache or default_cache()) / "data" / f"{self.fingerprint}.npy")
-        self.class_names = labels.class_names if labels else None
-        self.label_names = labels.label_names if labels else None
+        self.class_names, self.label_names = labels_names(labels, self._labels)
         self.label_dim = self._labels.label_dim if self._labels else 0
         _, self.channels, self.resolution, _ = self._pixels.shape
         subset = _subset(len(self._pixels), max_images, seed)
@@ -79,6 +80,15 @@ class Dataset:
     def image(self, i: int) -> torch.Tensor:
         """Picture i as uint8 [C, H, W]."""
         return self.images([i])[0]
+
+    @cached_property
+    def class_members(self) -> list[np.ndarray]:
+        """The indices of the pictures of each class that has some. Raises: DataError unless labels are classes."""
+        if self._labels is None or self._labels.values.ndim != 1:
+            raise DataError(f"{self.path} has no class numbers, which balanced classes need; train without --balanced.")
+        classes = self._labels.values[self._index]
+        order = np.argsort(classes, kind="stable")
+        return np.split(order, np.flatnonzero(np.diff(classes[order])) + 1)
 
     def label(self, i: int) -> torch.Tensor:
         """Label of picture i as float32 [label_dim], one-hot for classes."""

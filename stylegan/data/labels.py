@@ -12,6 +12,7 @@ import numpy as np
 
 from stylegan.errors import DataError
 
+MAX_CLASSES = 100_000  # ImageNet-21k has 21,841; beyond it is somebody's identifier, and would make a label that wide
 Label = int | list[float]  # a class number, or one value per attribute
 
 
@@ -82,6 +83,20 @@ def parse_dataset_json(content: bytes, where: str) -> LabelList | None:
     return LabelList(by_name, _names(data, "class_names", where), _names(data, "label_names", where))
 
 
+def labels_names(labels: LabelList | None, table: LabelTable | None) -> tuple[list[str] | None, list[str] | None]:
+    """A name for each class, or for each value of a vector; (None, None) without labels.
+
+    Classes have no names unless all have one. Values without names are called by their positions.
+    """
+    if labels is None or table is None:
+        return None, None
+    n = table.label_dim
+    if table.values.ndim == 1:
+        return (labels.class_names[:n] if labels.class_names and len(labels.class_names) >= n else None), None
+    fits = labels.label_names is not None and len(labels.label_names) == n
+    return None, labels.label_names if fits else [str(i) for i in range(n)]
+
+
 def require_labels(labels: LabelList, names: Sequence[str], where: str) -> None:
     """Raise DataError unless every picture has a label: half-labelled sets train on nonsense."""
     missing = [name for name in names if name not in labels.by_name]
@@ -97,7 +112,8 @@ def label_table(labels: LabelList, names: Sequence[str], where: str) -> LabelTab
 
     Args:
         names: the n >= 1 pictures in index order.
-    Raises: DataError if a picture has no label, classes and vectors are mixed, or vectors differ in length.
+    Raises: DataError if a picture has no label, classes and vectors are mixed, vectors differ in length, or a class
+        number is absurd.
     """
     require_labels(labels, names, where)
     kinds = {name: _kind(labels.by_name[name]) for name in names}
@@ -106,8 +122,16 @@ def label_table(labels: LabelList, names: Sequence[str], where: str) -> LabelTab
         raise DataError(
             f"{where} gives {names[0]} {kinds[names[0]]} but {odd} {kinds[odd]}; all labels must be of one kind."
         )
-    classes = isinstance(labels.by_name[names[0]], int)
-    return LabelTable(np.array([labels.by_name[name] for name in names], np.int64 if classes else np.float32))
+    if not isinstance(labels.by_name[names[0]], int):
+        return LabelTable(np.array([labels.by_name[name] for name in names], np.float32))
+    classes = np.array([labels.by_name[name] for name in names], np.int64)
+    largest = int(classes.argmax())
+    if classes[largest] >= MAX_CLASSES:
+        raise DataError(
+            f"{where} gives {names[largest]} the class number {classes[largest]}, expected less than {MAX_CLASSES}; "
+            "number the classes 0, 1, 2 and so on: a label is as wide as the largest number."
+        )
+    return LabelTable(classes)
 
 
 def folder_classes(names: Sequence[str]) -> LabelList | None:

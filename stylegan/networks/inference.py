@@ -31,6 +31,7 @@ class InferenceGenerator(nn.Module):
         super().__init__()
         self.z_dim, self.c_dim, self.w_dim, self.num_ws = G.z_dim, G.c_dim, G.w_dim, G.num_ws
         self.img_resolution, self.img_channels = G.img_resolution, G.img_channels
+        self.class_names, self.label_names = G.class_names, G.label_names
         self.mapping = copy.deepcopy(G.mapping).eval().requires_grad_(False)
         require_precision(precision, next(G.parameters()).device)
         self.synthesis = InferenceSynthesis(G.synthesis, precision, compile).eval()

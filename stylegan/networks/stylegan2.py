@@ -250,8 +250,14 @@ class Generator(nn.Module):
         conv_clamp: limit on the output of convolutions, which reduced precision needs; None for none.
         embed_features, layer_features, lr_multiplier, w_avg_beta: see `MappingNetwork`.
         resample_filter, activation, use_noise: taps, non-linearity and noise inputs of the synthesis layers.
+    Attributes:
+        class_names, label_names: what the classes, or the values of a label vector, mean, where that is known. Data and
+            checkpoints tell; constructing does not.
     Raises: ConfigError for a resolution or architecture that is not one of these.
     """
+
+    class_names: list[str] | None = None
+    label_names: list[str] | None = None
 
     def __init__(
         self,

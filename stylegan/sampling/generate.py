@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
+from stylegan.sampling.labels import Label
 from stylegan.sampling.latents import class_labels, latents
 from stylegan.sampling.network import GeneratorLike, device_of
 from stylegan.sampling.pictures import to_uint8
@@ -18,7 +19,7 @@ def generate(
     G: GeneratorLike,
     seeds: Sequence[int],
     *,
-    class_index: int | None = None,
+    label: Label | None = None,
     psi: float = 1.0,
     cutoff: int | None = None,
     noise_mode: str = "const",
@@ -27,16 +28,16 @@ def generate(
     """Draw one picture per seed.
 
     Args:
-        class_index: required for a network with classes, None for one without.
+        label: class or label vector, see `label_vector`; required for a network with labels, None for one without.
         psi: truncation; 1 = full variety, 0 = the average picture, below 0 = the opposite of the seed.
         cutoff: truncate only the first so many layers; None for all.
         noise_mode: "const", "random" or "none".
         batch: pictures drawn at a time. It changes speed and memory; pixels at most by one step of 255.
     Yields: [C, H, W] uint8 on the CPU, in the order of the seeds.
-    Raises: ConfigError for a seed, class, noise mode or batch that makes no sense.
+    Raises: ConfigError for a seed, label, noise mode or batch that makes no sense.
     """
     for part in batched(seeds, batch):
-        ws = seeds_to_ws(G, part, class_index=class_index, psi=psi, cutoff=cutoff)
+        ws = seeds_to_ws(G, part, label=label, psi=psi, cutoff=cutoff)
         yield from draw(G, ws, noise_mode=noise_mode, batch=batch)
 
 
@@ -45,18 +46,17 @@ def seeds_to_ws(
     G: GeneratorLike,
     seeds: Sequence[int],
     *,
-    class_index: int | None = None,
+    label: Label | None = None,
     psi: float = 1.0,
     cutoff: int | None = None,
 ) -> Tensor:
     """The ws of N seeds, [N, num_ws, w_dim] on the network's device. Arguments as in `generate`."""
-    return z_to_ws(G, latents(seeds, G.z_dim), class_index=class_index, psi=psi, cutoff=cutoff)
+    return map_latents(G, latents(seeds, G.z_dim), class_labels(G, label, len(seeds)), psi=psi, cutoff=cutoff)
 
 
 @torch.no_grad()
-def z_to_ws(G: GeneratorLike, z: Tensor, *, class_index: int | None, psi: float, cutoff: int | None) -> Tensor:
-    """z [N, z_dim], all of one class -> ws [N, num_ws, w_dim] on the network's device."""
-    c = class_labels(G, class_index, len(z))
+def map_latents(G: GeneratorLike, z: Tensor, c: Tensor | None, *, psi: float, cutoff: int | None) -> Tensor:
+    """z [N, z_dim], c [N, c_dim] or None -> ws [N, num_ws, w_dim] on the network's device."""
     device = device_of(G)
     return G.mapping(z.to(device), None if c is None else c.to(device), truncation_psi=psi, truncation_cutoff=cutoff)
 

@@ -1,4 +1,4 @@
-"""A seamless loop through several seeds: from each to the next, and from the last back to the first."""
+"""A seamless loop through several seeds or classes: from each to the next, and from the last back to the first."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
-from stylegan.sampling.generate import seeds_to_ws, z_to_ws
-from stylegan.sampling.latents import latents
+from stylegan.sampling.generate import map_latents
+from stylegan.sampling.labels import Label
+from stylegan.sampling.latents import class_labels, latents
 from stylegan.sampling.network import GeneratorLike
 
 SPACES = ("w", "z")
@@ -40,38 +41,47 @@ def loop(
     frames: int,
     *,
     space: str = "w",
-    class_index: int | None = None,
+    labels: Sequence[Label] = (),
     psi: float = 1.0,
     cutoff: int | None = None,
 ) -> Iterator[Tensor]:
     """The ws of every picture of the loop; hand them to `generate.draw`.
 
     Args:
-        seeds: at least two; the loop passes each exactly, in this order.
+        seeds: the loop passes each exactly, in this order. One is enough where there are several labels.
         frames: pictures from one seed to the next, the first of the two included.
-        space: "w" goes straight through w, "z" along an arc through z.
-        class_index, psi, cutoff: as in `generate`.
-    Yields: len(seeds) * frames times [num_ws, w_dim]; after the last, the first follows with the same step.
-    Raises: ConfigError for fewer than two seeds, no frames, or another space.
+        space: "w" goes straight through w, "z" through what the mapping takes: along an arc in z, straight in c.
+        labels: none, one for all seeds, one for each, or several for one seed; see `label_vector`.
+        psi, cutoff: as in `generate`.
+    Yields: as many times `frames` as there are seeds or labels, [num_ws, w_dim]; after the last, the first follows with
+        the same step.
+    Raises: ConfigError for fewer than two stations, no frames, another space, or labels that do not fit.
     """
-    if len(seeds) < 2:
+    stations = max(len(seeds), len(labels))
+    if stations < 2:
         raise ConfigError(f"a loop moves between seeds, got only {len(seeds)}; name at least two, such as 0-3.")
+    if len(seeds) not in (1, stations) or len(labels) not in (0, 1, stations):
+        raise ConfigError(f"a loop takes one seed for all labels or one for each, got {len(seeds)} and {len(labels)}.")
     if frames < 1:
         raise ConfigError(f"a loop needs at least 1 frame from seed to seed, got {frames}.")
     if space not in SPACES:
         raise ConfigError(f"space must be one of {', '.join(SPACES)}, got {space!r}.")
-    segments = _through_w if space == "w" else _through_z
-    return segments(G, seeds, torch.arange(frames) / frames, class_index=class_index, psi=psi, cutoff=cutoff)
+    z = latents(seeds, G.z_dim).expand(stations, -1)
+    rows = [class_labels(G, label, 1) for label in labels or (None,)]
+    c = None if rows[0] is None else torch.cat([row for row in rows if row is not None]).expand(stations, -1)
+    through = _through_w if space == "w" else _through_z
+    return through(G, z, c, torch.arange(frames) / frames, psi=psi, cutoff=cutoff)
 
 
-def _through_w(G: GeneratorLike, seeds: Sequence[int], t: Tensor, **mapping) -> Iterator[Tensor]:
-    ws = seeds_to_ws(G, seeds, **mapping)
+def _through_w(G: GeneratorLike, z: Tensor, c: Tensor | None, t: Tensor, **truncation) -> Iterator[Tensor]:
+    ws = map_latents(G, z, c, **truncation)
     for a, b in zip(ws, ws.roll(-1, 0), strict=True):
         for weight in t.tolist():
             yield torch.lerp(a, b, weight)
 
 
-def _through_z(G: GeneratorLike, seeds: Sequence[int], t: Tensor, **mapping) -> Iterator[Tensor]:
-    z = latents(seeds, G.z_dim)
-    for a, b in zip(z, z.roll(-1, 0), strict=True):
-        yield from z_to_ws(G, slerp(a, b, t), **mapping)
+def _through_z(G: GeneratorLike, z: Tensor, c: Tensor | None, t: Tensor, **truncation) -> Iterator[Tensor]:
+    for i in range(len(z)):
+        j = (i + 1) % len(z)
+        between = None if c is None else torch.lerp(c[i], c[j], t[:, None])
+        yield from map_latents(G, slerp(z[i], z[j], t), between, **truncation)

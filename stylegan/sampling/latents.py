@@ -1,4 +1,4 @@
-"""Seeds and class numbers to what the mapping network takes: z and c."""
+"""Seeds and labels to what the mapping network takes: z and c."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
+from stylegan.sampling.labels import Label, label_vector, must_have_label
 from stylegan.sampling.network import GeneratorLike
 
 MAX_SEED = 2**32 - 1  # what numpy's RandomState takes
@@ -51,22 +52,16 @@ def latents(seeds: Sequence[int], z_dim: int) -> Tensor:
     return torch.from_numpy(z)
 
 
-def class_labels(G: GeneratorLike, class_index: int | None, n: int) -> Tensor | None:
-    """The one-hot label of one class, n times: [n, c_dim], or None for a network without classes.
+def class_labels(G: GeneratorLike, label: Label | None, n: int) -> Tensor | None:
+    """One label (see `label_vector`), n times: [n, c_dim], or None for a network without labels.
 
-    Raises: ConfigError where the network has no classes and one is given, or has some and none or another is given.
+    Raises: ConfigError where the network has no labels and one is given, or has some and none or another is given.
     """
-    if G.c_dim == 0:
-        if class_index is not None:
-            raise ConfigError(f"this network has no classes, got class {class_index}; leave the class out.")
-        return None
-    if class_index is None:
-        raise ConfigError(f"this network has {G.c_dim} classes; pick one with --class 0..{G.c_dim - 1}.")
-    if not 0 <= class_index < G.c_dim:
-        raise ConfigError(f"this network has the classes 0..{G.c_dim - 1}, got class {class_index}.")
-    c = torch.zeros(n, G.c_dim)
-    c[:, class_index] = 1
-    return c
+    if label is not None:
+        return label_vector(G, label).repeat(n, 1)
+    if G.c_dim > 0:
+        raise must_have_label(G)
+    return None
 
 
 def _check_seed(seed: int) -> int:

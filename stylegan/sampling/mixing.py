@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stylegan.errors import ConfigError
 from stylegan.sampling.generate import draw, seeds_to_ws
+from stylegan.sampling.labels import Label
 from stylegan.sampling.network import GeneratorLike
 
 NAMES = ("coarse", "middle", "fine")
@@ -61,7 +62,7 @@ def mixing_matrix(
     col_seeds: Sequence[int],
     layers: Sequence[int],
     *,
-    class_index: int | None = None,
+    label: Label | None = None,
     psi: float = 1.0,
     cutoff: int | None = None,
     noise_mode: str = "const",
@@ -71,11 +72,11 @@ def mixing_matrix(
 
     The seeds' own pictures are the border: columns along the top, rows at the left, the corner empty. StyleGAN Fig. 3.
 
-    Args: class_index, psi, cutoff, noise_mode, batch as in `generate`.
+    Args: label, psi, cutoff, noise_mode, batch as in `generate`.
     Yields: (1 + len(row_seeds)) * (1 + len(col_seeds)) pictures [C, H, W] uint8, row by row.
     """
-    rows = seeds_to_ws(G, row_seeds, class_index=class_index, psi=psi, cutoff=cutoff)
-    columns = seeds_to_ws(G, col_seeds, class_index=class_index, psi=psi, cutoff=cutoff)
+    rows = seeds_to_ws(G, row_seeds, label=label, psi=psi, cutoff=cutoff)
+    columns = seeds_to_ws(G, col_seeds, label=label, psi=psi, cutoff=cutoff)
 
     def stream() -> Iterator[Tensor]:
         yield from columns

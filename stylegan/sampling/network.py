@@ -15,6 +15,8 @@ class GeneratorLike(Protocol):
     z_dim: int
     c_dim: int
     num_ws: int
+    class_names: list[str] | None
+    label_names: list[str] | None
 
     @property
     def mapping(self) -> Callable[..., Tensor]:

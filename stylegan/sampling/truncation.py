@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from stylegan.sampling.generate import draw, seeds_to_ws
+from stylegan.sampling.labels import Label
 from stylegan.sampling.network import GeneratorLike
 
 
@@ -16,7 +17,7 @@ def truncation_sweep(
     seeds: Sequence[int],
     psis: Sequence[float],
     *,
-    class_index: int | None = None,
+    label: Label | None = None,
     cutoff: int | None = None,
     noise_mode: str = "const",
     batch: int = 16,
@@ -25,11 +26,11 @@ def truncation_sweep(
 
     Args:
         psis: any numbers; negative ones give the opposite of a seed, those above 1 exaggerate it.
-        class_index, cutoff, noise_mode, batch: as in `generate`.
+        label, cutoff, noise_mode, batch: as in `generate`.
     Yields: len(seeds) * len(psis) pictures [C, H, W] uint8, row by row.
     """
-    full = seeds_to_ws(G, seeds, class_index=class_index)
+    full = seeds_to_ws(G, seeds, label=label)
     # At psi = 0 the network itself says what its average is and which layers the cutoff leaves alone.
-    average = seeds_to_ws(G, seeds, class_index=class_index, psi=0, cutoff=cutoff)
+    average = seeds_to_ws(G, seeds, label=label, psi=0, cutoff=cutoff)
     ws = (torch.lerp(a, w, psi) for a, w in zip(average, full, strict=True) for psi in psis)
     return draw(G, ws, noise_mode=noise_mode, batch=batch)

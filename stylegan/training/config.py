@@ -28,8 +28,15 @@ class DataConfig(_Frozen):
 
     path: str  # a prepared data set: zip or folder
     labels: bool = False  # train conditionally on the labels of the data set
+    balanced: bool = False  # show every class equally often, however many pictures it has
     mirror: bool = False  # add every picture flipped left to right
     max_images: int | None = Field(default=None, ge=1)  # train on so many, drawn by the seed
+
+    @model_validator(mode="after")
+    def _fits(self) -> DataConfig:
+        if self.balanced and not self.labels:
+            raise ValueError("balanced classes need labels; train with --cond too")
+        return self
 
 
 class AugmentConfig(_Frozen):
@@ -44,6 +51,15 @@ class AugmentConfig(_Frozen):
     ada_kimg: float = Field(default=500, gt=0)  # in which p can go from 0 to 1
     interval: int = Field(default=4, ge=1)  # steps between two adaptations
     max_p: float = Field(default=0.8, ge=0, le=1)  # beyond it the generator may begin to draw the augmentations
+
+
+class TransferConfig(_Frozen):
+    """Trained weights to start from."""
+
+    source: str | None = None  # a checkpoint; None starts from random weights
+    origin: str | None = None  # where its weights came from,
+    licence: str | None = None  # and what theirs is
+    freeze_mapping: bool = False  # keep the w of every seed
 
 
 class TrainConfig(_Frozen):
@@ -71,6 +87,7 @@ class TrainConfig(_Frozen):
     adam_eps: float = Field(1e-8, gt=0)
 
     augment: AugmentConfig = AugmentConfig()
+    transfer: TransferConfig = TransferConfig()
 
     r1_gamma: float = Field(ge=0)
     r1_interval: int = Field(16, ge=1)  # steps between two R1 penalties (lazy regularisation)
@@ -88,6 +105,9 @@ class TrainConfig(_Frozen):
             raise ValueError(f"batch must be a multiple of micro_batch {self.micro_batch}, got {self.batch}")
         if not all(0 <= beta < 1 for beta in self.adam_betas):
             raise ValueError(f"adam_betas must lie in [0, 1), got {self.adam_betas}")
+        frozen = self.transfer.freeze_mapping or self.discriminator.get("freeze_layers")
+        if frozen and self.transfer.source is None:
+            raise ValueError("frozen layers would keep random weights; start from a checkpoint, or freeze nothing")
         group = self.discriminator.get("mbstd_group_size", 4)
         if group is not None and (not isinstance(group, int) or group < 1):
             raise ValueError(f"mbstd_group_size must be at least 1, or null for the whole batch, got {group!r}")
@@ -128,6 +148,7 @@ def from_preset(
         "g_lr": p.lr,
         "d_lr": p.lr,
         "augment": {"mode": p.aug},
+        "transfer": {},
     }
     for name in ("kimg", "tick_kimg", "snap_ticks", "batch", "micro_batch", "r1_gamma", "pl_weight"):
         settings[name] = getattr(p, name)
@@ -197,7 +218,7 @@ def _set(settings: dict[str, Any], name: str, value: Any) -> None:
     for parent in parents:
         if not isinstance(settings.get(parent), dict):
             raise ConfigError(
-                f"there is no setting {name!r}; the groups are data, generator, discriminator and augment."
+                f"there is no setting {name!r}; the groups are data, generator, discriminator, augment and transfer."
             )
         settings = settings[parent]
     settings[leaf] = value

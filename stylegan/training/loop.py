@@ -19,7 +19,7 @@ from torch import Tensor
 from stylegan.augment import may_leak
 from stylegan.checkpoints.native import newest_snapshot, resolve_device
 from stylegan.data.dataset import Dataset, to_float
-from stylegan.data.order import shuffled_indices
+from stylegan.data.order import balanced_indices, shuffled_indices
 from stylegan.distributed import World
 from stylegan.errors import ConfigError
 from stylegan.networks.precision import require_precision
@@ -30,6 +30,7 @@ from stylegan.training.run_folder import append_line, drop_lines_after, mend_int
 from stylegan.training.snapshot import load_snapshot, save_snapshot
 from stylegan.training.snapshot_grid import SnapshotGrid
 from stylegan.training.state import TrainingState, create_state
+from stylegan.training.transfer import start_from_checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +83,10 @@ def train(
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.allow_tf32
     state = create_state(config, device)
     state.world = world
+    state.G_ema.class_names, state.G_ema.label_names = dataset.class_names, dataset.label_names
     grid = SnapshotGrid(dataset, state.G.z_dim, micro_batch)
     with world.in_turn(world.first):  # what a crash left is mended before the others read
-        _begin_or_go_on(run, state, dataset, grid)
+        _begin_or_go_on(run, state, config, dataset, grid)
     share_weights(state)
     total = int(config.kimg * 1000)
     start = tick_start = time.perf_counter()
@@ -105,7 +107,7 @@ def train(
             check_equal(state)
             if world.first:
                 picture = grid.write_fakes(run / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
-                saved = _save(run, state, dataset)
+                saved = _save(run, state, config, dataset)
         result = Tick(
             tick=tick,
             nimg=state.nimg,
@@ -134,7 +136,10 @@ def train(
 
 def open_dataset(data: DataConfig, seed: int) -> Dataset:
     """The data set of a configuration; the seed chooses the subset."""
-    return Dataset(data.path, use_labels=data.labels, max_images=data.max_images, mirror=data.mirror, seed=seed)
+    dataset = Dataset(data.path, use_labels=data.labels, max_images=data.max_images, mirror=data.mirror, seed=seed)
+    if data.balanced:
+        _ = dataset.class_members  # raises now what would end the run at its first step
+    return dataset
 
 
 def check_fits(config: TrainConfig, dataset: Dataset) -> None:
@@ -153,25 +158,30 @@ def check_fits(config: TrainConfig, dataset: Dataset) -> None:
                 )
 
 
-def _begin_or_go_on(run: Path, state: TrainingState, dataset: Dataset, grid: SnapshotGrid) -> None:
-    """Bring `state` to the newest snapshot of the run; without one, draw the first grids."""
+def _begin_or_go_on(run: Path, state: TrainingState, config: TrainConfig, dataset: Dataset, grid: SnapshotGrid) -> None:
+    """Bring `state` to the newest snapshot of the run; without one, to where it starts, and draw the first grids."""
     first = state.world.first
     if first:
         mend_interrupted_writes(run)
     snapshot = newest_snapshot(run)
     if snapshot is not None:
         _check_same_data(load_snapshot(state, snapshot), dataset)
-    elif first:
+    elif config.transfer.source is not None:
+        start_from_checkpoint(state, config)
+    if snapshot is None and first:
         grid.write_reals(run / "reals.png")
         grid.write_fakes(run / "fakes_init.png", state.G_ema)
     if first:
         drop_lines_after(run / "stats.jsonl", state.nimg)
 
 
-def _save(run: Path, state: TrainingState, dataset: Dataset) -> Path:
+def _save(run: Path, state: TrainingState, config: TrainConfig, dataset: Dataset) -> Path:
     folder = snapshot_folder(run, state.nimg)
     origin = f"trained by stylegan on {dataset.name}, {state.nimg / 1000:g} kimg"
-    save_snapshot(state, folder, origin=origin, data=_describe(dataset))
+    start = config.transfer
+    if start.source is not None:
+        origin += f", from the weights of {start.source} ({start.origin or 'origin not stated'})"
+    save_snapshot(state, folder, origin=origin, licence=start.licence, data=_describe(dataset))
     return folder
 
 
@@ -199,8 +209,7 @@ def _seed_step(config: TrainConfig, state: TrainingState) -> None:
 def _micro_batches(config: TrainConfig, state: TrainingState, dataset: Dataset, size: int) -> list[MicroBatch]:
     """This process's share of the next pictures of the shuffled data set, cut to size."""
     share = config.batch // state.world.size
-    indices = shuffled_indices(len(dataset), config.seed, state.nimg + state.world.rank * share, share)
-    fake = torch.randint(len(dataset), [share])  # labels of generated pictures follow those of the data
+    indices, fake = _choose(config, state.nimg + state.world.rank * share, share, dataset)
     img = to_float(_upload(dataset.images(indices), state.device))
     parts = (
         img.contiguous(memory_format=torch.channels_last).split(size),
@@ -208,6 +217,17 @@ def _micro_batches(config: TrainConfig, state: TrainingState, dataset: Dataset, 
         _upload(dataset.labels(fake), state.device).split(size),
     )
     return [MicroBatch(*part) for part in zip(*parts, strict=True)]
+
+
+def _choose(config: TrainConfig, start: int, count: int, dataset: Dataset) -> tuple[np.ndarray, Tensor]:
+    """The next real pictures, and others whose labels the generated ones take: distributed alike."""
+    if not config.data.balanced:
+        fake = torch.randint(len(dataset), [count])
+        return shuffled_indices(len(dataset), config.seed, start, count), fake
+    members = dataset.class_members
+    some = torch.tensor([pictures[0] for pictures in members])  # one picture of each class has its label
+    fake = some[torch.randint(len(members), [count])]
+    return balanced_indices(members, config.seed, start, count), fake
 
 
 def _upload(x: Tensor, device: torch.device) -> Tensor:

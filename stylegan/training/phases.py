@@ -36,6 +36,12 @@ class Phase(NamedTuple):
     interval: int
     loss: Callable[[TrainingState, TrainConfig, MicroBatch], None]
 
+    def require_gradients(self, on: bool) -> None:
+        """Of what the optimiser holds; frozen layers are not among it, and cost no backward pass."""
+        for group in self.optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.requires_grad_(on)
+
 
 def train_step(state: TrainingState, config: TrainConfig, micro_batches: list[MicroBatch]) -> None:
     """Show one batch of real pictures to the discriminator and update everything once.
@@ -44,10 +50,10 @@ def train_step(state: TrainingState, config: TrainConfig, micro_batches: list[Mi
     """
     for phase in _phases(state, config):
         if state.step % phase.interval == 0:
-            phase.network.requires_grad_(True)
+            phase.require_gradients(True)
             for batch in micro_batches:
                 phase.loss(state, config, batch)
-            phase.network.requires_grad_(False)
+            phase.require_gradients(False)
             _apply_gradients(state, phase, len(micro_batches))
     update_ema(state.G_ema, state.G, ema_beta(config.batch, state.nimg, config.ema_kimg, config.ema_rampup))
     state.nimg += config.batch
@@ -82,7 +88,7 @@ def generator_main(state: TrainingState, config: TrainConfig, batch: MicroBatch)
 def generator_path_length(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
     """Keep the length of steps in image space near their running mean."""
     n = max(len(batch.fake_c) // config.pl_batch_shrink, 1)
-    ws = sample_ws(state, config, batch.fake_c[:n])
+    ws = sample_ws(state, config, batch.fake_c[:n]).requires_grad_(True)  # also where the mapping is frozen
     img = state.G.synthesis(ws)
     lengths = path_lengths(img, ws, torch.randn_like(img))
     penalty, mean = path_length_penalty(lengths, state.pl_mean, config.pl_decay)
@@ -95,7 +101,8 @@ def generator_path_length(state: TrainingState, config: TrainConfig, batch: Micr
 def discriminator_main(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
     """Lower the logits of generated pictures and raise those of real ones."""
     with torch.no_grad():
-        img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c, update_emas=True))
+        ws = sample_ws(state, config, batch.fake_c, update_emas=not config.transfer.freeze_mapping)
+        img = state.first_order_synthesis(ws)
     fake_logits = discriminate(state.first_order_D, state.augment, img, batch.fake_c)
     fake_loss = discriminator_loss_fake(fake_logits)
     fake_loss.mean().backward()

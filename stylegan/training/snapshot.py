@@ -26,14 +26,17 @@ from stylegan.training.state import TrainingState
 _NETWORKS = {"G": "generator", "D": "discriminator", "G_ema": "generator_ema"}
 
 
-def save_snapshot(state: TrainingState, folder: Path, *, origin: str, data: dict[str, Any]) -> None:
+def save_snapshot(
+    state: TrainingState, folder: Path, *, origin: str, licence: str | None = None, data: dict[str, Any]
+) -> None:
     """Write everything that training changes, whole or not at all; `data` tells the data set it was trained on.
 
     Raises: OutputError if the disk is full or cannot be written.
     """
     with atomic_folder(folder) as temporary:
         p = float(state.augment.p) if state.augment is not None else 0.0
-        write(Checkpoint(G_ema=state.G_ema, G=state.G, D=state.D, augment_p=p, origin=origin), temporary)
+        networks = {"G_ema": state.G_ema, "G": state.G, "D": state.D}
+        write(Checkpoint(**networks, augment_p=p, origin=origin, licence=licence), temporary)
         tensors = {"pl_mean": state.pl_mean, "signs": state.signs}
         if state.augment is not None:
             tensors["augment_p"] = state.augment.p

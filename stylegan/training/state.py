@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -63,8 +63,10 @@ def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
         # Compiled graphs refuse second derivatives, which R1 and path length take.
         first_order_synthesis=compile_or_eager(G.synthesis) if config.compile else G.synthesis,
         first_order_D=compile_or_eager(D) if config.compile else D,
-        G_opt=_lazy_adam(G, config.g_lr, config.pl_interval, config),
-        D_opt=_lazy_adam(D, config.d_lr, config.r1_interval, config),
+        G_opt=_lazy_adam(
+            (G.synthesis if config.transfer.freeze_mapping else G).parameters(), config.g_lr, config.pl_interval, config
+        ),
+        D_opt=_lazy_adam(D.parameters(), config.d_lr, config.r1_interval, config),
         pl_mean=torch.zeros([], device=device),
         augment=_augment_pipe(config.augment).to(device) if config.augment.mode != "noaug" else None,
         signs=torch.zeros(2, device=device),
@@ -77,11 +79,13 @@ def _augment_pipe(config: AugmentConfig) -> AugmentPipe:
     return pipe
 
 
-def _lazy_adam(network: torch.nn.Module, lr: float, interval: int, config: TrainConfig) -> torch.optim.Adam:
-    """Adam for a network whose regulariser takes a step of its own every `interval` steps. StyleGAN2 App. B.
+def _lazy_adam(
+    parameters: Iterable[torch.nn.Parameter], lr: float, interval: int, config: TrainConfig
+) -> torch.optim.Adam:
+    """Adam for weights whose regulariser takes a step of its own every `interval` steps. StyleGAN2 App. B.
 
     The extra steps would learn (k + 1) / k times as fast and forget as much sooner, so lr and betas make up for it.
     """
     ratio = interval / (interval + 1)
     beta1, beta2 = (beta**ratio for beta in config.adam_betas)
-    return torch.optim.Adam(network.parameters(), lr=lr * ratio, betas=(beta1, beta2), eps=config.adam_eps, fused=True)
+    return torch.optim.Adam(parameters, lr=lr * ratio, betas=(beta1, beta2), eps=config.adam_eps, fused=True)

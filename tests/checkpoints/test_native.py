@@ -49,6 +49,21 @@ def test_config_names_every_constructor_argument(folder):
     assert (folder / "README.md").read_text().startswith("---\n")
 
 
+def test_names_of_labels_travel_and_are_optional(tmp_path, folder):
+    assert stylegan.load(folder, device="cpu").class_names is None
+    assert "class_names" not in json.loads((folder / "config.json").read_text())
+    G = tiny_generator(c_dim=2)
+    G.class_names = ["cat", "dog"]
+    stylegan.save(stylegan.Checkpoint(G_ema=G), tmp_path / "net")
+    loaded = stylegan.load(tmp_path / "net", device="cpu").for_inference()
+    assert (loaded.class_names, loaded.label_names) == (["cat", "dog"], None)
+    _change_config(tmp_path / "net", class_names=["cat"])
+    with pytest.raises(
+        CheckpointError, match="class_names in .*config.json must be 2 strings; mend it or take it away"
+    ):
+        stylegan.load(tmp_path / "net")
+
+
 def test_channels_last_weights_are_saved_too(tmp_path):
     G = tiny_generator().to(memory_format=torch.channels_last)
     stylegan.save(stylegan.Checkpoint(G_ema=G), tmp_path / "net")

@@ -49,6 +49,27 @@ def test_grey_networks_write_grey_pictures_of_the_class(grey_classes, tmp_path):
     assert not np.array_equal(read(tmp_path / "0" / "seed0000.png"), read(tmp_path / "2" / "seed0000.png"))
 
 
+def test_a_class_is_found_by_name_or_number_and_may_be_a_mixture(pets, tmp_path):
+    for name in ("dog", "1", "0,1,0", "0.5,0.5,0"):
+        result = run_cli("generate", "--network", pets, "--class", name, "--outdir", tmp_path / name)
+        assert (result.code, result.err) == (0, "")
+    dog, one, row, mixture = (read(tmp_path / name / "seed0000.png") for name in ("dog", "1", "0,1,0", "0.5,0.5,0"))
+    assert np.array_equal(dog, one)
+    assert np.array_equal(dog, row)
+    assert not np.array_equal(dog, mixture)
+    result = run_cli("generate", "--network", pets, "--class", "bird", "--outdir", tmp_path)
+    assert result.err == "Error: this network knows no class 'bird'; it knows cat, dog, fish.\n"
+
+
+def test_the_centre_of_truncation_may_be_that_of_the_class(pets, network, tmp_path):
+    for center in ("global", "class"):
+        arguments = ("--network", pets, "--class", "dog", "--trunc", 0, "--trunc-center", center)
+        assert run_cli("generate", *arguments, "--outdir", tmp_path / center).code == 0
+    assert not np.array_equal(*(read(tmp_path / center / "seed0000.png") for center in ("global", "class")))
+    result = run_cli("generate", "--network", network, "--trunc-center", "class", "--outdir", tmp_path)
+    assert result.err == "Error: this network has no classes, so there is only the global centre of truncation.\n"
+
+
 @pytest.mark.parametrize(("grid", "size"), [("auto", (48, 32)), ("2x4", (32, 64)), ("6x1", (96, 16))])
 def test_a_grid_is_one_picture_in_the_order_of_the_seeds(network, tmp_path, grid, size):
     result = run_cli("generate", "--network", network, "--seeds", "0-5", "--grid", grid, "--outdir", tmp_path)

@@ -11,6 +11,10 @@ def test_every_network_of_the_checkpoint_has_its_table(network):
     assert "D, the discriminator" not in result.out
 
 
+def test_names_of_classes_are_told(pets):
+    assert "\nclasses: 0 cat, 1 dog, 2 fish\n" in run_cli("info", pets).out
+
+
 def test_what_is_no_checkpoint_gets_one_sentence(tmp_path):
     result = run_cli("info", tmp_path)
     assert result.code == 1

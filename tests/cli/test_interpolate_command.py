@@ -29,10 +29,23 @@ def test_frames_in_a_folder_pass_the_seeds_own_pictures(network, tmp_path, space
             assert abs(np.array(a).astype(int) - np.array(b)).max() <= 1
 
 
+@pytest.mark.parametrize("space", ["w", "z"])
+def test_one_seed_goes_through_the_classes(pets, tmp_path, space):
+    dest = tmp_path / "frames"
+    arguments = ["--network", pets, "--classes", "cat,1-2", "--frames", 2, "--space", space, "--trunc", "0.6"]
+    assert run_cli("interpolate", *arguments, "--trunc-center", "class", "--dest", dest).code == 0
+    assert len(list(dest.iterdir())) == 6
+    arguments = ["--network", pets, "--class", "fish", "--trunc", "0.6", "--trunc-center", "class"]
+    run_cli("generate", *arguments, "--outdir", tmp_path)
+    with Image.open(dest / "frame0004.png") as a, Image.open(tmp_path / "seed0000.png") as b:
+        assert abs(np.array(a).astype(int) - np.array(b)).max() <= 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--seeds", "7"], "Invalid value for '--seeds': a loop needs at least two seeds, for example 0-3."),
+        (["--classes", "0,1", "--class", "1"], "--classes names all labels of the loop; leave --class out."),
         (["--dest", "loop.mp4"], "the loop can be a .gif, a .webp or a folder of PNG frames, got loop.mp4."),
         (["--fps", "60"], "a GIF shows at most 50 pictures a second, got fps 60; write a .webp."),
         (["--space", "x"], "'x' is not one of 'w', 'z'."),

@@ -117,6 +117,18 @@ def test_names_of_classes_are_known(tmp_path):
     assert Dataset(tmp_path / "out.zip", use_labels=True).class_names == ["cat", "dog"]
 
 
+def test_members_of_a_class_are_all_its_pictures_in_the_subset_and_mirrored(tmp_path):
+    folder = write_folder(tmp_path / "a", n=6, labels=[2, 0, 2, 4, 2, 0])
+    dataset = Dataset(folder, use_labels=True, max_images=5, mirror=True)
+    assert sorted(np.concatenate(dataset.class_members)) == list(range(10))
+    for members in dataset.class_members:
+        assert len({tuple(row) for row in dataset.labels(members).tolist()}) == 1
+    assert len(Dataset(folder, use_labels=True).class_members) == 3  # of five, two have no picture
+    vectors = Dataset(write_folder(tmp_path / "b", n=2, labels=[[0.5, 1], [2, 3]]), use_labels=True)
+    with pytest.raises(DataError, match="has no class numbers, which balanced classes need"):
+        _ = vectors.class_members
+
+
 def test_missing_labels_get_a_sentence(tmp_path):
     with pytest.raises(DataError, match=r"has no labels; add a dataset.json with labels, or train without"):
         Dataset(write_folder(tmp_path / "a"), use_labels=True)

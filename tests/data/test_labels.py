@@ -5,7 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from stylegan.data.labels import LabelList, class_folders, folder_classes, label_table, parse_dataset_json
+from stylegan.data.labels import (
+    LabelList,
+    class_folders,
+    folder_classes,
+    label_table,
+    labels_names,
+    parse_dataset_json,
+)
 from stylegan.errors import DataError
 
 
@@ -19,6 +26,31 @@ def test_classes_become_one_hot_rows_as_wide_as_the_largest_plus_one():
     rows = table.rows(np.array([0, 1, 0]))
     assert rows.dtype == np.float32
     assert rows.tolist() == [[0, 0, 0, 1], [1, 0, 0, 0], [0, 0, 0, 1]]
+
+
+def test_an_absurd_class_number_is_named_before_it_becomes_the_width_of_a_label():
+    message = "x gives b the class number 2000000000, expected less than 100000; number the classes 0, 1, 2 and so on"
+    with pytest.raises(DataError, match=message):
+        label_table(LabelList({"a": 0, "b": 2_000_000_000, "c": 5}), ["a", "b", "c"], "x")
+    assert label_table(LabelList({"a": 0, "b": 99_999}), ["a", "b"], "x").label_dim == 100_000
+
+
+def names_of(by_name, **names):
+    labels = LabelList(by_name, **names)
+    return labels_names(labels, label_table(labels, sorted(by_name), "x"))
+
+
+def test_classes_have_a_name_each_or_none():
+    assert names_of({"a": 0, "b": 1}, class_names=["cat", "dog"]) == (["cat", "dog"], None)
+    assert names_of({"a": 0, "b": 0}, class_names=["cat", "dog"]) == (["cat"], None)  # no dog among the pictures
+    assert names_of({"a": 0, "b": 1}, class_names=["cat"]) == (None, None)
+    assert labels_names(None, None) == (None, None)
+
+
+def test_values_without_names_are_called_by_their_positions():
+    assert names_of({"a": [0, 1]}, label_names=["smile", "hat"]) == (None, ["smile", "hat"])
+    assert names_of({"a": [0, 1]}, label_names=["smile"]) == (None, ["0", "1"])
+    assert names_of({"a": [0, 1]}) == (None, ["0", "1"])
 
 
 def test_vectors_are_kept_as_float32():

@@ -38,7 +38,7 @@ def test_psi_zero_gives_the_average_picture_for_every_seed():
 
 def test_the_class_reaches_the_network():
     G = tiny_generator(c_dim=3)
-    a, b = (next(generate(G, [0], class_index=k)) for k in (0, 1))
+    a, b = (next(generate(G, [0], label=k)) for k in (0, 1))
     assert not torch.equal(a, b)
     expected = to_uint8(G(latents([0], 16), torch.eye(3)[1:2], noise_mode="const"))[0]
     assert torch.equal(b, expected)

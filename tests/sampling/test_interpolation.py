@@ -54,6 +54,30 @@ def test_the_same_seed_twice_stands_still():
     assert_close(ws, ws[:1].expand_as(ws))
 
 
+@pytest.mark.parametrize("space", ["w", "z"])
+def test_one_seed_goes_through_classes_and_passes_each_exactly(space):
+    G = tiny_generator(c_dim=3)
+    ws = torch.stack(list(loop(G, [7], 4, space=space, labels=[0, 2, 1], psi=0.8)))
+    assert ws.shape == (12, G.num_ws, 16)
+    for frame, k in ((0, 0), (4, 2), (8, 1)):
+        assert_close(ws[frame : frame + 1], seeds_to_ws(G, [7], label=k, psi=0.8))
+
+
+def test_between_classes_z_goes_through_their_mixtures():
+    G = tiny_generator(c_dim=3)
+    ws = list(loop(G, [7], 2, space="z", labels=[0, 2]))
+    assert_close(ws[1][None], seeds_to_ws(G, [7], label=[0.5, 0, 0.5]))
+
+
+def test_seeds_may_each_have_a_class_or_all_the_same():
+    G = tiny_generator(c_dim=3)
+    for labels in ([1, 2], [1]):
+        ws = list(loop(G, [3, 4], 1, labels=labels))
+        assert_close(torch.stack(ws), torch.cat([seeds_to_ws(G, [3], label=1), seeds_to_ws(G, [4], label=labels[-1])]))
+    with pytest.raises(ConfigError, match="one seed for all labels or one for each, got 2 and 3"):
+        loop(G, [3, 4], 1, labels=[0, 1, 2])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

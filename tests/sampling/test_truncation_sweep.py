@@ -19,5 +19,5 @@ def test_row_and_column_are_the_seed_at_that_psi():
 
 def test_conditional_networks_are_swept_within_their_class():
     G = tiny_generator(c_dim=2)
-    sweep = list(truncation_sweep(G, [4], [1], class_index=1))
-    assert torch.equal(sweep[0], next(generate(G, [4], class_index=1)))
+    sweep = list(truncation_sweep(G, [4], [1], label=1))
+    assert torch.equal(sweep[0], next(generate(G, [4], label=1)))

@@ -1,0 +1,114 @@
+"""Which label a picture is drawn for: a class by number or name, or a vector of values, to a row of c."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from stylegan.errors import ConfigError
+from stylegan.sampling.network import GeneratorLike
+
+Label = int | str | Sequence[float]
+
+
+def label_vector(G: GeneratorLike, label: Label) -> Tensor:
+    """The row of c that a label means to this network, [c_dim].
+
+    Args:
+        label: a class by number ("3" or 3) or by name ("cat"); one value per label ("1,0,0.5" or [1, 0, 0.5]); or,
+            for a network that knows what its values mean, some of them by name ("smile=1,hat=0.5"; a name alone is
+            1), the others 0. A whole number is always a class number where the network has classes.
+    Raises: ConfigError where the network takes no such label.
+    """
+    if G.c_dim == 0:
+        raise ConfigError(f"this network has no classes, got class {label}; leave the class out.")
+    if not isinstance(label, str):
+        return _class(G, label) if isinstance(label, int) else _values(G, label, str(list(label)))
+    text = label.strip()
+    vectors = G.label_names is not None
+    if not vectors and _is_whole(text):
+        return _class(G, int(text))
+    if not vectors and text in (G.class_names or ()):
+        return _class(G, (G.class_names or []).index(text))
+    parts = [part.strip() for part in text.split(",")]
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        return _named_values(G, parts, text)
+    return _values(G, values, text)
+
+
+def waypoints(G: GeneratorLike, text: str) -> list[Label]:
+    """Several labels: "0-3,7", "cat,dog" or, for vectors, separated by semicolons: "smile=1;smile=0,hat=1".
+
+    Raises: ConfigError for a range that goes down.
+    """
+    labels: list[Label] = []
+    for part in text.split(";" if ";" in text or G.label_names is not None else ","):
+        first, dash, last = (half.strip() for half in part.partition("-"))
+        if dash and _is_whole(first) and _is_whole(last) and part.strip() not in (G.class_names or ()):
+            if not int(first) < int(last) < G.c_dim:
+                raise ConfigError(f"a range of classes goes up, to {G.c_dim - 1} at most, got {part.strip()!r}.")
+            labels += range(int(first), int(last) + 1)
+        else:
+            labels.append(part.strip())
+    return labels
+
+
+def must_have_label(G: GeneratorLike) -> ConfigError:
+    """What to tell somebody who gave no label to a network that needs one."""
+    if G.label_names is not None:
+        return ConfigError(f"{_vectors(G)}; say which with --class, for example {G.label_names[0]}=1.")
+    names = f", one of {_listed(G.class_names)}" if G.class_names else ""
+    return ConfigError(f"this network has {G.c_dim} classes; pick one with --class 0..{G.c_dim - 1}{names}.")
+
+
+def _class(G: GeneratorLike, number: int) -> Tensor:
+    if G.label_names is not None:
+        raise ConfigError(f"{_vectors(G)}, not class numbers, got {number}; write for example {G.label_names[0]}=1.")
+    if not 0 <= number < G.c_dim:
+        raise ConfigError(f"this network has the classes 0..{G.c_dim - 1}, got class {number}.")
+    c = torch.zeros(G.c_dim)
+    c[number] = 1
+    return c
+
+
+def _values(G: GeneratorLike, values: Sequence[float], text: str) -> Tensor:
+    if len(values) != G.c_dim or not all(map(math.isfinite, values)):
+        what = _vectors(G) if G.label_names is not None else f"a label of this network has {G.c_dim} values"
+        raise ConfigError(f"{what}, got {text!r}; give {G.c_dim} numbers separated by commas.")
+    return torch.tensor([float(value) for value in values])
+
+
+def _named_values(G: GeneratorLike, parts: Sequence[str], text: str) -> Tensor:
+    """name=value,name=value; a name alone is 1."""
+    if G.label_names is None:
+        known = f"it knows {_listed(G.class_names)}" if G.class_names else f"it has the classes 0..{G.c_dim - 1}"
+        raise ConfigError(f"this network knows no class {text!r}; {known}.")
+    c = torch.zeros(G.c_dim)
+    for part in parts:
+        name, _, value = (half.strip() for half in part.partition("="))
+        try:
+            number = float(value or 1)
+        except ValueError:
+            number = math.nan
+        if name not in G.label_names or not math.isfinite(number):
+            raise ConfigError(f"{_vectors(G)}, got {part!r}; write NAME=VALUE.")
+        c[G.label_names.index(name)] = number
+    return c
+
+
+def _vectors(G: GeneratorLike) -> str:
+    return f"this network takes {G.c_dim} values ({_listed(G.label_names)})"
+
+
+def _listed(names: Sequence[str] | None, most: int = 12) -> str:
+    names = names or []
+    return ", ".join(names[:most]) + (f", ... {len(names)} in all" if len(names) > most else "")
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
