@@ -1,0 +1,69 @@
+"""The Fréchet distance of two sets of feature vectors, each taken as a Gaussian. Heusel et al. 2017, Eq. 6."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stylegan.errors import ShapeError
+
+
+@dataclass(frozen=True)
+class FeatureStatistics:
+    """Sums over n feature vectors, in float64 on the CPU; those of two sets add up to those of their union."""
+
+    n: int
+    sum: Tensor  # [F], of x
+    outer: Tensor  # [F, F], of x xᵀ
+
+    @classmethod
+    def of(cls, features: Tensor) -> FeatureStatistics:
+        """The statistics of [N, F] features of any float dtype. Raises: ShapeError."""
+        if features.ndim != 2:
+            raise ShapeError(f"features have the shape [N, F], got {list(features.shape)}.")
+        x = features.detach().cpu().double()
+        return cls(len(x), x.sum(0), x.T @ x)
+
+    @classmethod
+    def none(cls, feature_dim: int) -> FeatureStatistics:
+        """Those of no vectors."""
+        return cls.of(torch.zeros(0, feature_dim))
+
+    def __add__(self, other: FeatureStatistics) -> FeatureStatistics:
+        return FeatureStatistics(self.n + other.n, self.sum + other.sum, self.outer + other.outer)
+
+    @property
+    def mean(self) -> Tensor:
+        """[F]"""
+        return self.sum / self.n
+
+    @property
+    def cov(self) -> Tensor:
+        """[F, F], divided by n as the official PyTorch tools do (their TensorFlow ones by n - 1)."""
+        return self.outer / self.n - self.mean.outer(self.mean)
+
+
+def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
+    """|μ_a - μ_b|² + Tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½), from 0; also for singular covariances.
+
+    Raises: ShapeError for features of different widths or without any vectors.
+    """
+    if a.sum.shape != b.sum.shape or min(a.n, b.n) < 1:
+        raise ShapeError(
+            f"a Fréchet distance takes features of one width, got {a.n} of {len(a.sum)} and {b.n} of {len(b.sum)}."
+        )
+    # With Σ_a = R Rᵀ, the product Σ_a Σ_b has the eigenvalues of Rᵀ Σ_b R, which is symmetric.
+    root = _root(a.cov)
+    eigenvalues = torch.linalg.eigvalsh(root.T @ b.cov @ root)
+    trace_of_root = eigenvalues.clamp(min=0).sqrt().sum()
+    distance = (a.mean - b.mean).square().sum() + a.cov.trace() + b.cov.trace() - 2 * trace_of_root
+    return max(0.0, distance.item())  # rounding leaves -1e-10 of 0
+
+
+def _root(cov: Tensor) -> Tensor:
+    """R [F, rank] with R Rᵀ = cov; directions of rounding noise, whose square roots would add up, are left out."""
+    eigenvalues, vectors = torch.linalg.eigh(cov)
+    kept = eigenvalues > eigenvalues.max() * len(cov) * torch.finfo(cov.dtype).eps
+    return vectors[:, kept] * eigenvalues[kept].sqrt()
