@@ -15,6 +15,7 @@ SMALLER = {
     "--kimg 200": "--kimg 0.016 --cfg tiny16 --batch 8 --gamma 2",
     "--kimg 400": "--kimg 0.024",
     "batch16": "batch8",
+    "fid10k": "fid8",
 }
 
 

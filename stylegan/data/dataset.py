@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -42,6 +43,7 @@ class Dataset:
         class_names, label_names: what each class, or each value of label vectors, means; None for the other kind and
             if not known. Values without names are called by their positions.
         fingerprint: hex digits that change when the pictures do; a zip keeps them wherever it lies.
+        selection: hex digits that change when `max_images`, `mirror` or `seed` choose other pictures of the source.
     Raises: DataError for a set that is missing, empty, damaged, of mixed size or channels, not square or not a
         power of two; and when labels are asked for but are missing for all or some pictures.
     """
@@ -73,6 +75,7 @@ class Dataset:
         subset = _subset(len(self._pixels), max_images, seed)
         self._index = np.concatenate([subset, subset]) if mirror else subset
         self._flipped = np.arange(len(self._index)) >= len(subset)
+        self.selection = hashlib.sha256(self._index.tobytes() + self._flipped.tobytes()).hexdigest()[:16]
 
     def __len__(self) -> int:
         return len(self._index)

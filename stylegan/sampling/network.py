@@ -15,6 +15,7 @@ class GeneratorLike(Protocol):
     z_dim: int
     c_dim: int
     num_ws: int
+    img_resolution: int
     class_names: list[str] | None
     label_names: list[str] | None
 

@@ -1,0 +1,68 @@
+"""`stylegan metrics`."""
+
+import json
+import re
+import shutil
+
+import pytest
+from run_cli import run_cli
+from tiny_run import tiny_pictures
+
+
+@pytest.fixture
+def run(network, tmp_path, monkeypatch):
+    """A run folder with two snapshots, and pictures of its size beside it."""
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
+    for kimg in ("000004", "000012"):
+        shutil.copytree(network, tmp_path / "run" / "snapshots" / kimg)
+    tiny_pictures(tmp_path / "pictures", count=6)
+    return tmp_path / "run"
+
+
+def test_scores_are_printed_and_kept_in_the_run(run):
+    data = run.parent / "pictures"
+    newest, older = run / "snapshots" / "000012", run / "snapshots" / "000004"
+    for network, snapshot, names in ((run, newest, "fid8_efflite0, fid4_efflite0"), (older, older, "fid8_efflite0")):
+        result = run_cli("metrics", "--network", network, "--data", data, "--metrics", names)
+        assert (result.code, result.err) == (0, "")
+        eight, *four = result.out.splitlines()
+        rest = re.escape(f"8 pictures of {snapshot} against 6 of {data}, in ")
+        assert re.fullmatch(rf"fid8_efflite0 \d+\.\d{{4}}: {rest}[\d.]+ s\.", eight)
+        assert [line.split()[0] for line in four] == names.split(", ")[1:]
+    first, second = map(json.loads, (run / "metric-fid8_efflite0.jsonl").read_text().splitlines())
+    assert first["results"] == second["results"]  # the same weights: the same score, whatever the folder
+    assert first["results"]["fid8_efflite0"] > 0
+    assert (first["snapshot_pkl"], second["snapshot_pkl"]) == ("snapshots/000012", "snapshots/000004")
+    assert (first["metric"], first["fakes"], first["reals"], first["num_gpus"]) == ("fid8_efflite0", 8, 6, 0)
+    assert {"total_time", "total_time_str", "timestamp", "detector", "resize", "data_fingerprint"} < set(first)
+
+
+def test_a_checkpoint_outside_a_run_is_measured_without_keeping_it(run, network, tmp_path):
+    arguments = ("--data", tmp_path / "pictures", "--max-reals", 5, "--metrics", "fid4_efflite0")
+    result = run_cli("metrics", "--network", network, *arguments)
+    assert result.code == 0
+    assert f"4 pictures of {network} against 5 of " in result.out
+    assert not list(tmp_path.rglob("metric-*"))
+    assert not list(network.parent.rglob("metric-*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--metrics", "fid50k_full"], "a metric is fidNk_DETECTOR with one of efflite0, got 'fid50k_full'."),
+        (["--metrics", "fid4_efflite0", "--max-reals", 0], "0 is not in the range x>=1."),
+        (["--metrics", "fid4_efflite0", "--data", "nowhere"], "Path 'nowhere' does not exist."),
+        ([], "Missing option '--metrics'."),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_a_sentence(run, arguments, message):
+    result = run_cli("metrics", "--network", run, "--data", run.parent / "pictures", *arguments)
+    assert result.code == 2
+    assert message in " ".join(result.err.split())
+
+
+def test_pictures_of_another_size_exit_with_1(run, tmp_path):
+    tiny_pictures(tmp_path / "small", size=8, count=2)
+    result = run_cli("metrics", "--network", run, "--data", tmp_path / "small", "--metrics", "fid4_efflite0")
+    assert result.code == 1
+    assert result.err.startswith("Error: the network draws 16x16 pictures with 0 label values, but small has 8x8")

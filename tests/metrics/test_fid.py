@@ -1,0 +1,129 @@
+"""The protocol of the score, with a feature network of six numbers."""
+
+import pytest
+import torch
+from tiny_generator import tiny_generator
+from tiny_run import tiny_pictures
+
+from stylegan.data import Dataset, prepare
+from stylegan.errors import ConfigError
+from stylegan.metrics.fid import fid, parse_name, real_statistics
+from stylegan.metrics.frechet import FeatureStatistics, frechet_distance
+
+
+class Moments:
+    """Mean and deviation of each channel; keeps what it saw."""
+
+    name, feature_dim, resize = "moments", 6, "none"
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, pictures):
+        assert pictures.dtype == torch.uint8
+        self.seen += pictures
+        x = pictures.float().flatten(2)
+        return torch.cat([x.mean(2), x.std(2)], dim=1)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "metrics"
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return Dataset(tiny_pictures(tmp_path / "pictures"))
+
+
+def test_score_is_the_distance_of_all_reals_from_the_pictures_drawn(dataset):
+    detector = Moments()
+    score = fid(tiny_generator(), dataset, detector, num=37)
+    reals, fakes = torch.stack(detector.seen[:24]), torch.stack(detector.seen[24:])
+    assert torch.equal(reals, dataset.images(range(24)))
+    assert len(fakes) == len(fakes.flatten(1).unique(dim=0)) == 37
+    expected = frechet_distance(FeatureStatistics.of(Moments()(reals)), FeatureStatistics.of(Moments()(fakes)))
+    assert score.value == pytest.approx(expected)
+    assert (score.name, score.detector, score.resize) == ("fid37_moments", "moments", "none")
+    assert (score.fakes, score.reals, score.seed, score.data) == (37, 24, 0, "pictures")
+    assert score.data_fingerprint == f"{dataset.fingerprint}-{dataset.selection}"
+
+
+def test_the_same_seed_gives_the_same_score_and_nobody_elses_random_numbers_move(dataset):
+    G = tiny_generator()
+    state = torch.get_rng_state()
+    scores = [fid(G, dataset, Moments(), num=20, seed=seed).value for seed in (0, 0, 1)]
+    assert scores[0] == scores[1] != scores[2]
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_names_count_in_thousands_where_they_can():
+    assert parse_name("fid10k_efflite0") == (10_000, "efflite0")
+    assert parse_name("fid64_efflite0") == (64, "efflite0")
+
+
+@pytest.mark.parametrize("name", ["fid", "fid0k_efflite0", "kid10k_efflite0", "fid10k", "fid50k_inception"])
+def test_other_names_get_a_sentence(name):
+    with pytest.raises(ConfigError, match=f"a metric is fidNk_DETECTOR with one of efflite0, got '{name}'."):
+        parse_name(name)
+
+
+def test_labels_are_those_of_real_pictures(tmp_path):
+    prepare(tiny_pictures(tmp_path / "classes", classes=3), tmp_path / "classes.zip")
+    dataset = Dataset(tmp_path / "classes.zip", use_labels=True)
+    G = tiny_generator(c_dim=3)
+    labels = []
+    G.mapping.register_forward_hook(lambda module, args, out: labels.append(args[1]))
+    fid(G, dataset, Moments(), num=50)
+    counts = torch.cat(labels).sum(0)
+    assert counts.sum() == 50
+    assert counts.min() > 5
+
+
+def test_statistics_of_reals_are_computed_once_for_each_choice_of_pictures(dataset, cache):
+    detector = Moments()
+    first = real_statistics(dataset, detector)
+    kept = real_statistics(Dataset(dataset.path), detector)
+    assert len(detector.seen) == 24
+    assert kept.n == first.n == 24
+    assert torch.equal(kept.outer, first.outer)
+    for choice in ({"max_images": 10}, {"max_images": 10, "seed": 1}, {"mirror": True}):
+        real_statistics(Dataset(dataset.path, **choice), detector)
+    assert len(detector.seen) == 24 + 10 + 10 + 48
+    assert len(list(cache.iterdir())) == 4
+
+
+def test_damaged_statistics_are_computed_again(dataset, cache):
+    first = real_statistics(dataset, Moments())
+    (file,) = cache.iterdir()
+    file.write_bytes(file.read_bytes()[:-8])
+    assert torch.equal(real_statistics(dataset, Moments()).outer, first.outer)
+
+
+def test_cache_that_cannot_be_written_is_only_slower(dataset, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.warns(RuntimeWarning, match="the statistics of pictures are not kept: cannot write"):
+        assert real_statistics(dataset, Moments(), cache=tmp_path / "file").n == 24
+
+
+def test_network_of_another_size_or_with_other_labels_is_refused(dataset, tmp_path):
+    with pytest.raises(ConfigError, match="draws 16x16 pictures with 3 label values, but pictures has 16x16 with 0;"):
+        fid(tiny_generator(c_dim=3), dataset, Moments())
+    small = Dataset(tiny_pictures(tmp_path / "small", size=8))
+    with pytest.raises(ConfigError, match="draws 16x16 .* but small has 8x8 with 0; measure with the data that it"):
+        fid(tiny_generator(), small, Moments())
+    with pytest.raises(ConfigError, match="the number of pictures to draw must be at least 1, got 0."):
+        fid(tiny_generator(), dataset, Moments(), num=0)
+
+
+def test_progress_sees_every_batch(dataset):
+    seen = {}
+
+    def track(batches, what, total):
+        for batch in batches:
+            seen.setdefault((what, total), []).append(len(batch))
+            yield batch
+
+    fid(tiny_generator(), dataset, Moments(), num=33, track=track)
+    assert seen == {("Real pictures", 2): [16, 8], ("Drawing", 3): [16, 16, 1]}
