@@ -5,15 +5,21 @@ python benchmarks/train.py [--config cpu32 --config 64] [--json out.json]
 
 from __future__ import annotations
 
+import itertools
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import click
+import numpy as np
 import torch
 from baseline.stylegan2 import Discriminator as BaselineD
 from baseline.stylegan2 import Generator as BaselineG
 from measure import TEXTBOOK, environment, report, summary, take_turns
+from PIL import Image
 
+from stylegan.data.dataset import Dataset, to_float
+from stylegan.data.order import shuffled_indices
 from stylegan.training import phases
 from stylegan.training.config import DataConfig, TrainConfig, from_preset
 from stylegan.training.state import TrainingState, create_state
@@ -66,6 +72,7 @@ def measure(name: str, precisions: list[str], rounds: int) -> dict:
     return {
         "config": name,
         "batch": n,
+        "loading_s": loading(n, resolution),
         "forms": {
             label: {
                 "pictures_per_s": n / seconds,
@@ -75,6 +82,22 @@ def measure(name: str, precisions: list[str], rounds: int) -> dict:
             for label, seconds in mix.items()
         },
     }
+
+
+def loading(batch: int, resolution: int) -> float:
+    """Seconds to get the pictures of a step, as the training loop does, from a data set in the cache."""
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = np.random.RandomState(0).randint(0, 256, [512, resolution, resolution, 3], np.uint8)
+        for i, pixels in enumerate(pictures):
+            Image.fromarray(pixels).save(Path(folder) / f"{i:04d}.png")
+        dataset = Dataset(folder, cache=folder)
+        positions = itertools.count(step=batch)
+
+        def read() -> None:
+            indices = shuffled_indices(len(dataset), 0, next(positions), batch)
+            to_float(dataset.images(indices)).contiguous(memory_format=torch.channels_last)
+
+        return summary(take_turns({"read": read}, 20)["read"])["median_s"]
 
 
 def _first(forms: dict, config: TrainConfig) -> tuple[TrainingState, TrainConfig]:
@@ -110,6 +133,9 @@ def main(configs: list[str], precisions: list[str], rounds: int, threads: int, p
         results.append(result)
         for label, r in result["forms"].items():
             click.echo(f"| {name}, batch {result['batch']} | {label} | {r['pictures_per_s']:.1f} | {r['ratio']:.2f} |")
+        fastest = max(r["pictures_per_s"] for r in result["forms"].values())
+        share = result["loading_s"] * fastest / result["batch"]
+        click.echo(f"Getting the pictures takes {share:.1%} of the fastest step.")
     report({"environment": environment(), "results": results}, path)
 
 

@@ -1,0 +1,111 @@
+"""What a GPU could do at best: arithmetic and bytes of a training step, counted without computing anything.
+
+python benchmarks/roofline.py             the bounds, on paper
+python benchmarks/roofline.py --measure   with a CUDA device: the seconds it takes beside them
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+import torch
+from measure import environment, report
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from stylegan.training import phases
+from stylegan.training.config import DataConfig, TrainConfig, from_preset
+from stylegan.training.state import create_state
+
+GPUS = {"A100": (312e12, 2.04e12), "H100": (989e12, 3.35e12)}  # dense fp16 FLOP/s, bytes/s; SXM, 80 GB
+CONFIGS = {"paper256": 256, "paper512": 512, "paper1024": 1024}
+
+
+class _Count(TorchDispatchMode):
+    """Counts the arithmetic of products, and what every operation reads and writes as if nothing were fused."""
+
+    flop = bytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if func.overloadpacket in flop_registry:
+            self.flop += flop_registry[func.overloadpacket](*args, **(kwargs or {}), out_val=out)
+        if not func.is_view:
+            tensors = [t for t in torch.utils._pytree.tree_leaves((args, kwargs, out)) if isinstance(t, torch.Tensor)]
+            self.bytes += sum(t.numel() * t.element_size() for t in tensors)
+        return out
+
+
+def configuration(name: str, compile: bool = False) -> TrainConfig:
+    changes = {"precision": "fp16", "augment.mode": "noaug", "compile": compile}
+    return from_preset(
+        name, data=DataConfig(path=""), resolution=CONFIGS[name], channels=3, label_dim=0, changes=changes
+    )
+
+
+def count(name: str) -> tuple[float, float]:
+    """FLOP and bytes a picture, all phases at their intervals."""
+    config = configuration(name)
+    state = create_state(config, torch.device("meta"))
+    batch = _batch(config, state.device)
+    flop = size = 0.0
+    for phase in phases._phases(state, config):
+        phase.require_gradients(True)
+        with _Count() as counted:
+            phase.loss(state, config, batch)
+        phase.require_gradients(False)
+        flop += counted.flop / phase.interval / config.micro_batch
+        size += counted.bytes / phase.interval / config.micro_batch
+    return flop, size
+
+
+def measure(name: str, compile: bool) -> float:
+    """Seconds a thousand pictures on the GPU, with gradient accumulation as the preset has it."""
+    config = configuration(name, compile)
+    state = create_state(config, torch.device("cuda"))
+    batches = [_batch(config, state.device)] * (config.batch // config.micro_batch)
+    for _ in range(2 * config.r1_interval):
+        phases.train_step(state, config, batches)
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(config.r1_interval):  # every phase as often as it should be
+        phases.train_step(state, config, batches)
+    torch.cuda.synchronize()
+    return (time.perf_counter() - start) / config.r1_interval / config.batch * 1000
+
+
+def _batch(config: TrainConfig, device: torch.device) -> phases.MicroBatch:
+    n, size = config.micro_batch, config.generator["img_resolution"]
+    img = torch.zeros(n, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
+    c = torch.zeros(n, 0, device=device)
+    return phases.MicroBatch(img, c, c)
+
+
+@click.command()
+@click.option("--config", "configs", multiple=True, type=click.Choice(list(CONFIGS)), default=list(CONFIGS))
+@click.option("--measure", "measures", is_flag=True, help="Also train some steps on the CUDA device.")
+@click.option("--compile", is_flag=True)
+@click.option("--json", "path", type=click.Path(path_type=Path))
+def main(configs: list[str], measures: bool, compile: bool, path: Path | None) -> None:
+    if measures and not torch.cuda.is_available():
+        raise click.UsageError("--measure needs a CUDA device, and there is none here; leave it out.")
+    bounds = " | ".join(f"{gpu}: arithmetic, bytes (s/kimg)" for gpu in GPUS)
+    click.echo(f"| config | GFLOP a picture | GB a picture | {bounds} | measured |")
+    click.echo("|---" * (4 + len(GPUS)) + "|")
+    results = []
+    for name in configs:
+        flop, size = count(name)
+        limits = {gpu: (flop / rate * 1000, size / bandwidth * 1000) for gpu, (rate, bandwidth) in GPUS.items()}
+        seconds = measure(name, compile) if measures else None
+        columns = " | ".join(f"{a:.1f}, {b:.1f}" for a, b in limits.values())
+        measured = f"{seconds:.1f}" if seconds is not None else ""
+        click.echo(f"| {name} | {flop / 1e9:.0f} | {size / 1e9:.2f} | {columns} | {measured} |")
+        results.append({"config": name, "flop": flop, "bytes": size, "bounds": limits, "s_per_kimg": seconds})
+    device = torch.cuda.get_device_name() if measures else None
+    report({"environment": {**environment(), "gpu": device}, "results": results}, path)
+
+
+if __name__ == "__main__":
+    main()
