@@ -54,6 +54,7 @@ class _Size(click.ParamType):
     show_default=True,
     help="Labels from dataset.json or class sub-folders; auto takes the first that is there.",
 )
+@click.option("--alpha", is_flag=True, help="Keep transparency as a fourth channel.  [default: put it on white]")
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be used.")
 def command(
     source: Path,
@@ -62,6 +63,7 @@ def command(
     transform: str | None,
     max_images: int | None,
     labels: str,
+    alpha: bool,
     strict: bool,
 ) -> None:
     """Turn pictures into a checked data set: equal, square, numbered, with dataset.json.
@@ -85,6 +87,7 @@ def command(
             transform=transform,
             max_images=max_images,
             labels=labels,
+            alpha=alpha,
             strict=strict,
         )
     except ConfigError as error:
@@ -123,6 +126,8 @@ def _summary(report: PrepareReport) -> str:
     text = f"{report.dest}: {pictures}, {side}, {_COLOURS[report.channels]}, {labels}."
     if report.not_needed:
         text += f"\n{report.not_needed} more were not needed (--max-images)."
+    if report.flattened:
+        text += f"\n{report.flattened} had transparent pixels, which are white now; --alpha keeps them."
     return text
 
 

@@ -70,7 +70,7 @@ def parse_dataset_json(content: bytes, where: str) -> LabelList | None:
         return None
     if not isinstance(entries, list):
         raise DataError(f"'labels' in {where} is a {type(entries).__name__}, expected a list of [name, label] pairs.")
-    by_name = {}
+    by_name: dict[str, Label] = {}
     for position, entry in enumerate(entries):
         if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str)):
             raise DataError(f"entry {position} of 'labels' in {where} is {_short(entry)}, expected [name, label].")
@@ -79,7 +79,9 @@ def parse_dataset_json(content: bytes, where: str) -> LabelList | None:
                 f"{where} gives {entry[0]} the label {_short(entry[1])}, expected a class number from 0 "
                 "or a list of numbers."
             )
-        by_name[entry[0].replace("\\", "/")] = entry[1]
+        name = entry[0].replace("\\", "/")
+        if by_name.setdefault(name, entry[1]) != entry[1]:
+            raise DataError(f"{where} gives {name} two labels, {_short(by_name[name])} and {_short(entry[1])}; keep one.")
     return LabelList(by_name, _names(data, "class_names", where), _names(data, "label_names", where))
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from stylegan.errors import DataError
 
@@ -20,6 +21,9 @@ EXTENSIONS = {".bmp", ".gif", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", 
     ".pbm", ".pgm", ".ppm", ".pnm", ".tif", ".tiff", ".webp"
 }  # fmt: skip
 MAX_PIXELS = 89_478_485  # Pillow's own line between a photo and a decompression bomb
+MAX_BYTES = 6 * MAX_PIXELS  # of a file: that many pixels of 16-bit RGB as they are
+
+_BAND_PIXELS = 1 << 22  # converted at once
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
@@ -33,6 +37,7 @@ class Header:
     width: int
     height: int
     channels: int  # 1 grey, 3 RGB, 4 RGBA: what `read_picture` will return
+    colour: bool  # False for grey with alpha too
 
 
 def read_header(file: Path | BinaryIO) -> Header:
@@ -41,30 +46,39 @@ def read_header(file: Path | BinaryIO) -> Header:
     Raises: DataError as `read_picture` does, for all that shows in the header.
     """
     with _opened(file) as image:
-        return Header(image.width, image.height, _channels(image))
+        channels = _channels(image)
+        return Header(image.width, image.height, channels, colour=channels > 1 and image.mode not in ("LA", "La"))
 
 
 def read_picture(file: Path | BinaryIO) -> np.ndarray:
     """Decode the first frame of a picture, turned upright as its EXIF orientation says.
 
-    Grey stays grey, 16-bit grey is scaled to 8 bits, a palette becomes RGB, transparency of any kind becomes an
-    alpha channel, and all other colour spaces (CMYK, YCbCr, Lab) become RGB.
+    Grey stays grey, 16 bits are scaled to 8, a palette becomes RGB, transparency of any kind becomes an alpha
+    channel, and all other colour spaces (CMYK, YCbCr, Lab) become RGB. ICC profiles are not applied.
 
     Args:
         file: a path or a seekable binary file in one of `FORMATS`.
     Returns: [H, W, C] uint8 with C = 1, 3 or 4.
-    Raises: DataError if it is no picture, truncated, damaged, floating-point or has more than `MAX_PIXELS`.
+    Raises: DataError if it is no picture, truncated, damaged, floating-point or has more than `MAX_PIXELS` or
+        `MAX_BYTES`.
         The message is a clause about "it", for the caller to put the file's name before.
     """
     with _opened(file) as image:
         channels = _channels(image)
+        white, inverted = _deep_white(image)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
-        if image.mode in _DEEP_GREY:
-            return _eight_bits(np.asarray(image))[:, :, None]
-        mode = _MODES[channels]
-        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-        return pixels.reshape(*pixels.shape[:2], channels)
+        pixels = np.empty((image.height, image.width, channels), np.uint8)
+        # Band by band, or the copies on the way from Pillow would take several times the memory of a large picture.
+        rows = max(_BAND_PIXELS // image.width, 1)
+        for top in range(0, image.height, rows):
+            band = image.crop((0, top, image.width, min(top + rows, image.height)))
+            if image.mode in _DEEP_GREY:
+                part = _eight_bits(np.asarray(band), white)
+            else:
+                part = np.asarray(band if band.mode == _MODES[channels] else band.convert(_MODES[channels]))
+            pixels[top : top + rows] = part.reshape(*part.shape[:2], channels)
+        return 255 - pixels if inverted else pixels
 
 
 @contextmanager
@@ -73,6 +87,8 @@ def _opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
         # Pillow warns about odd EXIF and large pictures; neither is news, since the outcome is reported anyway.
         warnings.simplefilter("ignore")
         try:
+            if isinstance(file, Path) and file.stat().st_size > MAX_BYTES:
+                raise DataError(f"it has {file.stat().st_size} bytes, more than the limit of {MAX_BYTES}")
             with Image.open(file, formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise DataError(f"it has {image.width}x{image.height} pixels, more than the limit of {MAX_PIXELS}")
@@ -97,8 +113,19 @@ def _channels(image: Image.Image) -> int:
     return 1 if image.mode in ("1", "L") else 3
 
 
-def _eight_bits(grey: np.ndarray) -> np.ndarray:
+def _deep_white(image: Image.Image) -> tuple[int, bool]:
+    """The value of white in a picture of more than 8 bits, and whether it stands for black instead.
+
+    Pillow scales and inverts other formats to 16 bits, but leaves those values of a TIFF as they are.
+    """
+    if image.mode not in _DEEP_GREY or not isinstance(image, TiffImageFile):
+        return 65535, False
+    bits, photometric = image.tag_v2.get(258, (16,)), image.tag_v2.get(262)
+    return (4095 if bits == (12,) else 65535), photometric == 0
+
+
+def _eight_bits(grey: np.ndarray, white: int) -> np.ndarray:
     # Mode I is 32 bits wide, but the formats that hold pictures (PNG, PGM) fill 16 of them.
     if grey.min() < 0 or grey.max() > 65535:
         raise DataError("it holds 32-bit pixels, whose black and white are not known; save it with 8 or 16 bits")
-    return ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 65535 = 255 * 257, rounded to nearest
+    return ((grey.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)  # rounded to nearest

@@ -10,7 +10,7 @@ from pathlib import Path
 from stylegan.data.labels import LabelList, class_folders, folder_classes, label_table
 from stylegan.data.pictures import Header
 from stylegan.data.sources import Source, open_source
-from stylegan.data.transforms import TRANSFORMS, Transform, keep_exact, to_channels
+from stylegan.data.transforms import TRANSFORMS, Transform, has_transparency, keep_exact, to_channels
 from stylegan.data.writer import DatasetWriter
 from stylegan.errors import ConfigError, DataError
 
@@ -27,6 +27,7 @@ class PrepareConfig:
     transform: str | None = None
     max_images: int | None = None
     labels: str = "auto"
+    alpha: bool = False
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -66,6 +67,7 @@ class PrepareReport:
     label_dim: int  # number of classes or length of a label vector, 0 without labels
     left_out: tuple[tuple[str, str], ...]  # (name, reason) of each file that could not be used, by name
     not_needed: int  # pictures not looked into, because max_images was reached
+    flattened: int  # pictures with transparent pixels that are on white now
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,14 @@ def prepare(
     transform: str | None = None,
     max_images: int | None = None,
     labels: str = "auto",
+    alpha: bool = False,
     strict: bool = False,
 ) -> PrepareReport:
     """Turn a folder, zip or IDX file of pictures into a data set of equal square pictures in the official format.
 
     A file that cannot be used is left out and named in the report; it never stops the others. Pictures stand in
-    the order of their names. The set has an alpha channel if more than half of the pictures have one, else three
-    channels if any picture has colour, else one. Pictures with fewer channels are filled up; those with alpha lose
-    it where it is opaque everywhere, and are left out where not.
+    the order of their names. The set has three channels if any picture has colour, else one, and transparent pixels
+    are put on white; with `alpha` it has four.
 
     Args:
         source: see `open_source`. Pictures of an IDX file come padded from 28x28 to 32x32.
@@ -108,6 +110,7 @@ def prepare(
         max_images: stop after so many usable pictures; with class folders they are taken from each in turn.
         labels: "json" from the source's `dataset.json` (or the labels file beside an IDX file), "folders" from class
             sub-folders, "none", or "auto": the first of these that there is.
+        alpha: keep transparency as a fourth channel, opaque in pictures that have none.
         strict: raise DataError at the first file that cannot be used.
     Raises: ConfigError for settings that make no sense, DataError for a source that is missing, holds nothing
         usable or labels only some pictures, OutputError if `dest` is taken or cannot be written.
@@ -119,6 +122,7 @@ def prepare(
         transform=transform,
         max_images=max_images,
         labels=labels,
+        alpha=alpha,
         strict=strict,
     )
     *_, last = prepare_steps(config)
@@ -148,8 +152,9 @@ def prepare_steps(config: PrepareConfig) -> Steps:
             resolution=plan.width,
             channels=plan.channels,
             label_dim=label_table(labels, list(labels.by_name), str(config.dest)).label_dim if labels else 0,
-            left_out=tuple(sorted(tally.left_out.items())),
+            left_out=tuple(sorted(tally.left_out)),
             not_needed=len(source.names) + len(source.ignored) - len(tally.written) - len(tally.left_out),
+            flattened=tally.flattened,
         ),
     )
 
@@ -159,7 +164,8 @@ class _Tally:
     total: int
     strict: bool
     done: int = 0
-    left_out: dict[str, str] = field(default_factory=dict)
+    flattened: int = 0
+    left_out: list[tuple[str, str]] = field(default_factory=list)  # an archive may hold a name twice
     written: dict[str, str] = field(default_factory=dict)  # name in the source -> name in the set
 
     def step(self) -> PrepareStep:
@@ -169,7 +175,7 @@ class _Tally:
     def leave_out(self, name: str, reason: str) -> PrepareStep:
         if self.strict:
             raise DataError(f"{name} cannot be used: {reason}.")
-        self.left_out[name] = reason
+        self.left_out.append((name, reason))
         return replace(self.step(), left_out=(name, reason))
 
 
@@ -205,8 +211,7 @@ def _plan(headers: Mapping[str, Header], config: PrepareConfig, listed: LabelLis
     names = list(headers)
     if config.max_images is not None and listed is None and config.labels != "none" and folder_classes(names):
         names = _in_turns(names)
-    counts = Counter(header.channels for header in headers.values())
-    channels = 4 if 2 * counts[4] > len(names) else 1 if counts[1] == len(names) else 3
+    channels = 4 if config.alpha else 3 if any(header.colour for header in headers.values()) else 1
     if config.size is not None:
         return _Plan(names, *config.size, channels, TRANSFORMS[config.transform])
     side = _common_side(headers, config.source)
@@ -216,11 +221,12 @@ def _plan(headers: Mapping[str, Header], config: PrepareConfig, listed: LabelLis
 def _write(source: Source, plan: _Plan, config: PrepareConfig, tally: _Tally, writer: DatasetWriter) -> Steps:
     for name in plan.names:
         try:
-            img = to_channels(plan.fit(source.picture(name), plan.width, plan.height), plan.channels)
+            img = plan.fit(source.picture(name), plan.width, plan.height)
         except DataError as error:
             yield tally.leave_out(name, str(error))
             continue
-        tally.written[name] = writer.add(img)
+        tally.flattened += plan.channels < 4 and has_transparency(img)
+        tally.written[name] = writer.add(to_channels(img, plan.channels))
         yield tally.step()
         if len(tally.written) == config.max_images:
             return
@@ -274,10 +280,10 @@ def _in_turns(names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: (rank[name], name))
 
 
-def _nothing_usable(source: Path, left_out: Mapping[str, str]) -> str:
+def _nothing_usable(source: Path, left_out: Sequence[tuple[str, str]]) -> str:
     if not left_out:
         return f"{source} is empty; give a folder, zip or IDX file that holds pictures."
-    name, reason = next(iter(left_out.items()))
+    name, reason = left_out[0]
     return f"{source} holds no usable picture: all {len(left_out)} files were left out, for example {name}: {reason}."
 
 

@@ -15,11 +15,12 @@ import numpy as np
 
 from stylegan.data.idx import is_idx, read_idx
 from stylegan.data.labels import LabelList, parse_dataset_json
-from stylegan.data.pictures import EXTENSIONS, Header, read_header, read_picture
+from stylegan.data.pictures import EXTENSIONS, MAX_BYTES, Header, read_header, read_picture
 from stylegan.errors import DataError
 
 DATASET_JSON = "dataset.json"
-_MAX_MEMBER_BYTES = 1 << 30  # a zip member that unpacks to more is a bomb
+_MAX_JSON_BYTES = 1 << 28  # the labels of five million pictures; parsing takes many times as much memory
+_LOCAL_HEADER_BYTES = 30  # of a zip entry, before its name
 
 
 class Source(ABC):
@@ -79,6 +80,8 @@ def open_source(path: str | Path) -> Source:
         raise DataError(f"there is nothing at {path}; give a folder, a zip or an IDX file of pictures.") from None
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be opened ({error}).") from error
+    if path.suffix.lower() == ".zip":
+        raise DataError(f"{path} is no zip or has lost its end, where the list of its files stands; fetch it again.")
     raise DataError(f"{path} is neither a folder, nor a zip, nor an IDX file of pictures.")
 
 
@@ -102,6 +105,7 @@ class FolderSource(Source):
         if DATASET_JSON not in self._stats:
             return None
         file = self.path / DATASET_JSON
+        _require_parsable(str(file), self._stats[DATASET_JSON][0])
         try:
             return parse_dataset_json(file.read_bytes(), str(file))
         except OSError as error:
@@ -117,9 +121,15 @@ class ZipSource(Source):
 
     def __init__(self, path: Path):
         self.path = path
-        self._zip = zipfile.ZipFile(path)
-        self._members = {info.filename: info for info in self._zip.infolist() if not info.is_dir()}
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except OSError:
+            raise
+        except Exception as error:  # a damaged list of files makes zipfile raise nearly anything
+            raise DataError(f"{path} is a damaged zip ({error}); fetch it again.") from error
+        self._members, refused = _members(self._zip, path.stat().st_size)
         self.names, self.ignored = _sort_out(self._members)
+        self.ignored = sorted(self.ignored + refused)
 
     def header(self, name: str) -> Header:
         return read_header(self._open(name))
@@ -131,6 +141,7 @@ class ZipSource(Source):
         if DATASET_JSON not in self._members:
             return None
         where = f"{DATASET_JSON} of {self.path}"
+        _require_parsable(where, self._members[DATASET_JSON].file_size)
         try:
             return parse_dataset_json(self._open(DATASET_JSON).getvalue(), where)
         except DataError as error:
@@ -144,8 +155,8 @@ class ZipSource(Source):
 
     def _open(self, name: str) -> io.BytesIO:
         member = self._members[name]
-        if member.file_size > _MAX_MEMBER_BYTES:
-            raise DataError(f"it unpacks to {member.file_size} bytes, more than the limit of {_MAX_MEMBER_BYTES}")
+        if member.file_size > MAX_BYTES:
+            raise DataError(f"it unpacks to {member.file_size} bytes, more than the limit of {MAX_BYTES}")
         try:
             return io.BytesIO(self._zip.read(member))
         except Exception as error:  # wrong checksum, password, unknown compression: zipfile has one type for each
@@ -170,7 +181,7 @@ class IdxSource(Source):
 
     def header(self, name: str) -> Header:
         _, height, width = self._pictures.shape
-        return Header(width, height, channels=1)
+        return Header(width, height, channels=1, colour=False)
 
     def picture(self, name: str) -> np.ndarray:
         return self._pictures[int(name), :, :, None]
@@ -212,6 +223,30 @@ def _walk(root: Path, unreadable: list[tuple[str, str]]) -> Iterable[tuple[str, 
                 yield name, info
             else:
                 unreadable.append((name, "it is a device or a pipe, not a file"))
+
+
+def _members(file: zipfile.ZipFile, size: int) -> tuple[dict[str, zipfile.ZipInfo], list[tuple[str, str]]]:
+    """The files of a zip of `size` bytes by name, with "/" between folders, and those refused with the reason."""
+    entries = sorted(file.infolist(), key=lambda entry: entry.header_offset)
+    ends = [entry.header_offset for entry in entries[1:]] + [size]
+    members: dict[str, zipfile.ZipInfo] = {}
+    refused = []
+    for entry, end in zip(entries, ends, strict=True):
+        name = entry.filename.replace("\\", "/")  # some programs for Windows write those
+        if entry.is_dir():
+            continue
+        if entry.header_offset + _LOCAL_HEADER_BYTES + entry.compress_size > end:
+            refused.append((name, "it shares its bytes with another entry of the zip, or lies beyond its end"))
+            continue
+        if name in members:
+            refused.append((name, "the zip holds this name more than once; the last one counts"))
+        members[name] = entry
+    return members, refused
+
+
+def _require_parsable(where: str, size: int) -> None:
+    if size > _MAX_JSON_BYTES:
+        raise DataError(f"{where} has {size} bytes, more than the limit of {_MAX_JSON_BYTES}; take it away.")
 
 
 def _sort_out(files: Iterable[str]) -> tuple[list[str], list[tuple[str, str]]]:

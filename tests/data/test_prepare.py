@@ -140,23 +140,31 @@ def test_steps_count_up_to_the_total_and_end_with_the_report(tmp_path):
 
 @pytest.mark.parametrize(
     ("channels", "expected"),
-    [((1, 1), 1), ((1, 3), 3), ((3, 3, 4), 3), ((4, 4, 3), 4), ((4, 4, 1), 4), ((4, 4), 4)],
+    [((1, 1), 1), ((1, 2), 1), ((2, 2), 1), ((1, 3), 3), ((2, 3), 3), ((3, 3, 4), 3), ((4, 4, 1), 3), ((4, 4), 3)],
 )
-def test_channels_of_the_set_follow_from_all_pictures(tmp_path, channels, expected):
+def test_the_set_has_colour_if_any_picture_has_and_alpha_only_when_asked(tmp_path, channels, expected):
     for index, count in enumerate(channels):
-        img = noise(channels=count, seed=index)
-        img[:, :, 3:] = 255
-        save(tmp_path / f"in/{index}.png", img)
+        save(tmp_path / f"in/{index}.png", noise(channels=count, seed=index))
     report = prepare(tmp_path / "in", tmp_path / "out.zip")
     assert (report.channels, report.used) == (expected, len(channels))
+    report = prepare(tmp_path / "in", tmp_path / "alpha.zip", alpha=True)
+    assert (report.channels, report.used) == (4, len(channels))
 
 
-def test_a_transparent_picture_among_opaque_ones_is_left_out(tmp_path):
-    for index, count in enumerate((3, 3, 4)):
-        save(tmp_path / f"in/{index}.png", noise(channels=count))
+def test_transparency_is_put_on_white_or_kept_when_asked(tmp_path):
+    save(tmp_path / "in/a.png", np.full((8, 8, 3), 40, np.uint8))
+    img = np.full((8, 8, 4), (200, 100, 0, 255), np.uint8)
+    img[0, 0, 3], img[0, 1, 3] = 0, 51  # unseen, and one fifth
+    save(tmp_path / "in/b.png", img)
     report = prepare(tmp_path / "in", tmp_path / "out.zip")
-    assert report.used == 2
-    assert "transparent pixels" in dict(report.left_out)["2.png"]
+    _, b = read_set(tmp_path / "out.zip")[0].values()
+    assert report.flattened == 1
+    assert b[0, :3].tolist() == [[255, 255, 255], [244, 224, 204], [200, 100, 0]]
+    report = prepare(tmp_path / "in", tmp_path / "alpha.zip", alpha=True)
+    a, b = read_set(tmp_path / "alpha.zip")[0].values()
+    assert report.flattened == 0
+    assert (b == img).all()
+    assert (a == (40, 40, 40, 255)).all()
 
 
 # labels
