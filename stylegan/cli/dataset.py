@@ -55,6 +55,12 @@ class _Size(click.ParamType):
     help="Labels from dataset.json or class sub-folders; auto takes the first that is there.",
 )
 @click.option("--alpha", is_flag=True, help="Keep transparency as a fourth channel.  [default: put it on white]")
+@click.option(
+    "--shards",
+    type=click.IntRange(min=1),
+    metavar="PICTURES",
+    help="Write tar shards of so many pictures, which training can stream, to the folder --dest.",
+)
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be used.")
 def command(
     source: Path,
@@ -64,6 +70,7 @@ def command(
     max_images: int | None,
     labels: str,
     alpha: bool,
+    shards: int | None,
     strict: bool,
 ) -> None:
     """Turn pictures into a checked data set: equal, square, numbered, with dataset.json.
@@ -88,6 +95,7 @@ def command(
             max_images=max_images,
             labels=labels,
             alpha=alpha,
+            shards=shards,
             strict=strict,
         )
     except ConfigError as error:

@@ -51,6 +51,11 @@ SETTINGS = {
 }
 
 
+class _PathOrURL(click.Path):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if "://" in str(value) else super().convert(value, param, ctx)
+
+
 @click.command()
 @click.option(
     "--outdir",
@@ -60,9 +65,9 @@ SETTINGS = {
 )
 @click.option(
     "--data",
-    type=click.Path(exists=True),
-    metavar="ZIP|DIR",
-    help="A data set, best from `stylegan dataset`.  [default: the embedded avatar faces]",
+    type=_PathOrURL(exists=True),
+    metavar="ZIP|DIR|URL",
+    help="A data set or the place of its shards, best from `stylegan dataset`.  [default: the embedded avatar faces]",
 )
 @click.option(
     "--cfg",
@@ -235,7 +240,7 @@ def _new(flags: dict[str, Any], start: Path | None, processes: int) -> tuple[Tra
     settings.setdefault("data.path", None)
     if settings["data.path"] is None:
         settings["data.path"] = _avatars(cfg)
-    settings["data.path"] = str(Path(settings["data.path"]).resolve())
+    settings["data.path"] = _located(settings["data.path"])
     data = data_config({k: settings.pop(k) for k in list(settings) if k.startswith("data.")})
     seed = settings.get("seed", 0)
     if not isinstance(seed, int):
@@ -269,7 +274,7 @@ def _resumed(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
     config = read_config(run / "config.json")
     changes: dict[str, Any] = {name: flags[name] for name in given - {"data"}}
     if flags["data"] is not None:
-        changes["data"] = {**config.data.model_dump(), "path": str(Path(flags["data"]).resolve())}
+        changes["data"] = {**config.data.model_dump(), "path": _located(flags["data"])}
     elif Path(config.data.path).parent == default_cache() / "data" and not Path(config.data.path).exists():
         _avatars(config.cfg)  # a cache may be emptied
     config = changed(config, changes)
@@ -341,6 +346,13 @@ def _avatars(cfg: str | None) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         prepare(avatars(), path, resolution=resolution)
     return path
+
+
+def _located(data: str | Path) -> str:
+    """Where the data lies, whichever folder the run goes on in."""
+    from stylegan.data.sharded import is_url
+
+    return str(data) if is_url(data) else str(Path(data).resolve())
 
 
 def _default_cfg(resolution: int, device: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from stylegan.data.labels import label_table, labels_names
+from stylegan.data.order import shuffled_indices
 from stylegan.data.sources import Source, open_source
 from stylegan.errors import DataError
 
@@ -58,9 +59,9 @@ class Dataset:
         seed: int = 0,
         cache: str | Path | None = None,
     ):
-        self.path = Path(path)
-        self.name = self.path.resolve().stem
-        with open_source(self.path) as source:
+        self.path: Path | str = Path(path)
+        self.name = Path(path).resolve().stem
+        with open_source(path) as source:
             if not source.names:
                 raise DataError(f"{path} holds no pictures; make a data set of yours with `stylegan dataset`.")
             labels = source.labels() if use_labels else None
@@ -106,6 +107,20 @@ class Dataset:
             pixels[flipped] = pixels[flipped][..., ::-1]
         return torch.from_numpy(pixels)
 
+    def order(self, seed: int, start: int, count: int, rank: int = 0, ranks: int = 1) -> np.ndarray:
+        """Indices of the pictures that one of `ranks` processes trains on next.
+
+        Args:
+            start: pictures that all processes together have seen. count: pictures of the next step, of all together.
+        Returns: int64 [count // ranks], a function of the arguments alone.
+        """
+        share = count // ranks
+        return shuffled_indices(len(self), seed, start + rank * share, share)
+
+    def preview(self) -> np.ndarray:
+        """Indices to choose some pictures from to look at, int64 [at most len(self)], in a random order."""
+        return np.random.RandomState(0).permutation(len(self))
+
     def labels(self, indices: Sequence[int] | np.ndarray | torch.Tensor) -> torch.Tensor:
         """Labels of N pictures as float32 [N, label_dim]; [N, 0] without labels."""
         at = np.asarray(indices, np.int64)
@@ -131,14 +146,14 @@ def _subset(n: int, max_images: int | None, seed: int) -> np.ndarray:
 def _cached_pixels(source: Source, file: Path) -> np.ndarray:
     """uint8 [n, C, H, W], mapped from `file`, which is made first if it is not there or damaged."""
     n = len(source.names)
-    pixels = _mapped(file, n)
+    pixels = mapped(file, n)
     if pixels is not None:
         return pixels
     stream = _decoded(source)
     first = next(stream)
     shape = (n, *first.shape)
     try:
-        _write_npy(file, shape, first, stream)
+        write_npy(file, shape, first, stream)
     except OSError as error:
         if n * first.nbytes > _MAX_BYTES_IN_MEMORY:
             raise DataError(
@@ -149,7 +164,8 @@ def _cached_pixels(source: Source, file: Path) -> np.ndarray:
     return np.load(file, mmap_mode="r")
 
 
-def _mapped(file: Path, n: int) -> np.ndarray | None:
+def mapped(file: Path, n: int) -> np.ndarray | None:
+    """The n pictures in a file of the cache, uint8 [n, C, H, W]; None if it is not there, damaged or another."""
     try:
         pixels = np.load(file, mmap_mode="r")
     except (OSError, ValueError, EOFError):  # not there, cut short or no .npy
@@ -158,7 +174,8 @@ def _mapped(file: Path, n: int) -> np.ndarray | None:
     return pixels if fits else None
 
 
-def _write_npy(file: Path, shape: tuple[int, ...], first: np.ndarray, rest: Iterator[np.ndarray]) -> None:
+def write_npy(file: Path, shape: tuple[int, ...], first: np.ndarray, rest: Iterator[np.ndarray]) -> None:
+    """Write uint8 [n, C, H, W], given as its first picture and the others, whole or not at all."""
     # Plain writes and no memory map: on a full disk a write raises, while a map would kill the process.
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")

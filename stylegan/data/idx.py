@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from stylegan.data.pictures import unpacks_too_far
 from stylegan.errors import DataError
 
 _PICTURES = b"\x00\x00\x08\x03"  # unsigned bytes in 3 dimensions
 _LABELS = b"\x00\x00\x08\x01"
 _MAX_BYTES = 1 << 34  # a header that asks for more is damaged
-_MAX_RATIO = 100  # of gzip; drawings on an empty ground reach ten
-_NO_BOMB_BYTES = 1 << 28  # whatever the ratio, this much can be held
 
 
 def is_idx(path: Path) -> bool:
@@ -42,8 +41,9 @@ def read_idx(path: Path) -> np.ndarray:
             rank = magic[3]
             shape = struct.unpack(f">{rank}I", file.read(4 * rank))
             size = math.prod(shape)
-            if size > min(_MAX_BYTES, max(_NO_BOMB_BYTES, _MAX_RATIO * path.stat().st_size)):
-                raise DataError(f"{path} of {path.stat().st_size} bytes promises {size}; fetch it again.")
+            packed = path.stat().st_size
+            if size > _MAX_BYTES or unpacks_too_far(packed, size):
+                raise DataError(f"{path} is damaged: it has {packed} bytes and promises {size}; fetch it again.")
             body = file.read(size + 1)  # one more makes gzip check its checksum
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise DataError(f"{path} cannot be read as an IDX file ({error}); fetch it again.") from error

@@ -81,7 +81,9 @@ def parse_dataset_json(content: bytes, where: str) -> LabelList | None:
             )
         name = entry[0].replace("\\", "/")
         if by_name.setdefault(name, entry[1]) != entry[1]:
-            raise DataError(f"{where} gives {name} two labels, {_short(by_name[name])} and {_short(entry[1])}; keep one.")
+            raise DataError(
+                f"{where} gives {name} two labels, {_short(by_name[name])} and {_short(entry[1])}; keep one."
+            )
     return LabelList(by_name, _names(data, "class_names", where), _names(data, "label_names", where))
 
 

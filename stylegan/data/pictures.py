@@ -78,7 +78,14 @@ def read_picture(file: Path | BinaryIO) -> np.ndarray:
             else:
                 part = np.asarray(band if band.mode == _MODES[channels] else band.convert(_MODES[channels]))
             pixels[top : top + rows] = part.reshape(*part.shape[:2], channels)
+        if image.format == "PNG":
+            _verify_checksums(file)
         return 255 - pixels if inverted else pixels
+
+
+def unpacks_too_far(packed: int, unpacked: int) -> bool:
+    """Whether so many bytes of an archive make a bomb: pictures do not shrink to a hundredth, short of small ones."""
+    return unpacked > max(1 << 26, 100 * packed)
 
 
 @contextmanager
@@ -101,6 +108,14 @@ def _opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
             raise DataError(f"it has more than the limit of {MAX_PIXELS} pixels") from None
         except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
             raise DataError(f"it cannot be read ({error or type(error).__name__})") from error
+
+
+def _verify_checksums(file: Path | BinaryIO) -> None:
+    """Pillow decodes a PNG without a look at the checksums of its pixels."""
+    if not isinstance(file, Path):
+        file.seek(0)
+    with Image.open(file, formats=("PNG",)) as image:
+        image.verify()
 
 
 def _channels(image: Image.Image) -> int:

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from stylegan.data.labels import LabelList, class_folders, folder_classes, label_table
 from stylegan.data.pictures import Header
+from stylegan.data.shard_writer import ShardWriter
 from stylegan.data.sources import Source, open_source
 from stylegan.data.transforms import TRANSFORMS, Transform, has_transparency, keep_exact, to_channels
 from stylegan.data.writer import DatasetWriter
@@ -28,6 +31,7 @@ class PrepareConfig:
     max_images: int | None = None
     labels: str = "auto"
     alpha: bool = False
+    shards: int | None = None
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -38,6 +42,8 @@ class PrepareConfig:
             raise ConfigError(f"labels must be one of {', '.join(LABELS)}, got {self.labels!r}.")
         if self.max_images is not None and self.max_images < 1:
             raise ConfigError(f"max_images must be at least 1, got {self.max_images}.")
+        if self.shards is not None and (self.shards < 1 or self.dest.suffix.lower() == ".zip"):
+            raise ConfigError(f"shards must be at least 1 picture each, in a folder; got {self.shards}, {self.dest}.")
         if self.size is None:
             if self.transform is not None:
                 raise ConfigError(f"the transform {self.transform} needs a resolution, for example 256x256.")
@@ -92,6 +98,7 @@ def prepare(
     max_images: int | None = None,
     labels: str = "auto",
     alpha: bool = False,
+    shards: int | None = None,
     strict: bool = False,
 ) -> PrepareReport:
     """Turn a folder, zip or IDX file of pictures into a data set of equal square pictures in the official format.
@@ -111,6 +118,8 @@ def prepare(
         labels: "json" from the source's `dataset.json` (or the labels file beside an IDX file), "folders" from class
             sub-folders, "none", or "auto": the first of these that there is.
         alpha: keep transparency as a fourth channel, opaque in pictures that have none.
+        shards: write so many pictures, in a random order, to each of several tars in the folder `dest`, see
+            `ShardWriter`.
         strict: raise DataError at the first file that cannot be used.
     Raises: ConfigError for settings that make no sense, DataError for a source that is missing, holds nothing
         usable or labels only some pictures, OutputError if `dest` is taken or cannot be written.
@@ -123,6 +132,7 @@ def prepare(
         max_images=max_images,
         labels=labels,
         alpha=alpha,
+        shards=shards,
         strict=strict,
     )
     *_, last = prepare_steps(config)
@@ -134,7 +144,7 @@ def prepare_steps(config: PrepareConfig) -> Steps:
     """`prepare` one file at a time, for whoever shows progress. The last step carries the report."""
     _refuse_overlap(config.source, config.dest)
     # The writer comes first, so that a destination that is taken is told at once and not after a long scan.
-    with open_source(config.source) as source, DatasetWriter(config.dest) as writer:
+    with open_source(config.source) as source, _writer(config) as writer:
         listed = _listed_labels(source, config)
         tally = _Tally(total=2 * len(source.names) + len(source.ignored), strict=config.strict)
         headers: dict[str, Header] = {}
@@ -211,6 +221,10 @@ def _plan(headers: Mapping[str, Header], config: PrepareConfig, listed: LabelLis
     names = list(headers)
     if config.max_images is not None and listed is None and config.labels != "none" and folder_classes(names):
         names = _in_turns(names)
+    if config.shards is not None:
+        count = min(config.max_images or len(names), len(names))
+        shuffled = np.random.RandomState(0).permutation(count)
+        names = [names[i] for i in shuffled] + names[count:]  # the last stand in for what turns out to be damaged
     channels = 4 if config.alpha else 3 if any(header.colour for header in headers.values()) else 1
     if config.size is not None:
         return _Plan(names, *config.size, channels, TRANSFORMS[config.transform])
@@ -218,7 +232,9 @@ def _plan(headers: Mapping[str, Header], config: PrepareConfig, listed: LabelLis
     return _Plan(names, side, side, channels, keep_exact)
 
 
-def _write(source: Source, plan: _Plan, config: PrepareConfig, tally: _Tally, writer: DatasetWriter) -> Steps:
+def _write(
+    source: Source, plan: _Plan, config: PrepareConfig, tally: _Tally, writer: DatasetWriter | ShardWriter
+) -> Steps:
     for name in plan.names:
         try:
             img = plan.fit(source.picture(name), plan.width, plan.height)
@@ -232,6 +248,10 @@ def _write(source: Source, plan: _Plan, config: PrepareConfig, tally: _Tally, wr
             return
     if not tally.written:
         raise DataError(_nothing_usable(config.source, tally.left_out))
+
+
+def _writer(config: PrepareConfig) -> DatasetWriter | ShardWriter:
+    return DatasetWriter(config.dest) if config.shards is None else ShardWriter(config.dest, config.shards)
 
 
 def _listed_labels(source: Source, config: PrepareConfig) -> LabelList | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from stylegan.data.idx import is_idx, read_idx
 from stylegan.data.labels import LabelList, parse_dataset_json
-from stylegan.data.pictures import EXTENSIONS, MAX_BYTES, Header, read_header, read_picture
+from stylegan.data.pictures import EXTENSIONS, MAX_BYTES, Header, read_header, read_picture, unpacks_too_far
 from stylegan.errors import DataError
 
 DATASET_JSON = "dataset.json"
@@ -155,8 +155,8 @@ class ZipSource(Source):
 
     def _open(self, name: str) -> io.BytesIO:
         member = self._members[name]
-        if member.file_size > MAX_BYTES:
-            raise DataError(f"it unpacks to {member.file_size} bytes, more than the limit of {MAX_BYTES}")
+        if member.file_size > MAX_BYTES or unpacks_too_far(member.compress_size, member.file_size):
+            raise DataError(f"it unpacks from {member.compress_size} bytes to {member.file_size}, which is too much")
         try:
             return io.BytesIO(self._zip.read(member))
         except Exception as error:  # wrong checksum, password, unknown compression: zipfile has one type for each
@@ -228,12 +228,12 @@ def _walk(root: Path, unreadable: list[tuple[str, str]]) -> Iterable[tuple[str, 
 def _members(file: zipfile.ZipFile, size: int) -> tuple[dict[str, zipfile.ZipInfo], list[tuple[str, str]]]:
     """The files of a zip of `size` bytes by name, with "/" between folders, and those refused with the reason."""
     entries = sorted(file.infolist(), key=lambda entry: entry.header_offset)
-    ends = [entry.header_offset for entry in entries[1:]] + [size]
+    ends = [*(entry.header_offset for entry in entries), size][1:]
     members: dict[str, zipfile.ZipInfo] = {}
     refused = []
-    for entry, end in zip(entries, ends, strict=True):
+    for entry, end in zip(entries, ends, strict=False):  # neither, without entries
         name = entry.filename.replace("\\", "/")  # some programs for Windows write those
-        if entry.is_dir():
+        if name.endswith("/"):
             continue
         if entry.header_offset + _LOCAL_HEADER_BYTES + entry.compress_size > end:
             refused.append((name, "it shares its bytes with another entry of the zip, or lies beyond its end"))

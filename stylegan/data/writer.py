@@ -31,7 +31,7 @@ class DatasetWriter:
         self.dest = Path(dest)
         self.as_zip = self.dest.suffix.lower() == ".zip"
         self.count = 0
-        _refuse_existing(self.dest, self.as_zip)
+        refuse_existing(self.dest, self.as_zip)
         self._partial = self.dest.with_name(f".{self.dest.name}.{os.getpid()}.partial")
         self._zip: zipfile.ZipFile | None = None
         try:
@@ -46,10 +46,8 @@ class DatasetWriter:
     def add(self, img: np.ndarray) -> str:
         """Write uint8 [H, W, C], C = 1, 3 or 4, as the next picture and return its name in the set."""
         name = f"{self.count // 1000:05d}/img{self.count:08d}.png"
-        png = io.BytesIO()
         # Not compressed: reading is what a set is for, and level 0 reads fastest.
-        Image.fromarray(img[:, :, 0] if img.shape[2] == 1 else img).save(png, "PNG", compress_level=0)
-        self._put(name, png.getvalue())
+        self._put(name, encode_png(img, compress_level=0))
         self.count += 1
         return name
 
@@ -95,7 +93,15 @@ class DatasetWriter:
             self._partial.unlink(missing_ok=True)
 
 
-def _refuse_existing(dest: Path, as_zip: bool) -> None:
+def encode_png(img: np.ndarray, *, compress_level: int) -> bytes:
+    """uint8 [H, W, C], C = 1, 3 or 4, as the bytes of a PNG."""
+    png = io.BytesIO()
+    Image.fromarray(img[:, :, 0] if img.shape[2] == 1 else img).save(png, "PNG", compress_level=compress_level)
+    return png.getvalue()
+
+
+def refuse_existing(dest: Path, as_zip: bool) -> None:
+    """Raise OutputError unless `dest` is free, an empty folder, or for a zip an empty file."""
     try:
         if dest.is_dir():
             taken = as_zip or any(dest.iterdir())

@@ -31,6 +31,7 @@ class DataConfig(_Frozen):
     balanced: bool = False  # show every class equally often, however many pictures it has
     mirror: bool = False  # add every picture flipped left to right
     max_images: int | None = Field(default=None, ge=1)  # train on so many, drawn by the seed
+    cache_gb: float = Field(default=32, gt=0)  # disk for the shards of a set that is streamed
 
     @model_validator(mode="after")
     def _fits(self) -> DataConfig:

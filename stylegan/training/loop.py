@@ -19,7 +19,8 @@ from torch import Tensor
 from stylegan.augment import may_leak
 from stylegan.checkpoints.native import newest_snapshot, resolve_device
 from stylegan.data.dataset import Dataset, to_float
-from stylegan.data.order import balanced_indices, shuffled_indices
+from stylegan.data.order import balanced_indices
+from stylegan.data.sharded import open_any
 from stylegan.distributed import World
 from stylegan.errors import ConfigError
 from stylegan.networks.precision import require_precision
@@ -136,7 +137,14 @@ def train(
 
 def open_dataset(data: DataConfig, seed: int) -> Dataset:
     """The data set of a configuration; the seed chooses the subset."""
-    dataset = Dataset(data.path, use_labels=data.labels, max_images=data.max_images, mirror=data.mirror, seed=seed)
+    dataset = open_any(
+        data.path,
+        use_labels=data.labels,
+        max_images=data.max_images,
+        mirror=data.mirror,
+        seed=seed,
+        cache_gb=data.cache_gb,
+    )
     if data.balanced:
         _ = dataset.class_members  # raises now what would end the run at its first step
     return dataset
@@ -208,8 +216,7 @@ def _seed_step(config: TrainConfig, state: TrainingState) -> None:
 
 def _micro_batches(config: TrainConfig, state: TrainingState, dataset: Dataset, size: int) -> list[MicroBatch]:
     """This process's share of the next pictures of the shuffled data set, cut to size."""
-    share = config.batch // state.world.size
-    indices, fake = _choose(config, state.nimg + state.world.rank * share, share, dataset)
+    indices, fake = _choose(config, state.nimg, state.world, dataset)
     img = to_float(_upload(dataset.images(indices), state.device))
     parts = (
         img.contiguous(memory_format=torch.channels_last).split(size),
@@ -219,15 +226,16 @@ def _micro_batches(config: TrainConfig, state: TrainingState, dataset: Dataset, 
     return [MicroBatch(*part) for part in zip(*parts, strict=True)]
 
 
-def _choose(config: TrainConfig, start: int, count: int, dataset: Dataset) -> tuple[np.ndarray, Tensor]:
+def _choose(config: TrainConfig, nimg: int, world: World, dataset: Dataset) -> tuple[np.ndarray, Tensor]:
     """The next real pictures, and others whose labels the generated ones take: distributed alike."""
+    share = config.batch // world.size
     if not config.data.balanced:
-        fake = torch.randint(len(dataset), [count])
-        return shuffled_indices(len(dataset), config.seed, start, count), fake
+        fake = torch.randint(len(dataset), [share])
+        return dataset.order(config.seed, nimg, config.batch, world.rank, world.size), fake
     members = dataset.class_members
     some = torch.tensor([pictures[0] for pictures in members])  # one picture of each class has its label
-    fake = some[torch.randint(len(members), [count])]
-    return balanced_indices(members, config.seed, start, count), fake
+    fake = some[torch.randint(len(members), [share])]
+    return balanced_indices(members, config.seed, nimg + world.rank * share, share), fake
 
 
 def _upload(x: Tensor, device: torch.device) -> Tensor:

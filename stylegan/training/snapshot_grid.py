@@ -48,7 +48,7 @@ class SnapshotGrid:
 
 def _choose(dataset: Dataset, rows: int, columns: int) -> np.ndarray:
     """Indices of rows * columns pictures; with labels, each row has one and the same."""
-    order = np.random.RandomState(0).permutation(len(dataset))
+    order = dataset.preview()
     if dataset.label_dim == 0:
         return np.resize(order, rows * columns)
     labels, row_of = np.unique(dataset.labels(order).numpy(), axis=0, return_inverse=True)

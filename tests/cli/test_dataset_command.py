@@ -62,6 +62,19 @@ def test_max_images_says_how_many_were_not_needed(pictures, tmp_path):
     assert "2 more were not needed (--max-images)." in result.output
 
 
+def test_shards_are_written_and_transparency_is_told(tmp_path):
+    (tmp_path / "in").mkdir()
+    for index in range(3):
+        Image.new("RGBA", (8, 8), (1, 2, 3, 100 if index else 255)).save(tmp_path / f"in/{index}.png")
+    result = run("--source", tmp_path / "in", "--dest", tmp_path / "out", "--shards", 2)
+    assert "out: 3 pictures, 8x8, RGB, no labels." in result.output
+    assert "2 had transparent pixels, which are white now; --alpha keeps them." in result.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["000000.tar", "000001.tar", "index.json"]
+    result = run("--source", tmp_path / "in", "--dest", tmp_path / "alpha", "--alpha")
+    assert "3 pictures, 8x8, RGBA" in result.output
+    assert "transparent" not in result.output
+
+
 def test_strict_fails_with_one_sentence(pictures, tmp_path, monkeypatch, capsys):
     code, _, err = run_main(
         monkeypatch, capsys, "--source", pictures, "--dest", tmp_path / "out.zip", "--resolution", "4x4", "--strict"
