@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from run_cli import run_cli
 from tiny_run import tiny_config, tiny_pictures
 
 from stylegan.data import Dataset, prepare
@@ -37,6 +38,7 @@ def shards(tmp_path) -> Path:
 @pytest.fixture
 def served(shards):
     """The URL of the shards, and what was asked for."""
+    pytest.importorskip("aiohttp")
     asked = []
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -168,13 +170,20 @@ def test_too_small_a_cache_gets_a_sentence(shards):
 
 
 def test_a_url_holds_what_the_folder_holds(shards, served):
-    pytest.importorskip("aiohttp")
     url, _ = served
     for address in (url, url + "/", url + "/index.json"):
         dataset = open_any(address)
         assert (dataset.path, dataset.name, dataset.fingerprint) == (url, "faces", open_any(shards).fingerprint)
     shutil.rmtree(Path(dataset._shards._folder), ignore_errors=True)
     assert torch.equal(dataset.images(range(25)), open_any(shards).images(range(25)))
+
+
+def test_the_command_line_takes_a_url_as_it_is(served):
+    result = run_cli("train", "--data", served[0], "--cfg", "tiny16", "--dry-run")
+    assert json.loads(result.out)["data"]["path"] == served[0]
+    result = run_cli("train", "--data", served[0] + "/nowhere", "--dry-run")
+    assert (result.code, len(result.err.splitlines())) == (1, 1)
+    assert "there is nothing at" in result.err
 
 
 def test_any_file_system_of_fsspec_will_do(shards):
@@ -275,7 +284,6 @@ def state_of(run: Path, snapshot: str) -> dict[str, bytes]:
 
 def test_a_resumed_run_over_shards_equals_an_uninterrupted_one(tmp_path, shards, served):
     """The first over a path, the second stopped and gone on with over a URL and an empty cache."""
-    pytest.importorskip("aiohttp")
     config = tiny_config(shards)
     for name in ("whole", "parts"):
         (tmp_path / name).mkdir()
