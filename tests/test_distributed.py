@@ -43,9 +43,9 @@ def uninterrupted(pictures, tmp_path_factory) -> tuple[Path, Launch]:
 
 def note_pictures(rank, folder, *arguments):
     """The command; which pictures of the data a rank trains on goes to pictures{rank}.json."""
-    from stylegan.training import loop
+    from stylegan.data import Dataset
 
-    seen, real = [], loop.shuffled_indices
+    seen, real = [], Dataset.order
 
     def noted(*args):
         indices = real(*args)
@@ -53,7 +53,7 @@ def note_pictures(rank, folder, *arguments):
         (folder / f"pictures{rank}.json").write_text(json.dumps(seen))
         return indices
 
-    loop.shuffled_indices = noted
+    Dataset.order = noted
     command(rank, *arguments)
 
 
