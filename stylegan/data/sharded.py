@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from stylegan.data.dataset import Dataset, default_cache, mapped, write_npy
-from stylegan.data.labels import LabelTable
+from stylegan.data.labels import LabelList, LabelTable, labels_names
 from stylegan.data.pictures import read_picture
 from stylegan.data.shard_order import ShardOrder
 from stylegan.data.shard_writer import INDEX, LABELS
@@ -74,8 +74,8 @@ class ShardedDataset(Dataset):
             raise DataError(f"{root} has no labels; shard pictures that have, or train without them.")
         self._labels = _read_labels(f"{root}/{LABELS}", index.pictures) if use_labels else None
         self.label_dim = self._labels.label_dim if self._labels else 0
-        self.class_names = index.class_names if use_labels else None
-        self.label_names = index.label_names if use_labels else None
+        named = LabelList({}, index.class_names, index.label_names)
+        self.class_names, self.label_names = labels_names(named, self._labels)
         self.channels, self.resolution = index.channels, index.resolution
         shape = (index.pictures, self.channels, self.resolution, self.resolution)
         folder = Path(cache or default_cache()) / "data" / f"{self.fingerprint}.shards"
@@ -96,9 +96,11 @@ class ShardedDataset(Dataset):
         return order.indices(start // ranks, count // ranks)
 
     @property
-    def class_members(self) -> list[np.ndarray]:  # type: ignore[override]
+    def class_members(self) -> list[np.ndarray]:
         """Nothing: raises DataError, since classes in turn need all shards at once."""
-        raise DataError(f"{self.path} is sharded, where classes cannot be balanced; balance what you shard, or use a zip.")
+        raise DataError(
+            f"{self.path} is sharded, where classes cannot be balanced; balance what you shard, or use a zip."
+        )
 
     def preview(self) -> np.ndarray:
         """Pictures of the shards that training starts with, in a random order."""

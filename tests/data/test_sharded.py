@@ -131,6 +131,14 @@ def test_labels_stay_with_their_pictures(tmp_path):
         assert sharded.label(i).tolist() == by_pixels[sharded.image(i).numpy().tobytes()]
 
 
+def test_classes_are_not_balanced_over_shards(tmp_path):
+    prepare(tiny_pictures(tmp_path / "in", count=9, classes=3), tmp_path / "out", shards=2)
+    dataset = open_any(tmp_path / "out", use_labels=True)
+    assert dataset.class_names == ["class0", "class1", "class2"]
+    with pytest.raises(DataError, match="classes cannot be balanced; balance what you shard, or use a zip"):
+        _ = dataset.class_members
+
+
 def test_mirror_and_subset(shards):
     whole, part = open_any(shards), open_any(shards, max_images=10, mirror=True)
     assert len(part) == 20
