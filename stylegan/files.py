@@ -59,6 +59,9 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         if path.exists():
             shutil.rmtree(older, ignore_errors=True)
+        elif older.exists():
+            with suppress(OSError):  # then `mend_interrupted_writes` brings it back
+                os.replace(older, path)
 
 
 def write_text(path: Path | str, text: str) -> None:

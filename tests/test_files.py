@@ -1,5 +1,7 @@
 """An interrupted write leaves the older file or folder whole."""
 
+import os
+
 import pytest
 
 from stylegan.errors import OutputError
@@ -32,3 +34,21 @@ def test_place_that_cannot_be_written_gets_one_sentence(tmp_path):
     for write in (atomic_file, atomic_folder):
         with pytest.raises(OutputError, match="cannot write .*; choose another place"), write(tmp_path / "file" / "x"):
             pass
+
+
+def test_older_folder_comes_back_if_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    path = tmp_path / "x"
+    with atomic_folder(path) as temporary:
+        (temporary / "file").write_text("old")
+    replace = os.replace
+
+    def fail(source, target):
+        if str(source).endswith(".tmp"):
+            raise OSError(5, "Input/output error")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OutputError, match="Input/output error"), atomic_folder(path) as temporary:
+        (temporary / "file").write_text("new")
+    assert (path / "file").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]

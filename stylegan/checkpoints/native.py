@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from stylegan.checkpoints.checkpoint import Checkpoint
+from stylegan.checkpoints.snapshots import damage, newest_snapshot
 from stylegan.errors import CheckpointError, OutputError, StyleGANError
 from stylegan.files import atomic_folder
 
@@ -35,12 +36,20 @@ def save(checkpoint: Checkpoint, folder: Path | str) -> None:
     Raises: CheckpointError without a generator, OutputError if something else is there or it cannot be written.
     """
     _refuse_foreign(Path(folder))
+    files = contents(checkpoint)
     with atomic_folder(folder) as temporary:
-        write(checkpoint, temporary)
+        write(files, temporary)
 
 
-def write(checkpoint: Checkpoint, folder: Path) -> None:
-    """Write the files of a native checkpoint into a folder that exists."""
+class Contents(NamedTuple):
+    """What the files of a folder hold, by file name."""
+
+    texts: dict[str, str]
+    tensors: dict[str, dict[str, Tensor]]
+
+
+def contents(checkpoint: Checkpoint) -> Contents:
+    """The files of a native checkpoint. Raises: CheckpointError without a generator, or for foreign networks."""
     generator = checkpoint.G_ema or checkpoint.G
     if generator is None:
         raise CheckpointError("a checkpoint needs a generator to be saved, got none; pass G_ema.")
@@ -60,24 +69,27 @@ def write(checkpoint: Checkpoint, folder: Path) -> None:
         "licence": checkpoint.licence,
         **{key: getattr(generator, key) for key in _NAMES if getattr(generator, key) is not None},
     }
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(_model_card(config), encoding="utf-8")
-    for name, file in _FILES.items():
-        network = getattr(checkpoint, name)
-        if network is not None:
-            write_tensors(network.state_dict(), folder / file)
+    texts = {"config.json": json.dumps(config, indent=2) + "\n", "README.md": _model_card(config)}
+    networks = {file: getattr(checkpoint, name) for name, file in _FILES.items()}
+    return Contents(texts, {file: network.state_dict() for file, network in networks.items() if network is not None})
 
 
-def write_tensors(tensors: dict[str, Tensor], file: Path) -> None:
-    """Write tensors of any device and layout. Raises: OSError if the disk is full or cannot be written."""
-    try:
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, file)
-    except SafetensorError as error:  # also what a full disk becomes
-        raise OSError(str(error)) from error
+def write(files: Contents, folder: Path) -> None:
+    """Write files into a folder that exists; tensors may have any device and layout.
+
+    Raises: OSError if the disk is full or cannot be written.
+    """
+    for name, text in files.texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for name, tensors in files.tensors.items():
+        try:
+            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, folder / name)
+        except SafetensorError as error:  # also what a full disk becomes
+            raise OSError(str(error)) from error
 
 
 def load_checkpoint(source: Path | str) -> Checkpoint:
-    """Every network of a native folder or of a run folder's newest snapshot.
+    """Every network of a native folder or of a run folder's newest snapshot that is whole.
 
     Raises: CheckpointError if there is nothing to read at `source` or it is damaged.
     """
@@ -129,12 +141,6 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
         raise StyleGANError(f"device {str(device)!r} is not available here; use --device cpu or auto.") from error
 
 
-def newest_snapshot(run: Path) -> Path | None:
-    """The snapshot of a run folder with the most kimg, None if there is none."""
-    snapshots = [p for p in run.glob("snapshots/*") if p.name.isdigit() and (p / "config.json").is_file()]
-    return max(snapshots, key=lambda p: int(p.name), default=None)
-
-
 def _refuse_foreign(folder: Path) -> None:
     """What is replaced must be a checkpoint or nothing: a wrong name must not cost somebody's pictures."""
     if folder.is_dir() and (not any(folder.iterdir()) or (folder / "config.json").is_file()):
@@ -155,6 +161,8 @@ def _find(source: Path) -> Path:
         raise CheckpointError(
             f"{source} is not a checkpoint; expected a folder with config.json and {_FILES['G_ema']}, or a run folder."
         )
+    if (wrong := damage(source)) is not None:
+        raise CheckpointError(f"snapshot {source} is damaged: {wrong}; choose another.")
     return source
 
 

@@ -35,6 +35,7 @@ SETTINGS = {
     "kimg": "kimg",
     "tick": "tick_kimg",
     "snap": "snap_ticks",
+    "keep": "keep_snapshots",
     "seed": "seed",
     "map_depth": "generator.mapping_layers",
     "mbstd_group": "discriminator.mbstd_group_size",
@@ -49,6 +50,15 @@ SETTINGS = {
     "freezed": "discriminator.freeze_layers",
     "freeze_mapping": "transfer.freeze_mapping",
 }
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
+    if value is None or value == "all":
+        return value
+    if value.isdecimal() and int(value):
+        return int(value)
+    raise click.BadParameter(f"expected a number of snapshots from 1, or all, got {value!r}.", param_hint="--keep")
 
 
 class _PathOrURL(click.Path):
@@ -100,6 +110,12 @@ class _PathOrURL(click.Path):
 @click.option("--mbstd-group", type=int, metavar="PICTURES", help="Group size of minibatch standard deviation.")
 @click.option("--tick", type=float, metavar="KIMG", help="Between two lines of progress.")
 @click.option("--snap", type=int, metavar="TICKS", help="Between two snapshots and picture grids.")
+@click.option(
+    "--keep",
+    metavar="N|all",
+    callback=_keep,
+    help="Snapshots that can be resumed; older ones keep the network to draw with.  [default: 3]",
+)
 @click.option("--seed", type=int, metavar="NUMBER", help="Of all random numbers.")
 @click.option(
     "--precision",
@@ -133,8 +149,8 @@ class _PathOrURL(click.Path):
     "--resume",
     type=click.Path(exists=True, path_type=Path),
     metavar="RUN|FILE",
-    help="Go on with a run, in its folder and with its settings; --kimg may extend it. With --transfer, or where it is "
-    "a checkpoint and no run: start a new run from those weights.",
+    help="Go on with a run, in its folder and with its settings; --kimg may extend it, --keep change. With --transfer, "
+    "or where it is a checkpoint and no run: start a new run from those weights.",
 )
 @click.option("--transfer", is_flag=True, help="Start a new run from the weights of --resume.")
 @click.option(
@@ -161,8 +177,8 @@ def command(
 ) -> None:
     """Train a StyleGAN2 from pictures.
 
-    Without any option it trains on the embedded avatar faces. Ctrl-C stops with a snapshot, from which --resume
-    goes on. With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan train ...
+    Without any option it trains on the embedded avatar faces. Ctrl-C, SIGTERM and SIGUSR1 stop with a snapshot,
+    from which --resume goes on. With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan train ...
 
     \b
     stylegan train --resume runs/00000-stylegan2-faces64-batch16-gamma2
@@ -170,7 +186,6 @@ def command(
     """
     import torch
 
-    from stylegan.checkpoints.native import newest_snapshot
     from stylegan.memory import keep_freed_memory
     from stylegan.training.replicas import micro_batch_size
     from stylegan.training.run_folder import new_run_folder, write_config
@@ -199,8 +214,7 @@ def command(
     run = going_on or Path(world.once("run", lambda: str(new_run_folder(outdir or Path("runs"), config, dataset.name))))
     try:
         if world.first:
-            started = going_on is not None or newest_snapshot(run) is not None
-            _run(config, dataset, run, world, going_on=started, report=report)
+            _run(config, dataset, run, world, going_on=going_on is not None, report=report)
         else:
             _help(config, dataset, run, world)
     except torch.OutOfMemoryError as error:
@@ -265,14 +279,14 @@ def _resumed(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
     from stylegan.training.loop import check_fits, open_dataset
 
     given = {k for k, v in flags.items() if v not in (None, ())}
-    refused = given - {"kimg", "device", "data"}
+    refused = given - {"kimg", "device", "data", "keep"}
     if refused:
         names = ", ".join("--" + name.removesuffix("_file").replace("_", "-") for name in sorted(refused))
         raise click.UsageError(f"--resume keeps the settings of the run; leave out {names}, or start a new run.")
     if not (run / "snapshots").is_dir() or not (run / "config.json").is_file():
         raise ConfigError(f"{run} is not the folder of a run, which holds config.json and snapshots.")
     config = read_config(run / "config.json")
-    changes: dict[str, Any] = {name: flags[name] for name in given - {"data"}}
+    changes: dict[str, Any] = {SETTINGS[name]: flags[name] for name in given - {"data"}}
     if flags["data"] is not None:
         changes["data"] = {**config.data.model_dump(), "path": _located(flags["data"])}
     elif Path(config.data.path).parent == default_cache() / "data" and not Path(config.data.path).exists():
@@ -361,29 +375,35 @@ def _default_cfg(resolution: int, device: str) -> str:
 
 def _run(config: TrainConfig, dataset: Dataset, run: Path, world: World, *, going_on: bool, report: str) -> None:
     """Train, show the ticks, stop on a signal. Leaves by SystemExit with the signal's conventional code."""
-    from stylegan.checkpoints.native import newest_snapshot
+    from stylegan.checkpoints.snapshots import newest_snapshot
+    from stylegan.training.best_effort import BestEffort
     from stylegan.training.loop import train
     from stylegan.training.run_folder import mend_interrupted_writes
 
     mend_interrupted_writes(run)
-    snapshot = newest_snapshot(run)
+    snapshot = newest_snapshot(run, to_resume=True)
     headline = f"New run in {run}"
     if report:
         headline += f" from the weights of {config.transfer.source}\n{report}"
-    if going_on:
+    if going_on or snapshot is not None:  # a launcher may start the processes of a new run again
         headline = f"Going on with {run} from " + (f"{snapshot.name} kimg" if snapshot else "the start")
     size = f"{dataset.resolution}x{dataset.resolution}, {dataset.channels} channel{'s' * (dataset.channels > 1)}"
     headline += (
         f"\n{len(dataset):,} pictures of {size}; cfg {config.cfg}, batch {config.batch}, gamma {config.r1_gamma:g}, "
         f"{config.precision}, {config.kimg:g} kimg. Ctrl-C stops with a snapshot."
     )
-    with (run / "log.txt").open("a", encoding="utf-8") as log, _stop_on_signal(world) as (stop, received):
-        log.write(headline + "\n")
+    best_effort = BestEffort()
+
+    def log(line: str) -> None:
+        with best_effort("log.txt"), (run / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    with _stop_on_signal(world) as (stop, received):
+        log(headline)
         click.echo(headline)
         with _progress(config) as show:
-            for tick in train(config, run, dataset=dataset, stop=stop, world=world):
-                log.write(tick_line(tick) + "\n")
-                log.flush()
+            for tick in train(config, run, dataset=dataset, snapshot=snapshot, stop=stop, world=world):
+                log(tick_line(tick))
                 show(tick)
     if number := world.largest(max(received, default=0)):
         click.echo(f"Stopped. Go on with: stylegan train --resume {run}", err=True)
@@ -404,8 +424,9 @@ def _help(config: TrainConfig, dataset: Dataset, run: Path, world: World) -> Non
 
 @contextmanager
 def _stop_on_signal(world: World) -> Iterator[tuple[threading.Event, list[int]]]:
-    """An event that Ctrl-C and SIGTERM set, and the numbers of the signals received. A second one stops at once,
-    unless there is a launcher: it repeats signals, and ends by itself what does not stop.
+    """An event that Ctrl-C, SIGTERM (a shutdown) and SIGUSR1 (a cluster's queue) set, and the signals received.
+
+    A second one stops at once, unless there is a launcher: it repeats signals, and ends by itself what does not stop.
     """
     stop: threading.Event = threading.Event()
     received: list[int] = []
@@ -418,7 +439,7 @@ def _stop_on_signal(world: World) -> Iterator[tuple[threading.Event, list[int]]]
         received.append(number)
         stop.set()
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, on_signal) for number in STOPPING}
     try:
         yield stop, received
     finally:

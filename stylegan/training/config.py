@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -79,6 +79,7 @@ class TrainConfig(_Frozen):
     kimg: float = Field(gt=0)  # thousands of real pictures to show to the discriminator
     tick_kimg: float = Field(ge=0.001)  # between two lines of progress
     snap_ticks: int = Field(ge=1)  # ticks between two snapshots
+    keep_snapshots: Annotated[int, Field(ge=1)] | Literal["all"] = 3  # that can be resumed; the others only draw
 
     batch: int = Field(ge=1)  # pictures per optimiser step, over all devices
     micro_batch: int = Field(ge=1)  # pictures that a device computes at once; gradients accumulate over its share

@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,23 @@ import torch
 from torch import Tensor
 
 from stylegan.augment import may_leak
-from stylegan.checkpoints.native import newest_snapshot, resolve_device
+from stylegan.checkpoints.native import Contents, resolve_device
+from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.data.dataset import Dataset, to_float
 from stylegan.data.order import balanced_indices
 from stylegan.data.sharded import open_any
 from stylegan.distributed import World
 from stylegan.errors import ConfigError
 from stylegan.networks.precision import require_precision
+from stylegan.training.best_effort import BestEffort
 from stylegan.training.config import DataConfig, TrainConfig
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.replicas import check_equal, micro_batch_size, share_weights
+from stylegan.training.retention import drop_training_state
 from stylegan.training.run_folder import append_line, drop_lines_after, mend_interrupted_writes, snapshot_folder
-from stylegan.training.snapshot import load_snapshot, save_snapshot
+from stylegan.training.snapshot import capture, load_snapshot
 from stylegan.training.snapshot_grid import SnapshotGrid
+from stylegan.training.snapshot_writer import SnapshotWriter
 from stylegan.training.state import TrainingState, create_state
 from stylegan.training.transfer import start_from_checkpoint
 
@@ -49,7 +53,7 @@ class Tick:
     gpu_gb: float
     augment_p: float  # strength of augmentation, 0 without
     stats: dict[str, dict[str, float]]  # name -> num, mean, std
-    snapshot: Path | None = None  # written at the end of this tick
+    snapshot: Path | None = None  # being written since this tick; there with the next snapshot, or on the last tick
     grid: Path | None = None
 
 
@@ -58,10 +62,11 @@ def train(
     run: Path,
     *,
     dataset: Dataset | None = None,
+    snapshot: Path | None = None,
     stop: threading.Event | None = None,
     world: World | None = None,
 ) -> Iterator[Tick]:
-    """Train in the folder `run`; if that holds a snapshot, go on from the newest.
+    """Train in the folder `run`; if that holds a snapshot, go on from the newest that is whole.
 
     A resumed run repeats an uninterrupted one bit for bit on a CPU with the same number of threads: pictures and
     random numbers of a step depend on the seed, the step and the rank alone. Seeds torch's global generator.
@@ -69,10 +74,12 @@ def train(
     Args:
         run: a folder that exists, see `new_run_folder`.
         dataset: the opened data set, if the caller has it already.
+        snapshot: the newest snapshot, if the caller has looked for it already.
         stop: when set, training ends after the current step with a snapshot; of several processes, all end.
         world: the processes that train together, see `stylegan.distributed.join`. Rank 0 writes.
     Yields: a `Tick` every `config.tick_kimg` and one at the end.
-    Raises: ConfigError if the data does not fit the networks; DataError, CheckpointError, OutputError;
+    Raises: ConfigError if the data does not fit the networks; DataError, CheckpointError; OutputError if nothing can
+        be written at the start or the last snapshot cannot (in between, what the disk refuses is a warning);
         DistributedError if another process is lost or computes something else.
     """
     world = world or World()
@@ -86,9 +93,26 @@ def train(
     state.world = world
     state.G_ema.class_names, state.G_ema.label_names = dataset.class_names, dataset.label_names
     grid = SnapshotGrid(dataset, state.G.z_dim, micro_batch)
-    with world.in_turn(world.first):  # what a crash left is mended before the others read
-        _begin_or_go_on(run, state, config, dataset, grid)
+    # Rank 0 mends what a crash left and chooses, so that all go on from the same and one tells what is damaged.
+    snapshot = world.gather(snapshot or _newest(run) if world.first else None)[0]
+    _begin_or_go_on(config, run, state, dataset, grid, snapshot)
     share_weights(state)
+    with SnapshotWriter(run, config.keep_snapshots) as writer:
+        yield from _ticks(config, run, state, dataset, grid, stop, writer)
+
+
+def _ticks(
+    config: TrainConfig,
+    run: Path,
+    state: TrainingState,
+    dataset: Dataset,
+    grid: SnapshotGrid,
+    stop: threading.Event | None,
+    writer: SnapshotWriter,
+) -> Iterator[Tick]:
+    world = state.world
+    micro_batch = micro_batch_size(config, world.size)
+    best_effort = BestEffort()
     total = int(config.kimg * 1000)
     start = tick_start = time.perf_counter()
     maintenance, tick_nimg = 0.0, state.nimg
@@ -103,12 +127,6 @@ def train(
 
         stats = state.statistics.collect(world)
         tick_seconds = time.perf_counter() - tick_start
-        saved = picture = None
-        if stopping or tick % config.snap_ticks == 0:
-            check_equal(state)
-            if world.first:
-                picture = grid.write_fakes(run / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
-                saved = _save(run, state, config, dataset)
         result = Tick(
             tick=tick,
             nimg=state.nimg,
@@ -121,14 +139,22 @@ def train(
             gpu_gb=torch.cuda.max_memory_allocated(state.device) / 2**30 if state.device.type == "cuda" else 0.0,
             augment_p=stats["Augment/p"]["mean"] if "Augment/p" in stats else 0.0,
             stats=stats,
-            snapshot=saved,
-            grid=picture,
         )
         if world.first:
-            append_line(run / "stats.jsonl", _record(result))
+            with best_effort("stats.jsonl"):  # first: after a snapshot, a killed run would never write this line
+                append_line(run / "stats.jsonl", _record(result))
+        if stopping or tick % config.snap_ticks == 0:
+            check_equal(state)
+            if world.first:
+                folder = snapshot_folder(run, state.nimg)
+                (writer.write_last if stopping else writer.begin)(_capture(state, config, dataset), folder)
+                result = replace(result, snapshot=folder)
+                with best_effort("the picture grid"):
+                    picture = grid.write_fakes(run / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
+                    result = replace(result, grid=picture)
         if world.first and config.augment.mode == "ada" and may_leak(result.augment_p):
             message = f"augmentation is at p = {result.augment_p:.2f}: pictures may begin to look augmented"
-            warnings.warn(f"{message}; use more data.", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"{message}; use more data.", RuntimeWarning, stacklevel=3)
         maintenance_start = tick_start + tick_seconds
         yield result
         tick_start = time.perf_counter()
@@ -166,14 +192,20 @@ def check_fits(config: TrainConfig, dataset: Dataset) -> None:
                 )
 
 
-def _begin_or_go_on(run: Path, state: TrainingState, config: TrainConfig, dataset: Dataset, grid: SnapshotGrid) -> None:
-    """Bring `state` to the newest snapshot of the run; without one, to where it starts, and draw the first grids."""
+def _newest(run: Path) -> Path | None:
+    mend_interrupted_writes(run)
+    return newest_snapshot(run, to_resume=True)
+
+
+def _begin_or_go_on(
+    config: TrainConfig, run: Path, state: TrainingState, dataset: Dataset, grid: SnapshotGrid, snapshot: Path | None
+) -> None:
+    """Bring `state` to the snapshot; without one, to where the run starts, and draw the first grids."""
     first = state.world.first
-    if first:
-        mend_interrupted_writes(run)
-    snapshot = newest_snapshot(run)
     if snapshot is not None:
         _check_same_data(load_snapshot(state, snapshot), dataset)
+        if first:  # `keep_snapshots` may have changed, or the process was killed before it came to this
+            drop_training_state(run, snapshot, config.keep_snapshots)
     elif config.transfer.source is not None:
         start_from_checkpoint(state, config)
     if snapshot is None and first:
@@ -183,14 +215,12 @@ def _begin_or_go_on(run: Path, state: TrainingState, config: TrainConfig, datase
         drop_lines_after(run / "stats.jsonl", state.nimg)
 
 
-def _save(run: Path, state: TrainingState, config: TrainConfig, dataset: Dataset) -> Path:
-    folder = snapshot_folder(run, state.nimg)
+def _capture(state: TrainingState, config: TrainConfig, dataset: Dataset) -> Contents:
     origin = f"trained by stylegan on {dataset.name}, {state.nimg / 1000:g} kimg"
     start = config.transfer
     if start.source is not None:
         origin += f", from the weights of {start.source} ({start.origin or 'origin not stated'})"
-    save_snapshot(state, folder, origin=origin, licence=start.licence, data=_describe(dataset))
-    return folder
+    return capture(state, origin=origin, licence=start.licence, data=_describe(dataset))
 
 
 def _describe(dataset: Dataset) -> dict[str, Any]:

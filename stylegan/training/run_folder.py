@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -55,13 +57,23 @@ def mend_interrupted_writes(run: Path) -> None:
             older.rename(name)
     for partial in run.glob("snapshots/.*.tmp"):
         shutil.rmtree(partial, ignore_errors=True)
+    for place in ("", "snapshots/*/"):
+        for partial in run.glob(f"{place}.*.tmp.*"):
+            partial.unlink(missing_ok=True)
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
-    """Add one JSON record to a .jsonl file."""
+    """Add one JSON record to a .jsonl file, whole or not at all. Raises: OutputError."""
+    line = (json.dumps(record) + "\n").encode()
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        with path.open("ab", buffering=0) as file:
+            end = file.tell()
+            try:
+                if file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                file.truncate(end)  # half a line would spoil the next
+                raise
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}; make room or choose another --outdir.") from error
 

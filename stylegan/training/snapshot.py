@@ -1,7 +1,8 @@
 """Snapshots of a run: a native checkpoint, and beside it what resuming needs.
 
-    training.json             counters
+    training.json             counters, what the data was, where it was computed
     training.safetensors      moments of both optimisers, running means, strength of augmentation
+    checksums.json            size and SHA-256 of every other file
 
 Random numbers and the order of the data are functions of the seed and the counters, so they need no state.
 """
@@ -18,33 +19,39 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from stylegan.checkpoints.checkpoint import Checkpoint
-from stylegan.checkpoints.native import write, write_tensors
+from stylegan.checkpoints.checksums import write_checksums
+from stylegan.checkpoints.native import Contents, contents, write
 from stylegan.errors import CheckpointError
 from stylegan.files import atomic_folder
+from stylegan.training.environment import environment, warn_if_changed
 from stylegan.training.state import TrainingState
 
 _NETWORKS = {"G": "generator", "D": "discriminator", "G_ema": "generator_ema"}
 
 
-def save_snapshot(
-    state: TrainingState, folder: Path, *, origin: str, licence: str | None = None, data: dict[str, Any]
-) -> None:
-    """Write everything that training changes, whole or not at all; `data` tells the data set it was trained on.
+def capture(state: TrainingState, *, origin: str, licence: str | None = None, data: dict[str, Any]) -> Contents:
+    """Copy everything that training changes into memory; `data` tells the data set it was trained on."""
+    p = float(state.augment.p) if state.augment is not None else 0.0
+    networks = {"G_ema": state.G_ema, "G": state.G, "D": state.D}
+    files = contents(Checkpoint(**networks, augment_p=p, origin=origin, licence=licence))
+    tensors = {"pl_mean": state.pl_mean, "signs": state.signs}
+    if state.augment is not None:
+        tensors["augment_p"] = state.augment.p
+    for name, optimizer in (("G_opt", state.G_opt), ("D_opt", state.D_opt)):
+        tensors |= {f"{name}.{key}": value for key, value in _moments(optimizer).items()}
+    place = environment(state.device, state.world.size)
+    counters = {"nimg": state.nimg, "step": state.step, **data, "environment": place}
+    return Contents(
+        {**files.texts, "training.json": json.dumps(counters) + "\n"},
+        {name: _copies(group) for name, group in {**files.tensors, "training.safetensors": tensors}.items()},
+    )
 
-    Raises: OutputError if the disk is full or cannot be written.
-    """
+
+def write_snapshot(files: Contents, folder: Path) -> None:
+    """Write what was captured, whole or not at all. Raises: OutputError if the disk is full or cannot be written."""
     with atomic_folder(folder) as temporary:
-        p = float(state.augment.p) if state.augment is not None else 0.0
-        networks = {"G_ema": state.G_ema, "G": state.G, "D": state.D}
-        write(Checkpoint(**networks, augment_p=p, origin=origin, licence=licence), temporary)
-        tensors = {"pl_mean": state.pl_mean, "signs": state.signs}
-        if state.augment is not None:
-            tensors["augment_p"] = state.augment.p
-        for name, optimizer in (("G_opt", state.G_opt), ("D_opt", state.D_opt)):
-            tensors |= {f"{name}.{key}": value for key, value in _moments(optimizer).items()}
-        write_tensors(tensors, temporary / "training.safetensors")
-        counters = {"nimg": state.nimg, "step": state.step, **data}
-        (temporary / "training.json").write_text(json.dumps(counters) + "\n", encoding="utf-8")
+        write(files, temporary)
+        write_checksums(temporary)
 
 
 def load_snapshot(state: TrainingState, folder: Path) -> dict[str, Any]:
@@ -72,13 +79,19 @@ def load_snapshot(state: TrainingState, folder: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"snapshot {folder} cannot be resumed ({reason}); remove that folder to go on from an older one."
         ) from error
+    warn_if_changed(counters.pop("environment", {}), environment(state.device, state.world.size))
     return counters
+
+
+def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """On the CPU and apart from those that training goes on changing."""
+    return {k: v.detach().to("cpu", copy=True, memory_format=torch.contiguous_format) for k, v in tensors.items()}
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Adam's state, one entry per parameter and moment: "{index}.{moment}"."""
     return {
-        f"{index}.{key}": value.cpu().contiguous()
+        f"{index}.{key}": value
         for index, moments in optimizer.state_dict()["state"].items()
         for key, value in moments.items()
     }
@@ -90,9 +103,9 @@ def _restore(optimizer: torch.optim.Optimizer, moments: dict[str, Tensor]) -> No
         index, key = name.split(".")
         state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    for parameter, values in optimizer.state.items():  # the layout of the parameter, which a file does not keep
+    for parameter, values in optimizer.state.items():
         for key, value in values.items():
-            if value.ndim == 4:
-                values[key] = value.contiguous(memory_format=torch.channels_last)
             if value.shape not in ((), parameter.shape):
                 raise ValueError(f"a moment has shape {list(value.shape)}, its weight {list(parameter.shape)}")
+            if value.ndim:  # the layout of the parameter, which a file does not keep
+                values[key] = torch.empty_like(parameter).copy_(value)

@@ -1,0 +1,72 @@
+"""Writes snapshots beside the training: the step copies the state, a thread brings it to the disk."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from pathlib import Path
+from typing import Literal
+
+from stylegan.checkpoints.native import Contents
+from stylegan.errors import OutputError
+from stylegan.training.retention import drop_training_state
+from stylegan.training.snapshot import write_snapshot
+
+
+class SnapshotWriter:
+    """At most one snapshot is being written, and leaving the context waits for it.
+
+    A disk that is full or fails costs that snapshot and a warning: the older ones stay whole, and the next is tried
+    as usual.
+
+    Args:
+        run: the run folder.
+        keep: so many snapshots keep the state of training, or "all".
+    """
+
+    def __init__(self, run: Path, keep: int | Literal["all"]):
+        self.run, self.keep = run, keep
+        self._thread: threading.Thread | None = None
+        self._bug: Exception | None = None
+
+    def __enter__(self) -> SnapshotWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.wait()
+
+    def begin(self, files: Contents, folder: Path) -> None:
+        """Write in the background, once the snapshot before is done."""
+        self.wait()
+        # A daemon, so that a second Ctrl-C need not wait for a slow disk.
+        self._thread = threading.Thread(target=self._try, args=(files, folder), daemon=True, name="snapshot")
+        self._thread.start()
+
+    def write_last(self, files: Contents, folder: Path) -> None:
+        """Write now, in a second attempt if need be. Raises: OutputError if that fails too."""
+        self.wait()
+        try:
+            self._write(files, folder)
+        except OutputError:
+            self._write(files, folder)
+
+    def wait(self) -> None:
+        """Return when nothing is being written any more."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._bug is not None:
+            bug, self._bug = self._bug, None
+            raise bug
+
+    def _try(self, files: Contents, folder: Path) -> None:
+        try:
+            self._write(files, folder)
+        except OutputError as error:
+            warnings.warn(f"{error} Training goes on; the older snapshots are whole.", RuntimeWarning, stacklevel=2)
+        except Exception as error:
+            self._bug = error
+
+    def _write(self, files: Contents, folder: Path) -> None:
+        write_snapshot(files, folder)
+        drop_training_state(self.run, folder, self.keep)

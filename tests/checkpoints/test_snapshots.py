@@ -1,0 +1,75 @@
+"""Which snapshot of a run is read."""
+
+import warnings
+from pathlib import Path
+
+import pytest
+from tiny_generator import tiny_generator
+
+import stylegan
+from stylegan.checkpoints import checksums
+from stylegan.checkpoints.checksums import damage, write_checksums
+from stylegan.checkpoints.snapshots import newest_snapshot
+from stylegan.errors import CheckpointError
+
+
+@pytest.fixture
+def run(tmp_path) -> Path:
+    """Three snapshots to draw with."""
+    for kimg in (9, 10, 100):
+        folder = tmp_path / "snapshots" / f"{kimg:06d}"
+        stylegan.save(stylegan.Checkpoint(G_ema=tiny_generator(), origin=f"{kimg}"), folder)
+        write_checksums(folder)
+    return tmp_path
+
+
+def test_newest_is_found_by_number_without_a_warning(run):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert newest_snapshot(run).name == "000100"
+        (run / "snapshots" / ".000200.77.tmp").mkdir()
+        (run / "snapshots" / "best").symlink_to("000009")
+        (run / "snapshots" / "000100" / "notes.txt").write_text("my favourite")
+        assert stylegan.load_checkpoint(run).origin == "100"
+        assert newest_snapshot(run / "elsewhere") is None
+
+
+def test_each_damaged_one_is_named_with_its_reason(run):
+    (run / "snapshots" / "000100" / "checksums.json").write_text("{")
+    weights = run / "snapshots" / "000010" / "generator_ema.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 128
+    weights.write_bytes(content)
+    with pytest.warns(RuntimeWarning) as caught:
+        assert stylegan.load_checkpoint(run).origin == "9"
+    first, second = (str(w.message) for w in caught)
+    assert "000100 is skipped: checksums.json cannot be read: " in first
+    assert "000010 is skipped: generator_ema.safetensors has another SHA-256 than the file that was written" in second
+    assert first.endswith("; going back to 000009.")
+
+
+def test_damaged_snapshot_that_was_asked_for_is_an_error(run):
+    snapshot = run / "snapshots" / "000100"
+    (snapshot / "README.md").write_text("")
+    with pytest.raises(
+        CheckpointError, match=r"000100 is damaged: README.md has 0 bytes instead of \d+; choose another"
+    ):
+        stylegan.load(snapshot)
+
+
+GARBAGE = ["", "{}", "[]", "null", "[" * 10_000, '{"config.json": 3}', '{"\\u0000": {}}', "\xff"]
+
+
+@pytest.mark.parametrize("content", GARBAGE, ids=range(len(GARBAGE)))
+def test_list_of_checksums_may_hold_anything(run, content):
+    snapshot = run / "snapshots" / "000100"
+    (snapshot / "checksums.json").write_text(content, encoding="latin-1")
+    assert damage(snapshot) is not None
+
+
+def test_file_that_cannot_be_read_is_named(run, monkeypatch):
+    def fail(file):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(checksums, "_describe", fail)
+    assert damage(run / "snapshots" / "000100") == "README.md cannot be read: Input/output error"
