@@ -75,6 +75,8 @@ class TrainConfig(_Frozen):
     compile: bool = False  # the phases without second derivatives: a minute or more at the start, faster steps after
     allow_tf32: bool = False  # float32 products of a GPU with 10 bits of mantissa
 
+    on_nan: Literal["skip", "rollback", "stop"] = "rollback"  # see health.must_leave
+
     kimg: float = Field(gt=0)  # thousands of real pictures to show to the discriminator
     tick_kimg: float = Field(ge=0.001)  # between two lines of progress
     snap_ticks: int = Field(ge=1)  # ticks between two snapshots

@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from stylegan.distributed import World
 from stylegan.errors import ConfigError
 from stylegan.networks.precision import require_precision
 from stylegan.training.config import DataConfig, TrainConfig
+from stylegan.training.health import count_rollback, examine, must_leave
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.replicas import check_equal, micro_batch_size, share_weights
 from stylegan.training.run_folder import append_line, drop_lines_after, mend_interrupted_writes, snapshot_folder
@@ -50,6 +51,7 @@ class Tick:
     stats: dict[str, dict[str, float]]  # name -> num, mean, std
     snapshot: Path | None = None  # written at the end of this tick
     grid: Path | None = None
+    nonfinite: dict[str, int] = field(default_factory=dict)  # tensor -> values of its gradient that were replaced
 
 
 def train(
@@ -72,22 +74,17 @@ def train(
         world: the processes that train together, see `stylegan.distributed.join`. Rank 0 writes.
     Yields: a `Tick` every `config.tick_kimg` and one at the end.
     Raises: ConfigError if the data does not fit the networks; DataError, CheckpointError, OutputError;
-        DistributedError if another process is lost or computes something else.
+        DistributedError if another process is lost or computes something else; NonFiniteError as `config.on_nan`
+        says.
     """
     world = world or World()
     micro_batch = micro_batch_size(config, world.size)
     dataset = dataset or open_dataset(config.data, config.seed)
     check_fits(config, dataset)
-    device = world.place(resolve_device(config.device))
-    require_precision(config.precision, device)
+    require_precision(config.precision, world.place(resolve_device(config.device)))
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.allow_tf32
-    state = create_state(config, device)
-    state.world = world
-    state.G_ema.class_names, state.G_ema.label_names = dataset.class_names, dataset.label_names
-    grid = SnapshotGrid(dataset, state.G.z_dim, micro_batch)
-    with world.in_turn(world.first):  # what a crash left is mended before the others read
-        _begin_or_go_on(run, state, config, dataset, grid)
-    share_weights(state)
+    grid = SnapshotGrid(dataset, config.generator["z_dim"], micro_batch)
+    state = _begun(config, run, dataset, grid, world)
     total = int(config.kimg * 1000)
     start = tick_start = time.perf_counter()
     maintenance, tick_nimg = 0.0, state.nimg
@@ -100,6 +97,14 @@ def train(
         if boundary >= config.batch and not stopping:
             continue
 
+        health = examine(state)
+        if must_leave(health, config.on_nan):
+            rollbacks = state.rollbacks
+            del state  # the device need not hold two
+            state = _begun(config, run, dataset, grid, world)
+            count_rollback(state, rollbacks, health)
+            tick_start, tick_nimg, stopping = time.perf_counter(), state.nimg, False
+            continue
         stats = state.statistics.collect(world)
         tick_seconds = time.perf_counter() - tick_start
         saved = picture = None
@@ -122,6 +127,7 @@ def train(
             stats=stats,
             snapshot=saved,
             grid=picture,
+            nonfinite=health.told(),
         )
         if world.first:
             append_line(run / "stats.jsonl", _record(result))
@@ -156,6 +162,17 @@ def check_fits(config: TrainConfig, dataset: Dataset) -> None:
                     f"{network} has {name} {expected}, but the data set {dataset.path} has {found}; "
                     "train on data like that of the run, or start a new run."
                 )
+
+
+def _begun(config: TrainConfig, run: Path, dataset: Dataset, grid: SnapshotGrid, world: World) -> TrainingState:
+    """The state of the newest snapshot or of the start, equal in all processes."""
+    state = create_state(config, world.place(resolve_device(config.device)))
+    state.world = world
+    state.G_ema.class_names, state.G_ema.label_names = dataset.class_names, dataset.label_names
+    with world.in_turn(world.first):  # what a crash left is mended before the others read
+        _begin_or_go_on(run, state, config, dataset, grid)
+    share_weights(state)
+    return state
 
 
 def _begin_or_go_on(run: Path, state: TrainingState, config: TrainConfig, dataset: Dataset, grid: SnapshotGrid) -> None:
@@ -201,8 +218,9 @@ def _check_same_data(seen: dict[str, Any], dataset: Dataset) -> None:
 
 
 def _seed_step(config: TrainConfig, state: TrainingState) -> None:
-    """Make all random numbers of a step a function of (seed, step, rank)."""
-    low, high = np.random.SeedSequence([config.seed, state.step, state.world.rank]).generate_state(2)
+    """Make all random numbers of a step a function of (seed, step, rank), and after rollbacks of their number."""
+    salt = [state.rollbacks] if state.rollbacks else []
+    low, high = np.random.SeedSequence([config.seed, state.step, state.world.rank, *salt]).generate_state(2)
     torch.manual_seed(int(low) << 31 ^ int(high))
 
 
@@ -247,7 +265,8 @@ def _record(tick: Tick) -> dict:
         "Resources/peak_gpu_mem_gb": tick.gpu_gb,
     }
     values = {name: {"num": 1, "mean": value, "std": 0.0} for name, value in timing.items()}
-    return {**tick.stats, **values, "nimg": tick.nimg, "timestamp": time.time()}
+    hit = {"nonfinite": tick.nonfinite} if tick.nonfinite else {}
+    return {**tick.stats, **values, **hit, "nimg": tick.nimg, "timestamp": time.time()}
 
 
 def _peak_memory() -> float:

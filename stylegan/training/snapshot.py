@@ -43,7 +43,7 @@ def save_snapshot(
         for name, optimizer in (("G_opt", state.G_opt), ("D_opt", state.D_opt)):
             tensors |= {f"{name}.{key}": value for key, value in _moments(optimizer).items()}
         write_tensors(tensors, temporary / "training.safetensors")
-        counters = {"nimg": state.nimg, "step": state.step, **data}
+        counters = {"nimg": state.nimg, "step": state.step, "rollbacks": state.rollbacks, **data}
         (temporary / "training.json").write_text(json.dumps(counters) + "\n", encoding="utf-8")
 
 
@@ -58,6 +58,7 @@ def load_snapshot(state: TrainingState, folder: Path) -> dict[str, Any]:
         tensors = load_file(folder / "training.safetensors")
         counters = json.loads((folder / "training.json").read_text(encoding="utf-8"))
         state.nimg, state.step = counters.pop("nimg"), counters.pop("step")
+        state.rollbacks = counters.pop("rollbacks", 0)  # older snapshots have none
         for name in ("pl_mean", "signs"):
             setattr(state, name, tensors.pop(name).to(state.device))
         if state.augment is not None:
