@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SETTINGS = {
     "mirror": "data.mirror",
     "subset": "data.max_images",
+    "held_out": "data.held_out",
     "cond": "data.labels",
     "balanced": "data.balanced",
     "batch": "batch",
@@ -48,7 +49,18 @@ SETTINGS = {
     "target": "augment.target",
     "freezed": "discriminator.freeze_layers",
     "freeze_mapping": "transfer.freeze_mapping",
+    "on_nan": "on_nan",
 }
+
+
+class _OrAuto(click.ParamType):
+    """A number, or the word auto."""
+
+    def __init__(self, number: click.ParamType):
+        self.number, self.name = number, number.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "auto" else self.number.convert(value, param, ctx)
 
 
 @click.command()
@@ -75,9 +87,25 @@ SETTINGS = {
 @click.option("--mirror", is_flag=True, default=None, help="Add every picture flipped left to right.")
 @click.option("--subset", type=int, metavar="PICTURES", help="Train on so many only.")
 @click.option("--kimg", type=float, metavar="KIMG", help="Stop after so many thousand pictures.")
-@click.option("--batch", type=int, metavar="PICTURES", help="Pictures per step.")
+@click.option(
+    "--held-out",
+    type=int,
+    metavar="PICTURES",
+    help="Keep so many from training, and report how much better D knows the others: overfitting.",
+)
+@click.option(
+    "--batch",
+    type=_OrAuto(click.INT),
+    metavar="PICTURES|auto",
+    help="Pictures per step; auto keeps the preset's and computes as many at once as memory allows.",
+)
 @click.option("--batch-gpu", type=int, metavar="PICTURES", help="Pictures computed at once; the rest accumulates.")
-@click.option("--gamma", type=float, metavar="GAMMA", help="Weight of the R1 penalty: higher is more careful.")
+@click.option(
+    "--gamma",
+    type=_OrAuto(click.FLOAT),
+    metavar="GAMMA|auto",
+    help="Weight of the R1 penalty: higher is more careful; auto guesses from resolution and batch.",
+)
 @click.option(
     "--aug",
     type=click.Choice(["noaug", "ada", "fixed"]),
@@ -144,7 +172,15 @@ SETTINGS = {
     default=None,
     help="Keep the mapping network of those weights: a seed keeps its w.",
 )
-@click.option("-n", "--dry-run", is_flag=True, help="Print the settings and stop.")
+@click.option(
+    "--on-nan",
+    type=click.Choice(["skip", "rollback", "stop"]),
+    help="Bad values in gradients are replaced. Where they last or reach the weights: go back to the newest snapshot "
+    "with other random numbers; skip never minds gradients, stop ends at the first.  [default: rollback]",
+)
+@click.option("--tensorboard", is_flag=True, help="Also write scalars and picture grids for TensorBoard.")
+@click.option("--force", is_flag=True, help="Start even if memory or disk look too small.")
+@click.option("-n", "--dry-run", is_flag=True, help="Print the settings, and what memory and disk they need, and stop.")
 @launched
 def command(
     world: World,
@@ -152,6 +188,8 @@ def command(
     resume: Path | None,
     transfer: bool,
     dry_run: bool,
+    tensorboard: bool,
+    force: bool,
     **flags: Any,
 ) -> None:
     """Train a StyleGAN2 from pictures.
@@ -169,6 +207,7 @@ def command(
     from stylegan.memory import keep_freed_memory
     from stylegan.training.replicas import micro_batch_size
     from stylegan.training.run_folder import new_run_folder, write_config
+    from stylegan.training.tracking import summary_writer
 
     try:
         if transfer and resume is None:
@@ -180,14 +219,18 @@ def command(
                 config, dataset = _resumed(going_on, {"outdir": outdir, **flags})
             else:
                 config, dataset, report = _new(flags, resume, world.size)
-        micro_batch_size(config, world.size)
+        config_here = config.model_copy(update={"micro_batch": micro_batch_size(config, world.size)})
+        if dry_run and world.first:
+            click.echo(config.to_json(), nl=False)
+            click.echo(report, err=True, nl=bool(report))
+        if not force:
+            _check_room(config_here, world, going_on, outdir, tell=dry_run and world.first)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     if dry_run:
-        if world.first:
-            click.echo(config.to_json(), nl=False)
-            click.echo(report, err=True, nl=bool(report))
         return
+    if tensorboard:
+        summary_writer()  # or tell what is missing
     keep_freed_memory()
     if going_on and world.first:
         write_config(going_on, config)
@@ -195,7 +238,7 @@ def command(
     try:
         if world.first:
             started = going_on is not None or newest_snapshot(run) is not None
-            _run(config, dataset, run, world, going_on=started, report=report)
+            _run(config, dataset, run, world, going_on=started, report=report, tensorboard=tensorboard)
         else:
             _help(config, dataset, run, world)
     except torch.OutOfMemoryError as error:
@@ -219,6 +262,7 @@ def _new(flags: dict[str, Any], start: Path | None, processes: int) -> tuple[Tra
     from stylegan.checkpoints.native import resolve_device
     from stylegan.networks.precision import best_precision
     from stylegan.training.config import data_config, from_preset
+    from stylegan.training.estimate import largest_micro_batch
     from stylegan.training.loop import open_dataset
     from stylegan.training.transfer import open_start, transfer_report
 
@@ -241,6 +285,9 @@ def _new(flags: dict[str, Any], start: Path | None, processes: int) -> tuple[Tra
     if not isinstance(seed, int):
         raise ConfigError(f"seed must be a whole number, got {seed!r}.")
     dataset = open_dataset(data, seed)
+    fill_memory = settings.get("batch") == "auto"
+    if fill_memory:
+        del settings["batch"]
     config = from_preset(
         cfg or _default_cfg(dataset.resolution, device.type),
         data=data,
@@ -250,6 +297,8 @@ def _new(flags: dict[str, Any], start: Path | None, processes: int) -> tuple[Tra
         gpus=processes,
         changes=settings,
     )
+    if fill_memory:
+        config = largest_micro_batch(config, device, processes)
     return config, dataset, transfer_report(checkpoint, config) if checkpoint else ""
 
 
@@ -260,7 +309,7 @@ def _resumed(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
     from stylegan.training.loop import check_fits, open_dataset
 
     given = {k for k, v in flags.items() if v not in (None, ())}
-    refused = given - {"kimg", "device", "data"}
+    refused = given - {"kimg", "device", "data", "on_nan"}
     if refused:
         names = ", ".join("--" + name.removesuffix("_file").replace("_", "-") for name in sorted(refused))
         raise click.UsageError(f"--resume keeps the settings of the run; leave out {names}, or start a new run.")
@@ -347,11 +396,26 @@ def _default_cfg(resolution: int, device: str) -> str:
     return {16: "tiny16", 32: "cpu32", 64: "cpu64"}.get(resolution, "auto") if device == "cpu" else "auto"
 
 
-def _run(config: TrainConfig, dataset: Dataset, run: Path, world: World, *, going_on: bool, report: str) -> None:
+def _check_room(config: TrainConfig, world: World, going_on: Path | None, outdir: Path | None, *, tell: bool) -> None:
+    """Raises ConfigError if memory or disk are too small for what is left of the run; `tell` prints what it takes."""
+    from stylegan.checkpoints.native import resolve_device
+    from stylegan.training.estimate import estimate, require_room
+
+    done = max((int(p.name) for p in going_on.glob("snapshots/[0-9]*")), default=0) if going_on else 0
+    needed = estimate(config, done * 1000)
+    if tell:
+        click.echo(needed, err=True)
+    require_room(needed, world.place(resolve_device(config.device)), going_on or outdir or Path("runs"))
+
+
+def _run(
+    config: TrainConfig, dataset: Dataset, run: Path, world: World, *, going_on: bool, report: str, tensorboard: bool
+) -> None:
     """Train, show the ticks, stop on a signal. Leaves by SystemExit with the signal's conventional code."""
     from stylegan.checkpoints.native import newest_snapshot
     from stylegan.training.loop import train
     from stylegan.training.run_folder import mend_interrupted_writes
+    from stylegan.training.tracking import with_tensorboard
 
     mend_interrupted_writes(run)
     snapshot = newest_snapshot(run)
@@ -369,7 +433,8 @@ def _run(config: TrainConfig, dataset: Dataset, run: Path, world: World, *, goin
         log.write(headline + "\n")
         click.echo(headline)
         with _progress(config) as show:
-            for tick in train(config, run, dataset=dataset, stop=stop, world=world):
+            ticks = train(config, run, dataset=dataset, stop=stop, world=world)
+            for tick in with_tensorboard(ticks, run) if tensorboard else ticks:
                 log.write(tick_line(tick) + "\n")
                 log.flush()
                 show(tick)

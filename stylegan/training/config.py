@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from stylegan.augment import preset as augment_preset
 from stylegan.errors import ConfigError
 from stylegan.networks import stylegan2
-from stylegan.networks.presets import preset
+from stylegan.networks.presets import auto_gamma, preset
 
 
 class _Frozen(BaseModel):
@@ -31,6 +31,7 @@ class DataConfig(_Frozen):
     balanced: bool = False  # show every class equally often, however many pictures it has
     mirror: bool = False  # add every picture flipped left to right
     max_images: int | None = Field(default=None, ge=1)  # train on so many, drawn by the seed
+    held_out: int = Field(default=0, ge=0)  # of these, keep so many from training, to tell overfitting by
 
     @model_validator(mode="after")
     def _fits(self) -> DataConfig:
@@ -137,7 +138,8 @@ def from_preset(
         cfg: name of a preset.
         resolution, channels, label_dim: of the data set.
         gpus: processes that share a batch, each with its own device.
-        changes: for example {"batch": 16, "generator.channel_base": 8192}; later ones win.
+        changes: for example {"batch": 16, "generator.channel_base": 8192}; later ones win. {"r1_gamma": "auto"} is
+            the heuristic of StyleGAN2-ADA for the resolution and batch.
     Raises: ConfigError for an unknown name or an impossible value, which it names.
     """
     p = preset(cfg, resolution, gpus)
@@ -161,6 +163,8 @@ def from_preset(
     if "micro_batch" not in (changes or {}) and isinstance(settings["batch"], int):
         share = max(settings["batch"] // gpus, 1)
         settings["micro_batch"] = share if "batch" in (changes or {}) else min(p.micro_batch, share)
+    if settings["r1_gamma"] == "auto" and isinstance(settings["batch"], int) and settings["batch"] > 0:
+        settings["r1_gamma"] = auto_gamma(resolution, settings["batch"])
     return _validated(settings)
 
 

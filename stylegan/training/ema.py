@@ -26,8 +26,8 @@ def update_ema(average: nn.Module, network: nn.Module, beta: float) -> None:
     """
     for mine, theirs in zip(average.parameters(), network.parameters(), strict=True):
         mine.lerp_(_or_if_nonfinite(theirs, mine), 1 - beta)
-    for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
-        mine.copy_(_or_if_nonfinite(theirs, mine))
+    for buffer, newest in zip(average.buffers(), network.buffers(), strict=True):
+        buffer.copy_(_or_if_nonfinite(newest, buffer))
 
 
 def _or_if_nonfinite(x: Tensor, y: Tensor) -> Tensor:

@@ -74,10 +74,11 @@ class GradientWatch:
         values = torch.stack([torch.count_nonzero(g - g) for g in grads])
         for g in grads:
             torch.nan_to_num_(g, nan=0, posinf=1e5, neginf=-1e5)
-        seen = self._seen.get((phase, *names))
+        key = (phase, *names)
+        seen = self._seen.get(key)
         if seen is None:
             never, none = torch.full_like(values, torch.iinfo(values.dtype).max), torch.zeros_like(values)
-            seen = self._seen[phase, *names] = _Seen(list(names), none, never, none.sum())
+            seen = self._seen[key] = _Seen(list(names), none, never, none.sum())
         hit = values > 0
         seen.values += values
         seen.first_step.masked_fill_(hit & (seen.first_step > step), step)

@@ -23,14 +23,16 @@ from stylegan.data.order import balanced_indices, shuffled_indices
 from stylegan.distributed import World
 from stylegan.errors import ConfigError
 from stylegan.networks.precision import require_precision
+from stylegan.training.alarms import snapshot_health
 from stylegan.training.config import DataConfig, TrainConfig
 from stylegan.training.health import count_rollback, examine, must_leave
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.replicas import check_equal, micro_batch_size, share_weights
-from stylegan.training.run_folder import append_line, drop_lines_after, mend_interrupted_writes, snapshot_folder
+from stylegan.training.run_folder import drop_lines_after, mend_interrupted_writes, snapshot_folder
 from stylegan.training.snapshot import load_snapshot, save_snapshot
 from stylegan.training.snapshot_grid import SnapshotGrid
 from stylegan.training.state import TrainingState, create_state
+from stylegan.training.tracking import Tracking
 from stylegan.training.transfer import start_from_checkpoint
 
 
@@ -88,6 +90,7 @@ def train(
     total = int(config.kimg * 1000)
     start = tick_start = time.perf_counter()
     maintenance, tick_nimg = 0.0, state.nimg
+    tracking = Tracking(run, config)
     stopping = state.nimg >= total
     while not stopping:
         _seed_step(config, state)
@@ -103,6 +106,7 @@ def train(
             del state  # the device need not hold two
             state = _begun(config, run, dataset, grid, world)
             count_rollback(state, rollbacks, health)
+            tracking = Tracking(run, config)
             tick_start, tick_nimg, stopping = time.perf_counter(), state.nimg, False
             continue
         stats = state.statistics.collect(world)
@@ -111,6 +115,7 @@ def train(
         if stopping or tick % config.snap_ticks == 0:
             check_equal(state)
             if world.first:
+                stats |= snapshot_health(state, dataset, grid)
                 picture = grid.write_fakes(run / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
                 saved = _save(run, state, config, dataset)
         result = Tick(
@@ -130,7 +135,8 @@ def train(
             nonfinite=health.told(),
         )
         if world.first:
-            append_line(run / "stats.jsonl", _record(result))
+            tracking.add(_record(result))
+            tracking.write_page(finished=state.nimg >= total)
         if world.first and config.augment.mode == "ada" and may_leak(result.augment_p):
             message = f"augmentation is at p = {result.augment_p:.2f}: pictures may begin to look augmented"
             warnings.warn(f"{message}; use more data.", RuntimeWarning, stacklevel=2)
@@ -142,7 +148,14 @@ def train(
 
 def open_dataset(data: DataConfig, seed: int) -> Dataset:
     """The data set of a configuration; the seed chooses the subset."""
-    dataset = Dataset(data.path, use_labels=data.labels, max_images=data.max_images, mirror=data.mirror, seed=seed)
+    dataset = Dataset(
+        data.path,
+        use_labels=data.labels,
+        max_images=data.max_images,
+        mirror=data.mirror,
+        held_out=data.held_out,
+        seed=seed,
+    )
     if data.balanced:
         _ = dataset.class_members  # raises now what would end the run at its first step
     return dataset
