@@ -32,6 +32,7 @@ def write_page(path: Path, run: Path, last: Tick, chapters: list[Chapter]) -> No
         kimg=f"{last.nimg / 1000:.1f}",
         seconds=f"{last.seconds:.0f}",
         run=escape(str(run)),
+        run_page=escape(f"{run.name}/index.html"),
         more_kimg=last.nimg // 1000 + 100,
         chapters="\n".join(_section(path.parent, chapter) for chapter in chapters),
     )

@@ -35,3 +35,7 @@ class DistributedError(StyleGANError):
 
 class MissingExtra(StyleGANError, ImportError):
     """An optional package that is not installed."""
+
+
+class NonFiniteError(StyleGANError, ArithmeticError):
+    """Training that met NaN or infinity and may not go on."""

@@ -5,51 +5,23 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import yaml
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from stylegan.cli.launch import launched
+from stylegan.cli.train_config import is_checkpoint, new_config, resumed_config
+from stylegan.cli.train_progress import ShowTicks, tick_line
 from stylegan.errors import ConfigError, OutputError, StyleGANError
 
 if TYPE_CHECKING:
     from stylegan.data.dataset import Dataset
     from stylegan.distributed import World
-    from stylegan.training import Tick, TrainConfig
+    from stylegan.training import TrainConfig
 
-# Flag -> setting. The flags keep the names of the official tools.
-SETTINGS = {
-    "mirror": "data.mirror",
-    "subset": "data.max_images",
-    "cond": "data.labels",
-    "balanced": "data.balanced",
-    "batch": "batch",
-    "batch_gpu": "micro_batch",
-    "gamma": "r1_gamma",
-    "kimg": "kimg",
-    "tick": "tick_kimg",
-    "snap": "snap_ticks",
-    "keep": "keep_snapshots",
-    "seed": "seed",
-    "map_depth": "generator.mapping_layers",
-    "mbstd_group": "discriminator.mbstd_group_size",
-    "precision": "precision",
-    "compile": "compile",
-    "allow_tf32": "allow_tf32",
-    "device": "device",
-    "aug": "augment.mode",
-    "augpipe": "augment.pipe",
-    "p": "augment.p",
-    "target": "augment.target",
-    "freezed": "discriminator.freeze_layers",
-    "freeze_mapping": "transfer.freeze_mapping",
-}
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
@@ -64,6 +36,16 @@ def _keep(context: click.Context, parameter: click.Parameter, value: str | None)
 class _PathOrURL(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return value if "://" in str(value) else super().convert(value, param, ctx)
+
+
+class _OrAuto(click.ParamType):
+    """A number, or the word auto."""
+
+    def __init__(self, number: click.ParamType):
+        self.number, self.name = number, number.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "auto" else self.number.convert(value, param, ctx)
 
 
 @click.command()
@@ -90,9 +72,25 @@ class _PathOrURL(click.Path):
 @click.option("--mirror", is_flag=True, default=None, help="Add every picture flipped left to right.")
 @click.option("--subset", type=int, metavar="PICTURES", help="Train on so many only.")
 @click.option("--kimg", type=float, metavar="KIMG", help="Stop after so many thousand pictures.")
-@click.option("--batch", type=int, metavar="PICTURES", help="Pictures per step.")
+@click.option(
+    "--held-out",
+    type=int,
+    metavar="PICTURES",
+    help="Keep so many from training, and report how much better D knows the others: overfitting.",
+)
+@click.option(
+    "--batch",
+    type=_OrAuto(click.INT),
+    metavar="PICTURES|auto",
+    help="Pictures per step; auto keeps the preset's and computes as many at once as memory allows.",
+)
 @click.option("--batch-gpu", type=int, metavar="PICTURES", help="Pictures computed at once; the rest accumulates.")
-@click.option("--gamma", type=float, metavar="GAMMA", help="Weight of the R1 penalty: higher is more careful.")
+@click.option(
+    "--gamma",
+    type=_OrAuto(click.FLOAT),
+    metavar="GAMMA|auto",
+    help="Weight of the R1 penalty: higher is more careful; auto guesses from resolution and batch.",
+)
 @click.option(
     "--aug",
     type=click.Choice(["noaug", "ada", "fixed"]),
@@ -165,7 +163,15 @@ class _PathOrURL(click.Path):
     default=None,
     help="Keep the mapping network of those weights: a seed keeps its w.",
 )
-@click.option("-n", "--dry-run", is_flag=True, help="Print the settings and stop.")
+@click.option(
+    "--on-nan",
+    type=click.Choice(["skip", "rollback", "stop"]),
+    help="Bad values in gradients are replaced. Where they last or reach the weights: go back to the newest snapshot "
+    "with other random numbers; skip never minds gradients, stop ends at the first.  [default: rollback]",
+)
+@click.option("--tensorboard", is_flag=True, help="Also write scalars and picture grids for TensorBoard.")
+@click.option("--force", is_flag=True, help="Start even if memory or disk look too small.")
+@click.option("-n", "--dry-run", is_flag=True, help="Print the settings, and what memory and disk they need, and stop.")
 @launched
 def command(
     world: World,
@@ -173,6 +179,8 @@ def command(
     resume: Path | None,
     transfer: bool,
     dry_run: bool,
+    tensorboard: bool,
+    force: bool,
     **flags: Any,
 ) -> None:
     """Train a StyleGAN2 from pictures.
@@ -189,32 +197,38 @@ def command(
     from stylegan.memory import keep_freed_memory
     from stylegan.training.replicas import micro_batch_size
     from stylegan.training.run_folder import new_run_folder, write_config
+    from stylegan.training.tracking import summary_writer
 
     try:
         if transfer and resume is None:
             raise ConfigError("--transfer needs the weights to start from; add --resume FILE.")
-        going_on = resume if resume and not transfer and not _is_checkpoint(resume) else None
+        going_on = resume if resume and not transfer and not is_checkpoint(resume) else None
         report = ""
         with world.in_turn(world.local_rank == 0):  # one of each machine decodes the pictures into the cache
             if going_on:
-                config, dataset = _resumed(going_on, {"outdir": outdir, **flags})
+                config, dataset = resumed_config(going_on, {"outdir": outdir, **flags})
             else:
-                config, dataset, report = _new(flags, resume, world.size)
-        micro_batch_size(config, world.size)
+                config, dataset, report = new_config(flags, resume, world.size)
+        config_here = config.model_copy(update={"micro_batch": micro_batch_size(config, world.size)})
+        if dry_run and world.first:
+            click.echo(config.to_json(), nl=False)
+            click.echo(report, err=True, nl=bool(report))
+        if not force:
+            _check_room(config_here, world, going_on, outdir, tell=dry_run and world.first)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     if dry_run:
-        if world.first:
-            click.echo(config.to_json(), nl=False)
-            click.echo(report, err=True, nl=bool(report))
         return
+    if tensorboard:
+        summary_writer()  # or tell what is missing
     keep_freed_memory()
     if going_on and world.first:
         write_config(going_on, config)
     run = going_on or Path(world.once("run", lambda: str(new_run_folder(outdir or Path("runs"), config, dataset.name))))
     try:
         if world.first:
-            _run(config, dataset, run, world, going_on=going_on is not None, report=report)
+            started = going_on is not None
+            _run(config, dataset, run, world, going_on=started, report=report, tensorboard=tensorboard)
         else:
             _help(config, dataset, run, world)
     except torch.OutOfMemoryError as error:
@@ -225,160 +239,27 @@ def command(
         raise OutputError(f"cannot write to {run}: {error.strerror or error}.") from error
 
 
-def _is_checkpoint(source: Path) -> bool:
-    """Weights without a run around them."""
-    return source.is_file() or ((source / "config.json").is_file() and not (source / "snapshots").is_dir())
-
-
-def _new(flags: dict[str, Any], start: Path | None, processes: int) -> tuple[TrainConfig, Dataset, str]:
-    """The configuration of a new run: preset, then weights to start from, then --config, then flags, then --set.
-
-    The third value says what the run takes over from those weights.
-    """
+def _check_room(config: TrainConfig, world: World, going_on: Path | None, outdir: Path | None, *, tell: bool) -> None:
+    """Raises ConfigError if memory or disk are too small for what is left of the run; `tell` prints what it takes."""
     from stylegan.checkpoints.native import resolve_device
-    from stylegan.networks.precision import best_precision
-    from stylegan.training.config import data_config, from_preset
-    from stylegan.training.loop import open_dataset
-    from stylegan.training.transfer import open_start, transfer_report
+    from stylegan.training.estimate import estimate, require_room
 
-    settings = {**_from_file(flags["config_file"]), **_from_flags(flags), **_from_assignments(flags["assignments"])}
-    source = start or settings.get("transfer.source")
-    checkpoint = None
-    if source is not None:
-        checkpoint, defaults, provenance = open_start(Path(source))
-        settings = {**defaults, **settings, **provenance}
-    cfg = settings.pop("cfg", None)
-    device = resolve_device(settings.get("device", "auto"))
-    if settings.get("precision", "auto") == "auto":
-        settings["precision"] = best_precision(device)
-    settings.setdefault("data.path", None)
-    if settings["data.path"] is None:
-        settings["data.path"] = _avatars(cfg)
-    settings["data.path"] = _located(settings["data.path"])
-    data = data_config({k: settings.pop(k) for k in list(settings) if k.startswith("data.")})
-    seed = settings.get("seed", 0)
-    if not isinstance(seed, int):
-        raise ConfigError(f"seed must be a whole number, got {seed!r}.")
-    dataset = open_dataset(data, seed)
-    config = from_preset(
-        cfg or _default_cfg(dataset.resolution, device.type),
-        data=data,
-        resolution=dataset.resolution,
-        channels=dataset.channels,
-        label_dim=dataset.label_dim,
-        gpus=processes,
-        changes=settings,
-    )
-    return config, dataset, transfer_report(checkpoint, config) if checkpoint else ""
+    done = max((int(p.name) for p in going_on.glob("snapshots/[0-9]*")), default=0) if going_on else 0
+    needed = estimate(config, done * 1000)
+    if tell:
+        click.echo(needed, err=True)
+    require_room(needed, world.place(resolve_device(config.device)), going_on or outdir or Path("runs"))
 
 
-def _resumed(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
-    """The configuration that `run` was started with; only its length, its machine and the place of its data change."""
-    from stylegan.data.dataset import default_cache
-    from stylegan.training.config import changed, read_config
-    from stylegan.training.loop import check_fits, open_dataset
-
-    given = {k for k, v in flags.items() if v not in (None, ())}
-    refused = given - {"kimg", "device", "data", "keep"}
-    if refused:
-        names = ", ".join("--" + name.removesuffix("_file").replace("_", "-") for name in sorted(refused))
-        raise click.UsageError(f"--resume keeps the settings of the run; leave out {names}, or start a new run.")
-    if not (run / "snapshots").is_dir() or not (run / "config.json").is_file():
-        raise ConfigError(f"{run} is not the folder of a run, which holds config.json and snapshots.")
-    config = read_config(run / "config.json")
-    changes: dict[str, Any] = {SETTINGS[name]: flags[name] for name in given - {"data"}}
-    if flags["data"] is not None:
-        changes["data"] = {**config.data.model_dump(), "path": _located(flags["data"])}
-    elif Path(config.data.path).parent == default_cache() / "data" and not Path(config.data.path).exists():
-        _avatars(config.cfg)  # a cache may be emptied
-    config = changed(config, changes)
-    dataset = open_dataset(config.data, config.seed)
-    check_fits(config, dataset)
-    return config, dataset
-
-
-def _from_flags(flags: dict[str, Any]) -> dict[str, Any]:
-    for flag, mode in (("p", "fixed"), ("target", "ada")):
-        if flags[flag] is not None and flags["aug"] != mode:
-            raise click.UsageError(f"--{flag} means something with --aug {mode} only; add that, or leave it out.")
-    settings = {setting: flags[flag] for flag, setting in SETTINGS.items() if flags[flag] is not None}
-    for flag, names in (
-        ("cfg", ["cfg"]),
-        ("data", ["data.path"]),
-        ("lr", ["g_lr", "d_lr"]),
-        ("glr", ["g_lr"]),
-        ("dlr", ["d_lr"]),
-        ("cbase", ["generator.channel_base", "discriminator.channel_base"]),
-        ("cmax", ["generator.channel_max", "discriminator.channel_max"]),
-    ):
-        if flags[flag] is not None:
-            settings |= dict.fromkeys(names, flags[flag])
-    return settings
-
-
-def _from_file(path: Path | None) -> dict[str, Any]:
-    """Settings by dotted name, from YAML with groups; the config.json of a run is such a file too."""
-    if path is None:
-        return {}
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} is not readable YAML: {str(error).splitlines()[0]}.") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold settings such as `batch: 16`, got {type(content).__name__}.")
-    settings: dict[str, Any] = {}
-    for name, value in content.items():
-        settings |= {f"{name}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
-    return settings
-
-
-def _from_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
-    settings = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"expected NAME=VALUE such as batch=16, got {assignment!r}.", param_hint="--set")
-        try:
-            settings[name.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise click.BadParameter(f"{value!r} is not a value in YAML.", param_hint="--set") from error
-    return settings
-
-
-def _avatars(cfg: str | None) -> Path:
-    """The embedded faces at the resolution that the preset wants, prepared once into the cache folder."""
-    from stylegan.data.dataset import default_cache
-    from stylegan.data.prepare import prepare
-    from stylegan.data.samples import avatars
-    from stylegan.networks.presets import PRESETS
-
-    resolution = PRESETS[cfg].resolution if cfg in PRESETS else None
-    if resolution in (None, 64):
-        return avatars()
-    path = default_cache() / "data" / f"avatars{resolution}.zip"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        prepare(avatars(), path, resolution=resolution)
-    return path
-
-
-def _located(data: str | Path) -> str:
-    """Where the data lies, whichever folder the run goes on in."""
-    from stylegan.data.sharded import is_url
-
-    return str(data) if is_url(data) else str(Path(data).resolve())
-
-
-def _default_cfg(resolution: int, device: str) -> str:
-    return {16: "tiny16", 32: "cpu32", 64: "cpu64"}.get(resolution, "auto") if device == "cpu" else "auto"
-
-
-def _run(config: TrainConfig, dataset: Dataset, run: Path, world: World, *, going_on: bool, report: str) -> None:
+def _run(
+    config: TrainConfig, dataset: Dataset, run: Path, world: World, *, going_on: bool, report: str, tensorboard: bool
+) -> None:
     """Train, show the ticks, stop on a signal. Leaves by SystemExit with the signal's conventional code."""
     from stylegan.checkpoints.snapshots import newest_snapshot
     from stylegan.training.best_effort import BestEffort
     from stylegan.training.loop import train
     from stylegan.training.run_folder import mend_interrupted_writes
+    from stylegan.training.tracking import with_tensorboard
 
     mend_interrupted_writes(run)
     snapshot = newest_snapshot(run, to_resume=True)
@@ -401,8 +282,9 @@ def _run(config: TrainConfig, dataset: Dataset, run: Path, world: World, *, goin
     with _stop_on_signal(world) as (stop, received):
         log(headline)
         click.echo(headline)
-        with _progress(config) as show:
-            for tick in train(config, run, dataset=dataset, snapshot=snapshot, stop=stop, world=world):
+        with ShowTicks(config) as show:
+            ticks = train(config, run, dataset=dataset, snapshot=snapshot, stop=stop, world=world)
+            for tick in with_tensorboard(ticks, run) if tensorboard else ticks:
                 log(tick_line(tick))
                 show(tick)
     if number := world.largest(max(received, default=0)):
@@ -445,66 +327,3 @@ def _stop_on_signal(world: World) -> Iterator[tuple[threading.Event, list[int]]]
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class _progress:
-    """A way to show ticks: a live bar on a terminal, the official tick line elsewhere."""
-
-    def __init__(self, config: TrainConfig):
-        self.console = Console()
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:3.0f}%"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=self.console,
-            speed_estimate_period=86400,  # ticks can lie minutes apart
-        )
-        self.config = config
-
-    def __enter__(self) -> Callable[[Tick], None]:
-        if not self.console.is_terminal:
-            return lambda tick: click.echo(tick_line(tick))
-        self.bar.start()
-        task = self.bar.add_task("starting", total=self.config.kimg * 1000)
-
-        def show(tick: Tick) -> None:
-            speed = f"{1000 / tick.sec_per_kimg:.0f} pictures/s"
-            self.bar.update(task, completed=tick.nimg, description=f"{tick.nimg / 1000:.1f} kimg, {speed}")
-            if tick.grid is not None:
-                self.bar.console.print(f"{tick.nimg / 1000:8.1f} kimg  wrote {tick.grid}", highlight=False)
-
-        return show
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.stop()
-
-
-def tick_line(tick: Tick) -> str:
-    """The line that the official trainers print, which scripts read."""
-    return "  ".join(
-        [
-            f"tick {tick.tick:<5d}",
-            f"kimg {tick.nimg / 1000:<8.1f}",
-            f"time {_duration(tick.seconds):<12s}",
-            f"sec/tick {tick.tick_seconds:<7.1f}",
-            f"sec/kimg {tick.sec_per_kimg:<7.2f}",
-            f"maintenance {tick.maintenance_seconds:<6.1f}",
-            f"cpumem {tick.cpu_gb:<6.2f}",
-            f"gpumem {tick.gpu_gb:<6.2f}",
-            f"augment {tick.augment_p:.3f}",
-        ]
-    ).rstrip()
-
-
-def _duration(seconds: float) -> str:
-    s = round(seconds)
-    if s < 60:
-        return f"{s}s"
-    if s < 3600:
-        return f"{s // 60}m {s % 60:02d}s"
-    if s < 86400:
-        return f"{s // 3600}h {s // 60 % 60:02d}m {s % 60:02d}s"
-    return f"{s // 86400}d {s // 3600 % 24:02d}h {s // 60 % 60:02d}m"

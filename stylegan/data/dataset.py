@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -36,6 +37,7 @@ class Dataset:
         use_labels: read the labels; without, `label_dim` is 0.
         max_images: use a random subset of this size, the same for the same `seed`.
         mirror: add each picture a second time, flipped left to right, after all the others.
+        held_out: leave so many out, drawn by the seed; they become the data set `held_out`.
         cache: another cache folder.
     Attributes:
         name: base name of `path` without its extension.
@@ -43,8 +45,9 @@ class Dataset:
         label_dim: classes or length of the label vectors, counted over the whole set whatever `max_images` is.
         class_names, label_names: what each class, or each value of label vectors, means; None for the other kind and
             if not known. Values without names are called by their positions.
+        held_out: the pictures that were left out, None without any.
         fingerprint: hex digits that change when the pictures do; a zip keeps them wherever it lies.
-        selection: hex digits that change when `max_images`, `mirror` or `seed` choose other pictures of the source.
+        selection: hex digits that change when `max_images`, `held_out`, `mirror` or `seed` choose other pictures.
     Raises: DataError for a set that is missing, empty, damaged, of mixed size or channels, not square or not a
         power of two; and when labels are asked for but are missing for all or some pictures.
     """
@@ -56,6 +59,7 @@ class Dataset:
         use_labels: bool = False,
         max_images: int | None = None,
         mirror: bool = False,
+        held_out: int = 0,
         seed: int = 0,
         cache: str | Path | None = None,
     ):
@@ -74,8 +78,20 @@ class Dataset:
         self.label_dim = self._labels.label_dim if self._labels else 0
         _, self.channels, self.resolution, _ = self._pixels.shape
         subset = _subset(len(self._pixels), max_images, seed)
-        self._index = np.concatenate([subset, subset]) if mirror else subset
-        self._flipped = np.arange(len(self._index)) >= len(subset)
+        if held_out >= len(subset):
+            raise DataError(
+                f"{path} has {len(subset)} pictures, so {held_out} cannot be held out; leave some to train on."
+            )
+        order = np.random.RandomState([seed % 2**32, 1]).permutation(len(subset))  # another one than training's
+        self.held_out: Dataset | None = None
+        if held_out:
+            self.held_out = copy.copy(self)
+            self.held_out._select(np.sort(subset[order[:held_out]]), mirror=False)
+        self._select(np.sort(subset[order[held_out:]]), mirror)
+
+    def _select(self, index: np.ndarray, mirror: bool) -> None:
+        self._index = np.concatenate([index, index]) if mirror else index
+        self._flipped = np.arange(len(self._index)) >= len(index)
         self.selection = hashlib.sha256(self._index.tobytes() + self._flipped.tobytes()).hexdigest()[:16]
 
     def __len__(self) -> int:

@@ -59,11 +59,15 @@ class ShardedDataset(Dataset):
         *,
         use_labels: bool = False,
         max_images: int | None = None,
+        held_out: int = 0,
         mirror: bool = False,
         seed: int = 0,
         cache: str | Path | None = None,
         cache_gb: float = 32,
     ):
+        if held_out:
+            raise DataError(f"{path} is sharded, where no pictures are held out; leave them out of the shards instead.")
+        self.held_out = None
         root = str(path).rstrip("/").removesuffix(f"/{INDEX}")
         self.path = root if is_url(root) else Path(root)
         self.name = root.rpartition("/")[2]

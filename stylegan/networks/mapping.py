@@ -81,7 +81,8 @@ class MappingNetwork(nn.Module):
         if self.num_ws is None:
             return x
         if update_emas:
-            self.w_avg.copy_(x.detach().mean(0).lerp(self.w_avg, self.w_avg_beta))
+            w_avg = x.detach().mean(0).lerp(self.w_avg, self.w_avg_beta)
+            self.w_avg.copy_(w_avg.where(w_avg.isfinite(), self.w_avg))  # a running mean would keep a NaN for good
         ws = x.unsqueeze(1).repeat(1, self.num_ws, 1)
         return truncate(ws, self.w_avg, truncation_psi, truncation_cutoff)
 

@@ -132,6 +132,11 @@ def preset(name: str, resolution: int, gpus: int = 1) -> Preset:
     return found
 
 
+def auto_gamma(resolution: int, batch: int) -> float:
+    """A first guess at the weight of R1, which grows with the number of pixels. StyleGAN2-ADA App. C."""
+    return 0.0002 * resolution**2 / batch
+
+
 def _auto(resolution: int, gpus: int) -> Preset:
     """Batch, learning rate and gamma from the resolution and the number of devices."""
     batch = max(min(gpus * min(4096 // resolution, 32), 64), gpus)
@@ -142,7 +147,7 @@ def _auto(resolution: int, gpus: int) -> Preset:
         batch=batch,
         micro_batch=batch // gpus,
         lr=0.002 if resolution >= 1024 else 0.0025,
-        r1_gamma=0.0002 * resolution**2 / batch,
+        r1_gamma=auto_gamma(resolution, batch),
         ema_kimg=batch * 10 / 32,
         ema_rampup=0.05,
     )

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from stylegan.augment import preset as augment_preset
 from stylegan.errors import ConfigError
 from stylegan.networks import stylegan2
-from stylegan.networks.presets import preset
+from stylegan.networks.presets import auto_gamma, preset
 
 
 class _Frozen(BaseModel):
@@ -32,6 +32,7 @@ class DataConfig(_Frozen):
     mirror: bool = False  # add every picture flipped left to right
     max_images: int | None = Field(default=None, ge=1)  # train on so many, drawn by the seed
     cache_gb: float = Field(default=32, gt=0)  # disk for the shards of a set that is streamed
+    held_out: int = Field(default=0, ge=0)  # of these, keep so many from training, to tell overfitting by
 
     @model_validator(mode="after")
     def _fits(self) -> DataConfig:
@@ -75,6 +76,8 @@ class TrainConfig(_Frozen):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the blocks marked by num_fp16_res
     compile: bool = False  # the phases without second derivatives: a minute or more at the start, faster steps after
     allow_tf32: bool = False  # float32 products of a GPU with 10 bits of mantissa
+
+    on_nan: Literal["skip", "rollback", "stop"] = "rollback"  # see health.must_leave
 
     kimg: float = Field(gt=0)  # thousands of real pictures to show to the discriminator
     tick_kimg: float = Field(ge=0.001)  # between two lines of progress
@@ -137,7 +140,8 @@ def from_preset(
         cfg: name of a preset.
         resolution, channels, label_dim: of the data set.
         gpus: processes that share a batch, each with its own device.
-        changes: for example {"batch": 16, "generator.channel_base": 8192}; later ones win.
+        changes: for example {"batch": 16, "generator.channel_base": 8192}; later ones win. {"r1_gamma": "auto"} is
+            the heuristic of StyleGAN2-ADA for the resolution and batch.
     Raises: ConfigError for an unknown name or an impossible value, which it names.
     """
     p = preset(cfg, resolution, gpus)
@@ -161,6 +165,8 @@ def from_preset(
     if "micro_batch" not in (changes or {}) and isinstance(settings["batch"], int):
         share = max(settings["batch"] // gpus, 1)
         settings["micro_batch"] = share if "batch" in (changes or {}) else min(p.micro_batch, share)
+    if settings["r1_gamma"] == "auto" and isinstance(settings["batch"], int) and settings["batch"] > 0:
+        settings["r1_gamma"] = auto_gamma(resolution, settings["batch"])
     return _validated(settings)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def ema_beta(batch: int, nimg: int, ema_kimg: float, rampup: float | None) -> float:
@@ -20,7 +20,16 @@ def ema_beta(batch: int, nimg: int, ema_kimg: float, rampup: float | None) -> fl
 
 @torch.no_grad()
 def update_ema(average: nn.Module, network: nn.Module, beta: float) -> None:
-    """Move the parameters of `average` to beta * average + (1 - beta) * network; copy the buffers."""
-    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - beta)
-    for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
-        mine.copy_(theirs)
+    """Move the parameters of `average` to beta * average + (1 - beta) * network; copy the buffers.
+
+    A tensor of `network` that holds NaN or infinity is left out, so a finite average stays finite.
+    """
+    for mine, theirs in zip(average.parameters(), network.parameters(), strict=True):
+        mine.lerp_(_or_if_nonfinite(theirs, mine), 1 - beta)
+    for buffer, newest in zip(average.buffers(), network.buffers(), strict=True):
+        buffer.copy_(_or_if_nonfinite(newest, buffer))
+
+
+def _or_if_nonfinite(x: Tensor, y: Tensor) -> Tensor:
+    """x if all of it is finite, as its sum tells in one pass, else y; the host need not know which."""
+    return x.where(x.sum().isfinite(), y)

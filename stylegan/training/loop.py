@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,19 @@ from stylegan.data.sharded import open_any
 from stylegan.distributed import World
 from stylegan.errors import ConfigError
 from stylegan.networks.precision import require_precision
+from stylegan.training.alarms import snapshot_health
 from stylegan.training.best_effort import BestEffort
 from stylegan.training.config import DataConfig, TrainConfig
+from stylegan.training.health import count_rollback, examine, must_leave
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.replicas import check_equal, micro_batch_size, share_weights
 from stylegan.training.retention import drop_training_state
-from stylegan.training.run_folder import append_line, drop_lines_after, mend_interrupted_writes, snapshot_folder
+from stylegan.training.run_folder import drop_lines_after, mend_interrupted_writes, snapshot_folder
 from stylegan.training.snapshot import capture, load_snapshot
 from stylegan.training.snapshot_grid import SnapshotGrid
 from stylegan.training.snapshot_writer import SnapshotWriter
 from stylegan.training.state import TrainingState, create_state
+from stylegan.training.tracking import Tracking
 from stylegan.training.transfer import start_from_checkpoint
 
 
@@ -55,6 +58,7 @@ class Tick:
     stats: dict[str, dict[str, float]]  # name -> num, mean, std
     snapshot: Path | None = None  # being written since this tick; there with the next snapshot, or on the last tick
     grid: Path | None = None
+    nonfinite: dict[str, int] = field(default_factory=dict)  # tensor -> values of its gradient that were replaced
 
 
 def train(
@@ -80,42 +84,37 @@ def train(
     Yields: a `Tick` every `config.tick_kimg` and one at the end.
     Raises: ConfigError if the data does not fit the networks; DataError, CheckpointError; OutputError if nothing can
         be written at the start or the last snapshot cannot (in between, what the disk refuses is a warning);
-        DistributedError if another process is lost or computes something else.
+        DistributedError if another process is lost or computes something else; NonFiniteError as `config.on_nan`
+        says.
     """
     world = world or World()
     micro_batch = micro_batch_size(config, world.size)
     dataset = dataset or open_dataset(config.data, config.seed)
     check_fits(config, dataset)
-    device = world.place(resolve_device(config.device))
-    require_precision(config.precision, device)
+    require_precision(config.precision, world.place(resolve_device(config.device)))
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.allow_tf32
-    state = create_state(config, device)
-    state.world = world
-    state.G_ema.class_names, state.G_ema.label_names = dataset.class_names, dataset.label_names
-    grid = SnapshotGrid(dataset, state.G.z_dim, micro_batch)
-    # Rank 0 mends what a crash left and chooses, so that all go on from the same and one tells what is damaged.
-    snapshot = world.gather(snapshot or _newest(run) if world.first else None)[0]
-    _begin_or_go_on(config, run, state, dataset, grid, snapshot)
-    share_weights(state)
+    grid = SnapshotGrid(dataset, config.generator["z_dim"], micro_batch)
     with SnapshotWriter(run, config.keep_snapshots) as writer:
-        yield from _ticks(config, run, state, dataset, grid, stop, writer)
+        yield from _ticks(config, run, dataset, grid, snapshot, stop, world, writer)
 
 
 def _ticks(
     config: TrainConfig,
     run: Path,
-    state: TrainingState,
     dataset: Dataset,
     grid: SnapshotGrid,
+    snapshot: Path | None,
     stop: threading.Event | None,
+    world: World,
     writer: SnapshotWriter,
 ) -> Iterator[Tick]:
-    world = state.world
+    state = _begun(config, run, dataset, grid, world, snapshot)
     micro_batch = micro_batch_size(config, world.size)
     best_effort = BestEffort()
     total = int(config.kimg * 1000)
     start = tick_start = time.perf_counter()
     maintenance, tick_nimg = 0.0, state.nimg
+    tracking = Tracking(run, config)
     stopping = state.nimg >= total
     while not stopping:
         _seed_step(config, state)
@@ -125,8 +124,23 @@ def _ticks(
         if boundary >= config.batch and not stopping:
             continue
 
+        health = examine(state)
+        if must_leave(health, config.on_nan):
+            rollbacks = state.rollbacks
+            writer.wait()
+            del state  # the device need not hold two
+            state = _begun(config, run, dataset, grid, world)
+            count_rollback(state, rollbacks, health)
+            tracking = Tracking(run, config)
+            tick_start, tick_nimg, stopping = time.perf_counter(), state.nimg, False
+            continue
         stats = state.statistics.collect(world)
         tick_seconds = time.perf_counter() - tick_start
+        due = stopping or tick % config.snap_ticks == 0
+        if due:
+            check_equal(state)
+            if world.first:
+                stats |= snapshot_health(state, dataset, grid)
         result = Tick(
             tick=tick,
             nimg=state.nimg,
@@ -139,19 +153,20 @@ def _ticks(
             gpu_gb=torch.cuda.max_memory_allocated(state.device) / 2**30 if state.device.type == "cuda" else 0.0,
             augment_p=stats["Augment/p"]["mean"] if "Augment/p" in stats else 0.0,
             stats=stats,
+            nonfinite=health.told(),
         )
         if world.first:
             with best_effort("stats.jsonl"):  # first: after a snapshot, a killed run would never write this line
-                append_line(run / "stats.jsonl", _record(result))
-        if stopping or tick % config.snap_ticks == 0:
-            check_equal(state)
-            if world.first:
+                tracking.add(_record(result))
+            if due:
                 folder = snapshot_folder(run, state.nimg)
                 (writer.write_last if stopping else writer.begin)(_capture(state, config, dataset), folder)
                 result = replace(result, snapshot=folder)
                 with best_effort("the picture grid"):
                     picture = grid.write_fakes(run / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
                     result = replace(result, grid=picture)
+            with best_effort("index.html"):
+                tracking.write_page(finished=state.nimg >= total)
         if world.first and config.augment.mode == "ada" and may_leak(result.augment_p):
             message = f"augmentation is at p = {result.augment_p:.2f}: pictures may begin to look augmented"
             warnings.warn(f"{message}; use more data.", RuntimeWarning, stacklevel=3)
@@ -168,6 +183,7 @@ def open_dataset(data: DataConfig, seed: int) -> Dataset:
         use_labels=data.labels,
         max_images=data.max_images,
         mirror=data.mirror,
+        held_out=data.held_out,
         seed=seed,
         cache_gb=data.cache_gb,
     )
@@ -195,6 +211,20 @@ def check_fits(config: TrainConfig, dataset: Dataset) -> None:
 def _newest(run: Path) -> Path | None:
     mend_interrupted_writes(run)
     return newest_snapshot(run, to_resume=True)
+
+
+def _begun(
+    config: TrainConfig, run: Path, dataset: Dataset, grid: SnapshotGrid, world: World, snapshot: Path | None = None
+) -> TrainingState:
+    """The state of the snapshot, else of the newest or of the start, equal in all processes."""
+    state = create_state(config, world.place(resolve_device(config.device)))
+    state.world = world
+    state.G_ema.class_names, state.G_ema.label_names = dataset.class_names, dataset.label_names
+    # Rank 0 mends what a crash left and chooses, so that all go on from the same and one tells what is damaged.
+    snapshot = world.gather(snapshot or _newest(run) if world.first else None)[0]
+    _begin_or_go_on(config, run, state, dataset, grid, snapshot)
+    share_weights(state)
+    return state
 
 
 def _begin_or_go_on(
@@ -239,8 +269,9 @@ def _check_same_data(seen: dict[str, Any], dataset: Dataset) -> None:
 
 
 def _seed_step(config: TrainConfig, state: TrainingState) -> None:
-    """Make all random numbers of a step a function of (seed, step, rank)."""
-    low, high = np.random.SeedSequence([config.seed, state.step, state.world.rank]).generate_state(2)
+    """Make all random numbers of a step a function of (seed, step, rank), and after rollbacks of their number."""
+    salt = [state.rollbacks] if state.rollbacks else []
+    low, high = np.random.SeedSequence([config.seed, state.step, state.world.rank, *salt]).generate_state(2)
     torch.manual_seed(int(low) << 31 ^ int(high))
 
 
@@ -285,7 +316,8 @@ def _record(tick: Tick) -> dict:
         "Resources/peak_gpu_mem_gb": tick.gpu_gb,
     }
     values = {name: {"num": 1, "mean": value, "std": 0.0} for name, value in timing.items()}
-    return {**tick.stats, **values, "nimg": tick.nimg, "timestamp": time.time()}
+    hit = {"nonfinite": tick.nonfinite} if tick.nonfinite else {}
+    return {**tick.stats, **values, **hit, "nimg": tick.nimg, "timestamp": time.time()}
 
 
 def _peak_memory() -> float:

@@ -92,7 +92,7 @@ def generator_path_length(state: TrainingState, config: TrainConfig, batch: Micr
     img = state.G.synthesis(ws)
     lengths = path_lengths(img, ws, torch.randn_like(img))
     penalty, mean = path_length_penalty(lengths, state.pl_mean, config.pl_decay)
-    state.pl_means.append(mean)
+    state.pl_means.append(mean.where(mean.isfinite(), state.pl_mean))  # it would keep a NaN for good
     state.statistics.add("Loss/pl_penalty", penalty)
     state.statistics.add("Loss/pl_length", lengths)
     (penalty.mean() * config.pl_weight * config.pl_interval).backward()
@@ -142,7 +142,7 @@ def adapt_augmentation(state: TrainingState, config: TrainConfig) -> None:
 
 def _report_real(state: TrainingState, logits: Tensor) -> None:
     signs = logits.detach().sign()
-    state.signs += torch.stack([signs.sum(), signs.new_full([], signs.numel())])
+    state.signs += torch.stack([signs.nansum(), signs.new_full([], signs.numel())])
     state.statistics.add("Loss/scores/real", logits)
     state.statistics.add("Loss/signs/real", signs)
 
@@ -163,16 +163,16 @@ def sample_ws(state: TrainingState, config: TrainConfig, c: Tensor, *, update_em
 
 def _apply_gradients(state: TrainingState, phase: Phase, num_micro_batches: int) -> None:
     """Average over micro-batches and processes, replace what is not finite and count it, step."""
-    grads = [p.grad for p in phase.network.parameters() if p.grad is not None]
+    label = "G" if phase.network is state.G else "D"
+    named = [(f"{label}.{name}", p.grad) for name, p in phase.network.named_parameters() if p.grad is not None]
+    grads = [grad for _, grad in named]
     if num_micro_batches > 1:
         torch._foreach_div_(grads, num_micro_batches)
     if state.pl_means:  # each began with the old one, so that a step is the same however its batch is split
         state.pl_mean = torch.stack(state.pl_means).mean()
         state.pl_means.clear()
     state.world.average_([*grads, *state.running_means()])
-    bad = torch.stack([g.numel() - g.isfinite().sum() for g in grads]).sum()
+    bad = state.gradients.clean(phase.loss.__name__, named, state.step)
     state.statistics.add("Health/nonfinite_gradients", bad)
-    for g in grads:
-        torch.nan_to_num(g, nan=0, posinf=1e5, neginf=-1e5, out=g)
     phase.optimizer.step()
     phase.optimizer.zero_grad(set_to_none=True)

@@ -33,7 +33,7 @@ def time_strip(run: Path | str, dest: Path | str, *, moments: int = 8, seeds: in
     """
     run = Path(run)
     side = read_config(run / "config.json").generator["img_resolution"]
-    grids = _spread(sorted(_grids(run).items()), moments)
+    grids = _spread(sorted(grids_by_kimg(run).items()), moments)
     if not grids:
         raise DataError(f"{run} has no picture grids yet; let it train until the first one.")
     shown = side * max(1, -(-min_px // side))
@@ -87,7 +87,7 @@ def read_stats(run: Path | str) -> list[dict]:
     return records
 
 
-def _grids(run: Path) -> dict[int, Path]:
+def grids_by_kimg(run: Path) -> dict[int, Path]:
     """kimg -> the grid of that moment; the one before training counts as -1, so that it comes first."""
     names = {path: re.fullmatch(r"fakes(?:(\d+)|_init)", path.stem) for path in run.glob("fakes*.png")}
     return {int(match[1] or -1): path for path, match in names.items() if match}

@@ -40,7 +40,7 @@ def capture(state: TrainingState, *, origin: str, licence: str | None = None, da
     for name, optimizer in (("G_opt", state.G_opt), ("D_opt", state.D_opt)):
         tensors |= {f"{name}.{key}": value for key, value in _moments(optimizer).items()}
     place = environment(state.device, state.world.size)
-    counters = {"nimg": state.nimg, "step": state.step, **data, "environment": place}
+    counters = {"nimg": state.nimg, "step": state.step, "rollbacks": state.rollbacks, **data, "environment": place}
     return Contents(
         {**files.texts, "training.json": json.dumps(counters) + "\n"},
         {name: _copies(group) for name, group in {**files.tensors, "training.safetensors": tensors}.items()},
@@ -65,6 +65,7 @@ def load_snapshot(state: TrainingState, folder: Path) -> dict[str, Any]:
         tensors = load_file(folder / "training.safetensors")
         counters = json.loads((folder / "training.json").read_text(encoding="utf-8"))
         state.nimg, state.step = counters.pop("nimg"), counters.pop("step")
+        state.rollbacks = counters.pop("rollbacks", 0)  # older snapshots have none
         for name in ("pl_mean", "signs"):
             setattr(state, name, tensors.pop(name).to(state.device))
         if state.augment is not None:

@@ -14,6 +14,7 @@ from stylegan.distributed import World
 from stylegan.networks import stylegan2
 from stylegan.networks.compiled import compile_or_eager
 from stylegan.training.config import AugmentConfig, TrainConfig
+from stylegan.training.health import GradientWatch
 from stylegan.training.statistics import Statistics
 
 
@@ -33,8 +34,10 @@ class TrainingState:
     signs: Tensor  # [2], sum and number of sign(D(real)) since the augmentation was adapted
     nimg: int = 0  # real pictures shown to D
     step: int = 0
+    rollbacks: int = 0  # returns to a snapshot because of NaN; each draws other random numbers
     pl_means: list[Tensor] = field(default_factory=list)  # the next pl_mean according to each micro-batch
     statistics: Statistics = field(default_factory=Statistics)
+    gradients: GradientWatch = field(default_factory=GradientWatch)
     world: World = field(default_factory=World)  # the processes that hold equal copies of all this
 
     @property

@@ -35,6 +35,42 @@ def test_dry_run_prints_the_settings_and_writes_nothing(pictures, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_dry_run_tells_what_the_run_needs(pictures):
+    result = run_cli("train", "--data", pictures, *TINY, "--kimg", "0.064", "--dry-run")
+    assert re.search(
+        r"About \d+ MB of memory: weights \d+ MB, .*\nAbout \d+ MB on the disk: 2 snapshots of ", result.err
+    )
+
+
+def test_run_that_cannot_fit_is_refused_unless_forced(pictures, tmp_path, monkeypatch):
+    from stylegan.training import estimate
+
+    monkeypatch.setattr(estimate, "available_bytes", lambda device: 10**8)
+    command = ("train", "--data", pictures, *TINY, "--kimg", "0.008", "--outdir", tmp_path / "runs")
+    result = run_cli(*command)
+    assert result.code == 2
+    assert re.search(r"needs about \d+ MB of memory, \d+ MB more than is free on cpu", result.err)
+    assert not (tmp_path / "runs").exists()
+    assert run_cli(*command, "--force").code == 0
+
+
+def test_auto_chooses_gamma_and_how_many_pictures_at_once(pictures, monkeypatch):
+    command = ("train", "--data", pictures, *TINY, "--dry-run")
+    config = json.loads(run_cli(*command, "--gamma", "auto", "--batch", "4").out)
+    assert config["r1_gamma"] == pytest.approx(0.0002 * 16**2 / 4)
+    config = json.loads(run_cli(*command, "--batch", "auto", "--batch-gpu", "4").out)
+    assert (config["batch"], config["micro_batch"]) == (8, 8)
+    assert json.loads(run_cli(*command, "--set", "r1_gamma=auto").out)["r1_gamma"] == 0.0002 * 16**2 / 8
+
+
+def test_tensorboard_that_is_missing_is_told_before_the_run(pictures, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    result = run_cli("train", "--data", pictures, *TINY, "--tensorboard", "--outdir", tmp_path / "runs")
+    assert result.code == 1
+    assert "pip install 'stylegan[tracking]'" in result.err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_augmentation_is_asked_for_by_the_official_flags(pictures):
     result = run_cli("train", "--data", pictures, *TINY, "--aug", "fixed", "--p", "0.3", "--augpipe", "bg", "--dry-run")
     augment = json.loads(result.out)["augment"]
@@ -113,6 +149,8 @@ def test_signal_stops_with_a_snapshot_that_resumes(pictures, tmp_path, number, c
         (["--cfg", "cpu64"], 2, "cfg cpu64 is made for 64 px, the data has 16; prepare it with"),
         (["--cond", *TINY], 1, "has no labels; .*train without them"),
         ([*TINY, "--cbase", "8"], 2, "channel_base 8 and channel_max 32 leave no channel at 16x16; enlarge them"),
+        ([*TINY, "--gamma", "much"], 2, "'much' is not a valid float"),
+        ([*TINY, "--held-out", "24"], 1, "has 24 pictures, so 24 cannot be held out; leave some to train on"),
         ([*TINY, "--map-depth", "0"], 2, "a mapping network needs at least one layer, got 0"),
         ([*TINY, "--mbstd-group", "0"], 2, "mbstd_group_size must be at least 1, or null for the whole batch, got 0"),
         ([*TINY, "--set", "generator.activation=foo"], 2, "activation must be one of linear, relu"),

@@ -49,7 +49,7 @@ def assert_same_snapshot(a: Path, b: Path) -> None:
 def test_run_folder_holds_config_grids_statistics_and_snapshots(finished):
     assert finished.name == "00000-stylegan2-pictures-batch8-gamma1"
     assert {p.name for p in finished.iterdir()} == {
-        "config.json", "reals.png", "fakes_init.png", "fakes000000.png", "stats.jsonl", "snapshots",
+        "config.json", "reals.png", "fakes_init.png", "fakes000000.png", "stats.jsonl", "snapshots", "index.html",
     }  # fmt: skip
     assert read_config(finished / "config.json") == tiny_config(Path(json.loads(
         (finished / "config.json").read_text())["data"]["path"]))  # fmt: skip

@@ -1,0 +1,191 @@
+"""What a run will need, before it starts: memory of one step, and room on the disk for all that it keeps.
+
+One step of every phase runs on PyTorch's meta device, where tensors have sizes but no values, and the bytes that are
+alive at a time are added up. So any network is measured within seconds, the largest too, without its memory.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import weakref
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+
+from stylegan.errors import ConfigError
+from stylegan.memory import available_bytes
+from stylegan.networks import stylegan2
+from stylegan.training.config import DataConfig, TrainConfig, changed
+from stylegan.training.phases import MicroBatch, _phases
+from stylegan.training.state import TrainingState
+
+PROCESS_BYTES = 350e6  # PyTorch itself, before the first tensor; a CUDA context is about as large
+WORKSPACE = 1.4  # what convolutions take beside their tensors, and gaps between tensors, as measured on a CPU
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Bytes. `memory` is about right: on a CPU 0.92 to 1.05 of the measured peak, from 16 to 256 px."""
+
+    weights: int  # G, D and the averaged G
+    moments: int  # of both optimisers
+    step: int  # most that one micro-batch has alive: activations, gradients, derivatives of both
+    snapshot: int  # one of them on the disk
+    snapshots: int  # how many are kept
+    grids: int  # of all picture grids
+
+    @property
+    def memory(self) -> int:
+        return int(PROCESS_BYTES) + self.weights + self.moments + self.step
+
+    @property
+    def disk(self) -> int:
+        return self.snapshot * self.snapshots + self.grids
+
+    def __str__(self) -> str:
+        return (
+            f"About {_size(self.memory)} of memory: weights {_size(self.weights)}, optimisers {_size(self.moments)}, "
+            f"one step {_size(self.step)}, the rest for PyTorch.\n"
+            f"About {_size(self.disk)} on the disk: {self.snapshots} snapshots of {_size(self.snapshot)}, "
+            f"picture grids up to {_size(self.grids)}."
+        )
+
+
+def estimate(config: TrainConfig, nimg: int = 0) -> Estimate:
+    """What the run needs from `nimg` pictures on to its end."""
+    G, D = _networks(config)
+    weights = 2 * _bytes(G) + _bytes(D)
+    moments = 2 * sum(p.nbytes for network in (G, D) for p in network.parameters())
+    same = config.model_copy(update={"data": DataConfig(path=""), "kimg": 1.0, "seed": 0})  # for this purpose
+    between = config.snap_ticks * config.tick_kimg * 1000
+    snapshots = math.ceil(max(config.kimg * 1000 - nimg, 0) / between)
+    side = config.generator["img_resolution"]
+    grid = min(max(1920 // side, 4), 16) * min(max(1080 // side, 4), 8) * side**2 * config.generator["img_channels"]
+    return Estimate(
+        weights=weights,
+        moments=moments,
+        step=int(WORKSPACE * _step_bytes(same.to_json())),
+        snapshot=weights + moments,
+        snapshots=snapshots,
+        grids=grid * (snapshots + 2),
+    )
+
+
+def require_room(needed: Estimate, device: torch.device, folder: Path) -> None:
+    """Raises ConfigError if the device or the disk of `folder` has less than `needed`, and says by how much."""
+    free = available_bytes(device)
+    if free is not None and needed.memory > free:
+        raise ConfigError(
+            f"training needs about {_size(needed.memory)} of memory, {_size(needed.memory - free)} more than is free "
+            f"on {device}; use a smaller --batch-gpu or network, or --force to try."
+        )
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if needed.disk > free:
+        raise ConfigError(
+            f"the run writes about {_size(needed.disk)} ({needed.snapshots} snapshots of {_size(needed.snapshot)}), "
+            f"{_size(needed.disk - free)} more than is free at {folder}; write fewer with --snap, or --force to try."
+        )
+
+
+def largest_micro_batch(config: TrainConfig, device: torch.device, processes: int = 1) -> TrainConfig:
+    """The same run with as many pictures computed at once as memory allows; the batch accumulates over them.
+
+    Raises: ConfigError if not even the smallest micro-batch fits.
+    """
+    group = config.discriminator.get("mbstd_group_size", 4) or 1
+    free = available_bytes(device)
+    n = share = config.batch // processes
+    while True:
+        tried = changed(config, {"micro_batch": n})
+        if free is None or estimate(tried).memory <= free:
+            return tried
+        if n % 2 or n // 2 < min(group, share):
+            raise ConfigError(
+                f"not even {n} pictures at once fit into the {_size(free)} free on {device}; use a smaller network."
+            )
+        n //= 2
+
+
+def _networks(config: TrainConfig) -> tuple[Any, Any]:
+    """G and D without values."""
+    with torch.device("meta"):
+        G = stylegan2.Generator(**config.generator).requires_grad_(False)
+        D = stylegan2.Discriminator(**config.discriminator).requires_grad_(False)
+    G.precision = D.precision = config.precision
+    return G, D
+
+
+@lru_cache(maxsize=16)
+def _step_bytes(settings: str) -> int:
+    """The most bytes that the phases of one micro-batch have alive, weights aside; settings as JSON, to remember."""
+    config = TrainConfig.model_validate_json(settings)
+    G, D = _networks(config)
+    n, side = config.micro_batch, config.generator["img_resolution"]
+    meta = torch.device("meta")
+    labels = torch.empty(n, config.generator["c_dim"], device=meta)
+    batch = MicroBatch(torch.empty(n, config.generator["img_channels"], side, side, device=meta), labels, labels)
+    state = TrainingState(
+        G=G,
+        D=D,
+        G_ema=G,
+        first_order_synthesis=G.synthesis,
+        first_order_D=D,
+        G_opt=None,  # type: ignore[arg-type]  # no weight is changed
+        D_opt=None,  # type: ignore[arg-type]
+        pl_mean=torch.zeros([], device=meta),
+        augment=None,  # works on a few channels, where networks have hundreds
+        signs=torch.zeros(2, device=meta),
+    )
+    alive = _AliveBytes()
+    for phase in _phases(state, config):
+        phase.network.requires_grad_(True)
+        with torch.random.fork_rng(devices=[]), alive:
+            phase.loss(state, config, batch)
+        phase.network.requires_grad_(False)
+        phase.network.zero_grad(set_to_none=True)
+    return alive.peak
+
+
+class _AliveBytes(TorchDispatchMode):
+    """Follows the storages that operations make, and the most bytes that were alive at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        tree_map_only(Tensor, self._follow, result)
+        return result
+
+    def _follow(self, x: Tensor) -> None:
+        storage = x.untyped_storage()
+        key = storage._cdata
+        if key in self._known:
+            return
+        self._known.add(key)
+        self.now += storage.nbytes()
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._freed, key, storage.nbytes())
+
+    def _freed(self, key: int, nbytes: int) -> None:
+        self._known.discard(key)
+        self.now -= nbytes
+
+
+def _bytes(network: nn.Module) -> int:
+    return sum(t.nbytes for t in network.state_dict().values())
+
+
+def _size(n: float) -> str:
+    return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.0f} MB"

@@ -1,0 +1,64 @@
+"""The page of a run, `index.html` in its folder: pictures and curves so far, opened without a server."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from stylegan.files import write_text
+from stylegan.training.charts import draw_charts
+from stylegan.training.config import TrainConfig
+from stylegan.training.report import grids_by_kimg
+
+RELOAD_S = 30  # how often an open page looks for news
+MIN_SHEET_PX = 960  # smaller grids are enlarged without smoothing
+
+
+def write_run_page(run: Path, config: TrainConfig, records: Sequence[dict[str, Any]], *, finished: bool) -> None:
+    """Draw the page from the statistics so far and the grids in the folder, whole or not at all.
+
+    It asks nothing from anywhere else, and an open one reloads itself until the run has finished.
+
+    Args:
+        records: the lines of stats.jsonl, at least one.
+    Raises: OutputError.
+    """
+    template = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
+    last = records[-1]
+    kimg = last["nimg"] / 1000
+    grids = sorted(grids_by_kimg(run).items())
+    moments = [("before training" if at < 0 else f"{at} kimg", path.name) for at, path in grids]
+    page = template.substitute(
+        name=escape(run.resolve().name),
+        state="Finished" if finished else "Training",
+        kimg=f"{kimg:,.1f}",
+        total=f"{config.kimg:,g}",
+        percent=f"{min(100 * kimg / config.kimg, 100):.1f}",
+        speed=f"{1000 / max(last['Timing/sec_per_kimg']['mean'], 1e-9):,.0f}",
+        settings=escape(
+            f"{Path(config.data.path).stem}, cfg {config.cfg}, batch {config.batch}, gamma {config.r1_gamma:g}, "
+            f"{config.precision}"
+        ),
+        updated=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(last["timestamp"])),
+        notes="".join(f'<p class="note">{escape(note)}</p>' for note in _notes(last)),
+        charts=draw_charts(records),
+        newest=escape(moments[-1][1]) if moments else "",
+        newest_label=moments[-1][0] if moments else "",
+        last_moment=max(len(moments) - 1, 0),
+        moments=json.dumps(moments).replace("<", "\\u003c"),
+        side=config.generator["img_resolution"],
+        sheet=MIN_SHEET_PX,
+        reload_ms=0 if finished else RELOAD_S * 1000,
+    )
+    write_text(run / "index.html", page)
+
+
+def _notes(record: dict[str, Any]) -> list[str]:
+    hit = record.get("nonfinite", {})
+    notes = [f"Not finite and replaced in gradients: {', '.join(f'{k} ({n})' for k, n in hit.items())}."] if hit else []
+    return [note[0].upper() + note[1:] for note in record.get("alarms", [])] + notes
