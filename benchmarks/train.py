@@ -37,6 +37,7 @@ CONFIGS = {  # name -> (preset, resolution, changes)
 class _TrainingBaseline(BaselineG):
     """Scaled activations, fresh noise, as training takes it."""
 
+    mapping = property(lambda self: self.G.mapping)
     z_dim = property(lambda self: self.G.z_dim)
     num_ws = property(lambda self: self.G.num_ws)
 

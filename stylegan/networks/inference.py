@@ -117,7 +117,7 @@ class _Block(nn.Module):
     def forward(self, x: Tensor | None, img: Tensor | None, styles: Styles, noise_mode: str):
         if x is None:
             n = len(styles[0][0])
-            x = self.const.repeat(n, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+            x = self.const.expand(n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
             x = self.conv1(x, *styles[0], noise_mode)
         else:
             x = x.to(self.dtype)
@@ -164,12 +164,11 @@ class _Layer(nn.Module):
         return s.to(self.dtype)[:, :, None, None], d.to(self.dtype)[:, :, None, None]
 
     def forward(self, x: Tensor, s: Tensor, d: Tensor, noise_mode: str) -> Tensor:
-        """x, whose memory is used up, -> the next features: in place, a high resolution is held once and not thrice."""
-        x = self.convolve(x.mul_(s)).mul_(d).add_(self.bias)
+        x = self.convolve(x * s) * d + self.bias
         if self.use_noise and noise_mode != "none":
-            x = x.add_(self._noise(x, noise_mode))
-        x = F.leaky_relu_(x, 0.2)
-        return x.clamp_(-self.clamp, self.clamp) if self.clamp is not None else x
+            x = x + self._noise(x, noise_mode)
+        x = F.leaky_relu(x, 0.2)
+        return x.clamp(-self.clamp, self.clamp) if self.clamp is not None else x
 
     def _noise(self, x: Tensor, noise_mode: str) -> Tensor:
         if noise_mode == "const":

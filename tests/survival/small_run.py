@@ -18,6 +18,7 @@ from tiny_run import tiny_config, tiny_pictures
 from stylegan.checkpoints.checksums import CHECKSUMS
 from stylegan.training import loop
 from stylegan.training.config import TrainConfig
+from stylegan.training.health import GradientWatch
 from stylegan.training.snapshot_grid import SnapshotGrid
 from stylegan.training.state import TrainingState
 from stylegan.training.statistics import Statistics
@@ -84,7 +85,7 @@ def _leaves(value: Any) -> Iterator[tuple[str, str]]:
         value = {**dict(value.named_parameters()), **dict(value.named_buffers()), "training": value.training}
     elif isinstance(value, torch.optim.Optimizer):
         value = value.state_dict()
-    elif isinstance(value, Statistics):
+    elif isinstance(value, (Statistics, GradientWatch)):
         value = vars(value)
     if isinstance(value, (dict, list, tuple)):
         for key, part in value.items() if isinstance(value, dict) else enumerate(value):
