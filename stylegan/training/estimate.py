@@ -37,24 +37,26 @@ class Estimate:
     weights: int  # G, D and the averaged G
     moments: int  # of both optimisers
     step: int  # most that one micro-batch has alive: activations, gradients, derivatives of both
-    snapshot: int  # one of them on the disk
-    snapshots: int  # how many are kept
+    snapshot: int  # one that can be resumed; as much memory is taken while it is written
+    snapshots: int  # how many of these there will be
+    drawing: int  # one that only draws, which the older ones become
+    drawings: int
     grids: int  # of all picture grids
 
     @property
     def memory(self) -> int:
-        return int(PROCESS_BYTES) + self.weights + self.moments + self.step
+        return int(PROCESS_BYTES) + self.weights + self.moments + self.snapshot + self.step
 
     @property
     def disk(self) -> int:
-        return self.snapshot * self.snapshots + self.grids
+        return self.snapshot * self.snapshots + self.drawing * self.drawings + self.grids
 
     def __str__(self) -> str:
         return (
             f"About {_size(self.memory)} of memory: weights {_size(self.weights)}, optimisers {_size(self.moments)}, "
-            f"one step {_size(self.step)}, the rest for PyTorch.\n"
+            f"one step {_size(self.step)}, writing a snapshot {_size(self.snapshot)}, the rest for PyTorch.\n"
             f"About {_size(self.disk)} on the disk: {self.snapshots} snapshots of {_size(self.snapshot)}, "
-            f"picture grids up to {_size(self.grids)}."
+            f"{self.drawings} older ones of {_size(self.drawing)}, picture grids up to {_size(self.grids)}."
         )
 
 
@@ -66,6 +68,7 @@ def estimate(config: TrainConfig, nimg: int = 0) -> Estimate:
     same = config.model_copy(update={"data": DataConfig(path=""), "kimg": 1.0, "seed": 0})  # for this purpose
     between = config.snap_ticks * config.tick_kimg * 1000
     snapshots = math.ceil(max(config.kimg * 1000 - nimg, 0) / between)
+    kept = snapshots if config.keep_snapshots == "all" else min(snapshots, config.keep_snapshots)
     side = config.generator["img_resolution"]
     grid = min(max(1920 // side, 4), 16) * min(max(1080 // side, 4), 8) * side**2 * config.generator["img_channels"]
     return Estimate(
@@ -73,7 +76,9 @@ def estimate(config: TrainConfig, nimg: int = 0) -> Estimate:
         moments=moments,
         step=int(WORKSPACE * _step_bytes(same.to_json())),
         snapshot=weights + moments,
-        snapshots=snapshots,
+        snapshots=kept,
+        drawing=_bytes(G),
+        drawings=snapshots - kept,
         grids=grid * (snapshots + 2),
     )
 
@@ -91,8 +96,9 @@ def require_room(needed: Estimate, device: torch.device, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed.disk > free:
         raise ConfigError(
-            f"the run writes about {_size(needed.disk)} ({needed.snapshots} snapshots of {_size(needed.snapshot)}), "
-            f"{_size(needed.disk - free)} more than is free at {folder}; write fewer with --snap, or --force to try."
+            f"the run writes about {_size(needed.disk)} ({needed.snapshots + needed.drawings} snapshots), "
+            f"{_size(needed.disk - free)} more than is free at {folder}; write fewer with --snap or "
+            "--keep, or --force to try."
         )
 
 

@@ -35,9 +35,9 @@ class Tracking:
         worries = alarms(self.records)
         if worries:
             record["alarms"] = worries
-        append_line(self.run / "stats.jsonl", record)
         for worry in worries:
             warnings.warn(worry, RuntimeWarning, stacklevel=3)
+        append_line(self.run / "stats.jsonl", record)  # last: a full disk raises, and the warnings matter more
 
     def write_page(self, *, finished: bool) -> None:
         """Show the run in its index.html."""

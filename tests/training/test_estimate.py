@@ -12,7 +12,9 @@ from stylegan.training.estimate import Estimate, estimate, largest_micro_batch, 
 from stylegan.training.state import create_state
 
 CPU = torch.device("cpu")
-NEEDED = Estimate(weights=0, moments=0, step=int(3e9), snapshot=int(1e9), snapshots=5, grids=0)
+NEEDED = Estimate(
+    weights=0, moments=0, step=int(3e9), snapshot=int(1e9), snapshots=3, drawing=int(5e8), drawings=4, grids=0
+)
 Disk = namedtuple("Disk", "total used free")
 
 
@@ -42,7 +44,9 @@ def test_a_step_grows_with_the_micro_batch_and_shrinks_with_precision():
 
 def test_snapshots_are_those_still_to_be_written():
     config = tiny_config("unused", kimg=1, tick_kimg=0.1, snap_ticks=2)
-    assert [estimate(config, nimg).snapshots for nimg in (0, 500, 2000)] == [5, 3, 0]
+    counts = [(e.snapshots, e.drawings) for e in (estimate(config, nimg) for nimg in (0, 500, 2000))]
+    assert counts == [(3, 2), (3, 0), (0, 0)]
+    assert estimate(config.model_copy(update={"keep_snapshots": "all"})).snapshots == 5
 
 
 def test_measuring_draws_nothing_from_the_random_numbers():
@@ -53,11 +57,11 @@ def test_measuring_draws_nothing_from_the_random_numbers():
 
 def test_what_cannot_fit_is_refused_with_the_difference(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "available_bytes", lambda device: int(2e9))
-    with pytest.raises(ConfigError, match=r"needs about 3\.4 GB of memory, 1\.4 GB more than is free on cpu; use a sm"):
+    with pytest.raises(ConfigError, match=r"needs about 4\.3 GB of memory, 2\.4 GB more than is free on cpu; use a sm"):
         require_room(NEEDED, CPU, tmp_path)
     monkeypatch.setattr(module, "available_bytes", lambda device: None)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: Disk(0, 0, int(4.5e9)))
-    with pytest.raises(ConfigError, match=r"about 5\.0 GB \(5 snapshots of 1\.0 GB\), 500 MB more than is free at "):
+    with pytest.raises(ConfigError, match=r"about 5\.0 GB \(7 snapshots\), 500 MB more than is free at "):
         require_room(NEEDED, CPU, tmp_path / "not" / "there")
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: Disk(0, 0, int(5e9)))
     require_room(NEEDED, CPU, tmp_path)
