@@ -30,6 +30,10 @@ format: setup  ## Bring the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup  ## Time drawing and training against the textbook form (about ten minutes)
+bench: setup  ## Time drawing, training and operations against the textbook form (about half an hour)
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/train.py
+	$(BIN)/python benchmarks/ops.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/roofline.py
