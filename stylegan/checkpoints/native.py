@@ -10,7 +10,6 @@ README.md                    a model card
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,9 +22,9 @@ from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
 from stylegan.errors import CheckpointError, OutputError, StyleGANError
 from stylegan.files import atomic_folder
+from stylegan.networks.family import ARCHITECTURES, architecture_of, discriminator_class, generator_class
 
 FORMAT = 1
-ARCHITECTURES = ("stylegan2",)  # each a module of stylegan.networks with a Generator and a Discriminator
 _NAMES = ("class_names", "label_names")  # optional in config.json: what the labels of the generator mean
 _FILES = {"G_ema": "generator_ema.safetensors", "G": "generator.safetensors", "D": "discriminator.safetensors"}
 
@@ -53,8 +52,8 @@ def contents(checkpoint: Checkpoint) -> Contents:
     generator = checkpoint.G_ema or checkpoint.G
     if generator is None:
         raise CheckpointError("a checkpoint needs a generator to be saved, got none; pass G_ema.")
-    architecture = type(generator).__module__.rpartition(".")[2]
-    if architecture not in ARCHITECTURES or not hasattr(generator, "args"):
+    architecture = architecture_of(generator)
+    if architecture is None:
         raise CheckpointError(
             f"a checkpoint takes the networks of {', '.join(ARCHITECTURES)} themselves, "
             f"got {type(generator).__module__}.{type(generator).__name__}."
@@ -193,7 +192,7 @@ def _names(config: dict[str, Any], key: str, folder: Path) -> list[str] | None:
 def _read_network(file: Path, architecture: str, kind: str, args: dict[str, Any]) -> nn.Module:
     try:
         with torch.device("meta"):  # no random initialisation of weights that are replaced at once
-            network = getattr(import_module(f"stylegan.networks.{architecture}"), kind)(**args)
+            network = (generator_class if kind == "Generator" else discriminator_class)(architecture)(**args)
         network.load_state_dict(load_file(file), assign=True)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{file} cannot be read: {error}; the checkpoint is damaged.") from error

@@ -64,9 +64,11 @@ class _OrAuto(click.ParamType):
 @click.option(
     "--cfg",
     metavar="NAME",
-    help="Preset: auto, stylegan2, paper256, paper512, paper1024, cifar, or for a "
-    "CPU cpu64, cpu32, tiny16.  [default: cpu32 or cpu64 on a CPU, else auto]",
+    help="Preset: auto; a generation, which is progan, stylegan1, stylegan2, stylegan3-t, stylegan3-r or minimal; "
+    "paper256, paper512, paper1024, cifar; for a CPU cpu64, cpu32, tiny16, also as progan-cpu32, stylegan3-t-cpu64 "
+    "...  [default: cpu32 or cpu64 on a CPU, else auto]",
 )
+@click.option("--no-growing", is_flag=True, default=None, help="Train progan and stylegan1 at full size from the start.")
 @click.option("--cond", is_flag=True, default=None, help="Train on the labels of the data set too.")
 @click.option("--balanced", is_flag=True, default=None, help="With --cond: show every class equally often.")
 @click.option("--mirror", is_flag=True, default=None, help="Add every picture flipped left to right.")
@@ -183,7 +185,7 @@ def command(
     force: bool,
     **flags: Any,
 ) -> None:
-    """Train a StyleGAN2 from pictures.
+    """Train a GAN of any generation from pictures; a StyleGAN2 unless --cfg says otherwise.
 
     Without any option it trains on the embedded avatar faces. Ctrl-C, SIGTERM and SIGUSR1 stop with a snapshot,
     from which --resume goes on. With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan train ...

@@ -57,10 +57,11 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
     """
     from stylegan.checkpoints.native import resolve_device
     from stylegan.networks.precision import best_precision
+    from stylegan.networks.presets import preset
     from stylegan.training.config import data_config, from_preset
     from stylegan.training.estimate import largest_micro_batch
     from stylegan.training.loop import open_dataset
-    from stylegan.training.transfer import open_start, transfer_report
+    from stylegan.training.transfer import open_start, require_architecture, transfer_report
 
     settings = {**_from_file(flags["config_file"]), **_from_flags(flags), **_from_assignments(flags["assignments"])}
     source = start or settings.get("transfer.source")
@@ -70,8 +71,6 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
         settings = {**defaults, **settings, **provenance}
     cfg = settings.pop("cfg", None)
     device = resolve_device(settings.get("device", "auto"))
-    if settings.get("precision", "auto") == "auto":
-        settings["precision"] = best_precision(device)
     settings.setdefault("data.path", None)
     if settings["data.path"] is None:
         settings["data.path"] = _avatars(cfg)
@@ -84,8 +83,14 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
     fill_memory = settings.get("batch") == "auto"
     if fill_memory:
         del settings["batch"]
+    cfg = cfg or _default_cfg(dataset.resolution, device.type)
+    architecture = preset(cfg, dataset.resolution).architecture
+    if checkpoint is not None:
+        require_architecture(checkpoint, cfg, architecture)
+    if settings.get("precision", "auto") == "auto":
+        settings["precision"] = "fp32" if architecture == "minimal" else best_precision(device)
     config = from_preset(
-        cfg or _default_cfg(dataset.resolution, device.type),
+        cfg,
         data=data,
         resolution=dataset.resolution,
         channels=dataset.channels,
@@ -128,6 +133,8 @@ def _from_flags(flags: dict[str, Any]) -> dict[str, Any]:
         if flags[flag] is not None and flags["aug"] != mode:
             raise click.UsageError(f"--{flag} means something with --aug {mode} only; add that, or leave it out.")
     settings = {setting: flags[flag] for flag, setting in SETTINGS.items() if flags[flag] is not None}
+    if flags["no_growing"]:
+        settings["growing"] = None
     for flag, names in (
         ("cfg", ["cfg"]),
         ("data", ["data.path"]),

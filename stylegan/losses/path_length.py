@@ -33,3 +33,19 @@ def path_length_penalty(lengths: Tensor, mean: Tensor, decay: float = 0.01) -> t
     """
     a = mean.lerp(lengths.mean(), decay)
     return (lengths - a).square(), a.detach()
+
+
+def corrected_mean_penalty(lengths: Tensor, mean: Tensor, decay: float, updates: int) -> tuple[Tensor, Tensor]:
+    """(length - a)**2 with the mean a of the batches before this one; zero for the first.
+
+    Args:
+        lengths: [N] of `path_lengths`.
+        mean: scalar, the running mean so far, 0 at the start, for which a makes up.
+        decay: share of this batch in the new mean.
+        updates: batches before this one.
+    Returns: penalty [N], new mean (scalar, detached)
+    """
+    new = mean.lerp(lengths.detach().mean(), decay)
+    if updates == 0:
+        return lengths * 0, new
+    return (lengths - mean / (1 - (1 - decay) ** updates)).square(), new

@@ -81,8 +81,7 @@ class MappingNetwork(nn.Module):
         if self.num_ws is None:
             return x
         if update_emas:
-            w_avg = x.detach().mean(0).lerp(self.w_avg, self.w_avg_beta)
-            self.w_avg.copy_(w_avg.where(w_avg.isfinite(), self.w_avg))  # a running mean would keep a NaN for good
+            follow_average(self.w_avg, x, self.w_avg_beta)
         ws = x.unsqueeze(1).repeat(1, self.num_ws, 1)
         return truncate(ws, self.w_avg, truncation_psi, truncation_cutoff)
 
@@ -100,6 +99,12 @@ class MappingNetwork(nn.Module):
         elif c is not None and c.shape[-1] != 0:
             raise ShapeError(f"this network is unconditional and takes c=None, got {_shape(c)}.")
         return parts
+
+
+def follow_average(w_avg: Tensor, w: Tensor, beta: float) -> None:
+    """Move the running average w_avg [D] towards the mean of w [N, D], in place."""
+    new = w.detach().mean(0).lerp(w_avg, beta)
+    w_avg.copy_(new.where(new.isfinite(), w_avg))  # a running mean would keep a NaN for good
 
 
 def truncate(ws: Tensor, w_avg: Tensor, psi: float, cutoff: int | None = None) -> Tensor:

@@ -88,7 +88,7 @@ def snapshot_health(state: TrainingState, dataset: Dataset, grid: SnapshotGrid) 
     result = {"Health/diversity": _spread(torch.cat(fakes).cpu()) / max(_spread(real), 1e-8)}
     if dataset.held_out is not None:
         generated = torch.cat(
-            [discriminate(state.D, state.augment, img, c) for img, c in zip(fakes, labels, strict=True)]
+            [discriminate(state, state.D, img, c) for img, c in zip(fakes, labels, strict=True)]
         )
         train, held_out = (_mean_score(state, pictures, batch) for pictures in (dataset, dataset.held_out))
         result["Health/scores/held_out"] = held_out
@@ -109,5 +109,5 @@ def _mean_score(state: TrainingState, pictures: Dataset, batch: int) -> float:
     scores = []
     for indices in chosen.split(batch):
         img = to_float(pictures.images(indices)).to(state.device)
-        scores.append(discriminate(state.D, state.augment, img, pictures.labels(indices).to(state.device)))
+        scores.append(discriminate(state, state.D, img, pictures.labels(indices).to(state.device)))
     return float(torch.cat(scores).mean())

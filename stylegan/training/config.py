@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from stylegan.augment import preset as augment_preset
 from stylegan.errors import ConfigError
-from stylegan.networks import stylegan2
+from stylegan.networks.family import ARCHITECTURES, discriminator_class, generator_class
 from stylegan.networks.presets import auto_gamma, preset
 
 
@@ -55,6 +56,23 @@ class AugmentConfig(_Frozen):
     max_p: float = Field(default=0.8, ge=0, le=1)  # beyond it the generator may begin to draw the augmentations
 
 
+class BlurConfig(_Frozen):
+    """A blur of all that the discriminator sees, which fades while it learns. StyleGAN3 App. E."""
+
+    init_sigma: float = Field(default=0, ge=0)  # pixels, at the start
+    fade_kimg: float = Field(default=200, gt=0)  # until it is gone
+
+
+class GrowingConfig(_Frozen):
+    """Begin with small pictures, double their size again and again. ProGAN Sec. 2, App. A."""
+
+    initial_resolution: int = Field(default=4, ge=4)
+    training_kimg: float = Field(default=600, gt=0)  # at one resolution
+    transition_kimg: float = Field(default=600, gt=0)  # in which the next fades in
+    batch: dict[int, int] = {}  # resolution -> pictures per step, where it is not the batch of the run
+    lr: dict[int, float] = {}  # resolution -> learning rate of both networks, where it is not that of the run
+
+
 class TransferConfig(_Frozen):
     """Trained weights to start from."""
 
@@ -68,9 +86,10 @@ class TrainConfig(_Frozen):
     """A run. Numbers without a unit are ratios, counts of pictures or counts of steps."""
 
     cfg: str  # the preset that it started from
+    architecture: Literal["progan", "stylegan1", "stylegan2", "stylegan3", "minimal"] = "stylegan2"
     data: DataConfig
-    generator: dict[str, Any]  # arguments of stylegan2.Generator
-    discriminator: dict[str, Any]  # arguments of stylegan2.Discriminator
+    generator: dict[str, Any]  # arguments of its Generator
+    discriminator: dict[str, Any]  # and of its Discriminator
     seed: int = Field(0, ge=0, lt=2**32)
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the blocks marked by num_fp16_res
@@ -90,19 +109,29 @@ class TrainConfig(_Frozen):
     d_lr: float = Field(gt=0)
     adam_betas: tuple[float, float] = (0.0, 0.99)
     adam_eps: float = Field(1e-8, gt=0)
+    mapping_lr: float | None = Field(default=None, gt=0)  # of the mapping network, where it is another
+    clip_norm: float | None = Field(default=None, gt=0)  # most length of the gradient of each group of weights
 
     augment: AugmentConfig = AugmentConfig()
+    blur: BlurConfig = BlurConfig()
+    growing: GrowingConfig | None = None
     transfer: TransferConfig = TransferConfig()
 
+    objective: Literal["logistic", "wasserstein_gp", "hinge"] = "logistic"
+    gp_weight: float = Field(default=10, ge=0)  # of the gradient penalty of wasserstein_gp
+    separate_regularization: bool = True  # R1 and path length every few steps take a step of their own, not the main
     r1_gamma: float = Field(ge=0)
     r1_interval: int = Field(16, ge=1)  # steps between two R1 penalties (lazy regularisation)
+    path_length: Literal["running_mean", "previous_mean"] = "running_mean"  # StyleGAN2's, or without this batch
     pl_weight: float = Field(ge=0)
     pl_decay: float = Field(0.01, gt=0, le=1)
     pl_interval: int = Field(4, ge=1)  # steps between two path length penalties
+    pl_start: int = Field(0, ge=0)  # steps before the first
     pl_batch_shrink: int = Field(2, ge=1)  # path lengths are measured on batch / so many pictures
     style_mixing_prob: float = Field(ge=0, le=1)
     ema_kimg: float = Field(ge=0)  # half-life of the averaged generator
     ema_rampup: float | None = None  # half-life at the start, as a share of the pictures seen so far
+    ema_beta: float | None = Field(default=None, ge=0, lt=1)  # decay per step instead of a half-life
 
     @model_validator(mode="after")
     def _fits(self) -> TrainConfig:
@@ -110,6 +139,14 @@ class TrainConfig(_Frozen):
             raise ValueError(f"batch must be a multiple of micro_batch {self.micro_batch}, got {self.batch}")
         if not all(0 <= beta < 1 for beta in self.adam_betas):
             raise ValueError(f"adam_betas must lie in [0, 1), got {self.adam_betas}")
+        if self.growing is not None:
+            start, end = self.growing.initial_resolution, self.generator.get("img_resolution", 0)
+            if self.architecture not in ("progan", "stylegan1"):
+                raise ValueError(f"networks of {self.architecture} do not grow; leave growing out")
+            if start & (start - 1) or start > end:
+                raise ValueError(f"growing starts at a power of two up to {end}, got initial_resolution {start}")
+        if self.mapping_lr is not None and self.transfer.freeze_mapping:
+            raise ValueError("a frozen mapping network has no learning rate; leave mapping_lr out")
         frozen = self.transfer.freeze_mapping or self.discriminator.get("freeze_layers")
         if frozen and self.transfer.source is None:
             raise ValueError("frozen layers would keep random weights; start from a checkpoint, or freeze nothing")
@@ -148,25 +185,24 @@ def from_preset(
     shape = {"c_dim": label_dim, "img_resolution": resolution, "img_channels": channels}
     settings: dict[str, Any] = {
         "cfg": cfg,
+        "architecture": p.architecture,
         "data": data.model_dump(),
-        "generator": {**shape, **p.generator_args()},
-        "discriminator": {**shape, **p.discriminator_args()},
-        "g_lr": p.lr,
-        "d_lr": p.lr,
-        "augment": {"mode": p.aug},
+        "generator": {**shape, **p.generator},
+        "discriminator": {**shape, **p.discriminator},
+        "augment": {},
+        "blur": {},
         "transfer": {},
+        **copy.deepcopy(p.training),
     }
-    for name in ("kimg", "tick_kimg", "snap_ticks", "batch", "micro_batch", "r1_gamma", "pl_weight"):
-        settings[name] = getattr(p, name)
-    for name in ("style_mixing_prob", "ema_kimg", "ema_rampup"):
-        settings[name] = getattr(p, name)
     for name, value in (changes or {}).items():
         _set(settings, name, value)
     if "micro_batch" not in (changes or {}) and isinstance(settings["batch"], int):
         share = max(settings["batch"] // gpus, 1)
-        settings["micro_batch"] = share if "batch" in (changes or {}) else min(p.micro_batch, share)
+        settings["micro_batch"] = share if "batch" in (changes or {}) else min(settings["micro_batch"], share)
     if settings["r1_gamma"] == "auto" and isinstance(settings["batch"], int) and settings["batch"] > 0:
         settings["r1_gamma"] = auto_gamma(resolution, settings["batch"])
+    if p.architecture == "stylegan3" and isinstance(settings["batch"], int):  # half-life of 20 kimg
+        settings["generator"].setdefault("magnitude_ema_beta", 0.5 ** (settings["batch"] / 20e3))
     return _validated(settings)
 
 
@@ -186,7 +222,11 @@ def read_config(path: Path | str) -> TrainConfig:
 
 
 def _validated(settings: dict[str, Any]) -> TrainConfig:
-    for name, network in (("generator", stylegan2.Generator), ("discriminator", stylegan2.Discriminator)):
+    architecture = settings.get("architecture", "stylegan2")
+    if architecture not in ARCHITECTURES:
+        raise ConfigError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}.")
+    networks = {"generator": generator_class(architecture), "discriminator": discriminator_class(architecture)}
+    for name, network in networks.items():
         known = set(inspect.signature(network).parameters)
         if not isinstance(settings.get(name), dict):
             raise ConfigError(f"{name} must be a group of settings, got {settings.get(name)!r}.")
@@ -194,7 +234,7 @@ def _validated(settings: dict[str, Any]) -> TrainConfig:
             raise ConfigError(f"{name} has no setting {unknown!r}; it has {', '.join(sorted(known))}.")
     config = _build(TrainConfig, settings)
     augment_preset(config.augment.pipe)  # raises for an unknown name
-    for name, network in (("generator", stylegan2.Generator), ("discriminator", stylegan2.Discriminator)):
+    for name, network in networks.items():
         try:
             with torch.device("meta"):  # nothing is computed or stored
                 network(**settings[name])
@@ -226,7 +266,8 @@ def _set(settings: dict[str, Any], name: str, value: Any) -> None:
     for parent in parents:
         if not isinstance(settings.get(parent), dict):
             raise ConfigError(
-                f"there is no setting {name!r}; the groups are data, generator, discriminator, augment and transfer."
+                f"there is no setting {name!r}; the groups are data, generator, discriminator, augment, "
+                "blur, growing and transfer."
             )
         settings = settings[parent]
     settings[leaf] = value

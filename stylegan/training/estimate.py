@@ -21,9 +21,9 @@ from torch.utils._pytree import tree_map_only
 
 from stylegan.errors import ConfigError
 from stylegan.memory import available_bytes
-from stylegan.networks import stylegan2
+from stylegan.networks.family import discriminator_class, generator_class
 from stylegan.training.config import DataConfig, TrainConfig, changed
-from stylegan.training.phases import MicroBatch, _phases
+from stylegan.training.phases import MicroBatch, due_phases
 from stylegan.training.state import TrainingState
 
 PROCESS_BYTES = 350e6  # PyTorch itself, before the first tensor; a CUDA context is about as large
@@ -124,8 +124,8 @@ def largest_micro_batch(config: TrainConfig, device: torch.device, processes: in
 def _networks(config: TrainConfig) -> tuple[Any, Any]:
     """G and D without values."""
     with torch.device("meta"):
-        G = stylegan2.Generator(**config.generator).requires_grad_(False)
-        D = stylegan2.Discriminator(**config.discriminator).requires_grad_(False)
+        G = generator_class(config.architecture)(**config.generator).requires_grad_(False)
+        D = discriminator_class(config.architecture)(**config.discriminator).requires_grad_(False)
     G.precision = D.precision = config.precision
     return G, D
 
@@ -150,12 +150,14 @@ def _step_bytes(settings: str) -> int:
         pl_mean=torch.zeros([], device=meta),
         augment=None,  # works on a few channels, where networks have hundreds
         signs=torch.zeros(2, device=meta),
+        step=config.pl_interval * config.r1_interval * config.pl_start,  # when every phase is due
     )
     alive = _AliveBytes()
-    for phase in _phases(state, config):
+    for phase in due_phases(state, config):
         phase.network.requires_grad_(True)
         with torch.random.fork_rng(devices=[]), alive:
-            phase.loss(state, config, batch)
+            for loss in phase.losses:
+                loss(state, config, batch)
         phase.network.requires_grad_(False)
         phase.network.zero_grad(set_to_none=True)
     return alive.peak

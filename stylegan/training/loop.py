@@ -28,6 +28,7 @@ from stylegan.networks.precision import require_precision
 from stylegan.training.alarms import snapshot_health
 from stylegan.training.best_effort import BestEffort
 from stylegan.training.config import DataConfig, TrainConfig
+from stylegan.training.growing import enter_stage, fade
 from stylegan.training.health import count_rollback, examine, must_leave
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.replicas import check_equal, micro_batch_size, share_weights
@@ -109,7 +110,6 @@ def _ticks(
     writer: SnapshotWriter,
 ) -> Iterator[Tick]:
     state = _begun(config, run, dataset, grid, world, snapshot)
-    micro_batch = micro_batch_size(config, world.size)
     best_effort = BestEffort()
     total = int(config.kimg * 1000)
     start = tick_start = time.perf_counter()
@@ -117,11 +117,12 @@ def _ticks(
     tracking = Tracking(run, config)
     stopping = state.nimg >= total
     while not stopping:
+        here = enter_stage(state, config)
         _seed_step(config, state)
-        train_step(state, config, _micro_batches(config, state, dataset, micro_batch))
+        train_step(state, here, _micro_batches(here, state, dataset))
         stopping = state.nimg >= total or bool(world.largest(bool(stop and stop.is_set())))
         tick, boundary = divmod(state.nimg, int(config.tick_kimg * 1000))
-        if boundary >= config.batch and not stopping:
+        if boundary >= here.batch and not stopping:
             continue
 
         health = examine(state)
@@ -275,10 +276,11 @@ def _seed_step(config: TrainConfig, state: TrainingState) -> None:
     torch.manual_seed(int(low) << 31 ^ int(high))
 
 
-def _micro_batches(config: TrainConfig, state: TrainingState, dataset: Dataset, size: int) -> list[MicroBatch]:
+def _micro_batches(config: TrainConfig, state: TrainingState, dataset: Dataset) -> list[MicroBatch]:
     """This process's share of the next pictures of the shuffled data set, cut to size."""
+    size = micro_batch_size(config, state.world.size)
     indices, fake = _choose(config, state.nimg, state.world, dataset)
-    img = to_float(_upload(dataset.images(indices), state.device))
+    img = fade(to_float(_upload(dataset.images(indices), state.device)), state.lod)
     parts = (
         img.contiguous(memory_format=torch.channels_last).split(size),
         _upload(dataset.labels(indices), state.device).split(size),

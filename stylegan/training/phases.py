@@ -1,23 +1,28 @@
 """One training step: generator, path length, discriminator, R1. StyleGAN2 App. B.
 
-Main losses act in every step, regularisers every few steps and as many times stronger (lazy regularisation).
+Main losses act in every step, regularisers every few steps and as many times stronger (lazy regularisation): in an
+optimiser step of their own, or in that of the main loss where the settings say so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from stylegan.augment import AdaptiveStrength
-from stylegan.losses.logistic import discriminator_loss_fake, discriminator_loss_real, generator_loss
-from stylegan.losses.path_length import path_length_penalty, path_lengths
+from stylegan.augment.blur import blur, blur_sigma
+from stylegan.losses import hinge, logistic, wasserstein_gp
+from stylegan.losses.path_length import corrected_mean_penalty, path_length_penalty, path_lengths
 from stylegan.losses.r1 import r1_penalty
 from stylegan.training.config import TrainConfig
 from stylegan.training.ema import ema_beta, update_ema
 from stylegan.training.state import TrainingState
+
+
+OBJECTIVES: dict[str, Any] = {"logistic": logistic, "wasserstein_gp": wasserstein_gp, "hinge": hinge}
 
 
 class MicroBatch(NamedTuple):
@@ -28,13 +33,19 @@ class MicroBatch(NamedTuple):
     fake_c: Tensor  # [n, label_dim], labels for generated pictures
 
 
+Loss = Callable[[TrainingState, TrainConfig, MicroBatch], None]
+
+
 class Phase(NamedTuple):
-    """One objective of one network: back-propagated every `interval` steps."""
+    """One optimiser step of one network, and what is back-propagated before it."""
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
-    interval: int
-    loss: Callable[[TrainingState, TrainConfig, MicroBatch], None]
+    losses: tuple[Loss, ...]
+
+    @property
+    def name(self) -> str:
+        return "+".join(loss.__name__ for loss in self.losses)
 
     def require_gradients(self, on: bool) -> None:
         """Of what the optimiser holds; frozen layers are not among it, and cost no backward pass."""
@@ -48,14 +59,18 @@ def train_step(state: TrainingState, config: TrainConfig, micro_batches: list[Mi
 
     All randomness comes from torch's generator, which the caller seeds.
     """
-    for phase in _phases(state, config):
-        if state.step % phase.interval == 0:
-            phase.require_gradients(True)
-            for batch in micro_batches:
-                phase.loss(state, config, batch)
-            phase.require_gradients(False)
-            _apply_gradients(state, phase, len(micro_batches))
-    update_ema(state.G_ema, state.G, ema_beta(config.batch, state.nimg, config.ema_kimg, config.ema_rampup))
+    state.blur_sigma = blur_sigma(state.nimg, config.blur.init_sigma, config.blur.fade_kimg)
+    for phase in due_phases(state, config):
+        phase.require_gradients(True)
+        for batch in micro_batches:
+            for loss in phase.losses:
+                loss(state, config, batch)
+        phase.require_gradients(False)
+        _apply_gradients(state, config, phase, len(micro_batches))
+    beta = config.ema_beta
+    if beta is None:
+        beta = ema_beta(config.batch, state.nimg, config.ema_kimg, config.ema_rampup)
+    update_ema(state.G_ema, state.G, beta)
     state.nimg += config.batch
     state.step += 1
     if config.augment.mode == "ada" and state.step % config.augment.interval == 0:
@@ -64,21 +79,43 @@ def train_step(state: TrainingState, config: TrainConfig, micro_batches: list[Mi
         state.statistics.add("Augment/p", state.augment.p)
 
 
-def _phases(state: TrainingState, config: TrainConfig) -> list[Phase]:
-    phases = [Phase(state.G, state.G_opt, 1, generator_main)]
-    if config.pl_weight > 0:
-        phases.append(Phase(state.G, state.G_opt, config.pl_interval, generator_path_length))
-    phases.append(Phase(state.D, state.D_opt, 1, discriminator_main))
-    if config.r1_gamma > 0:
-        phases.append(Phase(state.D, state.D_opt, config.r1_interval, discriminator_r1))
+def due_phases(state: TrainingState, config: TrainConfig) -> list[Phase]:
+    """The optimiser steps of this training step, in their order."""
+
+    def due(loss: Loss, weight: float, interval: int, start: int = 0) -> list[Loss]:
+        return [loss] if weight > 0 and state.step >= start and state.step % interval == 0 else []
+
+    path_length = due(generator_path_length, config.pl_weight, config.pl_interval, config.pl_start)
+    r1 = due(discriminator_r1, config.r1_gamma, config.r1_interval)
+    G_losses, D_losses = _main_losses(state, config)
+    phases = []
+    for network, optimizer, main, regularizer, interval in (
+        (state.G, state.G_opt, G_losses, path_length, config.pl_interval),
+        (state.D, state.D_opt, D_losses, r1, config.r1_interval),
+    ):
+        if config.separate_regularization and interval > 1:
+            phases += [Phase(network, optimizer, tuple(losses)) for losses in (main, regularizer) if losses]
+        else:
+            phases.append(Phase(network, optimizer, (*main, *regularizer)))
     return phases
+
+
+def _main_losses(state: TrainingState, config: TrainConfig) -> tuple[list[Loss], list[Loss]]:
+    """What acts in every step, of G and of D."""
+    G_losses, D_losses = [generator_main], [discriminator_main]
+    if config.objective == "wasserstein_gp":
+        D_losses.append(discriminator_gradient_penalty)
+    if config.architecture == "progan" and state.D.c_dim > 0:
+        G_losses.append(generator_labels)
+        D_losses.append(discriminator_labels)
+    return G_losses, D_losses
 
 
 def generator_main(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
     """Maximise the logits of generated pictures."""
     img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c))
-    logits = discriminate(state.first_order_D, state.augment, img, batch.fake_c)
-    loss = generator_loss(logits)
+    logits = discriminate(state, state.first_order_D, img, batch.fake_c)
+    loss = OBJECTIVES[config.objective].generator_loss(logits)
     state.statistics.add("Loss/scores/fake", logits)
     state.statistics.add("Loss/signs/fake", logits.sign())
     state.statistics.add("Loss/G/loss", loss)
@@ -91,7 +128,11 @@ def generator_path_length(state: TrainingState, config: TrainConfig, batch: Micr
     ws = sample_ws(state, config, batch.fake_c[:n]).requires_grad_(True)  # also where the mapping is frozen
     img = state.G.synthesis(ws)
     lengths = path_lengths(img, ws, torch.randn_like(img))
-    penalty, mean = path_length_penalty(lengths, state.pl_mean, config.pl_decay)
+    if config.path_length == "previous_mean":
+        updates = (state.step - config.pl_start + config.pl_interval - 1) // config.pl_interval
+        penalty, mean = corrected_mean_penalty(lengths, state.pl_mean, config.pl_decay, updates)
+    else:
+        penalty, mean = path_length_penalty(lengths, state.pl_mean, config.pl_decay)
     state.pl_means.append(mean.where(mean.isfinite(), state.pl_mean))  # it would keep a NaN for good
     state.statistics.add("Loss/pl_penalty", penalty)
     state.statistics.add("Loss/pl_length", lengths)
@@ -102,12 +143,14 @@ def discriminator_main(state: TrainingState, config: TrainConfig, batch: MicroBa
     """Lower the logits of generated pictures and raise those of real ones."""
     with torch.no_grad():
         ws = sample_ws(state, config, batch.fake_c, update_emas=not config.transfer.freeze_mapping)
-        img = state.first_order_synthesis(ws)
-    fake_logits = discriminate(state.first_order_D, state.augment, img, batch.fake_c)
-    fake_loss = discriminator_loss_fake(fake_logits)
+        follow = {"update_emas": True} if config.architecture == "stylegan3" else {}  # the magnitudes of its layers
+        img = state.first_order_synthesis(ws, **follow)
+    objective = OBJECTIVES[config.objective]
+    fake_logits = discriminate(state, state.first_order_D, img, batch.fake_c)
+    fake_loss = objective.discriminator_loss_fake(fake_logits)
     fake_loss.mean().backward()
-    real_logits = discriminate(state.first_order_D, state.augment, batch.real_img, batch.real_c)
-    real_loss = discriminator_loss_real(real_logits)
+    real_logits = discriminate(state, state.first_order_D, batch.real_img, batch.real_c)
+    real_loss = objective.discriminator_loss_real(real_logits)
     real_loss.mean().backward()
     state.statistics.add("Loss/scores/fake", fake_logits)
     state.statistics.add("Loss/signs/fake", fake_logits.sign())
@@ -118,16 +161,52 @@ def discriminator_main(state: TrainingState, config: TrainConfig, batch: MicroBa
 def discriminator_r1(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
     """Penalise the slope of the discriminator at real pictures, as they were before augmentation."""
     real_img = batch.real_img.detach().requires_grad_(True)
-    real_logits = discriminate(state.D, state.augment, real_img, batch.real_c)
+    real_logits = discriminate(state, state.D, real_img, batch.real_c)
     penalty = r1_penalty(real_img, real_logits)
     _report_real(state, real_logits)
     state.statistics.add("Loss/r1_penalty", penalty)
     (penalty.mean() * (config.r1_gamma / 2) * config.r1_interval).backward()
 
 
-def discriminate(D: Callable, augment: nn.Module | None, img: Tensor, c: Tensor) -> Tensor:
-    """D's logits of augmented pictures, [n, 1]: real and generated ones alike. StyleGAN2-ADA Fig. 2(b)."""
-    return D(augment(img) if augment is not None else img, c)
+def discriminator_gradient_penalty(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
+    """Keep the slope of the critic at one, at pictures between real and generated ones."""
+    with torch.no_grad():
+        fake_img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c))
+        share = torch.rand([len(fake_img), 1, 1, 1], device=state.device)
+    img = torch.lerp(batch.real_img, fake_img, share).requires_grad_(True)
+    penalty = wasserstein_gp.gradient_penalty(img, discriminate(state, state.D, img, batch.fake_c))
+    state.statistics.add("Loss/gradient_penalty", penalty)
+    (penalty.mean() * config.gp_weight).backward()
+
+
+def generator_labels(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
+    """Draw what the discriminator reads as the label. ProGAN App. A."""
+    img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c))
+    _label_loss(state, img, batch.fake_c).mean().backward()
+
+
+def discriminator_labels(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
+    """Read the labels of pictures, real and generated ones."""
+    with torch.no_grad():
+        img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c))
+    loss = _label_loss(state, batch.real_img, batch.real_c) + _label_loss(state, img, batch.fake_c)
+    state.statistics.add("Loss/D/labels", loss)
+    loss.mean().backward()
+
+
+def discriminate(state: TrainingState, D: Callable[..., Tensor], img: Tensor, c: Tensor) -> Tensor:
+    """D's logits of blurred and augmented pictures, [n, 1]: real and generated ones alike. StyleGAN2-ADA Fig. 2(b)."""
+    return D(_changed(state, img), c)
+
+
+def _label_loss(state: TrainingState, img: Tensor, c: Tensor) -> Tensor:
+    _, label_logits = state.D.scores_and_labels(_changed(state, img))
+    return wasserstein_gp.label_loss(label_logits, c)
+
+
+def _changed(state: TrainingState, img: Tensor) -> Tensor:
+    img = blur(img, state.blur_sigma)
+    return state.augment(img) if state.augment is not None else img
 
 
 def adapt_augmentation(state: TrainingState, config: TrainConfig) -> None:
@@ -155,13 +234,13 @@ def sample_ws(state: TrainingState, config: TrainConfig, c: Tensor, *, update_em
     G, n, device = state.G, len(c), state.device
     ws = G.mapping(torch.randn([n, G.z_dim], device=device), c, update_emas=update_emas)
     if torch.rand([]) < config.style_mixing_prob:
-        cutoff = int(torch.randint(1, G.num_ws, []))
+        cutoff = int(torch.randint(1, G.num_ws - 2 * int(state.lod), []))  # among the layers that have grown
         mixed = G.mapping(torch.randn([n, G.z_dim], device=device), c)
         ws = torch.cat([ws[:, :cutoff], mixed[:, cutoff:]], 1)
     return ws
 
 
-def _apply_gradients(state: TrainingState, phase: Phase, num_micro_batches: int) -> None:
+def _apply_gradients(state: TrainingState, config: TrainConfig, phase: Phase, num_micro_batches: int) -> None:
     """Average over micro-batches and processes, replace what is not finite and count it, step."""
     label = "G" if phase.network is state.G else "D"
     named = [(f"{label}.{name}", p.grad) for name, p in phase.network.named_parameters() if p.grad is not None]
@@ -172,7 +251,10 @@ def _apply_gradients(state: TrainingState, phase: Phase, num_micro_batches: int)
         state.pl_mean = torch.stack(state.pl_means).mean()
         state.pl_means.clear()
     state.world.average_([*grads, *state.running_means()])
-    bad = state.gradients.clean(phase.loss.__name__, named, state.step)
+    bad = state.gradients.clean(phase.name, named, state.step)
     state.statistics.add("Health/nonfinite_gradients", bad)
+    if config.clip_norm is not None:
+        for group in phase.optimizer.param_groups:
+            nn.utils.clip_grad_norm_(group["params"], config.clip_norm)
     phase.optimizer.step()
     phase.optimizer.zero_grad(set_to_none=True)

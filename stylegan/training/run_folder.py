@@ -28,7 +28,7 @@ def new_run_folder(parent: Path | str, config: TrainConfig, name: str) -> Path:
         taken = [int(m[1]) for m in (re.match(r"(\d{5})-", p.name) for p in parent.iterdir()) if m]
         label = re.sub(r"[^\w.+-]+", "_", name)
         folder = parent / (
-            f"{max(taken, default=-1) + 1:05d}-stylegan2-{label}-batch{config.batch}-gamma{config.r1_gamma:g}"
+            f"{max(taken, default=-1) + 1:05d}-{config.architecture}-{label}-batch{config.batch}-gamma{config.r1_gamma:g}"
         )
         (folder / "snapshots").mkdir(parents=True)
     except OSError as error:

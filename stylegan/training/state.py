@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylegan.augment import AugmentPipe, preset
 from stylegan.distributed import World
-from stylegan.networks import stylegan2
 from stylegan.networks.compiled import compile_or_eager
+from stylegan.networks.family import discriminator_class, generator_class
 from stylegan.training.config import AugmentConfig, TrainConfig
 from stylegan.training.health import GradientWatch
 from stylegan.training.statistics import Statistics
@@ -22,10 +23,10 @@ from stylegan.training.statistics import Statistics
 class TrainingState:
     """Networks, optimisers and counters. A snapshot of these is all that resuming needs."""
 
-    G: stylegan2.Generator
-    D: stylegan2.Discriminator
-    G_ema: stylegan2.Generator
-    first_order_synthesis: Callable[[Tensor], Tensor]  # G.synthesis and D, compiled where that is asked for
+    G: Any  # of one generation, see `networks.family`
+    D: Any
+    G_ema: Any
+    first_order_synthesis: Callable[..., Tensor]  # G.synthesis and D, compiled where that is asked for
     first_order_D: Callable[[Tensor, Tensor], Tensor]
     G_opt: torch.optim.Adam
     D_opt: torch.optim.Adam
@@ -35,6 +36,8 @@ class TrainingState:
     nimg: int = 0  # real pictures shown to D
     step: int = 0
     rollbacks: int = 0  # returns to a snapshot because of NaN; each draws other random numbers
+    lod: float = 0.0  # of growing networks: 0 at the full resolution, 1 at half of it
+    blur_sigma: float = 0.0  # pixels, of what D sees
     pl_means: list[Tensor] = field(default_factory=list)  # the next pl_mean according to each micro-batch
     statistics: Statistics = field(default_factory=Statistics)
     gradients: GradientWatch = field(default_factory=GradientWatch)
@@ -46,16 +49,18 @@ class TrainingState:
 
     def running_means(self) -> list[Tensor]:
         """What follows the batches by averaging besides the weights."""
-        return [self.pl_mean, self.signs, self.G.mapping.w_avg]
+        averages = [b for name, b in self.G.named_buffers() if name.endswith(("w_avg", "magnitude_ema"))]
+        return [self.pl_mean, self.signs, *averages]
 
 
 def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
     """Networks drawn from the seed, and their optimisers."""
     torch.manual_seed(config.seed)
-    G = stylegan2.Generator(**config.generator).to(device=device).requires_grad_(False)
-    D = stylegan2.Discriminator(**config.discriminator).to(device=device).requires_grad_(False)
+    G = generator_class(config.architecture)(**config.generator).to(device=device)
+    D = discriminator_class(config.architecture)(**config.discriminator).to(device=device)
+    groups, trained = _generator_groups(G, config), _trained(D)
     for network in (G, D):
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
+        network.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]  # not in stubs
     G_ema = copy.deepcopy(G).eval()
     for network in (G, D, G_ema):
         network.precision = config.precision
@@ -66,10 +71,8 @@ def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
         # Compiled graphs refuse second derivatives, which R1 and path length take.
         first_order_synthesis=compile_or_eager(G.synthesis) if config.compile else G.synthesis,
         first_order_D=compile_or_eager(D) if config.compile else D,
-        G_opt=_lazy_adam(
-            (G.synthesis if config.transfer.freeze_mapping else G).parameters(), config.g_lr, config.pl_interval, config
-        ),
-        D_opt=_lazy_adam(D.parameters(), config.d_lr, config.r1_interval, config),
+        G_opt=_lazy_adam(groups, config.g_lr, config.pl_interval, config),
+        D_opt=_lazy_adam([{"params": trained}], config.d_lr, config.r1_interval, config),
         pl_mean=torch.zeros([], device=device),
         augment=_augment_pipe(config.augment).to(device) if config.augment.mode != "noaug" else None,
         signs=torch.zeros(2, device=device),
@@ -82,13 +85,27 @@ def _augment_pipe(config: AugmentConfig) -> AugmentPipe:
     return pipe
 
 
-def _lazy_adam(
-    parameters: Iterable[torch.nn.Parameter], lr: float, interval: int, config: TrainConfig
-) -> torch.optim.Adam:
+def _generator_groups(G: Any, config: TrainConfig) -> list[dict[str, Any]]:
+    if config.transfer.freeze_mapping:
+        return [{"params": _trained(G.synthesis)}]
+    if config.mapping_lr is not None:
+        return [{"params": _trained(G.synthesis)}, {"params": _trained(G.mapping), "lr": config.mapping_lr}]
+    return [{"params": _trained(G)}]
+
+
+def _trained(network: nn.Module) -> list[nn.Parameter]:
+    """What a network was made to learn; the minimal ones count their blur among the parameters."""
+    return [p for p in network.parameters() if p.requires_grad]
+
+
+def _lazy_adam(groups: list[dict[str, Any]], lr: float, interval: int, config: TrainConfig) -> torch.optim.Adam:
     """Adam for weights whose regulariser takes a step of its own every `interval` steps. StyleGAN2 App. B.
 
     The extra steps would learn (k + 1) / k times as fast and forget as much sooner, so lr and betas make up for it.
     """
-    ratio = interval / (interval + 1)
+    extra = config.separate_regularization and interval > 1
+    ratio = interval / (interval + 1) if extra else 1.0
     beta1, beta2 = (beta**ratio for beta in config.adam_betas)
-    return torch.optim.Adam(parameters, lr=lr * ratio, betas=(beta1, beta2), eps=config.adam_eps, fused=True)
+    for group in groups:
+        group["lr"] = group.get("lr", lr) * ratio
+    return torch.optim.Adam(groups, betas=(beta1, beta2), eps=config.adam_eps, fused=True)

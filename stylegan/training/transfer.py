@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from stylegan.checkpoints import Checkpoint, load_checkpoint
 from stylegan.checkpoints.native import newest_snapshot
 from stylegan.errors import CheckpointError, ConfigError
-from stylegan.networks import stylegan2
+from stylegan.networks.family import architecture_of, discriminator_class, generator_class
 from stylegan.training.config import TrainConfig
 from stylegan.training.state import TrainingState
 
@@ -42,20 +42,28 @@ def open_start(source: Path) -> tuple[Checkpoint, dict[str, Any], dict[str, Any]
     Returns: the checkpoint; what other settings win over: networks as large as the checkpoint's, augmentation that
         adapts five times as fast, no ramp of the average, which does not start from noise; and where the weights come
         from. A run stands for its newest snapshot.
-    Raises: CheckpointError if there is no such checkpoint or it is not of stylegan2.
+    Raises: CheckpointError if there is no such checkpoint.
     """
     if (source / "snapshots").is_dir():
         source = newest_snapshot(source) or source
     checkpoint = load_checkpoint(source)
-    defaults: dict[str, Any] = {"augment.ada_kimg": 100, "ema_rampup": None}
+    defaults: dict[str, Any] = {"augment.ada_kimg": 100, "ema_rampup": None, "blur": {}, "growing": None}
     for group, network in (("generator", checkpoint.G_ema or checkpoint.G), ("discriminator", checkpoint.D)):
-        if not isinstance(network, stylegan2.Generator | stylegan2.Discriminator | None):
-            found = type(network).__module__.rpartition(".")[2]
-            raise CheckpointError(f"training starts from networks of stylegan2, but {source} holds one of {found}.")
-        args = network.args if network is not None else {}
+        args: dict[str, Any] = network.args if network is not None else {}
         defaults |= {f"{group}.{name}": value for name, value in args.items() if name not in _OF_DATA + _OF_TRAINING}
     provenance = {"source": str(source.resolve()), "origin": checkpoint.origin, "licence": checkpoint.licence}
     return checkpoint, defaults, {f"transfer.{name}": value for name, value in provenance.items()}
+
+
+def require_architecture(checkpoint: Checkpoint, cfg: str, architecture: str) -> None:
+    """Raises ConfigError unless the checkpoint is of the generation that `cfg` trains."""
+    generator: Any = checkpoint.G or checkpoint.G_ema
+    found = architecture_of(generator) if generator is not None else architecture
+    if found != architecture:
+        raise ConfigError(
+            f"cfg {cfg} trains networks of {architecture}, but the checkpoint holds those of {found}; choose a cfg of "
+            f"{found}."
+        )
 
 
 @torch.no_grad()
@@ -69,6 +77,7 @@ def start_from_checkpoint(state: TrainingState, config: TrainConfig) -> None:
     """
     assert config.transfer.source is not None
     checkpoint = load_checkpoint(config.transfer.source)
+    require_architecture(checkpoint, config.cfg, config.architecture)
     for name, transfer in _plan(checkpoint, {"G": state.G, "D": state.D, "G_ema": state.G_ema}, config).items():
         own = getattr(state, name).state_dict()
         for key, value in transfer.tensors.items():
@@ -80,8 +89,8 @@ def start_from_checkpoint(state: TrainingState, config: TrainConfig) -> None:
 def transfer_report(checkpoint: Checkpoint, config: TrainConfig) -> str:
     """Lines that say what a run of this configuration takes from the checkpoint and what not. Raises: ConfigError."""
     with torch.device("meta"):
-        G = stylegan2.Generator(**config.generator)
-        networks = {"G": G, "D": stylegan2.Discriminator(**config.discriminator), "G_ema": G}
+        G = generator_class(config.architecture)(**config.generator)
+        networks = {"G": G, "D": discriminator_class(config.architecture)(**config.discriminator), "G_ema": G}
     lines = _changes(checkpoint, config)
     for name, transfer in _plan(checkpoint, networks, config).items():
         source = _sources(checkpoint)[name]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from stylegan.losses.path_length import path_length_penalty, path_lengths
+from stylegan.losses.path_length import corrected_mean_penalty, path_length_penalty, path_lengths
 
 N, L, D, SHAPE = 3, 4, 5, (2, 6, 3)
 
@@ -62,3 +62,15 @@ def test_the_running_mean_approaches_the_lengths():
     for _ in range(500):
         _, mean = path_length_penalty(torch.tensor([2.0, 4.0]), mean)
     assert mean == pytest.approx(3 * (1 - 0.99**500), rel=1e-4)
+
+
+def test_the_mean_of_the_batches_before_makes_up_for_its_start_at_zero():
+    """What `minimal.PathLengthPenalty` computes, a call after the other."""
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.rand(5, 4, generator=generator)
+    mean = torch.zeros([])
+    for k in range(5):
+        penalty, mean = corrected_mean_penalty(lengths[k], mean, 0.25, k)
+        weights = torch.tensor([0.75 ** (k - 1 - j) for j in range(k)])
+        a = (weights * lengths[:k].mean(1)).sum() / weights.sum() if k else lengths[0]
+        torch.testing.assert_close(penalty, (lengths[k] - a).square())

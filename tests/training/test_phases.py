@@ -34,9 +34,10 @@ def test_regularisers_run_every_few_steps_and_all_in_the_first():
 @pytest.mark.parametrize("phase", [0, 1, 2, 3])
 def test_a_phase_leaves_gradients_in_its_own_network_only(phase):
     state, config, batch = new_state()
-    chosen = phases._phases(state, config)[phase]
+    chosen = phases.due_phases(state, config)[phase]
     chosen.network.requires_grad_(True)
-    chosen.loss(state, config, batch)
+    for loss in chosen.losses:
+        loss(state, config, batch)
     other = state.D if chosen.network is state.G else state.G
     assert all(p.grad is None for p in other.parameters())
     grads = {name: p.grad for name, p in chosen.network.named_parameters()}
@@ -56,13 +57,13 @@ def test_lazy_adam_makes_up_for_the_extra_steps():
 
 def test_gradients_that_are_not_finite_are_replaced_and_counted():
     state, config, _ = new_state()
-    chosen = phases._phases(state, config)[0]
+    chosen = phases.due_phases(state, config)[0]
     for p in chosen.network.parameters():
         p.grad = torch.zeros_like(p)
     first = next(chosen.network.parameters())
     first.grad.view(-1)[:3] = torch.tensor([math.nan, math.inf, -math.inf])
     before = copy.deepcopy(chosen.network.state_dict())
-    phases._apply_gradients(state, chosen, 1)
+    phases._apply_gradients(state, config, chosen, 1)
     assert state.statistics.collect()["Health/nonfinite_gradients"]["mean"] == 3
     moved = (first.detach() - before[next(iter(dict(chosen.network.named_parameters())))]).view(-1)
     assert moved[0] == 0
@@ -85,11 +86,12 @@ def test_style_mixing_takes_the_later_layers_from_a_second_latent():
 
 def test_only_the_discriminators_fake_pass_moves_the_average_w():
     state, config, batch = new_state()
-    for chosen in phases._phases(state, config):
+    for chosen in phases.due_phases(state, config):
         before = state.G.mapping.w_avg.clone()
-        chosen.loss(state, config, batch) if chosen.network is state.D else None
+        for loss in chosen.losses if chosen.network is state.D else ():
+            loss(state, config, batch)
         moved = not torch.equal(before, state.G.mapping.w_avg)
-        assert moved == (chosen.loss is phases.discriminator_main)
+        assert moved == (chosen.losses == (phases.discriminator_main,))
         state.D.requires_grad_(True)
 
 
@@ -98,9 +100,10 @@ def test_discriminator_sees_augmented_pictures_only(phase):
     state, config, batch = new_state(**{"augment.mode": "fixed", "augment.p": 1.0})
     seen = []
     state.D.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    chosen = phases._phases(state, config)[phase]
+    chosen = phases.due_phases(state, config)[phase]
     chosen.network.requires_grad_(True)
-    chosen.loss(state, config, batch)
+    for loss in chosen.losses:
+        loss(state, config, batch)
     assert seen
     assert not any(torch.equal(img, batch.real_img) for img in seen)
     assert all(p.grad.isfinite().all() for p in chosen.network.parameters() if p.grad is not None)
@@ -132,7 +135,7 @@ def test_without_augmentation_pictures_reach_the_discriminator_untouched():
 def test_micro_batches_give_the_gradients_of_the_whole_batch():
     """Up to minibatch statistics, which act on what is computed at once; so without them."""
     state, config, batch = new_state(**{"discriminator.mbstd_num_channels": 0})
-    chosen = phases._phases(state, config)[3]
+    chosen = phases.due_phases(state, config)[3]
     kept = []
     for parts in ([batch], [MicroBatch(*(x[i : i + 2] for x in batch)) for i in range(0, 8, 2)]):
         state.D.requires_grad_(True)

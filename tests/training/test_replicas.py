@@ -41,14 +41,16 @@ def averaged_gradients(config: TrainConfig, world: World, parts: list[int]) -> d
     state.world = world
     img = torch.randn(16, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     grads = {}
-    for name, phase in zip(PHASES, phases._phases(state, config), strict=True):
+    for name, phase in zip(PHASES, phases.due_phases(state, config), strict=True):
         phase = phase._replace(optimizer=Kept(phase.network))
         phase.network.requires_grad_(True)
         for part in parts:
             torch.manual_seed(part)
-            phase.loss(state, config, MicroBatch(img[part * 8 : part * 8 + 8], torch.zeros(8, 0), torch.zeros(8, 0)))
+            batch = MicroBatch(img[part * 8 : part * 8 + 8], torch.zeros(8, 0), torch.zeros(8, 0))
+            for loss in phase.losses:
+                loss(state, config, batch)
         phase.network.requires_grad_(False)
-        phases._apply_gradients(state, phase, len(parts))
+        phases._apply_gradients(state, config, phase, len(parts))
         grads[name] = phase.optimizer.grads
     grads["running means"] = [m.clone() for m in state.running_means()]
     return grads

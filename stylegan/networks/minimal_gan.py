@@ -1,0 +1,208 @@
+"""The minimal StyleGAN2 as one generator and one discriminator with the three calls of the family.
+
+The five modules of `minimal.py` are inside as they are. What is added: an average of w to truncate to, noise that
+stays, and pictures in [-1, 1] where those of the specification lie in [0, 1].
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+
+from stylegan.errors import ConfigError, ShapeError
+from stylegan.networks import minimal
+from stylegan.networks.compiled import compile_or_eager
+from stylegan.networks.mapping import follow_average, truncate
+from stylegan.networks.sizes import resolutions
+
+NOISE_MODES = ("random", "const", "none")
+
+
+class Mapping(minimal.MappingNetwork):
+    """`minimal.MappingNetwork`, with one w per block and truncation."""
+
+    w_avg: Tensor
+
+    def __init__(self, features: int, n_layers: int, num_ws: int, w_avg_beta: float):
+        super().__init__(features, n_layers)
+        self.z_dim, self.num_ws, self.w_avg_beta = features, num_ws, w_avg_beta
+        self.register_buffer("w_avg", torch.zeros(features))
+
+    def forward(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        update_emas: bool = False,
+    ) -> Tensor:
+        """z [N, z_dim], c None or [N, 0] -> [N, num_ws, w_dim]; the rest as in `mapping.MappingNetwork`."""
+        if z.ndim != 2 or z.shape[1] != self.z_dim:
+            raise ShapeError(f"mapping takes z [N, {self.z_dim}], got {list(z.shape)}.")
+        if c is not None and c.shape[-1] != 0:
+            raise ShapeError(f"this network is unconditional and takes c=None, got {list(c.shape)}.")
+        w = super().forward(z.to(self.w_avg.device, torch.float32))
+        if update_emas:
+            follow_average(self.w_avg, w, self.w_avg_beta)
+        return truncate(w.unsqueeze(1).repeat(1, self.num_ws, 1), self.w_avg, truncation_psi, truncation_cutoff)
+
+
+class Synthesis(minimal.Generator):
+    """`minimal.Generator` with ws [N, num_ws, w_dim] and its own noise."""
+
+    def __init__(self, w_dim: int, img_resolution: int, n_features: int, max_features: int):
+        super().__init__(img_resolution.bit_length() - 1, w_dim, n_features, max_features)
+        self.num_ws, self.w_dim, self.img_resolution = self.n_blocks, w_dim, img_resolution
+        for i in range(2 * self.n_blocks - 1):  # one map at 4x4, two at every other resolution
+            side = 4 << (i + 1) // 2
+            self.register_buffer(f"noise_const{i}", torch.randn(1, 1, side, side))
+
+    def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
+        """ws [N, num_ws, w_dim] -> [N, 3, R, R], nominally in [-1, 1]. Raises: ShapeError, ConfigError."""
+        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
+            raise ShapeError(f"synthesis takes ws [N, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}.")
+        if noise_mode not in NOISE_MODES:
+            raise ConfigError(f"noise_mode must be one of {', '.join(NOISE_MODES)}, got {noise_mode!r}.")
+        noise = [self._noise(i, len(ws), noise_mode) for i in range(2 * self.n_blocks - 1)]
+        pairs = [(None, noise[0]), *zip(noise[1::2], noise[2::2], strict=True)]
+        return super().forward(ws.transpose(0, 1), pairs) * 2 - 1
+
+    def _noise(self, i: int, n: int, noise_mode: str) -> Tensor | None:
+        if noise_mode == "none":
+            return None
+        const: Tensor = getattr(self, f"noise_const{i}")
+        return const if noise_mode == "const" else torch.randn([n, *const.shape[1:]], device=const.device)
+
+
+class Generator(nn.Module):
+    """Mapping and synthesis: z -> image.
+
+    Args:
+        z_dim, w_dim: width of the latent, which is that of w too.
+        c_dim: must be 0, the specification knows no labels.
+        img_resolution: pixels per side, a power of two and at least 4.
+        img_channels: must be 3.
+        mapping_layers: fully connected layers of the mapping network.
+        n_features: channels at the full resolution, doubled with every halving.
+        max_features: most channels.
+        w_avg_beta: decay of the running average of w.
+    Raises: ConfigError for anything else.
+    """
+
+    class_names: list[str] | None = None
+    label_names: list[str] | None = None
+
+    def __init__(
+        self,
+        z_dim: int = 512,
+        c_dim: int = 0,
+        w_dim: int = 512,
+        img_resolution: int = 256,
+        img_channels: int = 3,
+        *,
+        mapping_layers: int = 8,
+        n_features: int = 32,
+        max_features: int = 512,
+        w_avg_beta: float = 0.995,
+    ):
+        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        super().__init__()
+        self.args = args  # what a checkpoint rebuilds the network from
+        _check(img_resolution, img_channels, c_dim)
+        if z_dim != w_dim:
+            raise ConfigError(f"the minimal mapping network keeps the width of z, got z_dim {z_dim} and w_dim {w_dim}.")
+        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
+        self.img_resolution, self.img_channels = img_resolution, img_channels
+        self.synthesis = Synthesis(w_dim, img_resolution, n_features, max_features)
+        self.num_ws = self.synthesis.num_ws
+        self.mapping = Mapping(z_dim, mapping_layers, self.num_ws, w_avg_beta)
+
+    @property
+    def precision(self) -> str:
+        """Always "fp32": the specification knows no other."""
+        return "fp32"
+
+    @precision.setter
+    def precision(self, value: str) -> None:
+        _check_precision(value)
+
+    def for_inference(self, precision: str = "fp32", compile: bool = False) -> Generator:
+        """A copy without gradients; `compile` fuses its operations. Raises: ConfigError for another precision."""
+        _check_precision(precision)
+        G = copy.deepcopy(self).eval().requires_grad_(False)
+        if compile:
+            G.synthesis.forward = compile_or_eager(G.synthesis.forward)  # type: ignore[method-assign]
+        return G
+
+    def forward(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        noise_mode: str = "random",
+        update_emas: bool = False,
+    ) -> Tensor:
+        """z [N, z_dim], c None or [N, 0] -> [N, 3, R, R] float32, nominally in [-1, 1]."""
+        ws = self.mapping(
+            z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, update_emas=update_emas
+        )
+        return self.synthesis(ws, noise_mode=noise_mode)
+
+
+class Discriminator(nn.Module):
+    """`minimal.Discriminator` for images in [-1, 1].
+
+    Args: as in `Generator`, and as in `minimal.Discriminator`.
+    """
+
+    def __init__(
+        self,
+        c_dim: int = 0,
+        img_resolution: int = 256,
+        img_channels: int = 3,
+        *,
+        n_features: int = 64,
+        max_features: int = 512,
+    ):
+        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        super().__init__()
+        self.args = args
+        _check(img_resolution, img_channels, c_dim)
+        self.c_dim, self.img_resolution, self.img_channels = c_dim, img_resolution, img_channels
+        self.net = minimal.Discriminator(int(math.log2(img_resolution)), n_features, max_features)
+
+    @property
+    def precision(self) -> str:
+        """Always "fp32"."""
+        return "fp32"
+
+    @precision.setter
+    def precision(self, value: str) -> None:
+        _check_precision(value)
+
+    def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
+        """img [N, 3, R, R] in [-1, 1], N divisible by 4 -> logits [N, 1]"""
+        expected = (3, self.img_resolution, self.img_resolution)
+        if img.ndim != 4 or img.shape[1:] != expected:
+            raise ShapeError(f"discriminator takes img [N, {', '.join(map(str, expected))}], got {list(img.shape)}.")
+        return self.net((img.to(torch.float32) + 1) / 2)
+
+
+def _check(img_resolution: int, img_channels: int, c_dim: int) -> None:
+    resolutions(img_resolution)
+    if img_channels != 3 or c_dim != 0:
+        raise ConfigError(
+            f"the minimal networks draw three channels without labels, got {img_channels} channels and "
+            f"{c_dim} labels; convert the pictures to RGB, or choose another cfg."
+        )
+
+
+def _check_precision(value: str) -> None:
+    if value not in ("auto", "fp32"):
+        raise ConfigError(f"the minimal networks compute in fp32, got {value}; use --precision fp32.")

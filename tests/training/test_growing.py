@@ -1,0 +1,46 @@
+"""Progressive growing: the schedule of ProGAN App. A, and what follows from a stage."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stylegan.training.config import GrowingConfig
+from stylegan.training.growing import fade, stage
+
+PROGAN = GrowingConfig(initial_resolution=4)
+STYLEGAN1 = GrowingConfig(initial_resolution=8)
+
+
+@pytest.mark.parametrize(
+    ("kimg", "lod", "resolution"),
+    [(0, 8, 4), (599, 8, 4), (600, 8, 4), (900, 7.5, 8), (1200, 7, 8), (1800, 7, 8), (2100, 6.5, 16), (2400, 6, 16),
+     (9000, 1, 512), (9300, 0.5, 1024), (9600, 0, 1024), (12000, 0, 1024)],
+)  # fmt: skip
+def test_progan_trains_600_kimg_at_a_resolution_and_fades_the_next_in_over_600(kimg, lod, resolution):
+    assert stage(kimg * 1000, 1024, PROGAN) == (pytest.approx(lod), resolution)
+
+
+def test_stylegan1_begins_at_8_and_is_grown_up_a_phase_earlier():
+    assert stage(0, 1024, STYLEGAN1) == (7, 8)
+    assert stage(8_100_000, 1024, STYLEGAN1) == (0.5, 1024) == stage(9_300_000, 1024, PROGAN)
+
+
+@given(st.integers(0, 15_000_000), st.integers(0, 10_000), st.sampled_from([8, 64, 1024]))
+def test_the_level_of_detail_never_rises_and_never_jumps(nimg, more, size):
+    before, after = stage(nimg, size, PROGAN), stage(nimg + more, size, PROGAN)
+    assert 0 <= before.lod - after.lod <= more / 600_000 + 1e-9
+    assert before.resolution == size // 2 ** int(before.lod)
+
+
+def test_pictures_fade_as_networks_do():
+    img = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+    def halved(k: int) -> torch.Tensor:
+        return img.reshape(2, 3, 16 // k, k, 16 // k, k).mean([3, 5]).repeat_interleave(k, 2).repeat_interleave(k, 3)
+
+    assert fade(img, 0) is img
+    torch.testing.assert_close(fade(img, 1.0), halved(2))
+    torch.testing.assert_close(fade(img, 0.25), 0.75 * img + 0.25 * halved(2))
+    torch.testing.assert_close(fade(img, 1.5), 0.5 * halved(2) + 0.5 * halved(4))
+    torch.testing.assert_close(fade(img, 2.0), halved(4))

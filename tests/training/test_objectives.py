@@ -1,0 +1,84 @@
+"""The other objectives, and how their regularisers join in."""
+
+import pytest
+import torch
+from tiny_run import tiny_pictures
+
+from stylegan.training import phases
+from stylegan.training.config import data_config, from_preset
+from stylegan.training.phases import MicroBatch, train_step
+from stylegan.training.state import create_state
+
+
+def new_state(cfg: str, label_dim: int = 0, **changes):
+    config = from_preset(
+        cfg,
+        data=data_config({"data.path": "unused", "data.labels": label_dim > 0}),
+        resolution=16,
+        channels=3,
+        label_dim=label_dim,
+        changes={"device": "cpu", **changes},
+    )
+    state = create_state(config, torch.device("cpu"))
+    c = torch.eye(label_dim)[torch.arange(config.batch) % label_dim] if label_dim else torch.zeros(config.batch, 0)
+    img = torch.randn(config.batch, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    return state, config, MicroBatch(img, c, c)
+
+
+def names(state, config):
+    return [phase.name for phase in phases.due_phases(state, config)]
+
+
+def test_minimal_adds_its_regularisers_to_the_main_step_every_4_and_32_steps_the_latter_after_5000():
+    state, config, _ = new_state("minimal-tiny16")
+    seen = {}
+    for state.step in range(5200):
+        for name in names(state, config):
+            seen.setdefault(name, []).append(state.step)
+    assert seen["discriminator_main+discriminator_r1"] == list(range(0, 5200, 4))
+    assert seen["generator_main+generator_path_length"] == [5024, 5056, 5088, 5120, 5152, 5184]
+    assert set(seen) == {
+        "generator_main", "discriminator_main", "discriminator_main+discriminator_r1",
+        "generator_main+generator_path_length",
+    }  # fmt: skip
+
+
+def test_minimal_has_its_own_rates_and_clips_the_gradient_of_each_group():
+    state, config, batch = new_state("minimal-tiny16")
+    synthesis, mapping = state.G_opt.param_groups
+    assert (synthesis["lr"], mapping["lr"], synthesis["betas"]) == (1e-3, 1e-5, (0.0, 0.99))
+    (main, _) = phases.due_phases(state, config)
+    for p in state.G.parameters():
+        p.grad = torch.full_like(p, 100.0)
+    kept = []
+    main.optimizer.register_step_pre_hook(
+        lambda opt, *_: kept.extend(
+            torch.cat([p.grad.flatten() for p in group["params"]]).norm() for group in opt.param_groups
+        )
+    )
+    phases._apply_gradients(state, config, main, 1)
+    assert torch.stack(kept).tolist() == pytest.approx([1, 1], rel=1e-4)
+
+
+def test_minimal_never_trains_its_blur():
+    state, config, batch = new_state("minimal-tiny16", pl_start=0)
+    before = {k: v.clone() for k, v in state.G.state_dict().items() if "smooth" in k}
+    train_step(state, config, [batch])
+    assert before
+    assert all(torch.equal(v, state.G.state_dict()[k]) for k, v in before.items())
+
+
+def test_a_regulariser_of_every_step_shares_the_main_step_at_the_full_rate():
+    state, config, batch = new_state("tiny16", r1_interval=1, pl_interval=1)
+    assert names(state, config) == ["generator_main+generator_path_length", "discriminator_main+discriminator_r1"]
+    assert [opt.param_groups[0]["lr"] for opt in (state.G_opt, state.D_opt)] == [config.g_lr, config.d_lr]
+
+
+def test_a_path_length_penalty_with_the_previous_mean_is_zero_at_first():
+    state, config, batch = new_state("minimal-tiny16", pl_start=0)
+    for step in (0, 32):
+        state.step = step
+        train_step(state, config, [batch])
+        stats = state.statistics.collect()
+        assert (stats["Loss/pl_penalty"]["mean"] == 0) == (step == 0)
+        assert stats["Loss/pl_length"]["mean"] > 0
