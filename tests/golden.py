@@ -35,6 +35,13 @@ def fill(module: nn.Module) -> nn.Module:
                 new = new * 0.2 + (1 if name.endswith("affine.bias") else 0)
             if leaf == "weight" and "mapping.fc" in name:
                 new = new * 100
+            if leaf == "magnitude_ema":
+                new = torch.full_like(value, 1.5)
+            if name.endswith("input.affine.weight"):
+                new = new * 0.1
+            if name.endswith("input.affine.bias"):
+                new = torch.tensor([1, 0.2, 0.1, -0.1])
+            new = new * {"freqs": 1.2, "phases": 0.3}.get(leaf, 1)
             value.copy_(new)
     return module.eval()
 

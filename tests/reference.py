@@ -88,12 +88,16 @@ def resample_conv2d(x, weight, f=None, *, up=1, down=1, padding=0, flip_weight=T
     return x[:, :, ::down, ::down]
 
 
-def modulated_conv2d(x, weight, s, *, up=1, f=None, padding=None, demodulate=True, flip_weight=True, eps=1e-8):
+def modulated_conv2d(
+    x, weight, s, *, up=1, f=None, padding=None, demodulate=True, flip_weight=True, input_gain=None, eps=1e-8
+):
     """StyleGAN2 Eqs. 1-3 with a kernel [O, I, K, K] of its own for every sample."""
     w = weight[None] * s[:, None, :, None, None]  # Eq. 1, [N, O, I, K, K]
     if demodulate:
         sigma = (w.square().sum([2, 3, 4], keepdim=True) + eps).sqrt()  # Eq. 2
         w = w / sigma  # Eq. 3
+    if input_gain is not None:
+        w = w * torch.as_tensor(input_gain).expand_as(s)[:, None, :, None, None]
     padding = weight.shape[-1] // 2 if padding is None else padding
     options = {"up": up, "padding": padding, "flip_weight": flip_weight}
     w = w.to(x.dtype)
@@ -109,6 +113,14 @@ def bias_act(x, b=None, *, dim=1, act="linear", alpha=None, gain=None, clamp=Non
     if clamp is not None:
         y = torch.where(y.abs() < clamp, y, clamp * y.detach().sign())
     return y
+
+
+def filtered_lrelu(x, fu=None, fd=None, b=None, *, up=1, down=1, pad=0, gain=2**0.5, slope=0.2, clamp=None, flip=False):
+    """Bias, zero-stuffing, filter, leaky ReLU at the high rate, filter, decimation."""
+    x = bias_act(x, b)
+    x = upfirdn2d(x, fu, up=up, pad=pad, flip_filter=flip, gain=up**2)
+    x = bias_act(x, act="lrelu", alpha=slope, gain=gain, clamp=clamp)
+    return upfirdn2d(x, fd, down=down, flip_filter=flip)
 
 
 def minibatch_std(x, group_size=4, num_channels=1):

@@ -5,6 +5,8 @@ twice, which R1 and path length regularisation need.
 """
 
 from stylegan.ops.bias_act import bias_act
+from stylegan.ops.filter_design import lowpass, radial_lowpass
+from stylegan.ops.filtered_lrelu import filtered_lrelu
 from stylegan.ops.minibatch_std import minibatch_std
 from stylegan.ops.modulated_conv2d import modulated_conv2d
 from stylegan.ops.pixel_norm import pixel_norm
@@ -15,9 +17,12 @@ __all__ = [
     "bias_act",
     "downsample2d",
     "filter2d",
+    "filtered_lrelu",
+    "lowpass",
     "minibatch_std",
     "modulated_conv2d",
     "pixel_norm",
+    "radial_lowpass",
     "resample_conv2d",
     "setup_filter",
     "upfirdn2d",

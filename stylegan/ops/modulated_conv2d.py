@@ -18,6 +18,7 @@ def modulated_conv2d(
     padding: int | None = None,
     demodulate: bool = True,
     flip_weight: bool = True,
+    input_gain: Tensor | None = None,
     eps: float = 1e-8,
 ) -> Tensor:
     """Convolve each sample with its own styled kernel. StyleGAN2 Eqs. 1-3.
@@ -30,7 +31,8 @@ def modulated_conv2d(
         padding: default K // 2, which keeps the size.
         demodulate: scale every output channel to unit expected variance (Eq. 3).
         flip_weight: True correlates, False convolves, as in `resample_conv2d`.
-    Returns: [N, O, H*up, W*up]
+        input_gain: factor on x, a number, [I] or [N, I], which demodulation does not undo. StyleGAN3 App. D.
+    Returns: [N, O, H*up, W*up] with the default padding.
     """
     _, i, k, _ = weight.shape
     if x.dtype == torch.float16 and demodulate:
@@ -38,7 +40,8 @@ def modulated_conv2d(
         weight = weight / (weight.abs().amax([1, 2, 3], keepdim=True) * (i * k * k) ** 0.5)
         s = s / s.abs().amax(1, keepdim=True).clamp_min(1e-8)
     # Scaling x is the same linear map as scaling the weight (Eq. 1) without an [N, O, I, K, K] tensor.
-    y = x * s.to(x.dtype)[:, :, None, None]
+    scale = s if input_gain is None else s * input_gain
+    y = x * scale.to(x.dtype)[:, :, None, None]
     padding = k // 2 if padding is None else padding
     y = resample_conv2d(y, weight.to(x.dtype), f, up=up, padding=padding, flip_weight=flip_weight)
     if demodulate:

@@ -1,9 +1,19 @@
 """Every op gives the recorded outputs of the references."""
 
 import pytest
+import torch
 from golden import R, assert_matches
 
-from stylegan.ops import downsample2d, filter2d, modulated_conv2d, resample_conv2d, setup_filter, upfirdn2d, upsample2d
+from stylegan.ops import (
+    downsample2d,
+    filter2d,
+    filtered_lrelu,
+    modulated_conv2d,
+    resample_conv2d,
+    setup_filter,
+    upfirdn2d,
+    upsample2d,
+)
 
 SYM6 = [
     0.015404109327027373, 0.0034907120842174702, -0.11799011114819057, -0.048311742585633, 0.4910559419267466,
@@ -42,3 +52,12 @@ def test_modulated_conv2d_matches_the_recorded_outputs():
     x, weight, s, f = R(8, [2, 3, 8, 8]), R(7, [4, 3, 3, 3]), 0.5 * R(10, [2, 3]) + 1.2, setup_filter([1, 3, 3, 1])
     assert_matches("modconv_demod_up2", modulated_conv2d(x, weight, s, up=2, f=f, flip_weight=False))
     assert_matches("modconv_nodemod", modulated_conv2d(x, weight, s, demodulate=False))
+    gained = modulated_conv2d(x, weight, s, padding=2, input_gain=torch.tensor(0.7))
+    assert_matches("modconv3_demod", gained)
+
+
+def test_filtered_lrelu_matches_the_recorded_outputs():
+    x, fu, b = R(8, [2, 3, 8, 8]), R(11, [8]), R(14, [3])
+    options = {"up": 2, "down": 2, "pad": (5, 4, 3, 6), "gain": 1.3, "slope": 0.1, "clamp": 2}
+    assert_matches("filtered_lrelu_sep", filtered_lrelu(x, fu, R(12, [6]), b, **options))
+    assert_matches("filtered_lrelu_full", filtered_lrelu(x, fu, R(13, [6, 6]), b, up=4, down=2, pad=(-3, -2, 1, 0)))

@@ -36,6 +36,15 @@ def test_fast_and_slow_agree_to_second_derivatives(k, up, f, padding, flip, demo
 
 
 @pytest.mark.parametrize("demodulate", [True, False])
+@pytest.mark.parametrize("shape", [[], [3], [2, 3]])
+def test_an_input_gain_is_not_demodulated(shape, demodulate):
+    options = {"padding": 2, "demodulate": demodulate, "input_gain": torch.randn(shape, dtype=torch.float64)}
+    assert_twins(
+        lambda *a: modulated_conv2d(*a, **options), lambda *a: reference.modulated_conv2d(*a, **options), *inputs()
+    )
+
+
+@pytest.mark.parametrize("demodulate", [True, False])
 @pytest.mark.parametrize("up", [1, 2])
 def test_numerical_differences_confirm_both_derivatives(up, demodulate):
     x, weight, s = inputs(i=2, o=2, size=(3, 2))
