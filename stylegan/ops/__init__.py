@@ -5,6 +5,7 @@ twice, which R1 and path length regularisation need.
 """
 
 from stylegan.ops.bias_act import bias_act
+from stylegan.ops.instance_norm import instance_norm
 from stylegan.ops.minibatch_std import minibatch_std
 from stylegan.ops.modulated_conv2d import modulated_conv2d
 from stylegan.ops.pixel_norm import pixel_norm
@@ -15,6 +16,7 @@ __all__ = [
     "bias_act",
     "downsample2d",
     "filter2d",
+    "instance_norm",
     "minibatch_std",
     "modulated_conv2d",
     "pixel_norm",
