@@ -68,7 +68,9 @@ class _OrAuto(click.ParamType):
     "paper256, paper512, paper1024, cifar; for a CPU cpu64, cpu32, tiny16, also as progan-cpu32, stylegan3-t-cpu64 "
     "...  [default: cpu32 or cpu64 on a CPU, else auto]",
 )
-@click.option("--no-growing", is_flag=True, default=None, help="Train progan and stylegan1 at full size from the start.")
+@click.option(
+    "--no-growing", is_flag=True, default=None, help="Train progan and stylegan1 at full size from the start."
+)
 @click.option("--cond", is_flag=True, default=None, help="Train on the labels of the data set too.")
 @click.option("--balanced", is_flag=True, default=None, help="With --cond: show every class equally often.")
 @click.option("--mirror", is_flag=True, default=None, help="Add every picture flipped left to right.")

@@ -22,7 +22,8 @@ SQRT_HALF = math.sqrt(0.5)  # keeps the variance of a sum of two branches at one
 class EqualizedLinear(nn.Module):
     """act(x @ W.t() + b) with W scaled by lr_multiplier / sqrt(in_features).
 
-    x [N, in_features] -> [N, out_features], in the dtype of x. A `lr_multiplier` below one slows learning.
+    x [N, in_features] -> [N, out_features], in the dtype of x. A `lr_multiplier` below one slows learning. The gain of
+    the activation follows it (StyleGAN2), or is one on the weight (`gain_in_weight`: ProGAN and StyleGAN1).
     """
 
     def __init__(
@@ -33,24 +34,26 @@ class EqualizedLinear(nn.Module):
         activation: str = "linear",
         lr_multiplier: float = 1.0,
         bias_init: float = 0.0,
+        gain_in_weight: bool = False,
     ):
         super().__init__()
         self.activation = activation
         self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
         self.bias = nn.Parameter(torch.full([out_features], float(bias_init)))
-        self.weight_gain = lr_multiplier / math.sqrt(in_features)
+        weight_gain, self.act_gain = _split_gain(activation, gain_in_weight)
+        self.weight_gain = weight_gain * lr_multiplier / math.sqrt(in_features)
         self.bias_gain = lr_multiplier
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = (self.weight * self.weight_gain).to(x.dtype), (self.bias * self.bias_gain).to(x.dtype)
-        return bias_act(F.linear(x, weight, bias), act=self.activation)
+        return bias_act(F.linear(x, weight, bias), act=self.activation, gain=self.act_gain)
 
 
 class EqualizedConv2d(nn.Module):
     """act(conv(x, W) + b) with W scaled by 1 / sqrt(fan in), optionally resampling.
 
     x [N, I, H, W] -> [N, O, H*up/down, W*up/down], in the dtype of x. A layer that is not `trainable` keeps its
-    weights as buffers (Freeze-D) under the same names.
+    weights as buffers (Freeze-D) under the same names. `gain_in_weight` as in `EqualizedLinear`.
     """
 
     resample_filter: Tensor
@@ -68,13 +71,14 @@ class EqualizedConv2d(nn.Module):
         resample_filter: Sequence[float] = (1, 3, 3, 1),
         conv_clamp: float | None = None,
         trainable: bool = True,
+        gain_in_weight: bool = False,
     ):
         super().__init__()
         self.activation = activation
         self.up, self.down = up, down
         self.conv_clamp = conv_clamp
-        self.weight_gain = 1 / math.sqrt(in_channels * kernel**2)
-        self.act_gain = activation_gain(activation)
+        weight_gain, self.act_gain = _split_gain(activation, gain_in_weight)
+        self.weight_gain = weight_gain / math.sqrt(in_channels * kernel**2)
         weight = torch.randn(out_channels, in_channels, kernel, kernel)
         bias_ = torch.zeros(out_channels) if bias else None
         self.weight: Tensor
@@ -100,3 +104,9 @@ class EqualizedConv2d(nn.Module):
         )
         clamp = self.conv_clamp * gain if self.conv_clamp is not None else None
         return bias_act(x, self.bias, act=self.activation, gain=self.act_gain * gain, clamp=clamp)
+
+
+def _split_gain(activation: str, gain_in_weight: bool) -> tuple[float, float]:
+    """The gain of an activation as factors on the weight and behind the activation."""
+    gain = activation_gain(activation)
+    return (gain, 1.0) if gain_in_weight else (1.0, gain)

@@ -22,9 +22,11 @@ class MappingNetwork(nn.Module):
         layer_features: width of the hidden layers; default w_dim.
         lr_multiplier: their learning rate relative to the rest of the network.
         w_avg_beta: decay of the running average of w that truncation moves towards.
+        gain_in_weight: see `EqualizedLinear`.
     """
 
     w_avg: Tensor
+    embed: nn.Module
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class MappingNetwork(nn.Module):
         activation: str = "lrelu",
         lr_multiplier: float = 0.01,
         w_avg_beta: float = 0.995,
+        gain_in_weight: bool = False,
     ):
         super().__init__()
         if num_layers < 1:
@@ -51,7 +54,13 @@ class MappingNetwork(nn.Module):
         if c_dim > 0:
             self.embed = EqualizedLinear(c_dim, embed)
         for i in range(num_layers):
-            layer = EqualizedLinear(widths[i], widths[i + 1], activation=activation, lr_multiplier=lr_multiplier)
+            layer = EqualizedLinear(
+                widths[i],
+                widths[i + 1],
+                activation=activation,
+                lr_multiplier=lr_multiplier,
+                gain_in_weight=gain_in_weight,
+            )
             setattr(self, f"fc{i}", layer)
         if num_ws is not None:
             self.register_buffer("w_avg", torch.zeros(w_dim))
@@ -75,7 +84,9 @@ class MappingNetwork(nn.Module):
         Returns: [N, num_ws, w_dim], or [N, w_dim] where num_ws is None; float32.
         Raises: ShapeError for a z or c of another width.
         """
-        x = torch.cat([pixel_norm(part) for part in self._inputs(z, c)], 1)
+        # Latents may come from another device.
+        z, c = check_inputs(z, c, self.z_dim, self.c_dim, next(self.parameters()).device)
+        x = self.join(z, c)
         for i in range(self.num_layers):
             x = getattr(self, f"fc{i}")(x)
         if self.num_ws is None:
@@ -85,20 +96,26 @@ class MappingNetwork(nn.Module):
         ws = x.unsqueeze(1).repeat(1, self.num_ws, 1)
         return truncate(ws, self.w_avg, truncation_psi, truncation_cutoff)
 
-    def _inputs(self, z: Tensor | None, c: Tensor | None) -> list[Tensor]:
-        parts = []
-        first = next(self.parameters())  # latents may come from another device
-        if self.z_dim > 0:
-            if z is None or z.ndim != 2 or z.shape[1] != self.z_dim:
-                raise ShapeError(f"mapping takes z [N, {self.z_dim}], got {_shape(z)}.")
-            parts.append(z.to(first.device, torch.float32))
-        if self.c_dim > 0:
-            if c is None or c.ndim != 2 or c.shape[1] != self.c_dim:
-                raise ShapeError(f"this network is conditional and takes labels c [N, {self.c_dim}], got {_shape(c)}.")
-            parts.append(self.embed(c.to(first.device, torch.float32)))
-        elif c is not None and c.shape[-1] != 0:
-            raise ShapeError(f"this network is unconditional and takes c=None, got {_shape(c)}.")
-        return parts
+    def join(self, z: Tensor | None, c: Tensor | None) -> Tensor:
+        """The latent and the embedded label, each normalised: what enters the first layer, [N, z_dim + embed]."""
+        parts = [part for part in (z, self.embed(c) if c is not None else None) if part is not None]
+        return torch.cat([pixel_norm(part) for part in parts], 1)
+
+
+def check_inputs(
+    z: Tensor | None, c: Tensor | None, z_dim: int, c_dim: int, device: torch.device
+) -> tuple[Tensor | None, Tensor | None]:
+    """z and c in float32 on `device`, None where their width is 0. Raises: ShapeError for another width."""
+    if z_dim > 0 and (z is None or z.ndim != 2 or z.shape[1] != z_dim):
+        raise ShapeError(f"mapping takes z [N, {z_dim}], got {_shape(z)}.")
+    if c_dim > 0 and (c is None or c.ndim != 2 or c.shape[1] != c_dim):
+        raise ShapeError(f"this network is conditional and takes labels c [N, {c_dim}], got {_shape(c)}.")
+    if c_dim == 0 and c is not None and c.shape[-1] != 0:
+        raise ShapeError(f"this network is unconditional and takes c=None, got {_shape(c)}.")
+    return (
+        z.to(device, torch.float32) if z is not None and z_dim > 0 else None,
+        c.to(device, torch.float32) if c is not None and c_dim > 0 else None,
+    )
 
 
 def follow_average(w_avg: Tensor, w: Tensor, beta: float) -> None:

@@ -7,6 +7,7 @@ twice, which R1 and path length regularisation need.
 from stylegan.ops.bias_act import bias_act
 from stylegan.ops.filter_design import lowpass, radial_lowpass
 from stylegan.ops.filtered_lrelu import filtered_lrelu
+from stylegan.ops.instance_norm import instance_norm
 from stylegan.ops.minibatch_std import minibatch_std
 from stylegan.ops.modulated_conv2d import modulated_conv2d
 from stylegan.ops.pixel_norm import pixel_norm
@@ -18,6 +19,7 @@ __all__ = [
     "downsample2d",
     "filter2d",
     "filtered_lrelu",
+    "instance_norm",
     "lowpass",
     "minibatch_std",
     "modulated_conv2d",

@@ -87,9 +87,7 @@ def snapshot_health(state: TrainingState, dataset: Dataset, grid: SnapshotGrid) 
     real = to_float(grid.real[: batch * len(whole)])
     result = {"Health/diversity": _spread(torch.cat(fakes).cpu()) / max(_spread(real), 1e-8)}
     if dataset.held_out is not None:
-        generated = torch.cat(
-            [discriminate(state, state.D, img, c) for img, c in zip(fakes, labels, strict=True)]
-        )
+        generated = torch.cat([discriminate(state, state.D, img, c) for img, c in zip(fakes, labels, strict=True)])
         train, held_out = (_mean_score(state, pictures, batch) for pictures in (dataset, dataset.held_out))
         result["Health/scores/held_out"] = held_out
         told_apart = train - float(generated.mean())

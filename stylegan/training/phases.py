@@ -21,7 +21,6 @@ from stylegan.training.config import TrainConfig
 from stylegan.training.ema import ema_beta, update_ema
 from stylegan.training.state import TrainingState
 
-
 OBJECTIVES: dict[str, Any] = {"logistic": logistic, "wasserstein_gp": wasserstein_gp, "hinge": hinge}
 
 
@@ -200,7 +199,7 @@ def discriminate(state: TrainingState, D: Callable[..., Tensor], img: Tensor, c:
 
 
 def _label_loss(state: TrainingState, img: Tensor, c: Tensor) -> Tensor:
-    _, label_logits = state.D.scores_and_labels(_changed(state, img))
+    _, label_logits = state.D.score_and_labels(_changed(state, img))
     return wasserstein_gp.label_loss(label_logits, c)
 
 

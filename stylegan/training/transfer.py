@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from stylegan.checkpoints import Checkpoint, load_checkpoint
 from stylegan.checkpoints.native import newest_snapshot
-from stylegan.errors import CheckpointError, ConfigError
+from stylegan.errors import ConfigError
 from stylegan.networks.family import architecture_of, discriminator_class, generator_class
 from stylegan.training.config import TrainConfig
 from stylegan.training.state import TrainingState

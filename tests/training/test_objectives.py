@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from tiny_run import tiny_pictures
 
 from stylegan.training import phases
 from stylegan.training.config import data_config, from_preset

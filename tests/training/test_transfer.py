@@ -8,7 +8,7 @@ import torch
 from tiny_run import tiny_config, tiny_pictures
 
 from stylegan.checkpoints import Checkpoint, load_checkpoint, save
-from stylegan.errors import CheckpointError, ConfigError
+from stylegan.errors import ConfigError
 from stylegan.networks import stylegan2
 from stylegan.training import phases
 from stylegan.training.config import TrainConfig, data_config, from_preset

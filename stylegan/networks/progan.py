@@ -1,0 +1,179 @@
+"""Progressive GAN: Karras et al. 2018.
+
+A generator that starts from the latent itself, with pixel norm behind every convolution, and a discriminator that
+tells real from generated and, where there are labels, one label from another. Both grow by `lod`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from stylegan.networks.growing_discriminator import GrowingDiscriminator
+from stylegan.networks.growing_synthesis import SynthesisNetwork
+from stylegan.networks.mapping import check_inputs, truncate
+from stylegan.networks.precision import check_precision
+from stylegan.ops import pixel_norm
+
+__all__ = ["Discriminator", "Generator"]
+
+
+class LatentNormalisation(nn.Module):
+    """z, with the label behind it, on the unit sphere: what stands for the mapping network. Nothing is learned."""
+
+    w_avg: Tensor
+
+    def __init__(self, z_dim: int, c_dim: int):
+        super().__init__()
+        self.z_dim, self.c_dim = z_dim, c_dim
+        self.register_buffer("w_avg", torch.zeros(z_dim + c_dim), persistent=False)  # the centre of the sphere
+
+    def forward(
+        self,
+        z: Tensor | None,
+        c: Tensor | None = None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        update_emas: bool = False,
+    ) -> Tensor:
+        """
+        Args:
+            z: [N, z_dim] unit Gaussian.
+            c: [N, c_dim] labels; None or [N, 0] where c_dim is 0.
+            truncation_psi: factor on the normalised latent, so that 0 is the middle of the sphere.
+            truncation_cutoff: 0 truncates nothing; there is one row only.
+            update_emas: changes nothing: the average is known.
+        Returns: [N, 1, z_dim + c_dim] float32.
+        Raises: ShapeError for a z or c of another width.
+        """
+        parts = check_inputs(z, c, self.z_dim, self.c_dim, self.w_avg.device)
+        ws = pixel_norm(torch.cat([part for part in parts if part is not None], 1))[:, None]
+        return truncate(ws, self.w_avg, truncation_psi, truncation_cutoff)
+
+
+class Generator(nn.Module):
+    """z, c -> image.
+
+    Args:
+        z_dim, c_dim: widths of the latent and the label (0 = unconditional).
+        img_resolution: pixels per side, a power of two and at least 4.
+        img_channels: 1 grey, 3 colour, 4 with alpha.
+        channel_base, channel_max: resolution r has min(channel_base / r, channel_max) channels.
+        num_fp16_res: the highest resolutions that may run in reduced precision.
+        conv_clamp: limit on the output of convolutions; None for none.
+    Attributes:
+        lod: scalar float32 buffer, the level of detail: 0 draws at full resolution, 1 at half of it, see
+            `level_of_detail`. Set it with `lod.fill_(value)`.
+        class_names, label_names: what the classes, or the values of a label vector, mean, where that is known.
+    Raises: ConfigError for a resolution that is not one of these.
+    """
+
+    class_names: list[str] | None = None
+    label_names: list[str] | None = None
+
+    def __init__(
+        self,
+        z_dim: int = 512,
+        c_dim: int = 0,
+        img_resolution: int = 256,
+        img_channels: int = 3,
+        *,
+        channel_base: int = 16384,
+        channel_max: int = 512,
+        num_fp16_res: int = 0,
+        conv_clamp: float | None = None,
+    ):
+        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        super().__init__()
+        self.args = args  # what a checkpoint rebuilds the network from
+        self.z_dim, self.c_dim, self.w_dim, self.num_ws = z_dim, c_dim, z_dim + c_dim, 1
+        self.img_resolution, self.img_channels = img_resolution, img_channels
+        self.mapping = LatentNormalisation(z_dim, c_dim)
+        self.synthesis = SynthesisNetwork(
+            self.w_dim,
+            self.num_ws,
+            img_resolution,
+            img_channels,
+            channel_base=channel_base,
+            channel_max=channel_max,
+            num_fp16_res=num_fp16_res,
+            const_input=False,
+            conv_clamp=conv_clamp,
+            use_styles=False,
+            use_noise=False,
+            use_pixel_norm=True,
+            use_instance_norm=False,
+            blur_filter=None,
+            activation="lrelu",
+        )
+
+    @property
+    def lod(self) -> Tensor:
+        return self.synthesis.lod
+
+    @property
+    def precision(self) -> str:
+        """What the blocks marked by `num_fp16_res` compute in: "auto", "fp32", "bf16" or "fp16"."""
+        return self.synthesis.precision
+
+    @precision.setter
+    def precision(self, value: str) -> None:
+        self.synthesis.precision = check_precision(value)
+
+    def forward(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        noise_mode: str = "random",
+        update_emas: bool = False,
+    ) -> Tensor:
+        """z [N, z_dim], c [N, c_dim] or None -> [N, img_channels, R, R] float32, nominally in [-1, 1]. No noise."""
+        ws = self.mapping(
+            z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, update_emas=update_emas
+        )
+        return self.synthesis(ws, noise_mode=noise_mode)
+
+
+class Discriminator(GrowingDiscriminator):
+    """An image to a score that is high where it looks real, and a logit for each label.
+
+    Args:
+        c_dim, img_resolution, img_channels, channel_base, channel_max, num_fp16_res, conv_clamp: as in `Generator`.
+        mbstd_group_size, mbstd_num_channels: see `ops.minibatch_std`; 0 channels leave it out.
+    Attributes:
+        lod: as in `Generator`.
+    Raises: ConfigError for a resolution that is not a power of two.
+    """
+
+    def __init__(
+        self,
+        c_dim: int = 0,
+        img_resolution: int = 256,
+        img_channels: int = 3,
+        *,
+        channel_base: int = 16384,
+        channel_max: int = 512,
+        mbstd_group_size: int | None = 4,
+        mbstd_num_channels: int = 1,
+        num_fp16_res: int = 0,
+        conv_clamp: float | None = None,
+    ):
+        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        super().__init__(**args, num_outputs=1 + c_dim, blur_filter=None)
+        self.args = args  # what a checkpoint rebuilds the network from
+
+    def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
+        """img [N, img_channels, R, R] in [-1, 1] -> scores [N, 1] float32. The label changes nothing: it is guessed.
+
+        Raises: ShapeError for an image of another shape.
+        """
+        return self.score_and_labels(img)[0]
+
+    def score_and_labels(self, img: Tensor) -> tuple[Tensor, Tensor]:
+        """img [N, img_channels, R, R] -> scores [N, 1], logits of the labels [N, c_dim], both float32."""
+        outputs = self.outputs(img)
+        return outputs[:, :1], outputs[:, 1:]
