@@ -18,7 +18,7 @@ ARCHITECTURES = tuple(_MODULES)
 
 
 def generator_class(architecture: str) -> Any:
-    """`Generator` of one of `ARCHITECTURES`; all take the size of pictures, and latents and labels, by the same names."""
+    """`Generator` of one of `ARCHITECTURES`; what data dictates, all take by the same names."""
     return import_module(f"stylegan.networks.{_MODULES[architecture]}").Generator
 
 

@@ -43,7 +43,7 @@ class DiscriminatorBlock(nn.Module):
         self.fromrgb = convolution(img_channels, in_channels, 1, conv_clamp)
         self.conv0 = convolution(in_channels, in_channels, 3, conv_clamp)
         self.conv1 = convolution(in_channels, out_channels, 3, conv_clamp, down=2)
-        self.register_buffer("blur", setup_filter(blur_filter) if blur_filter is not None else None, persistent=False)
+        self.register_buffer("blur", setup_filter(blur_filter) if blur_filter is not None else None)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [N, I, H, W] -> [N, O, H/2, W/2]"""

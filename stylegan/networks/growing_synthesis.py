@@ -63,9 +63,9 @@ class SynthesisLayer(nn.Module):
         if use_styles:
             self.affine = EqualizedLinear(w_dim, 2 * out_channels)  # scales less one, then shifts
         # Repeating a pixel is filtering zero-stuffed pictures with a box.
-        self.register_buffer("box", setup_filter([1, 1]), persistent=False)
+        self.register_buffer("box", setup_filter([1, 1]))
         blur = setup_filter(blur_filter) if up > 1 and blur_filter is not None else None
-        self.register_buffer("blur", blur, persistent=False)
+        self.register_buffer("blur", blur)
 
     def forward(self, x: Tensor, w: Tensor, noise_mode: str = "random") -> Tensor:
         """x [N, I, H, W], w [N, D] -> [N, O, H*up, W*up]"""

@@ -13,6 +13,8 @@ from torch import Tensor
 def level_and_fade(lod: Tensor, num_levels: int) -> tuple[int, Tensor | None]:
     """The whole part of `lod`, as the number of highest resolutions that are left out, and the share of the lower
     resolution in the picture: a scalar in (0, 1), or None where nothing fades. There are `num_levels` resolutions."""
+    if lod.is_meta:  # sizes without values are asked for: the largest
+        return 0, None
     level = min(max(int(lod), 0), num_levels - 1)
     fade = (lod - level).clamp(0, 1)
     return level, fade if level < num_levels - 1 and float(fade) > 0 else None

@@ -284,7 +284,8 @@ def preset(name: str, resolution: int, gpus: int = 1) -> Preset:
         return _auto(resolution, gpus)
     if name not in PRESETS:
         raise ConfigError(
-            f"cfg must be one of {', '.join(NAMES)}, or a generation with a size such as stylegan3-t-cpu32, got {name!r}."
+            f"cfg must be one of {', '.join(NAMES)}, or a generation with a size such as stylegan3-t-cpu32, "
+            f"got {name!r}."
         )
     found = PRESETS[name]
     if found.resolution not in (None, resolution):

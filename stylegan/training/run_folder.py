@@ -27,9 +27,9 @@ def new_run_folder(parent: Path | str, config: TrainConfig, name: str) -> Path:
         parent.mkdir(parents=True, exist_ok=True)
         taken = [int(m[1]) for m in (re.match(r"(\d{5})-", p.name) for p in parent.iterdir()) if m]
         label = re.sub(r"[^\w.+-]+", "_", name)
-        folder = parent / (
-            f"{max(taken, default=-1) + 1:05d}-{config.architecture}-{label}-batch{config.batch}-gamma{config.r1_gamma:g}"
-        )
+        number = max(taken, default=-1) + 1
+        settings = f"batch{config.batch}-gamma{config.r1_gamma:g}"
+        folder = parent / f"{number:05d}-{config.architecture}-{label}-{settings}"
         (folder / "snapshots").mkdir(parents=True)
     except OSError as error:
         raise OutputError(f"cannot write a run into {parent}: {error.strerror}; choose another --outdir.") from error

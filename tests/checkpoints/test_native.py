@@ -105,9 +105,7 @@ def test_save_never_replaces_what_is_no_checkpoint(tmp_path):
 
 def test_other_networks_are_refused(tmp_path):
     for network in (tiny_generator().for_inference(), torch.nn.Linear(2, 2)):
-        with pytest.raises(
-            CheckpointError, match="a checkpoint takes the networks of .*stylegan2, .* themselves, got "
-        ):
+        with pytest.raises(CheckpointError, match="takes the networks of .*stylegan2, .* themselves, got "):
             stylegan.save(stylegan.Checkpoint(G_ema=network), tmp_path / "net")
 
 
@@ -142,7 +140,7 @@ def _change_config(folder: Path, **changes) -> None:
         (lambda f: _change_config(f, format=2), "is not a checkpoint of format 1, got 2; update stylegan"),
         (
             lambda f: _change_config(f, architecture="os"),
-            "has architecture 'os'; this version knows progan, .*stylegan2",
+            "has architecture 'os'; version knows progan, .*stylegan2",
         ),
         (lambda f: _change_config(f, generator={"size": 3}), "does not fit the config.json beside it: .*'size'"),
         (lambda f: (f / "generator_ema.safetensors").write_bytes(b"x" * 99), "cannot be read: .*damaged"),

@@ -43,7 +43,7 @@ def test_minimal_adds_its_regularisers_to_the_main_step_every_4_and_32_steps_the
 
 
 def test_minimal_has_its_own_rates_and_clips_the_gradient_of_each_group():
-    state, config, batch = new_state("minimal-tiny16")
+    state, config, _ = new_state("minimal-tiny16")
     synthesis, mapping = state.G_opt.param_groups
     assert (synthesis["lr"], mapping["lr"], synthesis["betas"]) == (1e-3, 1e-5, (0.0, 0.99))
     (main, _) = phases.due_phases(state, config)
@@ -68,7 +68,7 @@ def test_minimal_never_trains_its_blur():
 
 
 def test_a_regulariser_of_every_step_shares_the_main_step_at_the_full_rate():
-    state, config, batch = new_state("tiny16", r1_interval=1, pl_interval=1)
+    state, config, _ = new_state("tiny16", r1_interval=1, pl_interval=1)
     assert names(state, config) == ["generator_main+generator_path_length", "discriminator_main+discriminator_r1"]
     assert [opt.param_groups[0]["lr"] for opt in (state.G_opt, state.D_opt)] == [config.g_lr, config.d_lr]
 

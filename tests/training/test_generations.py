@@ -1,0 +1,86 @@
+"""Every generation trains, resumes bit for bit and draws, through the command line as a user would."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from run_cli import run_cli
+from safetensors.torch import load_file
+from tiny_run import tiny_pictures
+
+from stylegan.training.config import read_config
+from stylegan.training.growing import stage
+
+CFGS = ["progan", "stylegan1", "stylegan2", "stylegan3-t", "stylegan3-r", "minimal"]
+# Small batches of small networks: what is tested is how the parts join. Eight steps, in which growing goes from the
+# first resolution to the full one, and with a second discriminator update of R1 where it is lazy.
+CHANGES = ["r1_interval=4", "batch=4", "tick_kimg=0.016", "snap_ticks=1"]
+GROWING = ["growing.training_kimg=0.004", "growing.transition_kimg=0.008"]
+
+
+def run(*arguments: object) -> str:
+    result = run_cli(*arguments)
+    assert result.code == 0, result.err
+    return result.out
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return tiny_pictures(tmp_path_factory.mktemp("pictures"), count=13)
+
+
+def train(cfg, pictures, outdir, kimg):
+    name = "tiny16" if cfg == "stylegan2" else f"{cfg}-tiny16"
+    grows = GROWING if cfg in ("progan", "stylegan1") else []
+    changes = [c for c in CHANGES if cfg not in ("progan", "stylegan1") or not c.startswith("r1")]
+    sets = [part for change in (*changes, *grows) for part in ("--set", change)]
+    run("train", "--cfg", name, "--data", pictures, "--outdir", outdir, "--device", "cpu", "--kimg", kimg, *sets)
+    (folder,) = outdir.iterdir()
+    return folder
+
+
+@pytest.mark.parametrize("cfg", CFGS)
+def test_it_trains_resumes_bit_for_bit_and_draws(cfg, pictures, tmp_path):
+    whole = train(cfg, pictures, tmp_path / "whole", 0.032)
+    parts = train(cfg, pictures, tmp_path / "parts", 0.012)  # stops in the middle of a tick
+    run("train", "--resume", parts, "--kimg", 0.032)
+
+    for file in sorted((whole / "snapshots/000000").glob("*.safetensors")):
+        one, other = load_file(file), load_file(parts / "snapshots/000000" / file.name)
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one), file.name
+    assert read_config(parts / "config.json").architecture == cfg.removesuffix("-t").removesuffix("-r")
+    phases = {name for line in (whole / "stats.jsonl").read_text().splitlines() for name in json.loads(line)}
+    expected = {"progan": "Loss/gradient_penalty", "stylegan2": "Loss/pl_penalty"}.get(cfg, "Loss/r1_penalty")
+    assert {"Loss/G/loss", "Loss/D/loss", expected} <= phases
+
+    run("generate", "--network", parts, "--seeds", "0-2", "--trunc", 0.7, "--outdir", tmp_path / "drawn")
+    drawn = [(tmp_path / f"drawn/seed{seed:04d}.png").read_bytes() for seed in range(3)]
+    assert len(set(drawn)) == 3
+    assert cfg.split("-")[0] in run("info", parts).lower().replace("discriminator", "")
+
+
+@pytest.mark.parametrize("cfg", ["progan", "stylegan1"])
+def test_growing_goes_through_every_stage_and_forgets_moments_with_each(cfg, pictures, tmp_path, monkeypatch):
+    from stylegan.training import loop
+
+    seen = []
+    original = loop.train_step
+
+    def step(state, config, batches):
+        seen.append((state.lod, float(state.G.lod), float(state.D.lod), len(state.G_opt.state), config.batch))
+        original(state, config, batches)
+
+    monkeypatch.setattr(loop, "train_step", step)
+    folder = train(cfg, pictures, tmp_path / "runs", 0.04)
+    growing = read_config(folder / "config.json").growing
+    assert growing is not None
+    expected = [stage(4 * i, 16, growing).lod for i in range(10)]
+    assert [lod for lod, *_ in seen] == expected == [lod for _, lod, *_ in seen] == [lod for _, _, lod, *_ in seen]
+    levels = [(int(lod), int(-(-lod // 1))) for lod in expected]
+    for before, now, (*_, moments, _) in zip(levels, levels[1:], seen[1:], strict=False):
+        assert (moments == 0) == (now != before)
+    assert expected[0] == (2 if cfg == "progan" else 1)
+    assert expected[-1] == 0
