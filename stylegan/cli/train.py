@@ -155,8 +155,8 @@ class _OrAuto(click.ParamType):
     "--resume",
     type=click.Path(exists=True, path_type=Path),
     metavar="RUN|FILE",
-    help="Go on with a run, in its folder and with its settings; --kimg may extend it, --keep and --metrics change. With "
-    "--transfer, or where it is a checkpoint and no run: start a new run from those weights.",
+    help="Go on with a run, in its folder and with its settings; --kimg may extend it, --keep and --metrics change. "
+    "With --transfer, or where it is a checkpoint and no run: start a new run from those weights.",
 )
 @click.option("--transfer", is_flag=True, help="Start a new run from the weights of --resume.")
 @click.option(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from launch import Launch
+from moments import Moments
 from tiny_generator import tiny_generator
 from tiny_run import tiny_pictures
 
@@ -15,21 +16,6 @@ from stylegan.distributed import join
 from stylegan.errors import ConfigError
 from stylegan.metrics.fid import fid, metric_name, parse_name, real_statistics
 from stylegan.metrics.frechet import FeatureStatistics, frechet_distance
-
-
-class Moments:
-    """Mean and deviation of each channel; keeps what it saw."""
-
-    name, feature_dim, resize = "moments", 6, "none"
-
-    def __init__(self):
-        self.seen = []
-
-    def __call__(self, pictures):
-        assert pictures.dtype == torch.uint8
-        self.seen += pictures
-        x = pictures.float().flatten(2)
-        return torch.cat([x.mean(2), x.std(2)], dim=1)
 
 
 @pytest.fixture(autouse=True)
