@@ -6,7 +6,7 @@ import fcntl
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stylegan.errors import OutputError
@@ -22,7 +22,7 @@ def locked(run: Path) -> Iterator[None]:
     """
     path = run / ".lock"
     try:
-        file = path.open("a+", encoding="utf-8")
+        file = path.open("a+b", buffering=0)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}; choose another --outdir.") from error
     with file:
@@ -30,9 +30,8 @@ def locked(run: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise OutputError(
-                f"{run} is being trained by {file.read() or 'another process'}; wait until it ends, or stop it."
-            ) from None
+            holder = file.read().decode() or "another process"
+            raise OutputError(f"{run} is being trained by {holder}; wait until it ends, or stop it.") from None
         except OSError:
             yield
             return
@@ -40,13 +39,14 @@ def locked(run: Path) -> Iterator[None]:
             with locked(run):
                 yield
             return
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}")
-        file.flush()
+        with suppress(OSError):  # the name is worth less than the run
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {platform.node()}".encode())
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
 
 
 def _same(descriptor: int, path: Path) -> bool:

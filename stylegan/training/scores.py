@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -64,9 +64,10 @@ class SnapshotScores:
             except DistributedError:
                 raise
             except (StyleGANError, OSError, RuntimeError) as error:
-                reason = str(error).rstrip(".").splitlines()[0]
-                message = f"{metric_name(num, detector.name)} of {snapshot.name} was not measured: {reason}"
-                warnings.warn(f"{message}; training goes on.", RuntimeWarning, stacklevel=2)
+                if self._world.first:
+                    reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+                    message = f"{metric_name(num, detector.name)} of {snapshot.name} was not measured: {reason}"
+                    warnings.warn(f"{message}; training goes on.", RuntimeWarning, stacklevel=2)
         return scores
 
     def _until_stopped(self, batches: Iterable[Tensor], what: str, total: int) -> Iterator[Tensor]:
@@ -104,28 +105,29 @@ def read_scores(run: Path) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def drop_scores_after(run: Path, nimg: int, metrics: Iterable[str]) -> None:
+def drop_scores_after(run: Path, nimg: int, metrics: Sequence[str]) -> None:
     """Remove the scores of snapshots that a resumed run is going to repeat, and the link if it leads to one of them."""
     for path in run.glob("metric-*.jsonl"):
         drop_lines_after(path, nimg)
     link_best(run, metrics)
 
 
-def link_best(run: Path, metrics: Iterable[str]) -> None:
+def link_best(run: Path, metrics: Sequence[str]) -> None:
     """Let `run/best` lead to the snapshot with the lowest score in the first metric; remove it if none has one."""
-    for metric in metrics:
-        records = [r for r in _comparable(_file(run, metric_name(*parse_name(metric)))) if _exists(run, r)]
-        try:
-            if not records:
-                (run / BEST).unlink(missing_ok=True)
-                return
-            best = min(records, key=lambda record: record["results"][record["metric"]])
-            with atomic_file(run / BEST) as temporary:
-                os.symlink(best["snapshot_pkl"], temporary)
-        except OSError as error:
-            message = f"{run / BEST} cannot be a link to the best snapshot: {error.strerror or error}"
-            warnings.warn(f"{message}; see metric-*.jsonl.", RuntimeWarning, stacklevel=2)
+    if not metrics:
         return
+    records = _comparable(_file(run, metric_name(*parse_name(metrics[0]))))
+    there = [record for record in records if (run / record["snapshot_pkl"] / "config.json").is_file()]
+    try:
+        if not there:
+            (run / BEST).unlink(missing_ok=True)
+            return
+        best = min(there, key=lambda record: record["results"][record["metric"]])
+        with atomic_file(run / BEST) as temporary:
+            os.symlink(best["snapshot_pkl"], temporary)
+    except OSError as error:
+        message = f"{run / BEST} cannot be a link to the best snapshot: {error.strerror or error}"
+        warnings.warn(f"{message}; see metric-*.jsonl.", RuntimeWarning, stacklevel=2)
 
 
 def _file(run: Path, name: str) -> Path:
@@ -140,7 +142,3 @@ def _comparable(path: Path) -> list[dict[str, Any]]:
         except ValueError:  # a line that a crash cut short
             continue
     return [r for r in records if all(r.get(key) == records[-1].get(key) for key in _PROTOCOL)]
-
-
-def _exists(run: Path, record: dict[str, Any]) -> bool:
-    return (run / record["snapshot_pkl"] / "config.json").is_file()
