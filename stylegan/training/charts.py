@@ -76,7 +76,8 @@ def points_of(records: Sequence[dict[str, Any]], name: str) -> Points:
 def _whole_ticks(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Without those that a stop cut short: a mean of few steps looks like a jump."""
     spans = [after - before for before, after in pairwise([0, *(record["nimg"] for record in records)])]
-    return [record for record, span in zip(records, spans, strict=True) if 2 * span >= median(spans)]
+    least = median(spans or [0]) / 2
+    return [record for record, span in zip(records, spans, strict=True) if span >= least]
 
 
 def nice_ticks(low: float, high: float, n: int = 4) -> list[float]:

@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def append_score(run: Path, score: Score, snapshot: Path, nimg: int, seconds: fl
 
 
 def read_scores(run: Path) -> dict[str, list[dict[str, Any]]]:
-    """Metric -> the lines that are comparable with its newest one."""
+    """Metric -> its lines; of those that cannot be compared, the kind that there is most of."""
     return {
         path.stem.removeprefix("metric-"): records
         for path in sorted(run.glob("metric-*.jsonl"))
@@ -135,10 +136,9 @@ def _file(run: Path, name: str) -> Path:
 
 
 def _comparable(path: Path) -> list[dict[str, Any]]:
-    records = []
+    kinds: dict[tuple, list[dict[str, Any]]] = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            records.append(json.loads(line))
-        except ValueError:  # a line that a crash cut short
-            continue
-    return [r for r in records if all(r.get(key) == records[-1].get(key) for key in _PROTOCOL)]
+        with suppress(ValueError):  # a line that a crash cut short
+            record = json.loads(line)
+            kinds.setdefault(tuple(record.get(key) for key in _PROTOCOL), []).append(record)
+    return max(kinds.values(), key=len, default=[])
