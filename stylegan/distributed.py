@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from stylegan.errors import ConfigError, DistributedError
+from stylegan.errors import ConfigError, DistributedError, StyleGANError
 from stylegan.lifeline import Lifeline
 
 JOIN_TIMEOUT = timedelta(minutes=5)  # until every process must have come
@@ -60,7 +60,7 @@ class World:
         return torch.device("cuda", self.local_rank)
 
     def sum_(self, tensors: Sequence[Tensor]) -> None:
-        """Replace float32 tensors of one device by their sums over all processes, in one message.
+        """Replace floating-point tensors of one dtype and device by their sums over all processes, in one message.
 
         Every process calls it with the same shapes. Raises: DistributedError if another process is lost.
         """
@@ -104,6 +104,26 @@ class World:
             with self.joined.talking():
                 dist.all_gather_object(values, value)
         return values
+
+    @contextmanager
+    def all_or_none(self) -> Iterator[None]:
+        """A block that each process runs by itself. When it fails on one it fails on all, so that nobody waits.
+
+        Raises: what the block raised here; elsewhere a StyleGANError that names the process and its reason.
+        """
+        failure = None
+        try:
+            yield
+        except DistributedError:
+            raise
+        except Exception as error:
+            failure = error
+        reasons = self.gather(str(failure) or type(failure).__name__ if failure else None)
+        if failure is not None:
+            raise failure
+        for rank, reason in enumerate(reasons):
+            if reason is not None:
+                raise StyleGANError(f"rank {rank} failed: {reason}")
 
     @contextmanager
     def in_turn(self, leads: bool) -> Iterator[None]:

@@ -117,6 +117,29 @@ def test_signal_to_one_stops_all_at_one_step_and_resuming_equals_going_on(pictur
     assert_same_state(run, uninterrupted[0])
 
 
+def stop_with_scores(rank, *arguments):
+    from moments import Moments
+
+    from stylegan.metrics.features import DETECTORS
+
+    DETECTORS["moments"] = Moments
+    stop_at(rank, 5, signal.SIGUSR1, *arguments)
+
+
+def test_signal_of_a_queue_to_one_stops_all_and_snapshots_are_scored_together(pictures, tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
+    options = ("train", "--data", pictures, *TINY, "--metrics", "fid20_moments", "--outdir", tmp_path / "runs")
+    launch = Launch(2, tmp_path, stop_with_scores, *options)
+    assert launch.wait() == [138, 138], launch.output(0) + launch.output(1)
+    (run,) = (tmp_path / "runs").iterdir()
+    assert int(state_of(run)["nimg"]) == 48
+    (score,) = map(json.loads, (run / "metric-fid20_moments.jsonl").read_text().splitlines())
+    assert (score["nimg"], score["fakes"], score["reals"]) == (32, 20, 24)  # not when told to stop
+    assert re.search(rf"tick 1 .* fid20_moments {score['results']['fid20_moments']:.4f}\n", launch.output(0))
+    assert launch.output(1) == ""
+    assert os.readlink(run / "best") == "snapshots/000000"
+
+
 def differ(rank, *arguments):
     """The command; rank 1 loses a bit of a weight during training."""
     from stylegan.training import phases

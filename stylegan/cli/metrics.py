@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from stylegan.cli.options import network_option, open_network
+from stylegan.cli.launch import launched
+from stylegan.cli.options import PathOrURL, network_option, open_network
 from stylegan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from stylegan.metrics.fid import Score
+    from stylegan.distributed import World
 
 
 class _Names(click.ParamType):
@@ -35,9 +35,9 @@ class _Names(click.ParamType):
 @network_option
 @click.option(
     "--data",
-    type=click.Path(exists=True, path_type=Path),
+    type=PathOrURL(exists=True),
     required=True,
-    metavar="ZIP|DIR",
+    metavar="ZIP|DIR|URL",
     help="The real pictures, best those that the network was trained on.",
 )
 @click.option(
@@ -63,8 +63,15 @@ class _Names(click.ParamType):
     help="cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.",
     metavar="DEVICE",
 )
+@launched
 def command(
-    network: Path, data: Path, metrics: list[tuple[int, str]], max_reals: int | None, seed: int, device: str
+    world: World,
+    network: Path,
+    data: str,
+    metrics: list[tuple[int, str]],
+    max_reals: int | None,
+    seed: int,
+    device: str,
 ) -> None:
     """Score the pictures of a network against real ones; lower is better.
 
@@ -74,25 +81,34 @@ def command(
 
     Of a run, the newest snapshot is measured; for another, name its folder in RUN/snapshots. Each score is
     added to metric-NAME.jsonl of the run. Features of --data are computed once and kept in the cache folder.
+
+    With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan metrics ...
     """
-    from stylegan.data.dataset import Dataset
+    from stylegan.checkpoints.native import resolve_device
+    from stylegan.data.sharded import open_any
     from stylegan.metrics.features import load_detector
     from stylegan.metrics.fid import fid
-    from stylegan.sampling.network import device_of
+    from stylegan.training.scores import append_score
 
-    snapshot, run = _snapshot_and_run(network)
-    G = open_network(snapshot, device, precision="auto", compile=False)
-    dataset = Dataset(data, use_labels=G.c_dim > 0, max_images=max_reals)
+    place = world.place(resolve_device(device))
+    snapshot, run = world.gather(_snapshot_and_run(network) if world.first else None)[0]
+    G = open_network(snapshot, str(place), precision="auto", compile=False)
+    with world.in_turn(world.local_rank == 0):  # one of each machine decodes the pictures into the cache
+        dataset = open_any(data, use_labels=G.c_dim > 0, max_images=max_reals)
     for num, name in metrics:
         start = time.perf_counter()
-        score = fid(G, dataset, load_detector(name, device_of(G)), num=num, seed=seed, track=_track)
+        track = _track if world.first else lambda batches, what, total: batches
+        score = fid(G, dataset, load_detector(name, place), num=num, seed=seed, track=track, world=world)
         seconds = time.perf_counter() - start
+        if not world.first:
+            continue
         click.echo(
             f"{score.name} {score.value:.4f}: {score.fakes:,} pictures of {snapshot} against {score.reals:,} of "
             f"{data}, in {seconds:.1f} s."
         )
         if run is not None:
-            _append(score, run, snapshot, seconds, gpus=int(device_of(G).type == "cuda"))
+            gpus = world.size if place.type == "cuda" else 0
+            append_score(run, score, snapshot.resolve(), int(snapshot.resolve().name) * 1000, seconds, gpus)
 
 
 def _snapshot_and_run(network: Path) -> tuple[Path, Path | None]:
@@ -100,27 +116,8 @@ def _snapshot_and_run(network: Path) -> tuple[Path, Path | None]:
     from stylegan.checkpoints.native import newest_snapshot
 
     snapshot = newest_snapshot(network) or network
-    run = snapshot.resolve().parent.parent
-    return snapshot, run if snapshot.resolve().parent.name == "snapshots" else None
-
-
-def _append(score: Score, run: Path, snapshot: Path, seconds: float, *, gpus: int) -> None:
-    """A line as the official tools write it, and after it what the score was measured with."""
-    from stylegan.training.run_folder import append_line
-
-    measured = asdict(score)
-    name, value = measured.pop("name"), measured.pop("value")
-    record = {
-        "results": {name: value},
-        "metric": name,
-        "total_time": seconds,
-        "total_time_str": f"{seconds // 60:.0f}m {seconds % 60:02.0f}s",
-        "num_gpus": gpus,
-        "snapshot_pkl": str(snapshot.resolve().relative_to(run)),
-        "timestamp": time.time(),
-        **measured,
-    }
-    append_line(run / f"metric-{name}.jsonl", record)
+    folder = snapshot.resolve()  # `best` is a link
+    return snapshot, folder.parent.parent if folder.parent.name == "snapshots" and folder.name.isdecimal() else None
 
 
 def _track(batches: Iterable, what: str, total: int) -> Iterable:

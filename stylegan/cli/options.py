@@ -45,6 +45,13 @@ class Psis(click.ParamType):
         return psis
 
 
+class PathOrURL(click.Path):
+    """A path, or a URL as it is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if "://" in str(value) else super().convert(value, param, ctx)
+
+
 class Psi(Psis):
     """Exactly one number."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylegan.cli.launch import launched
+from stylegan.cli.options import PathOrURL
 from stylegan.cli.train_config import is_checkpoint, new_config, resumed_config
 from stylegan.cli.train_progress import ShowTicks, tick_line
 from stylegan.errors import ConfigError, OutputError, StyleGANError
@@ -33,9 +34,10 @@ def _keep(context: click.Context, parameter: click.Parameter, value: str | None)
     raise click.BadParameter(f"expected a number of snapshots from 1, or all, got {value!r}.", param_hint="--keep")
 
 
-class _PathOrURL(click.Path):
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if "://" in str(value) else super().convert(value, param, ctx)
+def _metrics(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
+    if value is None:
+        return None
+    return [] if value == "none" else [name.strip() for name in value.split(",")]
 
 
 class _OrAuto(click.ParamType):
@@ -57,7 +59,7 @@ class _OrAuto(click.ParamType):
 )
 @click.option(
     "--data",
-    type=_PathOrURL(exists=True),
+    type=PathOrURL(exists=True),
     metavar="ZIP|DIR|URL",
     help="A data set or the place of its shards, best from `stylegan dataset`.  [default: the embedded avatar faces]",
 )
@@ -113,6 +115,12 @@ class _OrAuto(click.ParamType):
 @click.option("--tick", type=float, metavar="KIMG", help="Between two lines of progress.")
 @click.option("--snap", type=int, metavar="TICKS", help="Between two snapshots and picture grids.")
 @click.option(
+    "--metrics",
+    metavar="NAME[,NAME]|none",
+    callback=_metrics,
+    help="Score every snapshot, for example fid5k_efflite0; RUN/best leads to the best one.  [default: none]",
+)
+@click.option(
     "--keep",
     metavar="N|all",
     callback=_keep,
@@ -151,8 +159,8 @@ class _OrAuto(click.ParamType):
     "--resume",
     type=click.Path(exists=True, path_type=Path),
     metavar="RUN|FILE",
-    help="Go on with a run, in its folder and with its settings; --kimg may extend it, --keep change. With --transfer, "
-    "or where it is a checkpoint and no run: start a new run from those weights.",
+    help="Go on with a run, in its folder and with its settings; --kimg may extend it, --keep and --metrics change. "
+    "With --transfer, or where it is a checkpoint and no run: start a new run from those weights.",
 )
 @click.option("--transfer", is_flag=True, help="Start a new run from the weights of --resume.")
 @click.option(
@@ -199,8 +207,10 @@ def command(
     import torch
 
     from stylegan.memory import keep_freed_memory
+    from stylegan.metrics.features import load_detector
+    from stylegan.metrics.fid import parse_name
     from stylegan.training.replicas import micro_batch_size
-    from stylegan.training.run_folder import new_run_folder, write_config
+    from stylegan.training.run_folder import new_run_folder
     from stylegan.training.tracking import summary_writer
 
     try:
@@ -225,9 +235,9 @@ def command(
         return
     if tensorboard:
         summary_writer()  # or tell what is missing
+    for metric in config.metrics:
+        load_detector(parse_name(metric)[1])  # or tell what is missing
     keep_freed_memory()
-    if going_on and world.first:
-        write_config(going_on, config)
     run = going_on or Path(world.once("run", lambda: str(new_run_folder(outdir or Path("runs"), config, dataset.name))))
     try:
         if world.first:
@@ -262,10 +272,14 @@ def _run(
     from stylegan.checkpoints.snapshots import newest_snapshot
     from stylegan.training.best_effort import BestEffort
     from stylegan.training.loop import train
-    from stylegan.training.run_folder import mend_interrupted_writes
+    from stylegan.training.run_folder import mend_interrupted_writes, write_config
+    from stylegan.training.run_lock import locked
     from stylegan.training.tracking import with_tensorboard
 
-    mend_interrupted_writes(run)
+    with locked(run):
+        if going_on:
+            write_config(run, config)
+        mend_interrupted_writes(run)
     snapshot = newest_snapshot(run, to_resume=True)
     headline = f"New run in {run}"
     if report:

@@ -27,6 +27,7 @@ SETTINGS = {
     "kimg": "kimg",
     "tick": "tick_kimg",
     "snap": "snap_ticks",
+    "metrics": "metrics",
     "keep": "keep_snapshots",
     "seed": "seed",
     "map_depth": "generator.mapping_layers",
@@ -110,7 +111,7 @@ def resumed_config(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Datas
     from stylegan.training.loop import check_fits, open_dataset
 
     given = {k for k, v in flags.items() if v not in (None, ())}
-    refused = given - {"kimg", "device", "data", "keep", "on_nan"}
+    refused = given - {"kimg", "device", "data", "keep", "metrics", "on_nan"}
     if refused:
         names = ", ".join("--" + name.removesuffix("_file").replace("_", "-") for name in sorted(refused))
         raise click.UsageError(f"--resume keeps the settings of the run; leave out {names}, or start a new run.")

@@ -40,7 +40,8 @@ class ShowTicks:
             speed = f"{1000 / tick.sec_per_kimg:.0f} pictures/s"
             self.bar.update(task, completed=tick.nimg, description=f"{tick.nimg / 1000:.1f} kimg, {speed}")
             if tick.grid is not None:
-                self.bar.console.print(f"{tick.nimg / 1000:8.1f} kimg  wrote {tick.grid}", highlight=False)
+                line = "  ".join([f"{tick.nimg / 1000:8.1f} kimg  wrote {tick.grid}", *_scores(tick)])
+                self.bar.console.print(line, highlight=False)
 
         return show
 
@@ -61,8 +62,13 @@ def tick_line(tick: Tick) -> str:
             f"cpumem {tick.cpu_gb:<6.2f}",
             f"gpumem {tick.gpu_gb:<6.2f}",
             f"augment {tick.augment_p:.3f}",
+            *_scores(tick),
         ]
     ).rstrip()
+
+
+def _scores(tick: Tick) -> list[str]:
+    return [f"{name} {score:.4f}" for name, score in tick.scores.items()]
 
 
 def _duration(seconds: float) -> str:

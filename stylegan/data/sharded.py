@@ -85,11 +85,10 @@ class ShardedDataset(Dataset):
         folder = Path(cache or default_cache()) / "data" / f"{self.fingerprint}.shards"
         self._shards = ShardPixels(root, index.shards, shape, folder, int(cache_gb * 1e9))
         self._pixels = self._shards  # type: ignore[assignment]  # indexes like an array
-        self._index = np.arange(min(max_images or index.pictures, index.pictures))
-        self._sizes = tuple(_first(len(self._index), [shard.pictures for shard in index.shards]))
+        chosen = np.arange(min(max_images or index.pictures, index.pictures))
+        self._sizes = tuple(_first(len(chosen), [shard.pictures for shard in index.shards]))
         self._copies = 2 if mirror else 1
-        self._index = np.tile(self._index, self._copies)
-        self._flipped = np.arange(len(self._index)) >= len(self._index) // self._copies
+        self._select(chosen, mirror)
         self._seed = seed
         self._shards.require_room(self._shard_order(seed).window)
 
@@ -126,6 +125,7 @@ class ShardPixels:
         self._root, self._shards, self._folder, self._max_bytes = root, shards, folder, max_bytes
         self._starts = np.cumsum([0, *(shard.pictures for shard in shards)])
         self._asked: dict[int, Future[np.ndarray]] = {}  # fetched or being fetched
+        self._wanted: Sequence[int] = ()  # those that training needs now and next
         self._queue: queue.SimpleQueue[tuple[int, Future[np.ndarray]]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -140,9 +140,8 @@ class ShardPixels:
 
     def fetch(self, shards: Sequence[int]) -> None:
         """Have these shards brought in, the first one first, and let go of all others."""
-        for shard in self._asked.keys() - set(shards):
-            if self._asked[shard].done():
-                del self._asked[shard]
+        self._wanted = shards
+        self._let_go()
         for shard in shards:
             self._ask(shard)
 
@@ -156,8 +155,14 @@ class ShardPixels:
                 f"{self._max_bytes / 1e9:.3g}; allow more, or write smaller shards."
             )
 
+    def _let_go(self) -> None:
+        for shard in self._asked.keys() - set(self._wanted):
+            if self._asked[shard].done():
+                del self._asked[shard]
+
     def _ask(self, shard: int) -> Future[np.ndarray]:
         if shard not in self._asked:
+            self._let_go()  # a file that is mapped keeps its room on the disk
             self._asked[shard] = Future()
             self._queue.put((shard, self._asked[shard]))
             if self._thread is None:

@@ -1,6 +1,7 @@
 """The Fréchet distance between what a generator draws and a data set, with the protocol of the official tools.
 
-One thing is ours: the seed is fixed, so that the same generator gets the same score again.
+One thing is ours: the seed is fixed, so that the same generator gets the same score again, up to rounding by any
+number of processes.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from stylegan.data.dataset import Dataset, default_cache
+from stylegan.distributed import World
 from stylegan.errors import ConfigError, OutputError
 from stylegan.files import atomic_file
 from stylegan.metrics.features import DETECTORS, Detector
@@ -54,6 +57,7 @@ def fid(
     seed: int = 0,
     cache: str | Path | None = None,
     track: Track = lambda batches, what, total: batches,
+    world: World | None = None,
 ) -> Score:
     """How far `num` pictures of `G` are from all pictures of `dataset`: without truncation, with random noise, labels
     of random real pictures, as 8-bit pixels.
@@ -64,7 +68,9 @@ def fid(
         dataset: with labels where the network has classes. Its statistics are kept in the cache folder.
         cache: another cache folder than that of `Dataset`.
         track: sees every stream of picture batches, to show progress.
-    Raises: ConfigError for a network that does not fit the data or a `num` below 1.
+        world: the processes that share the work, each with the same arguments; all get the score.
+    Raises: ConfigError for a network that does not fit the data or a `num` below 1. What fails on one process fails
+        on all.
     """
     if num < 1:
         raise ConfigError(f"the number of pictures to draw must be at least 1, got {num}.")
@@ -74,14 +80,16 @@ def fid(
             f"{dataset.name} has {dataset.resolution}x{dataset.resolution} with {dataset.label_dim}; measure with the "
             "data that it was trained on."
         )
-    reals = real_statistics(dataset, detector, cache=cache, track=track)
-    device = device_of(G)
+    world, device = world or World(), device_of(G)
+    reals = real_statistics(dataset, detector, cache=cache, track=track, world=world)
+    mine = _share(-(-num // _batch(G)), world)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)  # of the noise, which networks draw from the global state
-        fakes = _statistics(track(_fakes(G, dataset, num, seed), "Drawing", -(-num // _batch(G))), detector)
+        fakes = _statistics(track(_fakes(G, dataset, num, seed, mine), "Drawing", len(mine)), detector, world)
+    with world.all_or_none():
+        value = frechet_distance(fakes, reals) if world.first else 0.0
     return Score(
-        name=f"fid{_count(num)}_{detector.name}",
-        value=frechet_distance(fakes, reals),
+        name=metric_name(num, detector.name),
+        value=world.gather(value)[0],
         detector=detector.name,
         resize=detector.resize,
         fakes=fakes.n,
@@ -100,23 +108,32 @@ def parse_name(name: str) -> tuple[int, str]:
     return int(match[1]) * (1000 if match[2] else 1), match[3]
 
 
+def metric_name(num: int, detector: str) -> str:
+    """The inverse of `parse_name`; the same for all ways to write a number."""
+    return f"fid{f'{num // 1000}k' if num % 1000 == 0 else num}_{detector}"
+
+
 def real_statistics(
     dataset: Dataset,
     detector: Detector,
     *,
     cache: str | Path | None = None,
     track: Track = lambda batches, what, total: batches,
+    world: World | None = None,
 ) -> FeatureStatistics:
-    """Those of all pictures of a data set, computed once and then read from the cache folder. Arguments as in `fid`."""
+    """Those of all pictures of a data set, computed once and then read from the cache folder. Arguments as in `fid`;
+    several processes share the work, and rank 0 has the result."""
+    world = world or World()
     key = f"{dataset.fingerprint} {dataset.selection} {detector.name} {detector.resize}"
     file = Path(cache or default_cache()) / "metrics" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
-    try:
-        kept = load_file(file)
-        return FeatureStatistics(int(kept["n"]), kept["sum"], kept["outer"])
-    except (OSError, SafetensorError, KeyError):  # not there or damaged
-        pass
-    batches = (dataset.images(indices) for indices in batched(range(len(dataset)), _BATCH))
-    statistics = _statistics(track(batches, "Real pictures", -(-len(dataset) // _BATCH)), detector)
+    kept = _read(file) if world.first else None
+    if world.largest(kept is not None):
+        return kept or FeatureStatistics.none(detector.feature_dim)
+    mine = _share(-(-len(dataset) // _BATCH), world)
+    batches = (dataset.images(range(len(dataset))[i * _BATCH : (i + 1) * _BATCH]) for i in mine)
+    statistics = _statistics(track(batches, "Real pictures", len(mine)), detector, world)
+    if not world.first:
+        return statistics
     try:
         with atomic_file(file) as temporary:
             save_file({"n": torch.tensor(statistics.n), "sum": statistics.sum, "outer": statistics.outer}, temporary)
@@ -125,20 +142,40 @@ def real_statistics(
     return statistics
 
 
-def _statistics(batches: Iterable[Tensor], detector: Detector) -> FeatureStatistics:
-    """Of uint8 pictures in batches [N, C, H, W]."""
+def _read(file: Path) -> FeatureStatistics | None:
+    try:
+        kept = load_file(file)
+        return FeatureStatistics(int(kept["n"]), kept["sum"], kept["outer"])
+    except (OSError, SafetensorError, KeyError):  # not there or damaged
+        return None
+
+
+def _share(batches: int, world: World) -> range:
+    """Which batches are this process's: neighbours, so that few shards of a data set are opened."""
+    return range(batches * world.rank // world.size, batches * (world.rank + 1) // world.size)
+
+
+def _statistics(batches: Iterable[Tensor], detector: Detector, world: World) -> FeatureStatistics:
+    """Of the uint8 pictures, in batches [N, C, H, W], of all processes."""
     total = FeatureStatistics.none(detector.feature_dim)
-    for pictures in batches:
-        total += FeatureStatistics.of(detector(pictures))
-    return total
+    with world.all_or_none():
+        for pictures in batches:
+            total += FeatureStatistics.of(detector(pictures))
+    n = torch.tensor(total.n, dtype=torch.float64)
+    world.sum_([n, total.sum, total.outer])
+    return FeatureStatistics(int(n), total.sum, total.outer)
 
 
-def _fakes(G: GeneratorLike, dataset: Dataset, num: int, seed: int) -> Iterator[Tensor]:
-    """`num` pictures as uint8 [N, C, H, W] on the device of `G`, in batches."""
+def _fakes(G: GeneratorLike, dataset: Dataset, num: int, seed: int, mine: range) -> Iterator[Tensor]:
+    """Of `num` pictures in batches, those of the batches `mine`, as uint8 [N, C, H, W] on the device of `G`."""
     device, rng = device_of(G), torch.Generator().manual_seed(seed)
-    for part in batched(range(num), _batch(G)):
+    for i, part in enumerate(batched(range(num), _batch(G))):
         z = torch.randn(len(part), G.z_dim, generator=rng)
         c = dataset.labels(torch.randint(len(dataset), (len(part),), generator=rng))
+        if i not in mine:
+            continue
+        # The noise, which networks draw from the global state: of a batch, whichever process draws it.
+        torch.manual_seed(int(np.random.SeedSequence([seed, i]).generate_state(1)[0]))
         with torch.inference_mode():
             ws = G.mapping(z.to(device), c.to(device) if G.c_dim else None)
             yield to_uint8(G.synthesis(ws, noise_mode="random"))
@@ -147,7 +184,3 @@ def _fakes(G: GeneratorLike, dataset: Dataset, num: int, seed: int) -> Iterator[
 def _batch(G: GeneratorLike) -> int:
     """Fewer large pictures at a time, for the sake of memory."""
     return max(1, min(_BATCH, _BATCH * 256**2 // G.img_resolution**2))
-
-
-def _count(num: int) -> str:
-    return f"{num // 1000}k" if num % 1000 == 0 else str(num)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import pairwise
+from statistics import median
 from typing import Any, NamedTuple
 
 WIDTH, HEIGHT = 480, 220  # of a chart, in SVG units
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 8, 36  # margins that hold the numbers
 MAX_POINTS = 300  # a curve has no more; longer ones show means
 Points = list[tuple[float, float]]  # kimg, value
+_MEANS = ("Loss/", "Timing/")  # over the steps of a tick
 
 
 class Chart(NamedTuple):
@@ -39,11 +42,22 @@ CHARTS = (
 )  # fmt: skip
 
 
-def draw_charts(records: Sequence[dict[str, Any]]) -> str:
-    """A figure per chart for which the records hold something to see."""
+def draw_charts(records: Sequence[dict[str, Any]], scores: Mapping[str, Sequence[dict[str, Any]]] | None = None) -> str:
+    """A figure per metric, and one per chart for which the records hold something to see.
+
+    Args:
+        records: the lines of stats.jsonl. scores: metric -> the lines of its metric-NAME.jsonl.
+    """
     figures = []
+    for metric, lines in (scores or {}).items():
+        points = sorted((line["nimg"] / 1000, line["results"][metric]) for line in lines)
+        figures.append(_figure(Chart("Distance from real pictures", "0 = alike", {}), {metric: points}))
+    whole = _whole_ticks(records)
     for chart in CHARTS:
-        curves = {label: points_of(records, name) for name, label in chart.curves.items()}
+        curves = {
+            label: points_of(whole if name.startswith(_MEANS) else records, name)
+            for name, label in chart.curves.items()
+        }
         curves = {label: points for label, points in curves.items() if points}
         if curves and (chart.title != CHARTS[-1].title or any(y for points in curves.values() for _, y in points)):
             figures.append(_figure(chart, curves))
@@ -57,6 +71,13 @@ def points_of(records: Sequence[dict[str, Any]], name: str) -> Points:
     size = -(-len(points) // MAX_POINTS) or 1
     parts = [points[i : i + size] for i in range(0, len(points), size)]
     return [(part[-1][0], sum(y for _, y in part) / len(part)) for part in parts]
+
+
+def _whole_ticks(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without those that a stop cut short: a mean of few steps looks like a jump."""
+    spans = [after - before for before, after in pairwise([0, *(record["nimg"] for record in records)])]
+    least = median(spans or [0]) / 2
+    return [record for record, span in zip(records, spans, strict=True) if span >= least]
 
 
 def nice_ticks(low: float, high: float, n: int = 4) -> list[float]:

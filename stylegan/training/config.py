@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from stylegan.augment import preset as augment_preset
 from stylegan.errors import ConfigError
+from stylegan.metrics.fid import parse_name
 from stylegan.networks.family import ARCHITECTURES, discriminator_class, generator_class
 from stylegan.networks.presets import auto_gamma, preset
 
@@ -101,6 +102,7 @@ class TrainConfig(_Frozen):
     kimg: float = Field(gt=0)  # thousands of real pictures to show to the discriminator
     tick_kimg: float = Field(ge=0.001)  # between two lines of progress
     snap_ticks: int = Field(ge=1)  # ticks between two snapshots
+    metrics: tuple[str, ...] = ()  # measured at every snapshot; the first decides which is the best
     keep_snapshots: Annotated[int, Field(ge=1)] | Literal["all"] = 3  # that can be resumed; the others only draw
 
     batch: int = Field(ge=1)  # pictures per optimiser step, over all devices
@@ -150,6 +152,8 @@ class TrainConfig(_Frozen):
         frozen = self.transfer.freeze_mapping or self.discriminator.get("freeze_layers")
         if frozen and self.transfer.source is None:
             raise ValueError("frozen layers would keep random weights; start from a checkpoint, or freeze nothing")
+        for metric in self.metrics:
+            parse_name(metric)  # raises for an unknown one
         group = self.discriminator.get("mbstd_group_size", 4)
         if group is not None and (not isinstance(group, int) or group < 1):
             raise ValueError(f"mbstd_group_size must be at least 1, or null for the whole batch, got {group!r}")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import threading
-import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,32 +32,15 @@ from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.replicas import check_equal, micro_batch_size, share_weights
 from stylegan.training.retention import drop_training_state
 from stylegan.training.run_folder import drop_lines_after, mend_interrupted_writes, snapshot_folder
+from stylegan.training.run_lock import locked
+from stylegan.training.scores import SnapshotScores, drop_scores_after, link_best
 from stylegan.training.snapshot import capture, load_snapshot
 from stylegan.training.snapshot_grid import SnapshotGrid
 from stylegan.training.snapshot_writer import SnapshotWriter
 from stylegan.training.state import TrainingState, create_state
+from stylegan.training.tick import Clock, Tick
 from stylegan.training.tracking import Tracking
 from stylegan.training.transfer import start_from_checkpoint
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tick:
-    """One line of progress."""
-
-    tick: int
-    nimg: int  # real pictures shown so far
-    total_nimg: int
-    seconds: float  # since the loop was entered
-    tick_seconds: float  # of this tick, without writing pictures and snapshots
-    maintenance_seconds: float  # spent on those since the tick before
-    sec_per_kimg: float
-    cpu_gb: float  # peak memory of the process
-    gpu_gb: float
-    augment_p: float  # strength of augmentation, 0 without
-    stats: dict[str, dict[str, float]]  # name -> num, mean, std
-    snapshot: Path | None = None  # being written since this tick; there with the next snapshot, or on the last tick
-    grid: Path | None = None
-    nonfinite: dict[str, int] = field(default_factory=dict)  # tensor -> values of its gradient that were replaced
 
 
 def train(
@@ -84,7 +65,8 @@ def train(
         world: the processes that train together, see `stylegan.distributed.join`. Rank 0 writes.
     Yields: a `Tick` every `config.tick_kimg` and one at the end.
     Raises: ConfigError if the data does not fit the networks; DataError, CheckpointError; OutputError if nothing can
-        be written at the start or the last snapshot cannot (in between, what the disk refuses is a warning);
+        be written at the start or the last snapshot cannot (in between, what the disk refuses is a warning), or if
+        another process trains in this folder;
         DistributedError if another process is lost or computes something else; NonFiniteError as `config.on_nan`
         says.
     """
@@ -95,7 +77,7 @@ def train(
     require_precision(config.precision, world.place(resolve_device(config.device)))
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.allow_tf32
     grid = SnapshotGrid(dataset, config.generator["z_dim"], micro_batch)
-    with SnapshotWriter(run, config.keep_snapshots) as writer:
+    with locked(run) if world.first else nullcontext(), SnapshotWriter(run, config.keep_snapshots) as writer:
         yield from _ticks(config, run, dataset, grid, snapshot, stop, world, writer)
 
 
@@ -109,20 +91,17 @@ def _ticks(
     world: World,
     writer: SnapshotWriter,
 ) -> Iterator[Tick]:
+    measure = SnapshotScores(config, run, world, stop)
     state = _begun(config, run, dataset, grid, world, snapshot)
-    best_effort = BestEffort()
     total = int(config.kimg * 1000)
-    start = tick_start = time.perf_counter()
-    maintenance, tick_nimg = 0.0, state.nimg
-    tracking = Tracking(run, config)
+    clock, tracking, best_effort = Clock(state.nimg), Tracking(run, config), BestEffort()
     stopping = state.nimg >= total
     while not stopping:
         here = enter_stage(state, config)
         _seed_step(config, state)
         train_step(state, here, _micro_batches(here, state, dataset))
         stopping = state.nimg >= total or bool(world.largest(bool(stop and stop.is_set())))
-        tick, boundary = divmod(state.nimg, int(config.tick_kimg * 1000))
-        if boundary >= here.batch and not stopping:
+        if state.nimg % int(config.tick_kimg * 1000) >= here.batch and not stopping:
             continue
 
         health = examine(state)
@@ -132,49 +111,77 @@ def _ticks(
             del state  # the device need not hold two
             state = _begun(config, run, dataset, grid, world)
             count_rollback(state, rollbacks, health)
-            tracking = Tracking(run, config)
-            tick_start, tick_nimg, stopping = time.perf_counter(), state.nimg, False
+            tracking, stopping = Tracking(run, config), False
+            clock.begin_tick(state.nimg)
             continue
-        stats = state.statistics.collect(world)
-        tick_seconds = time.perf_counter() - tick_start
-        due = stopping or tick % config.snap_ticks == 0
+        result = clock.tick(config, state, state.statistics.collect(world), health.told())
+        due = stopping or result.tick % config.snap_ticks == 0
         if due:
             check_equal(state)
-            if world.first:
-                stats |= snapshot_health(state, dataset, grid)
-        result = Tick(
-            tick=tick,
-            nimg=state.nimg,
-            total_nimg=total,
-            seconds=time.perf_counter() - start,
-            tick_seconds=tick_seconds,
-            maintenance_seconds=maintenance,
-            sec_per_kimg=tick_seconds / max(state.nimg - tick_nimg, 1) * 1000,
-            cpu_gb=_peak_memory(),
-            gpu_gb=torch.cuda.max_memory_allocated(state.device) / 2**30 if state.device.type == "cuda" else 0.0,
-            augment_p=stats["Augment/p"]["mean"] if "Augment/p" in stats else 0.0,
-            stats=stats,
-            nonfinite=health.told(),
-        )
         if world.first:
-            with best_effort("stats.jsonl"):  # first: after a snapshot, a killed run would never write this line
-                tracking.add(_record(result))
+            result = _record(result, state, config, dataset, grid, tracking, best_effort, due=due)
             if due:
-                folder = snapshot_folder(run, state.nimg)
-                (writer.write_last if stopping else writer.begin)(_capture(state, config, dataset), folder)
-                result = replace(result, snapshot=folder)
-                with best_effort("the picture grid"):
-                    picture = grid.write_fakes(run / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
-                    result = replace(result, grid=picture)
+                result = _save(result, state, config, dataset, grid, writer, best_effort, last=stopping)
+        if due and (not stopping or state.nimg >= total):  # who is told to stop has no time for more
+            result = replace(result, scores=_measured(measure, state, config, writer))
+        if world.first:
             with best_effort("index.html"):
                 tracking.write_page(finished=state.nimg >= total)
-        if world.first and config.augment.mode == "ada" and may_leak(result.augment_p):
-            message = f"augmentation is at p = {result.augment_p:.2f}: pictures may begin to look augmented"
-            warnings.warn(f"{message}; use more data.", RuntimeWarning, stacklevel=3)
-        maintenance_start = tick_start + tick_seconds
         yield result
-        tick_start = time.perf_counter()
-        maintenance, tick_nimg = tick_start - maintenance_start, state.nimg
+        clock.end_maintenance(state.nimg)
+
+
+def _record(
+    result: Tick,
+    state: TrainingState,
+    config: TrainConfig,
+    dataset: Dataset,
+    grid: SnapshotGrid,
+    tracking: Tracking,
+    best_effort: BestEffort,
+    *,
+    due: bool,
+) -> Tick:
+    """Keep the statistics of a tick, with those of its pictures where a snapshot is due, and warn of what they tell."""
+    if due:
+        result = replace(result, stats=result.stats | snapshot_health(state, dataset, grid))
+    with best_effort("stats.jsonl"):  # before the snapshot: after it, a killed run would never write this line
+        tracking.add(result.record())
+    if config.augment.mode == "ada" and may_leak(result.augment_p):
+        message = f"augmentation is at p = {result.augment_p:.2f}: pictures may begin to look augmented"
+        warnings.warn(f"{message}; use more data.", RuntimeWarning, stacklevel=4)
+    return result
+
+
+def _save(
+    result: Tick,
+    state: TrainingState,
+    config: TrainConfig,
+    dataset: Dataset,
+    grid: SnapshotGrid,
+    writer: SnapshotWriter,
+    best_effort: BestEffort,
+    *,
+    last: bool,
+) -> Tick:
+    """Keep the snapshot and the grid of pictures of a tick."""
+    folder = snapshot_folder(writer.run, state.nimg)
+    (writer.write_last if last else writer.begin)(_capture(state, config, dataset), folder)
+    with best_effort("the picture grid"):
+        picture = grid.write_fakes(writer.run / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
+        result = replace(result, grid=picture)
+    return replace(result, snapshot=folder)
+
+
+def _measured(
+    measure: SnapshotScores, state: TrainingState, config: TrainConfig, writer: SnapshotWriter
+) -> dict[str, float]:
+    """The scores of the snapshot that is being written, to which `best` may lead from now on."""
+    scores = measure(state, snapshot_folder(writer.run, state.nimg))
+    if scores and state.world.first:
+        writer.wait()
+        link_best(writer.run, config.metrics)
+    return scores
 
 
 def open_dataset(data: DataConfig, seed: int) -> Dataset:
@@ -244,6 +251,7 @@ def _begin_or_go_on(
         grid.write_fakes(run / "fakes_init.png", state.G_ema)
     if first:
         drop_lines_after(run / "stats.jsonl", state.nimg)
+        drop_scores_after(run, state.nimg, config.metrics)
 
 
 def _capture(state: TrainingState, config: TrainConfig, dataset: Dataset) -> Contents:
@@ -303,26 +311,3 @@ def _choose(config: TrainConfig, nimg: int, world: World, dataset: Dataset) -> t
 
 def _upload(x: Tensor, device: torch.device) -> Tensor:
     return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
-
-
-def _record(tick: Tick) -> dict:
-    """A line of stats.jsonl: the official names, plus `nimg` to find the line by."""
-    timing = {
-        "Progress/tick": tick.tick,
-        "Progress/kimg": tick.nimg / 1000,
-        "Timing/total_sec": tick.seconds,
-        "Timing/sec_per_tick": tick.tick_seconds,
-        "Timing/sec_per_kimg": tick.sec_per_kimg,
-        "Timing/maintenance_sec": tick.maintenance_seconds,
-        "Resources/cpu_mem_gb": tick.cpu_gb,
-        "Resources/peak_gpu_mem_gb": tick.gpu_gb,
-    }
-    values = {name: {"num": 1, "mean": value, "std": 0.0} for name, value in timing.items()}
-    hit = {"nonfinite": tick.nonfinite} if tick.nonfinite else {}
-    return {**tick.stats, **values, **hit, "nimg": tick.nimg, "timestamp": time.time()}
-
-
-def _peak_memory() -> float:
-    """Peak resident memory of this process, GB."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30

@@ -14,6 +14,7 @@ from stylegan.files import write_text
 from stylegan.training.charts import draw_charts
 from stylegan.training.config import TrainConfig
 from stylegan.training.report import grids_by_kimg
+from stylegan.training.scores import read_scores
 
 RELOAD_S = 30  # how often an open page looks for news
 MIN_SHEET_PX = 960  # smaller grids are enlarged without smoothing
@@ -46,7 +47,7 @@ def write_run_page(run: Path, config: TrainConfig, records: Sequence[dict[str, A
         ),
         updated=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(last["timestamp"])),
         notes="".join(f'<p class="note">{escape(note)}</p>' for note in _notes(last)),
-        charts=draw_charts(records),
+        charts=draw_charts(records, read_scores(run)),
         newest=escape(moments[-1][1]) if moments else "",
         newest_label=moments[-1][0] if moments else "",
         last_moment=max(len(moments) - 1, 0),

@@ -58,7 +58,7 @@ def mend_interrupted_writes(run: Path) -> None:
     for partial in run.glob("snapshots/.*.tmp"):
         shutil.rmtree(partial, ignore_errors=True)
     for place in ("", "snapshots/*/"):
-        for partial in run.glob(f"{place}.*.tmp.*"):
+        for partial in run.glob(f"{place}.*.tmp*"):
             partial.unlink(missing_ok=True)
 
 

@@ -18,7 +18,7 @@ from stylegan.training.report import read_stats
 from stylegan.training.run_folder import append_line
 
 if TYPE_CHECKING:
-    from stylegan.training.loop import Tick
+    from stylegan.training.tick import Tick
 
 
 class Tracking:
@@ -61,6 +61,8 @@ def with_tensorboard(ticks: Iterator[Tick], run: Path) -> Iterator[Tick]:
         for tick in ticks:
             for name, value in tick.stats.items():
                 writer.add_scalar(name, value["mean"], tick.nimg)
+            for name, score in tick.scores.items():
+                writer.add_scalar(f"Metrics/{name}", score, tick.nimg)
             writer.add_scalar("Timing/sec_per_kimg", tick.sec_per_kimg, tick.nimg)
             if tick.grid is not None:
                 with Image.open(tick.grid) as grid:

@@ -5,8 +5,11 @@ import re
 import shutil
 
 import pytest
+from launch import Launch, command
 from run_cli import run_cli
 from tiny_run import tiny_pictures
+
+from stylegan.data import prepare
 
 
 @pytest.fixture
@@ -44,6 +47,20 @@ def test_a_checkpoint_outside_a_run_is_measured_without_keeping_it(run, network,
     assert f"4 pictures of {network} against 5 of " in result.out
     assert not list(tmp_path.rglob("metric-*"))
     assert not list(network.parent.rglob("metric-*"))
+
+
+def test_two_processes_print_and_keep_one_score_over_shards_by_the_link_to_a_snapshot(run, tmp_path):
+    prepare(tmp_path / "pictures", tmp_path / "shards", shards=4)
+    (run / "best").symlink_to("snapshots/000004")
+    arguments = ("--network", run / "best", "--data", tmp_path / "shards", "--metrics", "fid20_efflite0")
+    launch = Launch(2, tmp_path / "launch", command, "metrics", *arguments)
+    assert launch.wait() == [0, 0], launch.output(0) + launch.output(1)
+    (line,) = map(json.loads, (run / "metric-fid20_efflite0.jsonl").read_text().splitlines())
+    assert (line["snapshot_pkl"], line["kimg"], line["fakes"], line["reals"]) == ("snapshots/000004", 4, 20, 6)
+    assert launch.output(0).startswith(
+        f"fid20_efflite0 {line['results']['fid20_efflite0']:.4f}: 20 pictures of {run}/best"
+    )
+    assert launch.output(1) == ""
 
 
 @pytest.mark.parametrize(

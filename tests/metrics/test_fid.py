@@ -1,29 +1,21 @@
 """The protocol of the score, with a feature network of six numbers."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
+from launch import Launch
+from moments import Moments
 from tiny_generator import tiny_generator
 from tiny_run import tiny_pictures
 
 from stylegan.data import Dataset, prepare
+from stylegan.data.sharded import open_any
+from stylegan.distributed import join
 from stylegan.errors import ConfigError
-from stylegan.metrics.fid import fid, parse_name, real_statistics
+from stylegan.metrics.fid import fid, metric_name, parse_name, real_statistics
 from stylegan.metrics.frechet import FeatureStatistics, frechet_distance
-
-
-class Moments:
-    """Mean and deviation of each channel; keeps what it saw."""
-
-    name, feature_dim, resize = "moments", 6, "none"
-
-    def __init__(self):
-        self.seen = []
-
-    def __call__(self, pictures):
-        assert pictures.dtype == torch.uint8
-        self.seen += pictures
-        x = pictures.float().flatten(2)
-        return torch.cat([x.mean(2), x.std(2)], dim=1)
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +50,46 @@ def test_the_same_seed_gives_the_same_score_and_nobody_elses_random_numbers_move
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def measure(rank: int, pictures: Path, folder: Path) -> None:
+    """Twice, the second time with the statistics that were kept, and then with a rank that fails."""
+    detector = Moments()
+    with join() as world:
+        dataset, G = Dataset(pictures), tiny_generator()
+        values = [fid(G, dataset, detector, num=53, world=world).value for _ in range(2)]
+        seen = len(detector.seen)
+        if rank == 1:
+            detector.feature_dim = 7
+        try:
+            fid(G, dataset, detector, num=53, world=world)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+    (folder / f"{rank}.json").write_text(json.dumps({"values": values, "seen": seen, "reason": reason}))
+
+
+def test_two_processes_get_the_score_of_one_and_share_its_work(dataset, tmp_path):
+    launch = Launch(2, tmp_path, measure, dataset.path, tmp_path)
+    expected = fid(tiny_generator(), dataset, Moments(), num=53, cache=tmp_path / "other cache").value
+    assert launch.wait() == [0, 0], launch.output(0) + launch.output(1)
+    ranks = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
+    for rank in ranks:
+        assert rank["values"] == pytest.approx([expected, expected], rel=1e-9)
+    assert sum(rank["seen"] for rank in ranks) == 24 + 53 + 53
+    assert ranks[0]["seen"] == 16 + 2 * 32  # of 24 and 53 pictures, in batches of 16
+    assert ranks[1]["reason"].startswith("RuntimeError: The size of tensor")
+    assert ranks[0]["reason"].startswith("StyleGANError: rank 1 failed: The size of tensor")
+
+
+def test_shards_are_measured_like_the_pictures_in_them(dataset, tmp_path):
+    prepare(dataset.path, tmp_path / "shards", shards=5)
+    over_shards = open_any(tmp_path / "shards")
+    scores = [fid(tiny_generator(), data, Moments(), num=20).value for data in (dataset, over_shards)]
+    assert scores[0] == pytest.approx(scores[1])
+    assert len(over_shards._pixels._asked) <= 2  # those behind are let go
+
+
 def test_names_count_in_thousands_where_they_can():
+    assert metric_name(10_000, "efflite0") == "fid10k_efflite0"
+    assert metric_name(64, "efflite0") == "fid64_efflite0"
     assert parse_name("fid10k_efflite0") == (10_000, "efflite0")
     assert parse_name("fid64_efflite0") == (64, "efflite0")
 

@@ -79,6 +79,27 @@ def test_curve_goes_through_its_points():
     assert draw_charts([{"nimg": 5}]) == ""
 
 
+def test_means_over_a_tick_that_a_stop_cut_short_are_left_out_of_the_curve():
+    records = [
+        {"nimg": n * 1000, "Loss/G/loss": {"mean": y}, "Health/diversity": {"mean": y}, "Augment/p": {"mean": y}}
+        for n, y in ((10, 1), (20, 1), (21, 9), (30, 1), (40, 1), (41, 9))
+    ]
+    loss, *others = re.findall(r"data-points='([^']*)'", draw_charts(records))
+    assert [at for _, at, _ in json.loads(loss)[0]] == ["10", "20", "30", "40"]
+    assert [len(json.loads(points)[0]) for points in others] == [6, 6]  # measured at a moment
+    assert "<polyline" in draw_charts(records[:1])
+
+
+def test_each_metric_has_a_curve():
+    scores = {"fid5k_x": [{"nimg": n, "results": {"fid5k_x": y}} for n, y in ((2000, 7.5), (1000, 30))]}
+    figure = draw_charts([], scores)
+    assert "Distance from real pictures" in figure
+    assert [point[1:] for point in json.loads(re.search(r"data-points='([^']*)'", figure)[1])[0]] == [
+        ["1", "30"],
+        ["2", "7.5"],
+    ]
+
+
 def test_long_curves_are_thinned_to_means_with_the_newest_last():
     records = [{"nimg": n * 1000, "x": {"mean": n % 2}} for n in range(10 * MAX_POINTS)]
     points = points_of(records, "x")

@@ -1,0 +1,56 @@
+"""One process at a time writes a run: two would mix their snapshots."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from stylegan.errors import OutputError
+
+
+@contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Keep others from the run folder while the block runs. The lock of a process that was killed is gone with it.
+
+    Does nothing where the file system knows no locks.
+
+    Raises: OutputError with the number of the process that has the run.
+    """
+    path = run / ".lock"
+    try:
+        file = path.open("a+b", buffering=0)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}; choose another --outdir.") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().decode() or "another process"
+            raise OutputError(f"{run} is being trained by {holder}; wait until it ends, or stop it.") from None
+        except OSError:
+            yield
+            return
+        if not _same(file.fileno(), path):  # who had it has removed the file since we opened it
+            with locked(run):
+                yield
+            return
+        with suppress(OSError):  # the name is worth less than the run
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {platform.node()}".encode())
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()
+
+
+def _same(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False

@@ -1,0 +1,188 @@
+"""Metrics of a run: a line for every snapshot, and a link to the best one."""
+
+import json
+import os
+import re
+import threading
+
+import pytest
+from moments import Moments
+from run_cli import run_cli
+from tiny_run import tiny_config, tiny_pictures
+
+from stylegan.checkpoints import load
+from stylegan.checkpoints.snapshots import TRAINING_FILES
+from stylegan.data import Dataset
+from stylegan.errors import ConfigError
+from stylegan.metrics.features import DETECTORS
+from stylegan.metrics.fid import Score, fid
+from stylegan.training import loop, train
+from stylegan.training.run_folder import new_run_folder
+from stylegan.training.scores import append_score, drop_scores_after, link_best, read_scores
+
+METRIC = "fid20_moments"
+
+
+@pytest.fixture(autouse=True)
+def moments(tmp_path, monkeypatch):
+    """The list of the detectors that were loaded."""
+    loaded = []
+
+    def load_moments(device):
+        loaded.append(Moments())
+        return loaded[-1]
+
+    monkeypatch.setitem(DETECTORS, "moments", load_moments)
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(loop, "snapshot_folder", lambda run, nimg: run / "snapshots" / f"{nimg:06d}")
+    return loaded
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return tiny_pictures(tmp_path / "pictures")
+
+
+def scored(pictures, tmp_path, **changes):
+    config = tiny_config(pictures, metrics=[METRIC], **changes)
+    return config, new_run_folder(tmp_path, config, "scored")
+
+
+def lines_of(run, metric=METRIC):
+    path = run / f"metric-{metric}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_every_snapshot_is_scored_and_the_best_one_draws(pictures, tmp_path):
+    config, run = scored(pictures, tmp_path, kimg=0.096, keep_snapshots=1, **{"data.mirror": True})
+    ticks = list(train(config, run))
+    lines = lines_of(run)
+    assert [tick.scores for tick in ticks] == [line["results"] for line in lines]
+    assert [line["snapshot_pkl"] for line in lines] == [f"snapshots/{nimg:06d}" for nimg in (32, 64, 96)]
+    assert [line["kimg"] for line in lines] == [0.032, 0.064, 0.096]
+    dataset = Dataset(pictures)
+    assert {(line["metric"], line["fakes"], line["reals"], line["data_fingerprint"]) for line in lines} == {
+        (METRIC, 20, 24, f"{dataset.fingerprint}-{dataset.selection}")  # not mirrored
+    }
+    values = {line["snapshot_pkl"]: line["results"][METRIC] for line in lines}
+    best = os.readlink(run / "best")
+    assert values[best] == min(values.values())
+    again = fid(load(run / "best", device="cpu").for_inference("auto"), dataset, Moments(), num=20)
+    assert again.value == pytest.approx(values[best])
+    assert "Distance from real pictures" in (run / "index.html").read_text()
+    assert not (run / "snapshots" / "000064" / TRAINING_FILES[0]).exists()  # --keep 1
+    assert run_cli("generate", "--network", run / "best", "--outdir", tmp_path / "out").code == 0
+
+
+def test_training_does_not_depend_on_its_scores(pictures, tmp_path):
+    config, run = scored(pictures, tmp_path)
+    plain = config.model_copy(update={"metrics": ()})
+    without = new_run_folder(tmp_path, plain, "plain")
+    losses = [
+        [tick.stats["Loss/G/loss"] for tick in train(c, folder)] for c, folder in ((config, run), (plain, without))
+    ]
+    assert losses[0] == losses[1]
+    assert not lines_of(without)
+    assert not (without / "best").exists()
+
+
+def test_a_metric_that_fails_is_a_warning(pictures, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError("out of memory\nand much more")
+
+    monkeypatch.setattr(Moments, "__call__", fail)
+    config, run = scored(pictures, tmp_path, kimg=0.032)
+    with pytest.warns(RuntimeWarning, match=rf"{METRIC} of 000032 was not measured: out of memory; training goes on\."):
+        (tick,) = train(config, run)
+    assert (tick.scores, lines_of(run)) == ({}, [])
+    assert load(run, device="cpu").img_resolution == 16
+
+
+def test_a_stop_ends_measuring_too(pictures, tmp_path, monkeypatch):
+    stop = threading.Event()
+    measure = Moments.__call__
+    monkeypatch.setattr(Moments, "__call__", lambda self, pictures: stop.set() or measure(self, pictures))
+    config, run = scored(pictures, tmp_path, kimg=1)
+    with pytest.warns(RuntimeWarning, match="was not measured: the run was told to stop"):
+        ticks = list(train(config, run, stop=stop))
+    assert [tick.nimg for tick in ticks] == [32, 40]
+    assert lines_of(run) == []
+
+
+def test_unknown_metrics_are_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match=r"a metric is fidNk_DETECTOR with one of efflite0, moments, got 'kid50k'\."):
+        tiny_config("unused", metrics=["kid50k"])
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Three scores, of which the second is the best."""
+    for kimg, value in ((1, 30.0), (2, 10.0), (3, 20.0)):
+        add(tmp_path, kimg, value)
+    link_best(tmp_path, [METRIC])
+    return tmp_path
+
+
+def add(run, kimg, value, **changes):
+    snapshot = run / "snapshots" / f"{kimg:06d}"
+    snapshot.mkdir(parents=True, exist_ok=True)
+    (snapshot / "config.json").touch()
+    protocol = {"detector": "moments", "resize": "none", "fakes": 20, "reals": 9, "data": "x", "data_fingerprint": "f"}
+    score = Score(name=METRIC, value=value, **{**protocol, "seed": 0, **changes})
+    append_score(run, score, snapshot, kimg * 1000, seconds=1.0, gpus=0)
+
+
+def best(run):
+    return os.readlink(run / "best")
+
+
+def test_the_best_is_the_lowest_of_those_that_are_there(run):
+    assert best(run) == "snapshots/000002"
+    (run / "snapshots/000002/config.json").unlink()
+    link_best(run, [METRIC])
+    assert best(run) == "snapshots/000003"
+    assert {p.name for p in run.iterdir()} == {"best", "snapshots", f"metric-{METRIC}.jsonl"}
+
+
+def test_scores_that_somebody_measured_otherwise_are_not_compared(run):
+    add(run, 3, 1.0, reals=8)
+    add(run, 3, 2.0, seed=1)
+    assert [record["nimg"] for record in read_scores(run)[METRIC]] == [1000, 2000, 3000]
+    link_best(run, [METRIC])
+    assert best(run) == "snapshots/000002"
+
+
+def test_going_on_from_an_older_snapshot_forgets_the_scores_after_it(run):
+    with (run / f"metric-{METRIC}.jsonl").open("a") as file:
+        file.write('{"results": {')  # cut short by a crash
+    for nimg, left, link in ((2000, [1000, 2000], "000002"), (1000, [1000], "000001")):
+        drop_scores_after(run, nimg, [METRIC])
+        assert [line["nimg"] for line in lines_of(run)] == left
+        assert best(run) == f"snapshots/{link}"
+    drop_scores_after(run, 0, [METRIC])
+    assert not os.path.lexists(run / "best")
+
+
+def test_disk_without_links_is_a_warning(run, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    with pytest.warns(
+        RuntimeWarning, match=r"best cannot be a link .*: .*Operation not permitted.*see metric-\*\.jsonl"
+    ):
+        link_best(run, [METRIC])
+
+
+def test_the_command_line_scores_too_and_goes_on_with_other_metrics(pictures, tmp_path):
+    options = ("--cfg", "tiny16", "--device", "cpu", "--tick", "0.032", "--snap", "1", "--outdir", tmp_path / "runs")
+    result = run_cli("train", "--data", pictures, *options, "--kimg", "0.032", "--metrics", METRIC)
+    assert result.code == 0, result.err
+    (run,) = (tmp_path / "runs").iterdir()
+    (line,) = lines_of(run)
+    assert re.search(rf"^tick 1 .* {METRIC} {line['results'][METRIC]:.4f}$", result.out, re.MULTILINE)
+    assert run_cli("train", "--resume", run, "--kimg", "0.064", "--metrics", "none").code == 0
+    assert lines_of(run) == [line]
+    assert json.loads((run / "config.json").read_text())["metrics"] == []
+    result = run_cli("train", "--data", pictures, "--metrics", "fid50k_full", "--outdir", tmp_path / "runs")
+    assert (result.code, "a metric is fidNk_DETECTOR with one of" in result.err) == (2, True)
