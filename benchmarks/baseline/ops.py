@@ -10,15 +10,15 @@ SQRT2 = 2**0.5
 
 
 def upfirdn2d(x: Tensor, f: Tensor, up: int = 1, down: int = 1, pad=(0, 0, 0, 0), gain: float = 1.0) -> Tensor:
-    """Insert zeros, pad, filter by a depthwise convolution, drop samples."""
+    """Insert zeros, pad, filter by a depthwise convolution, or by one an axis where the filter is 1-D, drop samples."""
     n, c, h, w = x.shape
     if up > 1:
         x = x.reshape(n, c, h, 1, w, 1)
         x = F.pad(x, [0, up - 1, 0, 0, 0, up - 1])
         x = x.reshape(n, c, h * up, w * up)
     x = F.pad(x, list(pad))
-    f = (f * gain).to(x.dtype).flip([0, 1])[None, None].repeat(c, 1, 1, 1)
-    x = F.conv2d(x, f, groups=c)
+    for kernel in [f * gain] if f.ndim == 2 else [f[None, :] * gain**0.5, f[:, None] * gain**0.5]:
+        x = F.conv2d(x, kernel.to(x.dtype).flip([0, 1])[None, None].repeat(c, 1, 1, 1), groups=c)
     return x[:, :, ::down, ::down]
 
 
@@ -31,6 +31,14 @@ def bias_act(x: Tensor, b: Tensor | None, act: str, gain: float = 1.0, clamp: fl
     if gain != 1:
         x = x * gain
     return x.clamp(-clamp, clamp) if clamp is not None else x
+
+
+def filtered_lrelu(x: Tensor, layer) -> Tensor:
+    """Bias, up-sampling, leaky ReLU, down-sampling."""
+    x = x + layer.bias.to(x.dtype).reshape(1, -1, 1, 1)
+    x = upfirdn2d(x, layer.up_filter, up=layer.up, pad=layer.padding, gain=layer.up**2)
+    x = bias_act(x, None, "lrelu", clamp=layer.conv_clamp)
+    return upfirdn2d(x, layer.down_filter, down=layer.down)
 
 
 def modulated_conv2d(x, weight, styles, noise=None, up=1, f=None, demodulate=True, per_sample=True) -> Tensor:

@@ -7,9 +7,10 @@ import pytest
 import torch
 from golden import R, fill
 
-from stylegan.networks import stylegan2
+from stylegan.networks import stylegan2, stylegan3
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from baseline import stylegan3 as baseline3
 from baseline.stylegan2 import Discriminator, Generator
 
 SMALL = {"img_resolution": 32, "channel_base": 256, "channel_max": 16, "conv_clamp": 256}
@@ -27,3 +28,10 @@ def test_discriminator_gives_the_same_logits():
     D = fill(stylegan2.Discriminator(0, **SMALL))
     img = R(2, [4, 3, 32, 32])
     torch.testing.assert_close(Discriminator(D)(img), D(img), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{}, {"conv_kernel": 1, "use_radial_filters": True}])
+def test_alias_free_generator_draws_the_same_pictures(options):
+    G = fill(stylegan3.Generator(8, 0, 8, **{**SMALL, **options}, num_layers=5))
+    ws = G.mapping(R(1, [3, 8]))
+    torch.testing.assert_close(baseline3.Generator(G).synthesis(ws), G.synthesis(ws), rtol=1e-4, atol=1e-4)
