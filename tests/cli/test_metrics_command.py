@@ -52,6 +52,7 @@ def test_a_checkpoint_outside_a_run_is_measured_without_keeping_it(run, network,
         (["--metrics", "fid50k_full"], "a metric is fidNk_DETECTOR with one of efflite0, got 'fid50k_full'."),
         (["--metrics", "fid4_efflite0", "--max-reals", 0], "0 is not in the range x>=1."),
         (["--metrics", "fid4_efflite0", "--data", "nowhere"], "Path 'nowhere' does not exist."),
+        (["--metrics", "eqt8"], "a metric of equivariance is eqtNk_int, eqtNk_frac or eqrNk, got 'eqt8'."),
         ([], "Missing option '--metrics'."),
     ],
 )
@@ -66,3 +67,17 @@ def test_pictures_of_another_size_exit_with_1(run, tmp_path):
     result = run_cli("metrics", "--network", run, "--data", tmp_path / "small", "--metrics", "fid4_efflite0")
     assert result.code == 1
     assert result.err.startswith("Error: the network draws 16x16 pictures with 0 label values, but small has 8x8")
+
+
+def test_only_metrics_of_equivariance_need_no_data(run):
+    result = run_cli("metrics", "--network", run, "--metrics", "eqt4_int,fid4_efflite0")
+    assert result.code == 2
+    assert "--metrics fid... compares with real pictures; name them with --data." in result.err
+
+
+def test_equivariance_of_another_network_exits_with_1_and_a_sentence(run):
+    result = run_cli("metrics", "--network", run, "--metrics", "eqt4_int")
+    assert result.code == 1
+    assert result.err == (
+        "Error: only pictures of a StyleGAN3 network can be moved and turned, and this is another network.\n"
+    )
