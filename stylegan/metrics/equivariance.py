@@ -1,4 +1,4 @@
-"""How truly the picture moves when the input of a network moves: EQ-T and EQ-R of Alias-Free GAN (Karras et al. 2021), App. E.
+"""How truly the picture moves when the input of a network moves: EQ-T and EQ-R of Alias-Free GAN, App. E.
 
 Three numbers in dB: `eqt_int` for shifts by whole pixels, `eqt_frac` for any shift, `eqr` for rotations.
 """
@@ -32,7 +32,7 @@ class Score:
     """A number, and what one must know to compare it with another."""
 
     name: str  # such as eqt50k_frac
-    value: float  # dB; trained StyleGAN3-T of the paper: EQ-T 63, EQ-R 13; -R: 67 and 40; StyleGAN2: EQ-T 16
+    value: float  # dB
     fakes: int
     seed: int
 
