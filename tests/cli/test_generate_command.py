@@ -138,6 +138,19 @@ def test_a_missing_or_needless_class_exits_with_1(network, grey_classes, tmp_pat
     assert (result.code, result.err) == (1, "Error: this network has no classes, got class 1; leave the class out.\n")
 
 
+def test_a_stylegan3_is_turned_counter_clockwise_and_then_moved(alias_free, tmp_path):
+    def drawn(*motion):
+        assert run_cli("generate", "--network", alias_free, *motion, "--outdir", tmp_path).code == 0
+        return read(tmp_path / "seed0000.png").astype(int)
+
+    still = drawn()
+    assert still.std() > 5
+    assert abs(drawn("--rotate", "90") - np.rot90(still)).max() <= 1
+    right = drawn("--translate", "0.25,0")
+    assert abs(right[:, 4:] - still[:, :-4]).mean() < 0.3 * abs(right - still).mean()
+    assert abs(drawn("--rotate", "90", "--translate", "0,-0.25") - np.rot90(right)).max() <= 1
+
+
 @pytest.mark.parametrize("motion", [["--translate", "0.1,-0.2"], ["--rotate", "30"]])
 def test_only_a_stylegan3_is_moved(network, tmp_path, motion):
     result = run_cli("generate", "--network", network, *motion, "--outdir", tmp_path / "new")

@@ -75,6 +75,21 @@ def test_only_metrics_of_equivariance_need_no_data(run):
     assert "--metrics fid... compares with real pictures; name them with --data." in result.err
 
 
+def test_equivariance_is_printed_in_decibels_and_kept(alias_free, tmp_path):
+    snapshot = tmp_path / "run" / "snapshots" / "000004"
+    shutil.copytree(alias_free, snapshot)
+    result = run_cli("metrics", "--network", tmp_path / "run", "--metrics", "eqt5_int,eqt5_frac,eqr5")
+    assert (result.code, result.err) == (0, "")
+    values = []
+    for line, name in zip(result.out.splitlines(), ("eqt5_int", "eqt5_frac", "eqr5"), strict=True):
+        match = re.fullmatch(rf"{name} ([\d.]+) dB: 5 pictures of {re.escape(str(snapshot))}, in [\d.]+ s\.", line)
+        values.append(float(match[1]))
+        record = json.loads((tmp_path / "run" / f"metric-{name}.jsonl").read_text())
+        assert round(record["results"][name], 2) == values[-1]
+        assert (record["metric"], record["fakes"], record["seed"]) == (name, 5, 0)
+    assert min(values) > 30
+
+
 def test_equivariance_of_another_network_exits_with_1_and_a_sentence(run):
     result = run_cli("metrics", "--network", run, "--metrics", "eqt4_int")
     assert result.code == 1
