@@ -29,7 +29,7 @@ from stylegan.errors import ConfigError
     type=click.Choice(["circle", "shift", "rotate"]),
     default="circle",
     show_default=True,
-    help="Around its place, an eighth of its width away; to and fro as far; or a whole turn, which suits a StyleGAN3-R.",
+    help="Around its place, an eighth of its width away; to and fro as far; or a whole turn, for a StyleGAN3-R.",
 )
 @click.option(
     "--frames", type=click.IntRange(min=1), default=60, show_default=True, metavar="FRAMES", help="Of the whole loop."
