@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from functools import partial
@@ -34,6 +35,26 @@ class _Grid(click.ParamType):
         return (int(match[1]), int(match[2])) if match else "auto"
 
 
+class _Motion(click.ParamType):
+    """Finite numbers, one for each word of the name."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
+        try:
+            numbers = [float(part) for part in value.split(",")]
+        except ValueError:
+            numbers = [math.nan]
+        if len(numbers) != len(self.name.split(",")) or not all(map(math.isfinite, numbers)):
+            self.fail(
+                f"this is {self.name.upper()} in finite numbers, such as {param and param.default}, got {value!r}.",
+                param,
+                ctx,
+            )
+        return numbers
+
+
 @click.command("generate")
 @network_option
 @click.option("--seeds", type=Seeds(), default="0", show_default=True, help="Which pictures, for example 0-7,42.")
@@ -58,6 +79,20 @@ class _Grid(click.ParamType):
     metavar="PICTURES",
     help="Write tar files of so many pictures each instead of single ones; those that are there already are kept.",
 )
+@click.option(
+    "--translate",
+    type=_Motion("x,y"),
+    default="0,0",
+    show_default=True,
+    help="For a StyleGAN3: move the picture to the right and down by so many of its widths, such as 0.25,-0.1.",
+)
+@click.option(
+    "--rotate",
+    type=_Motion("degrees"),
+    default="0",
+    show_default=True,
+    help="For a StyleGAN3: turn the picture about its centre, counter-clockwise, before it is moved.",
+)
 @outdir_option
 @sampling_options
 def command(
@@ -66,6 +101,8 @@ def command(
     psis: list[float],
     grid: tuple[int, int] | Literal["auto"] | None,
     shards: int | None,
+    translate: list[float],
+    rotate: list[float],
     outdir: Path,
     center: str,
     device: str,
@@ -95,6 +132,7 @@ def command(
     from stylegan.sampling.grid import auto_shape, make_grid
     from stylegan.sampling.output import make_folder, save_png
     from stylegan.sampling.shards import write_shards
+    from stylegan.sampling.transform import inverse_transform, transform_of
     from stylegan.sampling.truncation import truncation_sweep
 
     start = time.perf_counter()
@@ -102,6 +140,8 @@ def command(
     if (grid or len(psis) > 1) and not world.first:
         return  # a sheet is the work of one
     G = open_network(network, str(world.place(resolve_device(device))), precision, compile, center)
+    if any(translate + rotate):
+        transform_of(G).copy_(inverse_transform(*translate, *rotate))
     make_folder(outdir)
     if shards:
         settings = {"network": digest(G.state_dict().values()), "psi": psis[0], **drawing}

@@ -15,6 +15,7 @@ from stylegan.cli.options import (
     sampling_options,
     say_wrote,
     trunc_option,
+    video_options,
     with_progress,
 )
 from stylegan.errors import ConfigError
@@ -49,21 +50,7 @@ from stylegan.errors import ConfigError
     help="w goes straight and smoothly, z along an arc (for classes: through mixtures of them) with more change on the "
     "way.",
 )
-@click.option(
-    "--fps",
-    type=click.FloatRange(min=0, min_open=True),
-    default=30,
-    show_default=True,
-    metavar="FPS",
-    help="Pictures a second; a GIF shows at most 50.",
-)
-@click.option(
-    "--dest",
-    default="out/loop.gif",
-    show_default=True,
-    metavar="FILE",
-    help="A .gif, a .webp (smaller, all colours), or a folder for numbered PNG frames.",
-)
+@video_options("out/loop.gif")
 @trunc_option
 @sampling_options
 def command(

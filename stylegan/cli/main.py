@@ -18,7 +18,8 @@ VERBS = {
     "generate": "Draw pictures from a trained network, one per seed.",
     "mix": "Draw a matrix of pictures that mixes the styles of two sets of seeds.",
     "interpolate": "Draw a seamless loop that moves through several seeds.",
-    "metrics": "Score the pictures of a network against real ones.",
+    "move": "Draw a seamless loop in which the pictures of a StyleGAN3 move or turn.",
+    "metrics": "Score the pictures of a network.",
     "info": "Print the layers, parameters and shapes of the networks in a checkpoint.",
 }
 

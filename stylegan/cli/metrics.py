@@ -1,4 +1,4 @@
-"""`stylegan metrics`: a network and a data set to scores."""
+"""`stylegan metrics`: a network, and a data set where one is needed, to scores."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from stylegan.errors import ConfigError
 
 if TYPE_CHECKING:
     from stylegan.distributed import World
+    from stylegan.metrics import equivariance, fid
 
 
 class _Names(click.ParamType):
-    """One name of a metric or several -> (pictures, detector) of each."""
+    """One name of a metric or several -> (pictures, kind of equivariance or detector) of each."""
 
     name = "name"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[tuple[int, str]]:
-        from stylegan.metrics.fid import parse_name
+        from stylegan.metrics import equivariance, fid
 
         try:
-            return [parse_name(part.strip()) for part in value.split(",")]
+            names = [part.strip() for part in value.split(",")]
+            return [(equivariance if name.startswith("eq") else fid).parse_name(name) for name in names]
         except ConfigError as error:
             self.fail(str(error), param, ctx)
 
@@ -36,16 +38,15 @@ class _Names(click.ParamType):
 @click.option(
     "--data",
     type=PathOrURL(exists=True),
-    required=True,
     metavar="ZIP|DIR|URL",
-    help="The real pictures, best those that the network was trained on.",
+    help="The real pictures, best those that the network was trained on; eqt and eqr need none but their labels.",
 )
 @click.option(
     "--metrics",
     type=_Names(),
     required=True,
     metavar="NAME[,NAME]",
-    help="fid10k_efflite0 draws 10,000 pictures; any other number works too.",
+    help="fid10k_efflite0, eqt10k_int, eqt10k_frac or eqr10k draw 10,000 pictures; any other number works too.",
 )
 @click.option(
     "--max-reals",
@@ -67,17 +68,20 @@ class _Names(click.ParamType):
 def command(
     world: World,
     network: Path,
-    data: str,
+    data: str | None,
     metrics: list[tuple[int, str]],
     max_reals: int | None,
     seed: int,
     device: str,
 ) -> None:
-    """Score the pictures of a network against real ones; lower is better.
+    """Score the pictures of a network, against real ones or against themselves.
 
-    fidNk_efflite0 is the Fréchet distance of N thousand pictures in the features of EfficientNet-Lite0. It tells
-    trainings on the same data apart; it is no FID of the literature, which takes another network. Compare only equal
-    names, data and numbers of pictures.
+    fidNk_efflite0 is the Fréchet distance of N thousand pictures in the features of EfficientNet-Lite0; lower is
+    better. It tells trainings on the same data apart; it is no FID of the literature, which takes another network.
+    Compare only equal names, data and numbers of pictures.
+
+    eqtNk_int, eqtNk_frac and eqrNk tell in dB how truly the picture of a StyleGAN3 follows when its input is moved by
+    whole pixels, moved or turned; higher is better, and they are those of the literature.
 
     Of a run, the newest snapshot is measured; for another, name its folder in RUN/snapshots. Each score is
     added to metric-NAME.jsonl of the run. Features of --data are computed once and kept in the cache folder.
@@ -86,26 +90,37 @@ def command(
     """
     from stylegan.checkpoints.native import resolve_device
     from stylegan.data.sharded import open_any
+    from stylegan.metrics import equivariance, fid
+    from stylegan.metrics.equivariance import KINDS
     from stylegan.metrics.features import load_detector
-    from stylegan.metrics.fid import fid
     from stylegan.training.scores import append_score
 
+    if data is None and not all(kind in KINDS for _, kind in metrics):
+        raise click.UsageError("--metrics fid... compares with real pictures; name them with --data.")
     place = world.place(resolve_device(device))
     snapshot, run = world.gather(_snapshot_and_run(network) if world.first else None)[0]
-    G = open_network(snapshot, str(place), precision="auto", compile=False)
-    with world.in_turn(world.local_rank == 0):  # one of each machine decodes the pictures into the cache
-        dataset = open_any(data, use_labels=G.c_dim > 0, max_images=max_reals)
-    for num, name in metrics:
+    track = _track if world.first else lambda batches, what, total: batches
+    for num, kind in metrics:
         start = time.perf_counter()
-        track = _track if world.first else lambda batches, what, total: batches
-        score = fid(G, dataset, load_detector(name, place), num=num, seed=seed, track=track, world=world)
+        # The difference of two pictures that are nearly equal must not be that of their rounding.
+        precision = "fp32" if kind in KINDS else "auto"
+        G = open_network(snapshot, str(place), precision=precision, compile=False)
+        with world.in_turn(world.local_rank == 0):  # one of each machine decodes the pictures into the cache
+            dataset: Any = data and open_any(data, use_labels=G.c_dim > 0, max_images=max_reals)
+        score: fid.Score | equivariance.Score
+        if kind in KINDS:
+            if not world.first:  # quickly done by one
+                continue
+            score = equivariance.equivariance(G, kind, num=num, seed=seed, dataset=dataset, track=track)
+            result = f"{score.value:.2f} dB: {score.fakes:,} pictures of {snapshot}"
+        else:
+            detector = load_detector(kind, place)
+            score = fid.fid(G, dataset, detector, num=num, seed=seed, track=track, world=world)
+            result = f"{score.value:.4f}: {score.fakes:,} pictures of {snapshot} against {score.reals:,} of {data}"
         seconds = time.perf_counter() - start
         if not world.first:
             continue
-        click.echo(
-            f"{score.name} {score.value:.4f}: {score.fakes:,} pictures of {snapshot} against {score.reals:,} of "
-            f"{data}, in {seconds:.1f} s."
-        )
+        click.echo(f"{score.name} {result}, in {seconds:.1f} s.")
         if run is not None:
             gpus = world.size if place.type == "cuda" else 0
             append_score(run, score, snapshot.resolve(), int(snapshot.resolve().name) * 1000, seconds, gpus)

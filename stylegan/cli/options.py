@@ -153,6 +153,29 @@ trunc_option = click.option(
 )
 
 
+def video_options(default_dest: str) -> Callable:
+    """How fast a loop goes and where it is written: fps, dest."""
+
+    def add(command: Callable) -> Callable:
+        command = click.option(
+            "--dest",
+            default=default_dest,
+            show_default=True,
+            metavar="FILE",
+            help="A .gif, a .webp (smaller, all colours), or a folder for numbered PNG frames.",
+        )(command)
+        return click.option(
+            "--fps",
+            type=click.FloatRange(min=0, min_open=True),
+            default=30,
+            show_default=True,
+            metavar="FPS",
+            help="Pictures a second; a GIF shows at most 50.",
+        )(command)
+
+    return add
+
+
 def open_network(network: Path, device: str, precision: str, compile: bool, center: str = "global") -> Any:
     """The averaged generator of a checkpoint, made for drawing; `center` as in --trunc-center."""
     from stylegan.checkpoints import load

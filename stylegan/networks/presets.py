@@ -186,7 +186,8 @@ class Size:
     channel_max: int
     batch: int
     gamma: float  # with much less, the discriminator of so small a network wins at once
-    layers: int  # of StyleGAN3
+    layers: int  # of StyleGAN3,
+    margin: int  # and what it draws around the picture, in samples
     phase_kimg: float  # of growing: as long at a resolution as between two
     kimg: float = 1000.0
 
@@ -219,7 +220,7 @@ class Size:
                 "transition_kimg": self.phase_kimg,
             }
         if generation.architecture == "stylegan3":
-            generator["num_layers"] = self.layers
+            generator |= {"num_layers": self.layers, "margin_size": self.margin}
             scale = generation.generator["channel_max"] // 512  # R has 1x1 kernels and twice the channels
             generator |= {"channel_base": self.channel_base * scale, "channel_max": self.channel_max * scale}
             if "blur" in generation.training:
@@ -232,10 +233,10 @@ class Size:
 
 SIZES = {
     "cpu64": Size(
-        resolution=64, latent=256, channel_base=4096, channel_max=256, batch=16, gamma=2.0, layers=14, phase_kimg=40
+        resolution=64, latent=256, channel_base=4096, channel_max=256, batch=16, gamma=2.0, layers=10, margin=10, phase_kimg=40
     ),
     "cpu32": Size(
-        resolution=32, latent=128, channel_base=2048, channel_max=128, batch=16, gamma=1.0, layers=10, phase_kimg=10
+        resolution=32, latent=128, channel_base=2048, channel_max=128, batch=16, gamma=1.0, layers=6, margin=6, phase_kimg=5
     ),
     "tiny16": Size(
         resolution=16,
@@ -245,6 +246,7 @@ SIZES = {
         batch=8,
         gamma=1.0,
         layers=4,
+        margin=4,
         phase_kimg=0.032,
         kimg=10.0,
     ),

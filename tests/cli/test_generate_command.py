@@ -108,6 +108,8 @@ def test_several_psi_draw_a_truncation_sweep(network, tmp_path):
         (["--precision", "int8"], "'int8' is not one of"),
         (["--batch", "0"], "0 is not in the range x>=1."),
         (["--colour"], "No such option"),
+        (["--translate", "0.5"], "'--translate': this is X,Y in finite numbers, such as 0,0, got '0.5'."),
+        (["--rotate", "nan"], "'--rotate': this is DEGREES in finite numbers, such as 0, got 'nan'."),
     ],
 )
 def test_wrong_usage_exits_with_2_and_a_sentence(network, tmp_path, arguments, message):
@@ -136,6 +138,29 @@ def test_a_missing_or_needless_class_exits_with_1(network, grey_classes, tmp_pat
     assert (result.code, result.err) == (1, "Error: this network has no classes, got class 1; leave the class out.\n")
 
 
+def test_a_stylegan3_is_turned_counter_clockwise_and_then_moved(alias_free, tmp_path):
+    def drawn(*motion):
+        assert run_cli("generate", "--network", alias_free, *motion, "--outdir", tmp_path).code == 0
+        return read(tmp_path / "seed0000.png").astype(int)
+
+    still = drawn()
+    assert still.std() > 5
+    assert abs(drawn("--rotate", "90") - np.rot90(still)).max() <= 1
+    right = drawn("--translate", "0.25,0")
+    assert abs(right[:, 4:] - still[:, :-4]).mean() < 0.3 * abs(right - still).mean()
+    assert abs(drawn("--rotate", "90", "--translate", "0,-0.25") - np.rot90(right)).max() <= 1
+
+
+@pytest.mark.parametrize("motion", [["--translate", "0.1,-0.2"], ["--rotate", "30"]])
+def test_only_a_stylegan3_is_moved(network, tmp_path, motion):
+    result = run_cli("generate", "--network", network, *motion, "--outdir", tmp_path / "new")
+    assert result.code == 1
+    assert result.err == (
+        "Error: only pictures of a StyleGAN3 network can be moved and turned, and this is another network.\n"
+    )
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_place_that_cannot_be_written_exits_with_1(network, tmp_path):
     (tmp_path / "file").touch()
     result = run_cli("generate", "--network", network, "--outdir", tmp_path / "file")
@@ -153,7 +178,7 @@ def test_a_device_that_is_not_there_exits_with_1(network, tmp_path):
 def test_help_of_the_drawing_verbs_does_not_wait_for_torch():
     code = (
         "import sys\nfrom stylegan.cli.main import cli\n"
-        "for verb in ('generate', 'mix', 'interpolate'):\n"
+        "for verb in ('generate', 'mix', 'interpolate', 'move'):\n"
         "    cli([verb, '--help'], standalone_mode=False)\n"
         "assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
     )

@@ -69,6 +69,7 @@ def test_two_processes_print_and_keep_one_score_over_shards_by_the_link_to_a_sna
         (["--metrics", "fid50k_full"], "a metric is fidNk_DETECTOR with one of efflite0, got 'fid50k_full'."),
         (["--metrics", "fid4_efflite0", "--max-reals", 0], "0 is not in the range x>=1."),
         (["--metrics", "fid4_efflite0", "--data", "nowhere"], "Path 'nowhere' does not exist."),
+        (["--metrics", "eqt8"], "a metric of equivariance is eqtNk_int, eqtNk_frac or eqrNk, got 'eqt8'."),
         ([], "Missing option '--metrics'."),
     ],
 )
@@ -83,3 +84,32 @@ def test_pictures_of_another_size_exit_with_1(run, tmp_path):
     result = run_cli("metrics", "--network", run, "--data", tmp_path / "small", "--metrics", "fid4_efflite0")
     assert result.code == 1
     assert result.err.startswith("Error: the network draws 16x16 pictures with 0 label values, but small has 8x8")
+
+
+def test_only_metrics_of_equivariance_need_no_data(run):
+    result = run_cli("metrics", "--network", run, "--metrics", "eqt4_int,fid4_efflite0")
+    assert result.code == 2
+    assert "--metrics fid... compares with real pictures; name them with --data." in result.err
+
+
+def test_equivariance_is_printed_in_decibels_and_kept(alias_free, tmp_path):
+    snapshot = tmp_path / "run" / "snapshots" / "000004"
+    shutil.copytree(alias_free, snapshot)
+    result = run_cli("metrics", "--network", tmp_path / "run", "--metrics", "eqt5_int,eqt5_frac,eqr5")
+    assert (result.code, result.err) == (0, "")
+    values = []
+    for line, name in zip(result.out.splitlines(), ("eqt5_int", "eqt5_frac", "eqr5"), strict=True):
+        match = re.fullmatch(rf"{name} ([\d.]+) dB: 5 pictures of {re.escape(str(snapshot))}, in [\d.]+ s\.", line)
+        values.append(float(match[1]))
+        record = json.loads((tmp_path / "run" / f"metric-{name}.jsonl").read_text())
+        assert round(record["results"][name], 2) == values[-1]
+        assert (record["metric"], record["fakes"], record["seed"]) == (name, 5, 0)
+    assert min(values) > 30
+
+
+def test_equivariance_of_another_network_exits_with_1_and_a_sentence(run):
+    result = run_cli("metrics", "--network", run, "--metrics", "eqt4_int")
+    assert result.code == 1
+    assert result.err == (
+        "Error: only pictures of a StyleGAN3 network can be moved and turned, and this is another network.\n"
+    )

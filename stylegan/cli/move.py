@@ -1,0 +1,69 @@
+"""`stylegan move`: a StyleGAN3 -> a seamless loop of pictures that move or turn."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stylegan.cli.options import (
+    Seeds,
+    network_option,
+    open_network,
+    sampling_options,
+    say_wrote,
+    trunc_option,
+    video_options,
+    with_progress,
+)
+from stylegan.errors import ConfigError
+
+
+@click.command("move")
+@network_option
+@click.option("--seeds", type=Seeds(), default="0-3", show_default=True, help="Which pictures, side by side.")
+@click.option(
+    "--path",
+    type=click.Choice(["circle", "shift", "rotate"]),
+    default="circle",
+    show_default=True,
+    help="Around its place, an eighth of its width away; to and fro as far; or a whole turn, for a StyleGAN3-R.",
+)
+@click.option(
+    "--frames", type=click.IntRange(min=1), default=60, show_default=True, metavar="FRAMES", help="Of the whole loop."
+)
+@video_options("out/move.gif")
+@trunc_option
+@sampling_options
+def command(
+    network: Path,
+    seeds: list[int],
+    path: str,
+    frames: int,
+    fps: float,
+    dest: str,
+    psi: float,
+    cutoff: int | None,
+    label: str | None,
+    center: str,
+    device: str,
+    precision: str,
+    compile: bool,
+    **drawing: Any,
+) -> None:
+    """Write a loop in which the pictures of a StyleGAN3 move; hair and texture move along and do not stick."""
+    from stylegan.sampling.generate import seeds_to_ws
+    from stylegan.sampling.motion import move
+    from stylegan.sampling.video import check_video, save_video
+
+    try:
+        check_video(dest, fps)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    start = time.perf_counter()
+    G = open_network(network, device, precision, compile, center)
+    ws = seeds_to_ws(G, seeds, label=label, psi=psi, cutoff=cutoff)
+    count = save_video(with_progress(move(G, ws, path, frames, **drawing), frames), dest, fps=fps)
+    say_wrote(f"{dest} ({count} pictures, {count / fps:.1f} s long)", start)

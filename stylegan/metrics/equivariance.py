@@ -1,0 +1,145 @@
+"""How truly the picture moves when the input of a network moves: EQ-T and EQ-R of Alias-Free GAN, App. E.
+
+Three numbers in dB: `eqt_int` for shifts by whole pixels, `eqt_frac` for any shift, `eqr` for rotations.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stylegan.data.dataset import Dataset
+from stylegan.errors import ConfigError
+from stylegan.metrics.moved_pictures import as_if_turned, shift, shift_between_pixels, turn
+from stylegan.sampling.generate import batched
+from stylegan.sampling.network import GeneratorLike, device_of
+from stylegan.sampling.transform import inverse_transform, transform_of
+
+BATCH = 4  # pictures that share a transform
+MAX_SHIFT = 0.125  # of the picture
+
+Draw = Callable[[Tensor], Tensor]  # an inverse transform [3, 3] -> the pictures [N, C, H, H] that it moves
+Pair = tuple[Tensor, Tensor, Tensor]  # the original moved, what was drawn instead, and the mask of what counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A number, and what one must know to compare it with another."""
+
+    name: str  # such as eqt50k_frac
+    value: float  # dB
+    fakes: int
+    seed: int
+
+
+def eqt_int(draw: Draw, rng: torch.Generator) -> Pair:
+    """A random shift by whole pixels."""
+    original = draw(inverse_transform())
+    size = original.shape[-1]
+    x, y = (round(t * size) for t in _uniform(rng, 2, MAX_SHIFT))
+    moved, mask = shift(original, x, y)
+    return moved, draw(inverse_transform(x / size, y / size)), mask
+
+
+def eqt_frac(draw: Draw, rng: torch.Generator) -> Pair:
+    """A random shift."""
+    original = draw(inverse_transform())
+    size = original.shape[-1]
+    x, y = _uniform(rng, 2, MAX_SHIFT)
+    moved, mask = shift_between_pixels(original, x * size, y * size)
+    return moved, draw(inverse_transform(x, y)), mask
+
+
+def eqr(draw: Draw, rng: torch.Generator) -> Pair:
+    """A random rotation. What was drawn is filtered too: frequencies that only one of the two can hold do not count."""
+    original = draw(inverse_transform())
+    (degrees,) = _uniform(rng, 1, 180)
+    back = inverse_transform(degrees=degrees)
+    A_inv = back[:2, :2]
+    turned, mask = turn(original, A_inv.mT)
+    drawn, drawn_mask = as_if_turned(draw(back), A_inv)
+    return turned, drawn, mask * drawn_mask
+
+
+KINDS = {"eqt_int": eqt_int, "eqt_frac": eqt_frac, "eqr": eqr}
+
+
+def equivariance(
+    G: GeneratorLike,
+    kind: str,
+    *,
+    num: int = 50_000,
+    seed: int = 0,
+    dataset: Dataset | None = None,
+    track: Callable[[Iterable, str, int], Iterable] = lambda batches, what, total: batches,
+) -> Score:
+    """The peak signal-to-noise ratio of `num` pictures that were moved in the input of `G` against the same pictures
+    moved afterwards, without truncation; 4 at a time share one random transform.
+
+    Args:
+        G: computing in float32.
+        kind: one of `KINDS`.
+        dataset: where a network with labels gets them from.
+        track: sees the stream of batches, to show progress.
+    Raises: ConfigError for a network that cannot be moved, one with labels and no data set, or a `num` below 1.
+    """
+    if num < 1:
+        raise ConfigError(f"the number of pictures to draw must be at least 1, got {num}.")
+    transform = transform_of(G)
+    if G.c_dim and (dataset is None or dataset.label_dim != G.c_dim):
+        raise ConfigError(f"this network takes {G.c_dim} label values; measure with the data that it was trained on.")
+    device, rng = device_of(G), torch.Generator().manual_seed(seed)
+    error = weight = 0.0
+    before = transform.clone()
+    try:
+        for part in track(batched(range(num), BATCH), "Moving", -(-num // BATCH)):
+            z = torch.randn(len(part), G.z_dim, generator=rng)
+            c = (
+                dataset.labels(torch.randint(len(dataset), (len(part),), generator=rng))
+                if G.c_dim and dataset
+                else None
+            )
+            with torch.no_grad():
+                ws = G.mapping(z.to(device), None if c is None else c.to(device))
+
+                def draw(inverse: Tensor, ws: Tensor = ws) -> Tensor:
+                    transform.copy_(inverse)
+                    return G.synthesis(ws, noise_mode="const")
+
+                moved, drawn, mask = KINDS[kind](draw, rng)
+            mask = mask.double().expand_as(moved)
+            error += float(((moved.double() - drawn.double()).square() * mask).sum())
+            weight += float(mask.sum())
+    finally:
+        with torch.no_grad():
+            transform.copy_(before)
+    return Score(name=_name(kind, num), value=decibels(error / weight), fakes=num, seed=seed)
+
+
+def decibels(mean_square: float) -> float:
+    """The peak signal-to-noise ratio of pictures in [-1, 1], a range of 2."""
+    return 20 * math.log10(2) - 10 * math.log10(mean_square) if mean_square else math.inf
+
+
+def parse_name(name: str) -> tuple[int, str]:
+    """ "eqt50k_frac" -> 50000 pictures of the kind "eqt_frac". Raises: ConfigError for any other name."""
+    match = re.fullmatch(r"(eqt|eqr)([1-9][0-9]{0,6})(k?)(_int|_frac|)", name)
+    if match is None or match[1] + match[4] not in KINDS:
+        raise ConfigError(f"a metric of equivariance is eqtNk_int, eqtNk_frac or eqrNk, got {name!r}.")
+    return int(match[2]) * (1000 if match[3] else 1), match[1] + match[4]
+
+
+def _name(kind: str, num: int) -> str:
+    count = f"{num // 1000}k" if num % 1000 == 0 else str(num)
+    return kind[:3] + count + kind[3:]
+
+
+def _uniform(rng: torch.Generator, n: int, limit: float) -> list[float]:
+    """n numbers from -limit to limit."""
+    numbers: list[float] = ((2 * torch.rand(n, generator=rng, dtype=torch.float64) - 1) * limit).tolist()
+    return numbers

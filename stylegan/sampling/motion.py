@@ -1,0 +1,52 @@
+"""Pictures of a StyleGAN3 that move along a closed path, for a loop that shows how all detail moves along."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from torch import Tensor
+
+from stylegan.errors import ConfigError
+from stylegan.sampling.generate import draw
+from stylegan.sampling.grid import auto_shape, make_grid
+from stylegan.sampling.network import GeneratorLike
+from stylegan.sampling.transform import inverse_transform, transform_of
+
+REACH = 0.125  # of the picture, how far it goes from where it stands
+
+# Time from 0 to 1, where it is back -> (x, y) in picture widths to the right and down, and degrees.
+PATHS: dict[str, Callable[[float], tuple[float, float, float]]] = {
+    "circle": lambda t: (REACH * math.cos(2 * math.pi * t), -REACH * math.sin(2 * math.pi * t), 0.0),
+    "shift": lambda t: (REACH * math.sin(2 * math.pi * t), 0.0, 0.0),
+    "rotate": lambda t: (0.0, 0.0, 360.0 * t),
+}
+
+
+def move(
+    G: GeneratorLike, ws: Tensor, path: str, frames: int, *, noise_mode: str = "const", batch: int = 16
+) -> Iterator[Tensor]:
+    """The pictures of ws [N, num_ws, w_dim] side by side, all on the same way; the first frame follows the last.
+
+    Args:
+        path: one of `PATHS`.
+        noise_mode, batch: as in `generate`.
+    Yields: `frames` sheets [C, rows * H, columns * W] uint8 on the CPU.
+    Raises: ConfigError for a network that cannot be moved, another path or no frames.
+    """
+    if path not in PATHS:
+        raise ConfigError(f"a path is one of {', '.join(PATHS)}, got {path!r}.")
+    if frames < 1:
+        raise ConfigError(f"a loop needs at least 1 frame, got {frames}.")
+    transform = transform_of(G)
+
+    def sheets() -> Iterator[Tensor]:
+        before = transform.clone()
+        try:
+            for k in range(frames):
+                transform.copy_(inverse_transform(*PATHS[path](k / frames)))
+                yield make_grid(draw(G, ws, noise_mode=noise_mode, batch=batch), *auto_shape(len(ws)))
+        finally:
+            transform.copy_(before)
+
+    return sheets()

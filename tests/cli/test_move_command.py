@@ -1,0 +1,50 @@
+"""`stylegan move`"""
+
+import numpy as np
+import pytest
+from PIL import Image
+from run_cli import run_cli
+
+
+def test_pictures_turn_side_by_side_in_a_loop(alias_free, tmp_path):
+    dest = tmp_path / "frames"
+    arguments = ("--network", alias_free, "--seeds", "3,8", "--path", "rotate", "--frames", 4, "--dest", dest)
+    result = run_cli("move", *arguments)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(f"Wrote {dest} (4 pictures, 0.1 s long) in ")
+    frames = [np.array(Image.open(dest / f"frame{k:04d}.png")).astype(int) for k in range(4)]
+    assert frames[0].shape == (16, 32, 3)
+    for k, frame in enumerate(frames):
+        for drawn, first in zip(np.split(frame, 2, 1), np.split(frames[0], 2, 1), strict=True):
+            assert abs(drawn - np.rot90(first, k)).max() <= 1
+
+
+@pytest.mark.parametrize("path", ["circle", "shift"])
+def test_the_loop_is_an_animation_of_so_many_frames(alias_free, tmp_path, path):
+    dest = tmp_path / "move.gif"
+    assert run_cli("move", "--network", alias_free, "--path", path, "--frames", 5, "--dest", dest).code == 0
+    with Image.open(dest) as image:
+        assert (image.n_frames, image.size) == (5, (32, 32))
+
+
+def test_another_network_is_refused(network, tmp_path):
+    result = run_cli("move", "--network", network, "--dest", tmp_path / "new" / "move.gif")
+    assert result.code == 1
+    assert result.err == (
+        "Error: only pictures of a StyleGAN3 network can be moved and turned, and this is another network.\n"
+    )
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--path", "zoom"], "'zoom' is not one of 'circle', 'shift', 'rotate'."),
+        (["--dest", "move.mp4"], "the loop can be a .gif, a .webp or a folder of PNG frames, got move.mp4."),
+        (["--frames", "0"], "0 is not in the range x>=1."),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_a_sentence(alias_free, arguments, message):
+    result = run_cli("move", "--network", alias_free, *arguments)
+    assert result.code == 2
+    assert message in " ".join(result.err.split())
