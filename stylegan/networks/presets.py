@@ -233,10 +233,26 @@ class Size:
 
 SIZES = {
     "cpu64": Size(
-        resolution=64, latent=256, channel_base=4096, channel_max=256, batch=16, gamma=2.0, layers=10, margin=10, phase_kimg=40
+        resolution=64,
+        latent=256,
+        channel_base=4096,
+        channel_max=256,
+        batch=16,
+        gamma=2.0,
+        layers=10,
+        margin=10,
+        phase_kimg=40,
     ),
     "cpu32": Size(
-        resolution=32, latent=128, channel_base=2048, channel_max=128, batch=16, gamma=1.0, layers=6, margin=6, phase_kimg=5
+        resolution=32,
+        latent=128,
+        channel_base=2048,
+        channel_max=128,
+        batch=16,
+        gamma=1.0,
+        layers=6,
+        margin=6,
+        phase_kimg=5,
     ),
     "tiny16": Size(
         resolution=16,
