@@ -33,6 +33,7 @@ format: setup  ## Bring the code into shape
 bench: setup  ## Time drawing, training and operations against the textbook form (about half an hour)
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/train.py
+	$(BIN)/python benchmarks/generations.py
 	$(BIN)/python benchmarks/ops.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/scaling.py

@@ -16,7 +16,7 @@ from stylegan.networks.presets import preset
 from stylegan.networks.stylegan2 import Generator
 
 CONFIGS = {  # name -> (arguments, batch)
-    "64": ({"img_resolution": 64, **preset("cpu64", 64).generator_args()}, 16),
+    "64": ({"img_resolution": 64, **preset("cpu64", 64).generator}, 16),
     "256": ({"img_resolution": 256, "channel_base": 16384, "num_fp16_res": 4, "conv_clamp": 256}, 4),
     "1024": ({"img_resolution": 1024, "channel_base": 32768, "num_fp16_res": 4, "conv_clamp": 256}, 1),
 }

@@ -51,13 +51,15 @@ def count(name: str) -> tuple[float, float]:
     state = create_state(config, torch.device("meta"))
     batch = _batch(config, state.device)
     flop = size = 0.0
-    for phase in phases._phases(state, config):
+    intervals = {"generator_path_length": config.pl_interval, "discriminator_r1": config.r1_interval}
+    for phase in phases.due_phases(state, config):
         phase.require_gradients(True)
         with _Count() as counted:
-            phase.loss(state, config, batch)
+            for loss in phase.losses:
+                loss(state, config, batch)
         phase.require_gradients(False)
-        flop += counted.flop / phase.interval / config.micro_batch
-        size += counted.bytes / phase.interval / config.micro_batch
+        share = 1 / intervals.get(phase.name, 1) / config.micro_batch
+        flop, size = flop + counted.flop * share, size + counted.bytes * share
     return flop, size
 
 

@@ -64,12 +64,13 @@ def measure(name: str, precisions: list[str], rounds: int) -> dict:
             forms[label] = create_state(form, cpu), torch.channels_last
     img = torch.randn(n, 3, resolution, resolution)
     mix = dict.fromkeys(forms, 0.0)
+    intervals = {"generator_path_length": config.pl_interval, "discriminator_r1": config.r1_interval}
     detail: dict[str, dict] = {label: {} for label in forms}
-    for i, phase in enumerate(phases._phases(*_first(forms, config))):
+    for i, phase in enumerate(phases.due_phases(*_first(forms, config))):
         calls = {label: _phase(state, config, i, img, layout) for label, (state, layout) in forms.items()}
         for label, seconds in take_turns(calls, rounds).items():
-            detail[label][phase.loss.__name__] = summary(seconds)
-            mix[label] += summary(seconds)["median_s"] / phase.interval
+            detail[label][phase.name] = summary(seconds)
+            mix[label] += summary(seconds)["median_s"] / intervals.get(phase.name, 1)
     return {
         "config": name,
         "batch": n,
@@ -106,15 +107,16 @@ def _first(forms: dict, config: TrainConfig) -> tuple[TrainingState, TrainConfig
 
 
 def _phase(state: TrainingState, config: TrainConfig, i: int, img: torch.Tensor, layout: torch.memory_format):
-    phase = phases._phases(state, config)[i]
+    phase = phases.due_phases(state, config)[i]
     labels = torch.zeros(len(img), 0)
     batch = phases.MicroBatch(img.contiguous(memory_format=layout), labels, labels)
 
     def call() -> None:
         phase.require_gradients(True)
-        phase.loss(state, config, batch)
+        for loss in phase.losses:
+            loss(state, config, batch)
         phase.require_gradients(False)
-        phases._apply_gradients(state, phase, 1)
+        phases._apply_gradients(state, config, phase, 1)
 
     return call
 

@@ -252,7 +252,7 @@ SIZES = {
         gamma=1.0,
         layers=6,
         margin=6,
-        phase_kimg=5,
+        phase_kimg=10,
     ),
     "tiny16": Size(
         resolution=16,
