@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from run_cli import run_cli
+from tiny_run import tiny_pictures
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 OUTPUTS = ("reals.png", "time.png", "losses.png", "grid.png", "mix.png", "truncation.png", "loop.gif")
@@ -38,6 +39,18 @@ def test_generate_without_a_network_says_what_it_takes():
     result = run_example("generate.py")
     assert result.returncode == 1
     assert "RUN_OR_CHECKPOINT" in result.stderr
+
+
+def test_the_classroom_experiment_draws_all_its_pictures(tmp_path):
+    pytest.importorskip("matplotlib", reason="pip install 'stylegan[plots]'")
+    source = tiny_pictures(tmp_path / "pictures", channels=1, size=28)
+    result = run_example("mnist_stylegan1.py", source, tmp_path / "out", 0.064)
+    assert result.returncode == 0, result.stderr
+    sizes = {path.name: Image.open(path).size for path in (tmp_path / "out").glob("*.png")}
+    assert sizes.pop("losses.png")[0] > 1000
+    assert sizes == {"grid.png": (256, 256), "truncation.png": (256, 256)} | {
+        f"mix_{styles}.png": (320, 320) for styles in ("coarse", "middle", "fine")
+    }
 
 
 @pytest.fixture(scope="module")

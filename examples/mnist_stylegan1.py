@@ -1,0 +1,72 @@
+"""The classroom experiment: a StyleGAN1 on grey pictures of 64x64 pixels, and what its parts do.
+
+python examples/mnist_stylegan1.py PICTURES [OUT_DIR] [KIMG]
+
+PICTURES is train-images-idx3-ubyte.gz of MNIST or of Fashion-MNIST (Debian: dataset-fashion-mnist), or any folder.
+"""
+
+import sys
+from pathlib import Path
+
+import stylegan
+from stylegan.checkpoints.native import resolve_device
+from stylegan.data import Dataset, prepare
+from stylegan.memory import keep_freed_memory
+from stylegan.networks.precision import best_precision
+from stylegan.sampling.generate import generate
+from stylegan.sampling.grid import make_grid
+from stylegan.sampling.mixing import mixing_matrix, parse_styles
+from stylegan.sampling.output import save_png
+from stylegan.sampling.truncation import truncation_sweep
+from stylegan.training import train
+from stylegan.training.config import DataConfig, from_preset
+from stylegan.training.report import loss_plot
+from stylegan.training.run_folder import new_run_folder
+
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
+source = Path(sys.argv[1])
+out = Path(sys.argv[2] if len(sys.argv) > 2 else "out/mnist")
+kimg = float(sys.argv[3] if len(sys.argv) > 3 else 100)  # thousands of pictures to train on
+
+# 28x28 pictures, padded to 32x32 and enlarged
+data = out / "grey64.zip"
+if not data.exists():
+    prepare(source, data, resolution=64, max_images=20000)
+dataset = Dataset(data)
+
+# Logistic loss and R1 in every step, style mixing, progressive growing from 8x8. A third of the run is for growing.
+config = from_preset(
+    "stylegan1-cpu64",
+    data=DataConfig(path=str(data.resolve())),
+    resolution=dataset.resolution,
+    channels=dataset.channels,
+    label_dim=dataset.label_dim,
+    changes={
+        "precision": best_precision(resolve_device()),
+        "kimg": kimg,
+        "tick_kimg": kimg / 50,
+        "snap_ticks": 10,
+        "growing.training_kimg": kimg / 18,
+        "growing.transition_kimg": kimg / 18,
+        "generator.channel_base": 1024,
+        "generator.channel_max": 64,
+        "discriminator.channel_base": 1024,
+        "discriminator.channel_max": 64,
+    },
+)
+keep_freed_memory()
+run = new_run_folder(out, config, dataset.name)
+for tick in train(config, run, dataset=dataset):
+    print(f"{tick.nimg / 1000:6.1f} kimg  {1000 / tick.sec_per_kimg:4.0f} pictures/s", flush=True)
+
+G = stylegan.load(run)
+loss_plot(run, out / "losses.png")
+save_png(make_grid(generate(G, range(16), psi=0.7), columns=4, rows=4), out / "grid.png")
+sweep = truncation_sweep(G, range(4), [0.5, 0.7, 1.0, 1.5])
+save_png(make_grid(sweep, columns=4, rows=4), out / "truncation.png")
+rows, columns = range(4), range(4, 8)
+for styles in ("coarse", "middle", "fine"):  # what the rows take from the columns
+    mixed = mixing_matrix(G, rows, columns, parse_styles(styles, G.num_ws), psi=0.7)
+    save_png(make_grid(mixed, columns=5, rows=5), out / f"mix_{styles}.png")
+print(f"Wrote losses.png, grid.png, truncation.png and mix_*.png into {out}.")
