@@ -7,9 +7,10 @@ import pytest
 import torch
 from golden import R, fill
 
-from stylegan.networks import stylegan2
+from stylegan.networks import stylegan1, stylegan2
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from baseline import stylegan1 as baseline1
 from baseline.stylegan2 import Discriminator, Generator
 
 SMALL = {"img_resolution": 32, "channel_base": 256, "channel_max": 16, "conv_clamp": 256}
@@ -27,3 +28,11 @@ def test_discriminator_gives_the_same_logits():
     D = fill(stylegan2.Discriminator(0, **SMALL))
     img = R(2, [4, 3, 32, 32])
     torch.testing.assert_close(Discriminator(D)(img), D(img), rtol=1e-4, atol=1e-4)
+
+
+def test_stylegan1_draws_the_same_pictures():
+    G = fill(stylegan1.Generator(8, 0, 8, 128, channel_base=256, channel_max=8, mapping_layers=2))
+    G.lod.zero_()
+    ws = G.mapping(R(1, [2, 8]))
+    slow = baseline1.Generator(G).synthesis(ws)
+    torch.testing.assert_close(slow, G.synthesis(ws, noise_mode="const"), rtol=1e-4, atol=1e-3)
