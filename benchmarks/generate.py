@@ -9,16 +9,28 @@ from pathlib import Path
 
 import click
 import torch
-from baseline.stylegan2 import Generator as Baseline
+from baseline import stylegan1 as baseline1
+from baseline import stylegan2 as baseline2
 from measure import TEXTBOOK, ceiling, conv_shapes, environment, report, summary, take_turns
 
+from stylegan.networks import stylegan1, stylegan2
 from stylegan.networks.presets import preset
-from stylegan.networks.stylegan2 import Generator
 
-CONFIGS = {  # name -> (arguments, batch)
-    "64": ({"img_resolution": 64, **preset("cpu64", 64).generator}, 16),
-    "256": ({"img_resolution": 256, "channel_base": 16384, "num_fp16_res": 4, "conv_clamp": 256}, 4),
-    "1024": ({"img_resolution": 1024, "channel_base": 32768, "num_fp16_res": 4, "conv_clamp": 256}, 1),
+CONFIGS = {  # name -> (generation, its textbook form, arguments, batch)
+    "64": (stylegan2, baseline2, {"img_resolution": 64, **preset("cpu64", 64).generator}, 16),
+    "256": (
+        stylegan2,
+        baseline2,
+        {"img_resolution": 256, "channel_base": 16384, "num_fp16_res": 4, "conv_clamp": 256},
+        4,
+    ),
+    "1024": (
+        stylegan2,
+        baseline2,
+        {"img_resolution": 1024, "channel_base": 32768, "num_fp16_res": 4, "conv_clamp": 256},
+        1,
+    ),
+    "stylegan1-256": (stylegan1, baseline1, {"img_resolution": 256}, 4),
 }
 FORMS = [("fp32", False), ("fp32", True), ("bf16", False), ("bf16", True)]
 
@@ -26,10 +38,10 @@ FORMS = [("fp32", False), ("fp32", True), ("bf16", False), ("bf16", True)]
 def measure(name: str, rounds: int) -> dict:
     """One configuration: seconds and ratio of every form, and how near it comes to plain convolutions."""
     torch.manual_seed(0)
-    args, batch = CONFIGS[name]
-    G = Generator(**args).eval().requires_grad_(False)
+    generation, baseline, args, batch = CONFIGS[name]
+    G = generation.Generator(**args).eval().requires_grad_(False)
     ws = G.mapping(torch.randn(batch, G.z_dim))
-    textbook = Baseline(G)
+    textbook = baseline.Generator(G)
     forms = {TEXTBOOK: lambda: textbook.synthesis(ws), "textbook keeping memory": lambda: textbook.synthesis(ws)}
     for precision, compiled in FORMS:
         fast = G.for_inference(precision, compiled)

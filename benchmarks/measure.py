@@ -65,9 +65,10 @@ def conv_shapes(G, batch: int) -> list[tuple[int, int, int, int, int]]:
     shapes = []
     for r in G.synthesis.block_resolutions:
         block = getattr(G.synthesis, f"b{r}")
-        for name, size in (("conv0", r // 2), ("conv1", r)):
-            if hasattr(block, name):
-                o, i, k, _ = getattr(block, name).weight.shape
+        for names, size in ((("conv0", "layer0"), r // 2), (("conv1", "layer1"), r)):
+            layer = next((getattr(block, name) for name in names if hasattr(block, name)), None)
+            if layer is not None and layer.weight is not None:
+                o, i, k, _ = layer.weight.shape
                 shapes.append((batch, i, o, k, size))
     return shapes
 

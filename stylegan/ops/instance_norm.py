@@ -10,16 +10,19 @@ def instance_norm(x: Tensor, scale: Tensor | None = None, shift: Tensor | None =
     """(x - mean) / sqrt(variance + eps) * scale + shift, over the pixels of each channel of each picture.
 
     Args:
-        x: [N, C, H, W], any float dtype; the result has the same. Statistics are at least float32.
+        x: [N, C, H, W], any float dtype; the result has the same. All is computed in at least float32.
         scale, shift: [N, C] float32 styles; None for 1 and 0.
+    Returns: [N, C, H, W] in channels_last.
     Source: StyleGAN Eq. 1.
     """
-    variance, mean = torch.var_mean(
-        x.to(torch.promote_types(x.dtype, torch.float32)), [2, 3], unbiased=False, keepdim=True
-    )
-    factor = (variance + eps).rsqrt()
-    if scale is not None:
-        factor = factor * scale[:, :, None, None]
-    y = (x - mean) * factor
-    y = y + shift[:, :, None, None] if shift is not None else y
-    return y.to(x.dtype)
+    rows = x.permute(0, 2, 3, 1).to(torch.promote_types(x.dtype, torch.float32))
+    rows = rows - _mean(rows)
+    factor = (_mean(rows.square()) + eps).rsqrt()
+    factor = factor * scale[:, None, None] if scale is not None else factor
+    y = torch.addcmul(shift[:, None, None], rows, factor) if shift is not None else rows * factor
+    return y.to(x.dtype).permute(0, 3, 1, 2)
+
+
+def _mean(rows: Tensor) -> Tensor:
+    """Of all pixels, [N, H, W, C] -> [N, 1, 1, C]; row by row, which a cache can hold, is several times faster."""
+    return rows.mean(2, keepdim=True).mean(1, keepdim=True)

@@ -7,9 +7,10 @@ import pytest
 import torch
 from golden import R, fill
 
-from stylegan.networks import stylegan2, stylegan3
+from stylegan.networks import stylegan1, stylegan2, stylegan3
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from baseline import stylegan1 as baseline1
 from baseline import stylegan3 as baseline3
 from baseline.stylegan2 import Discriminator, Generator
 
@@ -35,3 +36,11 @@ def test_alias_free_generator_draws_the_same_pictures(options):
     G = fill(stylegan3.Generator(8, 0, 8, **{**SMALL, **options}, num_layers=5))
     ws = G.mapping(R(1, [3, 8]))
     torch.testing.assert_close(baseline3.Generator(G).synthesis(ws), G.synthesis(ws), rtol=1e-4, atol=1e-4)
+
+
+def test_stylegan1_draws_the_same_pictures():
+    G = fill(stylegan1.Generator(8, 0, 8, 128, channel_base=256, channel_max=8, mapping_layers=2))
+    G.lod.zero_()
+    ws = G.mapping(R(1, [2, 8]))
+    slow = baseline1.Generator(G).synthesis(ws)
+    torch.testing.assert_close(slow, G.synthesis(ws, noise_mode="const"), rtol=1e-4, atol=1e-3)
