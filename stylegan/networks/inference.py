@@ -25,16 +25,16 @@ Styles = list[tuple[Tensor, ...]]  # what each layer of a block takes from its w
 
 
 class InferenceGenerator(nn.Module):
-    """The three calls and the attributes of a `stylegan2.Generator`, see its `for_inference`."""
+    """The three calls and the attributes of a generator, see its `for_inference`; `synthesis` is in the new form."""
 
-    def __init__(self, G: Any, precision: str, compile: bool):
+    def __init__(self, G: Any, precision: str, compile: bool, synthesis: Callable[..., nn.Module] | None = None):
         super().__init__()
         self.z_dim, self.c_dim, self.w_dim, self.num_ws = G.z_dim, G.c_dim, G.w_dim, G.num_ws
         self.img_resolution, self.img_channels = G.img_resolution, G.img_channels
         self.class_names, self.label_names = G.class_names, G.label_names
         self.mapping = copy.deepcopy(G.mapping).eval().requires_grad_(False)
         require_precision(precision, next(G.parameters()).device)
-        self.synthesis = InferenceSynthesis(G.synthesis, precision, compile).eval()
+        self.synthesis = (synthesis or InferenceSynthesis)(G.synthesis, precision, compile).eval()
 
     @torch.no_grad()
     def forward(
