@@ -1,6 +1,6 @@
 """Drawing pictures: our forms against the textbook form, with the same weights, in turns.
 
-python benchmarks/generate.py [--config 64 --config 256 ...] [--json out.json]
+python benchmarks/generate.py [--config 64 --config "stylegan3-t 256" ...] [--json out.json]
 """
 
 from __future__ import annotations
@@ -11,26 +11,22 @@ import click
 import torch
 from baseline import stylegan1 as baseline1
 from baseline import stylegan2 as baseline2
+from baseline import stylegan3 as baseline3
 from measure import TEXTBOOK, ceiling, conv_shapes, environment, report, summary, take_turns
 
-from stylegan.networks import stylegan1, stylegan2
+from stylegan.networks import stylegan1, stylegan2, stylegan3
 from stylegan.networks.presets import preset
 
-CONFIGS = {  # name -> (generation, its textbook form, arguments, batch)
+MARKED = {"num_fp16_res": 4, "conv_clamp": 256}
+T256 = {"img_resolution": 256, "channel_base": 16384}
+R256 = {"img_resolution": 256, "channel_base": 32768, "channel_max": 1024, "conv_kernel": 1, "use_radial_filters": True}
+CONFIGS = {  # name -> (our module, the textbook's, arguments, batch)
     "64": (stylegan2, baseline2, {"img_resolution": 64, **preset("cpu64", 64).generator}, 16),
-    "256": (
-        stylegan2,
-        baseline2,
-        {"img_resolution": 256, "channel_base": 16384, "num_fp16_res": 4, "conv_clamp": 256},
-        4,
-    ),
-    "1024": (
-        stylegan2,
-        baseline2,
-        {"img_resolution": 1024, "channel_base": 32768, "num_fp16_res": 4, "conv_clamp": 256},
-        1,
-    ),
-    "stylegan1-256": (stylegan1, baseline1, {"img_resolution": 256}, 4),
+    "256": (stylegan2, baseline2, {"img_resolution": 256, "channel_base": 16384, **MARKED}, 4),
+    "1024": (stylegan2, baseline2, {"img_resolution": 1024, "channel_base": 32768, **MARKED}, 1),
+    "stylegan1 256": (stylegan1, baseline1, {"img_resolution": 256}, 4),
+    "stylegan3-t 256": (stylegan3, baseline3, T256, 1),
+    "stylegan3-r 256": (stylegan3, baseline3, R256, 1),
 }
 FORMS = [("fp32", False), ("fp32", True), ("bf16", False), ("bf16", True)]
 
@@ -38,8 +34,8 @@ FORMS = [("fp32", False), ("fp32", True), ("bf16", False), ("bf16", True)]
 def measure(name: str, rounds: int) -> dict:
     """One configuration: seconds and ratio of every form, and how near it comes to plain convolutions."""
     torch.manual_seed(0)
-    generation, baseline, args, batch = CONFIGS[name]
-    G = generation.Generator(**args).eval().requires_grad_(False)
+    ours, baseline, args, batch = CONFIGS[name]
+    G = ours.Generator(**args).eval().requires_grad_(False)
     ws = G.mapping(torch.randn(batch, G.z_dim))
     textbook = baseline.Generator(G)
     forms = {TEXTBOOK: lambda: textbook.synthesis(ws), "textbook keeping memory": lambda: textbook.synthesis(ws)}

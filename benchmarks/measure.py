@@ -61,7 +61,9 @@ def summary(seconds: list[float]) -> dict[str, float]:
 
 
 def conv_shapes(G, batch: int) -> list[tuple[int, int, int, int, int]]:
-    """(N, I, O, K, H) of every 3x3 convolution of a generator; an up-sampling one works at its input's resolution."""
+    """(N, I, O, K, H) of every convolution of a generator but toRGB; up-sampling ones work at their input's H."""
+    if hasattr(G.synthesis, "layer_names"):
+        return _alias_free_shapes(G, batch)
     shapes = []
     for r in G.synthesis.block_resolutions:
         block = getattr(G.synthesis, f"b{r}")
@@ -73,6 +75,16 @@ def conv_shapes(G, batch: int) -> list[tuple[int, int, int, int, int]]:
     return shapes
 
 
+def _alias_free_shapes(G, batch: int) -> list[tuple[int, int, int, int, int]]:
+    """Of StyleGAN3, whose convolutions pad by k - 1."""
+    shapes, size = [], G.synthesis.input.size
+    for name in G.synthesis.layer_names[:-1]:
+        o, i, k, _ = getattr(G.synthesis, name).weight.shape
+        shapes.append((batch, i, o, k, size + k - 1))
+        size = int(name.split("_")[1])
+    return shapes
+
+
 @torch.no_grad()
 def ceiling(shapes: list[tuple[int, int, int, int, int]], precision: str, rounds: int) -> tuple[float, float]:
     """What plain `conv2d` needs for these shapes in channels_last, in seconds, and the GFLOP that this is."""
@@ -80,7 +92,7 @@ def ceiling(shapes: list[tuple[int, int, int, int, int]], precision: str, rounds
     for n, i, o, k, h in shapes:
         x = torch.randn(n, i, h, h).to(DTYPES[precision], memory_format=torch.channels_last)
         w = torch.randn(o, i, k, k).to(DTYPES[precision], memory_format=torch.channels_last)
-        total += median(take_turns({"conv": lambda x=x, w=w: F.conv2d(x, w, padding=1)}, rounds)["conv"])
+        total += median(take_turns({"conv": lambda x=x, w=w, k=k: F.conv2d(x, w, padding=k // 2)}, rounds)["conv"])
         flop += 2 * n * i * o * k * k * h * h
     return total, flop / 1e9
 

@@ -20,16 +20,12 @@ FORMS = [TEXTBOOK, "fp32", "fp32 compiled", "bf16", "bf16 compiled"]
 
 def working_memory(config: str, form: str) -> float:
     """MB that the resident memory of this process rises by while it draws."""
-    from baseline.stylegan2 import Generator as Baseline
-
-    from stylegan.networks.stylegan2 import Generator
-
     torch.set_num_threads(2)
-    args, _ = CONFIGS[config]
-    G = Generator(**args).eval().requires_grad_(False)
+    ours, baseline, args, _ = CONFIGS[config]
+    G = ours.Generator(**args).eval().requires_grad_(False)
     ws = G.mapping(torch.randn(1, G.z_dim))
     precision, _, compiled = form.partition(" ")
-    drawer = Baseline(G) if form == TEXTBOOK else G.for_inference(precision, bool(compiled))
+    drawer = baseline.Generator(G) if form == TEXTBOOK else G.for_inference(precision, bool(compiled))
     synthesis = drawer.synthesis
     with torch.no_grad():
         if compiled:

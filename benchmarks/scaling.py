@@ -13,8 +13,6 @@ import torch
 from generate import CONFIGS
 from measure import environment, report, summary, take_turns
 
-from stylegan.networks.stylegan2 import Generator
-
 
 @click.command()
 @click.option("--config", type=click.Choice(list(CONFIGS)), default="256", show_default=True)
@@ -24,7 +22,8 @@ from stylegan.networks.stylegan2 import Generator
 @click.option("--json", "path", type=click.Path(path_type=Path))
 def main(config: str, batches: list[int], threads: list[int], rounds: int, path: Path | None) -> None:
     torch.manual_seed(0)
-    G = Generator(**CONFIGS[config][0]).eval().requires_grad_(False)
+    ours, _, args, _ = CONFIGS[config]
+    G = ours.Generator(**args).eval().requires_grad_(False)
     results = []
     click.echo(f"{config} px, ms a picture\n| form | threads | " + " | ".join(f"batch {n}" for n in batches) + " |")
     click.echo("|---" * (2 + len(batches)) + "|")

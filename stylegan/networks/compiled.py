@@ -9,9 +9,12 @@ from typing import Any
 import torch
 
 
-def compile_or_eager(function: Callable) -> Callable:
-    """`function` compiled for the shapes that it meets; where that fails, as it is for good, with one warning."""
-    compiled = torch.compile(function, dynamic=False)
+def compile_or_eager(function: Callable, options: dict[str, Any] | None = None) -> Callable:
+    """`function` compiled for the shapes that it meets; where that fails, as it is for good, with one warning.
+
+    `options` are those of `torch.compile`.
+    """
+    compiled = torch.compile(function, dynamic=False, options=options)
     chosen = compiled
 
     def call(*args: Any) -> Any:

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.networks.discriminator import Discriminator
+from stylegan.networks.inference import InferenceGenerator
 from stylegan.networks.layers import EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype, check_precision
+from stylegan.networks.stylegan3_inference import AliasFreeInferenceSynthesis
 from stylegan.networks.stylegan3_schedule import Signal, schedule
 from stylegan.ops import bias_act, filtered_lrelu, lowpass, modulated_conv2d, radial_lowpass
 
@@ -330,6 +332,18 @@ class Generator(nn.Module):
     @precision.setter
     def precision(self, value: str) -> None:
         self.synthesis.precision = check_precision(value)
+
+    def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
+        """A copy made for speed: the same three calls and attributes, no gradients.
+
+        Args:
+            precision: "fp32"; "bf16" in all layers; "fp16" in those marked by `num_fp16_res`; or "auto".
+            compile: make four passes of each leaky ReLU and its filters with `torch.compile`, which is what makes this
+                fast on a CPU. Takes a minute or more at the first call for each batch size; where it fails, a warning
+                says so and drawing goes on without it.
+        Raises: ConfigError for an unknown precision.
+        """
+        return InferenceGenerator(self, precision, compile, AliasFreeInferenceSynthesis)
 
     def forward(
         self,

@@ -1,0 +1,147 @@
+"""The synthesis network of StyleGAN3 made for drawing: the same pictures, sooner.
+
+Weights are cast and laid out once, their squares are summed for demodulation, the gain of the activation is a part of
+the constants. Channels are filled up with zeros to whole vectors. There are no gradients.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylegan.errors import ConfigError, ShapeError
+from stylegan.networks.compiled import compile_or_eager
+from stylegan.networks.precision import block_dtype
+from stylegan.ops import filtered_lrelu
+from stylegan.ops.shifted_filtered_lrelu import COMPILER_OPTIONS, ShiftedFilteredLReLU
+
+SQRT2 = 2**0.5
+CHANNELS = 32  # a vector of bfloat16, and a tile of matrix units
+Style = tuple[Tensor, ...]
+
+
+class AliasFreeInferenceSynthesis(nn.Module):
+    """ws -> image, with prepared layers. `input.transform` may be set, as in the network."""
+
+    def __init__(self, synthesis: Any, precision: str, compile: bool):
+        super().__init__()
+        self.num_ws, self.w_dim, self.output_scale = synthesis.num_ws, synthesis.w_dim, synthesis.output_scale
+        self.input = copy.deepcopy(synthesis.input).requires_grad_(False)
+        *layers, torgb = (getattr(synthesis, name) for name in synthesis.layer_names)
+
+        def dtype(layer: Any) -> torch.dtype:
+            # bfloat16 has the range of float32, so the marks, which keep low rates from overflow, are not needed
+            return block_dtype(layer.low_precision or precision == "bf16", precision, layer.weight.device)
+
+        self.layers = nn.ModuleList(_Layer(layer, dtype(layer), compile) for layer in layers)
+        self.torgb = _ToRGB(torgb, dtype(torgb))
+        self._draw: Callable[[Tensor, list[Style]], Tensor] = self._draw_eager
+        if compile:
+            self._draw = compile_or_eager(self._draw_eager, COMPILER_OPTIONS)
+
+    @torch.no_grad()
+    def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
+        """As `SynthesisNetwork.forward`. Raises: ShapeError for ws of another shape, ConfigError for another mode."""
+        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
+            raise ShapeError(f"synthesis takes ws [N, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}.")
+        if noise_mode not in ("random", "const", "none"):
+            raise ConfigError(f"noise_mode must be one of random, const, none, got {noise_mode!r}.")
+        first, *others = ws.to(torch.float32).unbind(1)
+        layers: list[Any] = [*self.layers, self.torgb]
+        # Not in the compiled graph, which would compute the few numbers of a style anew at every pixel.
+        return self._draw(self.input(first), [layer.style(w) for layer, w in zip(layers, others, strict=True)])
+
+    def _draw_eager(self, x: Tensor, styles: list[Style]) -> Tensor:
+        for layer, style in zip(self.layers, styles, strict=False):
+            x = layer(x, *style)
+        return self.torgb(x, *styles[-1]) * self.output_scale
+
+
+class _Layer(nn.Module):
+    """`SynthesisLayer`, prepared. lrelu(gain * x) = gain * lrelu(x), so the gain is a part of the constants."""
+
+    def __init__(self, layer: Any, dtype: torch.dtype, compile: bool):
+        super().__init__()
+        self.dtype = dtype
+        weight = layer.weight.detach()
+        if dtype == torch.float16:  # demodulation undoes any scale, and fp16 stops at 65504
+            weight = weight / (weight.abs().amax([1, 2, 3], keepdim=True) * weight[0].numel() ** 0.5)
+        self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
+        self.input_gain = layer.magnitude_ema.rsqrt().item()
+        out_missing, self.in_missing = (-n % CHANNELS for n in weight.shape[:2])
+        self.squares = nn.Buffer(F.pad(weight.square().sum([2, 3]).t(), [0, out_missing]).contiguous())  # [I, O]
+        weight = F.pad(weight, [0, 0, 0, 0, 0, self.in_missing, 0, out_missing]).to(dtype)
+        self.weight = nn.Buffer(weight.contiguous(memory_format=torch.channels_last))
+        bias = F.pad(layer.bias.detach() * SQRT2, [0, out_missing])
+        self.bias = nn.Buffer(bias[None, :, None, None])
+        self.resample = _shifted(layer, dtype) if compile else _Resampling(layer)
+
+    def style(self, w: Tensor) -> Style:
+        """w [N, D] -> factors on the input [N, I, 1, 1] and on the output [N, O, 1, 1]."""
+        s = self.affine(w)
+        if self.dtype == torch.float16:
+            s = s / s.abs().amax(1, keepdim=True).clamp_min(1e-8)
+        d = (s.square() @ self.squares + 1e-8).rsqrt() * SQRT2
+        s = F.pad(s * self.input_gain, [0, self.in_missing])
+        return s[:, :, None, None], d[:, :, None, None]
+
+    def forward(self, x: Tensor, s: Tensor, d: Tensor) -> Tensor:
+        if x.shape[1] < s.shape[1]:  # the input has no channels to spare
+            x = F.pad(x, [0, 0, 0, 0, 0, s.shape[1] - x.shape[1]])
+        x = F.conv2d((x * s).to(self.dtype), self.weight, padding=self.weight.shape[-1] - 1)
+        return self.resample((x * d + self.bias).to(self.dtype))
+
+
+class _Resampling(nn.Module):
+    """`filtered_lrelu` of a layer, without bias and gain."""
+
+    def __init__(self, layer: Any):
+        super().__init__()
+        self.up_filter, self.down_filter = nn.Buffer(layer.up_filter), nn.Buffer(layer.down_filter)
+        self.options = {"up": layer.up, "down": layer.down, "pad": layer.padding, "clamp": layer.conv_clamp}
+
+    def forward(self, x: Tensor) -> Tensor:
+        return filtered_lrelu(x, self.up_filter, self.down_filter, gain=1.0, **self.options)
+
+
+def _shifted(layer: Any, dtype: torch.dtype) -> ShiftedFilteredLReLU:
+    """The same for a compiler."""
+    return ShiftedFilteredLReLU(
+        layer.up_filter,
+        layer.down_filter,
+        up=layer.up,
+        down=layer.down,
+        pad=layer.padding[:2],
+        clamp=layer.conv_clamp,
+        tolerance=1e-6 if dtype == torch.float32 else 1e-3,  # below what the dtype rounds off
+    )
+
+
+class _ToRGB(nn.Module):
+    """`ToRGB`, prepared: one matrix per picture."""
+
+    def __init__(self, layer: Any, dtype: torch.dtype):
+        super().__init__()
+        self.dtype, self.clamp = dtype, layer.conv_clamp
+        self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
+        gain = layer.weight_gain * layer.magnitude_ema.rsqrt()
+        weight = (layer.weight * gain).detach()[:, :, 0, 0].t()  # [I, C]
+        self.in_missing = -len(weight) % CHANNELS
+        self.weight = nn.Buffer(weight.contiguous())
+        self.bias = nn.Buffer(layer.bias.detach()[None, :, None, None].clone())
+
+    def style(self, w: Tensor) -> Style:
+        """w [N, D] -> kernels [N, I, C]."""
+        kernels = (self.affine(w)[:, :, None] * self.weight).to(self.dtype)
+        return (F.pad(kernels, [0, 0, 0, self.in_missing]),)
+
+    def forward(self, x: Tensor, kernel: Tensor) -> Tensor:
+        n, _, height, width = x.shape
+        rgb = torch.bmm(x.to(self.dtype).permute(0, 2, 3, 1).reshape(n, height * width, -1), kernel)
+        rgb = rgb.reshape(n, height, width, -1).permute(0, 3, 1, 2).to(torch.float32) + self.bias
+        return rgb.clamp(-self.clamp, self.clamp) if self.clamp is not None else rgb
