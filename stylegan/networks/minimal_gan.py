@@ -61,7 +61,7 @@ class Synthesis(minimal.Generator):
             side = 4 << (i + 1) // 2
             self.register_buffer(f"noise_const{i}", torch.randn(1, 1, side, side))
 
-    def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
+    def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:  # type: ignore[override]
         """ws [N, num_ws, w_dim] -> [N, 3, R, R], nominally in [-1, 1]. Raises: ShapeError, ConfigError."""
         if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
             raise ShapeError(f"synthesis takes ws [N, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}.")

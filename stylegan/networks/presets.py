@@ -66,7 +66,7 @@ STYLEGAN2 = Preset(
         "snap_ticks": 50,
     },
 )
-_FAST = {"g_lr": 0.0025, "d_lr": 0.0025, "batch": 64}
+_FAST: Settings = {"g_lr": 0.0025, "d_lr": 0.0025, "batch": 64}
 PAPER512 = STYLEGAN2.but(discriminator={"mbstd_group_size": 8}, **_FAST, micro_batch=8, r1_gamma=0.5, ema_kimg=20.0)
 PAPER256 = PAPER512.but(both={"channel_base": 16384}, r1_gamma=1.0)
 PAPER1024 = STYLEGAN2.but(r1_gamma=2.0)

@@ -101,7 +101,8 @@ def due_phases(state: TrainingState, config: TrainConfig) -> list[Phase]:
 
 def _main_losses(state: TrainingState, config: TrainConfig) -> tuple[list[Loss], list[Loss]]:
     """What acts in every step, of G and of D."""
-    G_losses, D_losses = [generator_main], [discriminator_main]
+    G_losses: list[Loss] = [generator_main]
+    D_losses: list[Loss] = [discriminator_main]
     if config.objective == "wasserstein_gp":
         D_losses.append(discriminator_gradient_penalty)
     if config.architecture == "progan" and state.D.c_dim > 0:

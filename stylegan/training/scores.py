@@ -78,7 +78,7 @@ class SnapshotScores:
             yield batch
 
 
-def append_score(run: Path, score: Score, snapshot: Path, nimg: int, seconds: float, gpus: int) -> None:
+def append_score(run: Path, score: Any, snapshot: Path, nimg: int, seconds: float, gpus: int) -> None:
     """Add a line as the official tools write it, and after it what the score was measured with. Raises: OutputError."""
     measured = asdict(score)
     name, value = measured.pop("name"), measured.pop("value")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,6 @@ from torch import Tensor
 from stylegan.data.dataset import Dataset
 from stylegan.sampling.grid import make_grid
 from stylegan.sampling.latents import latents
-from stylegan.sampling.network import GeneratorLike
 from stylegan.sampling.output import save_png
 from stylegan.sampling.pictures import to_uint8
 
@@ -32,7 +32,7 @@ class SnapshotGrid:
         return self._write(path, self.real)
 
     @torch.inference_mode()
-    def write_fakes(self, path: Path, G: GeneratorLike) -> Path:
+    def write_fakes(self, path: Path, G: Any) -> Path:
         """What `G` draws from the fixed latents with its constant noise."""
         device = next(G.parameters()).device
         batches = [

@@ -60,7 +60,7 @@ def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
     D = discriminator_class(config.architecture)(**config.discriminator).to(device=device)
     groups, trained = _generator_groups(G, config), _trained(D)
     for network in (G, D):
-        network.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]  # not in stubs
+        network.to(memory_format=torch.channels_last).requires_grad_(False)
     G_ema = copy.deepcopy(G).eval()
     for network in (G, D, G_ema):
         network.precision = config.precision

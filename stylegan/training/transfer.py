@@ -48,8 +48,9 @@ def open_start(source: Path) -> tuple[Checkpoint, dict[str, Any], dict[str, Any]
         source = newest_snapshot(source) or source
     checkpoint = load_checkpoint(source)
     defaults: dict[str, Any] = {"augment.ada_kimg": 100, "ema_rampup": None, "blur": {}, "growing": None}
-    for group, network in (("generator", checkpoint.G_ema or checkpoint.G), ("discriminator", checkpoint.D)):
-        args: dict[str, Any] = network.args if network is not None else {}
+    networks: dict[str, Any] = {"generator": checkpoint.G_ema or checkpoint.G, "discriminator": checkpoint.D}
+    for group, network in networks.items():
+        args = network.args if network is not None else {}
         defaults |= {f"{group}.{name}": value for name, value in args.items() if name not in _OF_DATA + _OF_TRAINING}
     provenance = {"source": str(source.resolve()), "origin": checkpoint.origin, "licence": checkpoint.licence}
     return checkpoint, defaults, {f"transfer.{name}": value for name, value in provenance.items()}
