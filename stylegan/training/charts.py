@@ -50,8 +50,10 @@ def draw_charts(records: Sequence[dict[str, Any]], scores: Mapping[str, Sequence
     """
     figures = []
     for metric, lines in (scores or {}).items():
+        kind = ("Distance from real pictures", "0 = alike") if metric.startswith("fid") else ("Equivariance", "dB")
         points = sorted((line["nimg"] / 1000, line["results"][metric]) for line in lines)
-        figures.append(_figure(Chart("Distance from real pictures", "0 = alike", {}), {metric: points}))
+        if points := [(x, y) for x, y in points if math.isfinite(y)]:  # of a network that moves exactly: infinity
+            figures.append(_figure(Chart(*kind, {}), {metric: points}))
     whole = _whole_ticks(records)
     for chart in CHARTS:
         curves = {

@@ -100,6 +100,13 @@ def test_each_metric_has_a_curve():
     ]
 
 
+def test_equivariance_is_told_in_decibels_where_it_is_finite():
+    lines = [{"nimg": 1000, "results": {"eqr8": y}} for y in (9.0, math.inf)]
+    figure = draw_charts([], {"eqr8": lines})
+    assert "Equivariance <small>dB" in figure
+    assert draw_charts([], {"eqr8": lines[1:]}) == ""
+
+
 def test_long_curves_are_thinned_to_means_with_the_newest_last():
     records = [{"nimg": n * 1000, "x": {"mean": n % 2}} for n in range(10 * MAX_POINTS)]
     points = points_of(records, "x")
