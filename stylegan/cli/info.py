@@ -18,11 +18,15 @@ def command(source: Path) -> None:
     tables. float16 marks the layers that compute in reduced precision where the device or --precision asks for it.
     """
     from stylegan.checkpoints import load_checkpoint
+    from stylegan.networks.family import architecture_of
     from stylegan.networks.summary import discriminator_table, generator_table
 
     checkpoint = load_checkpoint(source)
+    G = checkpoint.G_ema or checkpoint.G
+    if G is not None:
+        click.echo(f"architecture: {architecture_of(G)}")
     click.echo(f"origin: {checkpoint.origin or 'not stated'}; licence: {checkpoint.licence or 'not stated'}")
-    for kind, names in _names(checkpoint.G_ema or checkpoint.G):
+    for kind, names in _names(G):
         click.echo(f"{kind}: {', '.join(f'{i} {name}' for i, name in enumerate(names))}")
     for name, network, table in (
         ("G_ema, the averaged generator", checkpoint.G_ema, generator_table),

@@ -28,7 +28,7 @@ class LatentNormalisation(nn.Module):
     def __init__(self, z_dim: int, c_dim: int):
         super().__init__()
         self.z_dim, self.c_dim = z_dim, c_dim
-        self.register_buffer("w_avg", torch.zeros(z_dim + c_dim), persistent=False)  # the centre of the sphere
+        self.register_buffer("w_avg", torch.zeros(z_dim + c_dim))  # the centre of the sphere
 
     def forward(
         self,
