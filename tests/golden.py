@@ -24,7 +24,7 @@ def fill(module: nn.Module) -> nn.Module:
     with torch.no_grad():
         for name, value in module.state_dict().items():
             leaf = name.split(".")[-1]
-            if leaf in ("resample_filter", "up_filter", "down_filter", "transform"):
+            if leaf in ("resample_filter", "up_filter", "down_filter", "transform", "box", "blur"):
                 continue
             new = R(zlib.crc32(name.encode()), list(value.shape))
             if leaf == "noise_strength":

@@ -39,7 +39,7 @@ class GrowingInferenceSynthesis(nn.Module):
             block = getattr(synthesis, f"b{r}")
             # bfloat16 has the range of float32, so the marks, which keep low resolutions from overflow, are not needed
             marked = block.low_precision or (precision == "bf16" and r >= 8)
-            self.blocks.append(_Block(block, block_dtype(marked, precision, synthesis.lod.device)))
+            self.blocks.append(_Block(block, block_dtype(marked, precision, synthesis.lod.device), compile))
         self._draw: Callable[[Tensor, list[Style], str], Tensor] = self._draw_eager
         if compile:
             self._draw = compile_or_eager(self._draw_eager)
@@ -68,14 +68,14 @@ class GrowingInferenceSynthesis(nn.Module):
 class _Block(nn.Module):
     """`SynthesisBlock`, prepared."""
 
-    def __init__(self, block: Any, dtype: torch.dtype):
+    def __init__(self, block: Any, dtype: torch.dtype, compile: bool):
         super().__init__()
         self.dtype = dtype
         self.const: Tensor | None
         self.dense: Tensor | None
         self.register_buffer("const", block.const.detach()[None].clone() if hasattr(block, "const") else None)
         self.register_buffer("dense", block.dense.detach() * block.dense_gain if hasattr(block, "dense") else None)
-        self.layer0, self.layer1 = _Layer(block.layer0, dtype), _Layer(block.layer1, dtype)
+        self.layer0, self.layer1 = (_Layer(layer, dtype, compile) for layer in (block.layer0, block.layer1))
         self.torgb = _ToRGB(block.torgb, dtype)
 
     def input(self, w: Tensor) -> Tensor:
@@ -94,8 +94,9 @@ class _Block(nn.Module):
 class _Layer(nn.Module):
     """`SynthesisLayer`, prepared."""
 
-    def __init__(self, layer: Any, dtype: torch.dtype):
+    def __init__(self, layer: Any, dtype: torch.dtype, compile: bool):
         super().__init__()
+        self.normalise = _instance_norm_in_two_passes if compile else instance_norm
         if layer.activation != "lrelu":
             raise ConfigError(f"the form for inference knows the activation lrelu, got {layer.activation!r}.")
         self.use_noise = layer.use_noise
@@ -126,7 +127,7 @@ class _Layer(nn.Module):
         x = x.clamp(-self.clamp, self.clamp) if self.clamp is not None else x
         x = pixel_norm(x) if self.use_pixel_norm else x
         if self.use_instance_norm:
-            return instance_norm(x, *(style or ()))
+            return self.normalise(x, *(style or ()))
         if style is None:
             return x
         scale, shift = (s[:, :, None, None].to(x.dtype) for s in style)
@@ -155,3 +156,15 @@ class _ToRGB(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [N, C, H, W] -> [N, img_channels, H, W] float32"""
         return (x.permute(0, 2, 3, 1) @ self.weight).permute(0, 3, 1, 2).to(torch.float32) + self.bias
+
+
+def _instance_norm_in_two_passes(x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
+    """`instance_norm` for a compiler: statistics in one pass, by pieces that a cache can hold, then an affine map."""
+    n, c, h, w = x.shape
+    pieces = x.permute(0, 2, 3, 1).reshape(n, -1, min(h * w, 64), c).to(torch.float32)
+    variance, mean = torch.var_mean(pieces, 2, unbiased=False)
+    factor = (variance.mean(1) + mean.var(1, unbiased=False) + 1e-8).rsqrt()
+    factor = factor * scale if scale is not None else factor
+    term = -mean.mean(1) * factor
+    term = term + shift if shift is not None else term
+    return (x * factor[:, :, None, None] + term[:, :, None, None]).to(x.dtype)
