@@ -47,7 +47,8 @@ class ShiftedFilteredLReLU:
 
     def __call__(self, x: Tensor) -> Tensor:
         dtype = x.dtype
-        x = x.permute(0, 2, 3, 1)
+        # [N, H, W, 1, C]: of four dimensions, the compiler would take the second for channels, and lay rows innermost.
+        x = x.permute(0, 2, 3, 1).unsqueeze(3)
         taps = len(self.up_taps) + len(self.terms[0][0])
         height, width = ((n * self.up + sum(self.pad) - taps + 1) // self.down + 1 for n in x.shape[1:3])
         x, rows = self._extend(x, 1)
@@ -58,7 +59,7 @@ class ShiftedFilteredLReLU:
         for along_columns, along_rows in self.terms:
             narrow = self._shrink(x, 2, width, along_columns).to(dtype)
             sums.append(self._shrink(narrow, 1, height, along_rows))
-        return sum(sums[1:], sums[0]).permute(0, 3, 1, 2)
+        return sum(sums[1:], sums[0]).squeeze(3).permute(0, 3, 1, 2)
 
     def _extend(self, x: Tensor, dim: int) -> tuple[Tensor, list[tuple[int, list[float]]]]:
         """x with the zeros around it that filtering meets; of each phase, its first sample and taps."""
