@@ -13,6 +13,8 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 SMALLER = {
     "64x64": "16x16",
     "--kimg 200": "--kimg 0.016 --cfg tiny16 --batch 8 --gamma 2",
+    "stylegan1-cpu64": "stylegan1-tiny16",
+    "--kimg 300": "--kimg 0.016",
     "--kimg 400": "--kimg 0.024",
     "batch16": "batch8",
     "fid10k": "fid8",
