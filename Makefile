@@ -34,6 +34,7 @@ bench: setup  ## Time drawing, training and operations against the textbook form
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/train.py
 	$(BIN)/python benchmarks/generations.py
+	$(BIN)/python benchmarks/augment.py
 	$(BIN)/python benchmarks/ops.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/scaling.py

@@ -21,7 +21,7 @@ from stylegan.distributed import World
 from stylegan.errors import DistributedError, StyleGANError
 from stylegan.files import atomic_file
 from stylegan.metrics.features import Detector, load_detector
-from stylegan.metrics.fid import Score, fid, metric_name, parse_name
+from stylegan.metrics.fid import fid, metric_name, parse_name
 from stylegan.training.config import TrainConfig
 from stylegan.training.run_folder import append_line, drop_lines_after
 from stylegan.training.state import TrainingState
