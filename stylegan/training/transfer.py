@@ -183,8 +183,9 @@ def carry_over(source: Any, target: Any) -> Transfer:
 
 
 def _learned(network: nn.Module) -> dict[str, Tensor]:
-    """All of the state dict but the filters, which are settings."""
-    return {name: value for name, value in network.state_dict().items() if not name.endswith("resample_filter")}
+    """All of the state dict but the filters and the level of detail, which are settings."""
+    settings = ("filter", "box", "blur", "lod")
+    return {name: value for name, value in network.state_dict().items() if not name.endswith(settings)}
 
 
 def _layer(name: str) -> str:

@@ -84,3 +84,14 @@ def test_growing_goes_through_every_stage_and_forgets_moments_with_each(cfg, pic
         assert (moments == 0) == (now != before)
     assert expected[0] == (2 if cfg == "progan" else 1)
     assert expected[-1] == 0
+
+
+def test_fine_tuning_starts_at_full_size_from_networks_that_were_still_growing(pictures, tmp_path):
+    grown = train("stylegan1", pictures, tmp_path / "grown", 0.008)
+    assert 0 < load_file(grown / "snapshots/000000/generator.safetensors")["synthesis.lod"] <= 1
+    run("train", "--resume", grown, "--transfer", "--cfg", "stylegan1-tiny16", "--data", pictures,
+        "--outdir", tmp_path / "tuned", "--device", "cpu", "--kimg", 0.008, "--set", "micro_batch=4")  # fmt: skip
+    (tuned,) = (tmp_path / "tuned").iterdir()
+    old, new = (load_file(folder / "snapshots/000000/generator_ema.safetensors") for folder in (grown, tuned))
+    assert new["synthesis.lod"] == 0
+    assert (new["synthesis.b4.const"] - old["synthesis.b4.const"]).abs().max() < 0.1
