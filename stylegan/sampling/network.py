@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, Protocol
 
 import torch
@@ -30,8 +31,11 @@ class GeneratorLike(Protocol):
     def parameters(self) -> Iterator[Any]:
         """Its weights, whose device is where it computes."""
 
+    def buffers(self) -> Iterator[Any]:
+        """Its other tensors."""
+
 
 def device_of(G: GeneratorLike) -> torch.device:
     """Where `G` computes."""
-    device: torch.device = next(iter(G.parameters())).device
+    device: torch.device = next(chain(G.parameters(), G.buffers())).device  # made for inference, some have no weights
     return device

@@ -145,7 +145,7 @@ def test_signal_stops_with_a_snapshot_that_resumes(pictures, tmp_path, number, c
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--cfg", "paper9000"], 2, "cfg must be one of auto, stylegan2, .* got 'paper9000'"),
+        (["--cfg", "paper9000"], 2, "cfg must be one of auto, progan, .* got 'paper9000'"),
         (["--cfg", "cpu64"], 2, "cfg cpu64 is made for 64 px, the data has 16; prepare it with"),
         (["--cond", *TINY], 1, "has no labels; .*train without them"),
         ([*TINY, "--cbase", "8"], 2, "channel_base 8 and channel_max 32 leave no channel at 16x16; enlarge them"),
