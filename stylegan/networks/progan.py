@@ -23,12 +23,9 @@ __all__ = ["Discriminator", "Generator"]
 class LatentNormalisation(nn.Module):
     """z, with the label behind it, on the unit sphere: what stands for the mapping network. Nothing is learned."""
 
-    w_avg: Tensor
-
     def __init__(self, z_dim: int, c_dim: int):
         super().__init__()
         self.z_dim, self.c_dim = z_dim, c_dim
-        self.register_buffer("w_avg", torch.zeros(z_dim + c_dim))  # the centre of the sphere
 
     def forward(
         self,
@@ -49,9 +46,10 @@ class LatentNormalisation(nn.Module):
         Returns: [N, 1, z_dim + c_dim] float32.
         Raises: ShapeError for a z or c of another width.
         """
-        parts = check_inputs(z, c, self.z_dim, self.c_dim, self.w_avg.device)
+        device = z.device if z is not None else torch.device("cpu")
+        parts = check_inputs(z, c, self.z_dim, self.c_dim, device)
         ws = pixel_norm(torch.cat([part for part in parts if part is not None], 1))[:, None]
-        return truncate(ws, self.w_avg, truncation_psi, truncation_cutoff)
+        return truncate(ws, torch.zeros_like(ws[0, 0]), truncation_psi, truncation_cutoff)
 
 
 class Generator(nn.Module):

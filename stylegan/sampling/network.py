@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class GeneratorLike(Protocol):
@@ -31,11 +31,11 @@ class GeneratorLike(Protocol):
     def parameters(self) -> Iterator[Any]:
         """Its weights, whose device is where it computes."""
 
-    def buffers(self) -> Iterator[Any]:
-        """Its other tensors."""
-
 
 def device_of(G: GeneratorLike) -> torch.device:
     """Where `G` computes."""
-    device: torch.device = next(chain(G.parameters(), G.buffers())).device  # made for inference, some have no weights
+    tensors: Any = G.parameters()
+    if isinstance(G, nn.Module):  # made for inference, some have no weights but only buffers
+        tensors = chain(tensors, G.buffers())
+    device: torch.device = next(iter(tensors)).device
     return device
