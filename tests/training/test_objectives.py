@@ -81,3 +81,13 @@ def test_a_path_length_penalty_with_the_previous_mean_is_zero_at_first():
         stats = state.statistics.collect()
         assert (stats["Loss/pl_penalty"]["mean"] == 0) == (step == 0)
         assert stats["Loss/pl_length"]["mean"] > 0
+
+
+@pytest.mark.parametrize("cfg", ["progan-tiny16", "stylegan1-tiny16", "stylegan3-t-tiny16"])
+def test_conditional_networks_of_the_other_generations_take_a_step(cfg):
+    state, config, batch = new_state(cfg, label_dim=3)
+    before = [p.clone() for p in state.G.parameters()]
+    train_step(state, config, [batch])
+    stats = state.statistics.collect()
+    assert ("Loss/D/labels" in stats) == (cfg == "progan-tiny16")
+    assert any(not torch.equal(a, b) for a, b in zip(before, state.G.parameters(), strict=True))
