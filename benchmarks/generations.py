@@ -49,8 +49,8 @@ def trained(generation: str, size: str, precision: str):
 
 
 def drawn(state: TrainingState, n: int, precision: str):
-    """A function that draws a batch in the form for inference."""
-    G = state.G_ema.for_inference("fp32" if state.G.synthesis.__class__.__name__ == "Synthesis" else precision)
+    """A function that draws a batch in the form for inference, in the precision of the training."""
+    G = state.G_ema.for_inference(precision)
     ws = G.mapping(torch.randn(n, G.z_dim))
     return lambda: G.synthesis(ws, noise_mode="const")
 
@@ -66,7 +66,9 @@ def main(size: str, precision: str, rounds: int, threads: int, path: Path | None
     made = {generation: trained(generation, size, precision) for generation in GENERATIONS}
     training = take_turns({generation: steps for generation, (steps, _, _) in made.items()}, rounds)
     with torch.no_grad():
-        drawing = take_turns({g: drawn(state, n, precision) for g, (_, state, n) in made.items()}, rounds)
+        drawing = take_turns(
+            {g: drawn(state, n, "fp32" if g == "minimal" else precision) for g, (_, state, n) in made.items()}, rounds
+        )
     results = []
     click.echo("| generation | G | D | training, pictures a second | drawing |\n|---|---|---|---|---|")
     for generation, (_, state, n) in made.items():

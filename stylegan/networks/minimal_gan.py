@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.networks import minimal
 from stylegan.networks.compiled import compile_or_eager
+from stylegan.networks.generator import FamilyGenerator
 from stylegan.networks.mapping import follow_average, truncate
 from stylegan.networks.sizes import resolutions
 
@@ -78,7 +79,7 @@ class Synthesis(minimal.Generator):
         return const if noise_mode == "const" else torch.randn([n, *const.shape[1:]], device=const.device)
 
 
-class Generator(nn.Module):
+class Generator(FamilyGenerator):
     """Mapping and synthesis: z -> image.
 
     Args:
@@ -92,9 +93,6 @@ class Generator(nn.Module):
         w_avg_beta: decay of the running average of w.
     Raises: ConfigError for anything else.
     """
-
-    class_names: list[str] | None = None
-    label_names: list[str] | None = None
 
     def __init__(
         self,
@@ -135,24 +133,8 @@ class Generator(nn.Module):
         _check_precision(precision)
         G = copy.deepcopy(self).eval().requires_grad_(False)
         if compile:
-            G.synthesis.forward = compile_or_eager(G.synthesis.forward)  # type: ignore[method-assign]
+            G.synthesis.forward = compile_or_eager(G.synthesis.forward)
         return G
-
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        noise_mode: str = "random",
-        update_emas: bool = False,
-    ) -> Tensor:
-        """z [N, z_dim], c None or [N, 0] -> [N, 3, R, R] float32, nominally in [-1, 1]."""
-        ws = self.mapping(
-            z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, update_emas=update_emas
-        )
-        return self.synthesis(ws, noise_mode=noise_mode)
 
 
 class Discriminator(nn.Module):

@@ -10,11 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from stylegan.networks.growing_discriminator import GrowingDiscriminator
-from stylegan.networks.growing_inference import GrowingInferenceSynthesis
+from stylegan.networks.growing_generator import GrowingGenerator
 from stylegan.networks.growing_synthesis import SynthesisNetwork
-from stylegan.networks.inference import InferenceGenerator
 from stylegan.networks.mapping import check_inputs, truncate
-from stylegan.networks.precision import check_precision
 from stylegan.ops import pixel_norm
 
 __all__ = ["Discriminator", "Generator"]
@@ -52,7 +50,7 @@ class LatentNormalisation(nn.Module):
         return truncate(ws, torch.zeros_like(ws[0, 0]), truncation_psi, truncation_cutoff)
 
 
-class Generator(nn.Module):
+class Generator(GrowingGenerator):
     """z, c -> image.
 
     Args:
@@ -68,9 +66,6 @@ class Generator(nn.Module):
         class_names, label_names: what the classes, or the values of a label vector, mean, where that is known.
     Raises: ConfigError for a resolution that is not one of these.
     """
-
-    class_names: list[str] | None = None
-    label_names: list[str] | None = None
 
     def __init__(
         self,
@@ -107,46 +102,6 @@ class Generator(nn.Module):
             blur_filter=None,
             activation="lrelu",
         )
-
-    @property
-    def lod(self) -> Tensor:
-        return self.synthesis.lod
-
-    @property
-    def precision(self) -> str:
-        """What the blocks marked by `num_fp16_res` compute in: "auto", "fp32", "bf16" or "fp16"."""
-        return self.synthesis.precision
-
-    @precision.setter
-    def precision(self, value: str) -> None:
-        self.synthesis.precision = check_precision(value)
-
-    def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
-        """A copy made for speed: the same three calls and attributes, no gradients, at the present `lod`.
-
-        Args:
-            precision: "fp32"; "bf16" from 8x8 on; "fp16" in the blocks marked by `num_fp16_res`; or "auto".
-            compile: fuse what lies between two convolutions with `torch.compile`, which takes up to a minute at the
-                first call for each batch size.
-        Raises: ConfigError for an unknown precision, or an activation other than lrelu.
-        """
-        return InferenceGenerator(self, precision, compile, GrowingInferenceSynthesis)
-
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        noise_mode: str = "random",
-        update_emas: bool = False,
-    ) -> Tensor:
-        """z [N, z_dim], c [N, c_dim] or None -> [N, img_channels, R, R] float32, nominally in [-1, 1]. No noise."""
-        ws = self.mapping(
-            z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, update_emas=update_emas
-        )
-        return self.synthesis(ws, noise_mode=noise_mode)
 
 
 class Discriminator(GrowingDiscriminator):

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.networks.discriminator import Discriminator
+from stylegan.networks.generator import FamilyGenerator
 from stylegan.networks.inference import InferenceGenerator
 from stylegan.networks.layers import SQRT_HALF, EqualizedConv2d, EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
-from stylegan.networks.precision import block_dtype, check_precision, marked_from
+from stylegan.networks.precision import block_dtype, marked_from
 from stylegan.networks.sizes import channels_at, check_architecture, resolutions
 from stylegan.ops import bias_act, modulated_conv2d, setup_filter, upsample2d
 from stylegan.ops.bias_act import activation_gain
@@ -236,7 +237,7 @@ class SynthesisNetwork(nn.Module):
         return img
 
 
-class Generator(nn.Module):
+class Generator(FamilyGenerator):
     """Mapping and synthesis: z, c -> image.
 
     Args:
@@ -255,9 +256,6 @@ class Generator(nn.Module):
             checkpoints tell; constructing does not.
     Raises: ConfigError for a resolution or architecture that is not one of these.
     """
-
-    class_names: list[str] | None = None
-    label_names: list[str] | None = None
 
     def __init__(
         self,
@@ -312,15 +310,6 @@ class Generator(nn.Module):
             w_avg_beta=w_avg_beta,
         )
 
-    @property
-    def precision(self) -> str:
-        """What the blocks marked by `num_fp16_res` compute in: "auto", "fp32", "bf16" or "fp16"."""
-        return self.synthesis.precision
-
-    @precision.setter
-    def precision(self, value: str) -> None:
-        self.synthesis.precision = check_precision(value)
-
     def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
         """A copy made for speed: the same three calls and attributes, no gradients.
 
@@ -331,19 +320,3 @@ class Generator(nn.Module):
         Raises: ConfigError for an unknown precision, or an activation other than lrelu.
         """
         return InferenceGenerator(self, precision, compile)
-
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        noise_mode: str = "random",
-        update_emas: bool = False,
-    ) -> Tensor:
-        """z [N, z_dim], c [N, c_dim] or None -> [N, img_channels, R, R] float32, nominally in [-1, 1]."""
-        ws = self.mapping(
-            z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, update_emas=update_emas
-        )
-        return self.synthesis(ws, noise_mode=noise_mode)

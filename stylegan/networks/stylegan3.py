@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.networks.discriminator import Discriminator
+from stylegan.networks.generator import FamilyGenerator
 from stylegan.networks.inference import InferenceGenerator
 from stylegan.networks.layers import EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
-from stylegan.networks.precision import block_dtype, check_precision
+from stylegan.networks.precision import block_dtype
 from stylegan.networks.stylegan3_inference import AliasFreeInferenceSynthesis
 from stylegan.networks.stylegan3_schedule import Signal, schedule
 from stylegan.ops import bias_act, filtered_lrelu, lowpass, modulated_conv2d, radial_lowpass
@@ -223,7 +224,7 @@ class SynthesisNetwork(nn.Module):
         return x.to(torch.float32) * self.output_scale
 
 
-class Generator(nn.Module):
+class Generator(FamilyGenerator):
     """Mapping and synthesis: z, c -> image.
 
     Args:
@@ -251,9 +252,6 @@ class Generator(nn.Module):
             checkpoints tell; constructing does not.
     Raises: ConfigError for a resolution, number of layers or of channels that cannot be.
     """
-
-    class_names: list[str] | None = None
-    label_names: list[str] | None = None
 
     def __init__(
         self,
@@ -323,15 +321,6 @@ class Generator(nn.Module):
             lr_multiplier=lr_multiplier,
             w_avg_beta=w_avg_beta,
         )
-
-    @property
-    def precision(self) -> str:
-        """What the layers marked by `num_fp16_res` compute in: "auto", "fp32", "bf16" or "fp16"."""
-        return self.synthesis.precision
-
-    @precision.setter
-    def precision(self, value: str) -> None:
-        self.synthesis.precision = check_precision(value)
 
     def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
         """A copy made for speed: the same three calls and attributes, no gradients.

@@ -106,16 +106,6 @@ def test_the_minimal_preset_is_that_of_the_specification():
     assert t["pl_weight"] * t["pl_interval"] * 4 == 1
 
 
-def built(name, batch, channels=3, labels=0):
-    p = preset(name, PRESETS[name].resolution or 64 if name != "auto" else 64)
-    shape = {"c_dim": labels, "img_resolution": p.resolution or 64, "img_channels": channels}
-    with torch.device("meta"):
-        G = generator_class(p.architecture)(**shape, **p.generator)
-        D = discriminator_class(p.architecture)(**shape, **p.discriminator)
-        z, c = torch.empty(batch, G.z_dim), torch.empty(batch, labels)
-        assert D(G(z, c), c).shape == (batch, 1)
-
-
 @pytest.mark.parametrize("name", ["auto", *PRESETS])
 def test_a_step_is_a_whole_number_of_micro_batches_and_groups(name):
     p = preset(name, PRESETS[name].resolution or 64 if name != "auto" else 64)
@@ -126,8 +116,14 @@ def test_a_step_is_a_whole_number_of_micro_batches_and_groups(name):
 @pytest.mark.parametrize("name", ["auto", *PRESETS])
 def test_every_preset_builds_both_networks(name):
     p = preset(name, PRESETS[name].resolution or 64 if name != "auto" else 64)
-    minimal = p.architecture == "minimal"
-    built(name, p.training["micro_batch"], channels=3 if minimal else 1, labels=0 if minimal else 2)
+    batch, resolution = p.training["micro_batch"], p.resolution or 64
+    channels, labels = (3, 0) if p.architecture == "minimal" else (1, 2)
+    shape = {"c_dim": labels, "img_resolution": resolution, "img_channels": channels}
+    with torch.device("meta"):
+        G = generator_class(p.architecture)(**shape, **p.generator)
+        D = discriminator_class(p.architecture)(**shape, **p.discriminator)
+        z, c = torch.empty(batch, G.z_dim), torch.empty(batch, labels)
+        assert D(G(z, c), c).shape == (batch, 1)
 
 
 def test_a_made_to_measure_preset_takes_its_resolution_alone():

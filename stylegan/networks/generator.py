@@ -1,0 +1,48 @@
+"""What every generator of the family is: a mapping network, a synthesis network, and three ways to call them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from stylegan.networks.precision import check_precision
+
+
+class FamilyGenerator(nn.Module):
+    """z, c -> ws -> image. A generation makes `mapping` and `synthesis`, and tells what it was made from in `args`.
+
+    Attributes:
+        class_names, label_names: what the classes, or the values of a label vector, mean, where that is known. Data and
+            checkpoints tell; constructing does not.
+    """
+
+    class_names: list[str] | None = None
+    label_names: list[str] | None = None
+    mapping: Any
+    synthesis: Any
+
+    @property
+    def precision(self) -> str:
+        """What the parts marked by `num_fp16_res` compute in: "auto", "fp32", "bf16" or "fp16"."""
+        return self.synthesis.precision
+
+    @precision.setter
+    def precision(self, value: str) -> None:
+        self.synthesis.precision = check_precision(value)
+
+    def forward(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        noise_mode: str = "random",
+        update_emas: bool = False,
+    ) -> Tensor:
+        """z [N, z_dim], c [N, c_dim] or None -> [N, img_channels, R, R] float32, nominally in [-1, 1]."""
+        ws = self.mapping(
+            z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, update_emas=update_emas
+        )
+        return self.synthesis(ws, noise_mode=noise_mode)
