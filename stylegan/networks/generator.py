@@ -6,7 +6,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from stylegan.errors import ConfigError, ShapeError
 from stylegan.networks.precision import check_precision
+
+NOISE_MODES = ("random", "const", "none")
 
 
 class FamilyGenerator(nn.Module):
@@ -46,3 +49,16 @@ class FamilyGenerator(nn.Module):
             z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, update_emas=update_emas
         )
         return self.synthesis(ws, noise_mode=noise_mode)
+
+
+def check_synthesis(synthesis: Any, ws: Tensor, noise_mode: str) -> Tensor:
+    """ws itself. Raises: ShapeError for another shape, ConfigError for an unknown mode."""
+    r, num_ws, w_dim = synthesis.img_resolution, synthesis.num_ws, synthesis.w_dim
+    if ws.ndim != 3 or ws.shape[1:] != (num_ws, w_dim):
+        raise ShapeError(
+            f"synthesis at {r}x{r} takes ws [N, {num_ws}, {w_dim}], got {list(ws.shape)}; "
+            f"repeat a single w for all layers with w[:, None].repeat(1, {num_ws}, 1)."
+        )
+    if noise_mode not in NOISE_MODES:
+        raise ConfigError(f"noise_mode must be one of {', '.join(NOISE_MODES)}, got {noise_mode!r}.")
+    return ws

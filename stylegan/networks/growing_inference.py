@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from stylegan.errors import ConfigError
 from stylegan.networks.compiled import compile_or_eager
-from stylegan.networks.growing_synthesis import check_synthesis
+from stylegan.networks.generator import check_synthesis
 from stylegan.networks.level_of_detail import enlarge, level_and_fade
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.prepared_convolution import prepare

@@ -13,15 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan.errors import ConfigError, ShapeError
+from stylegan.networks.generator import check_synthesis
 from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear
 from stylegan.networks.level_of_detail import enlarge, level_and_fade
 from stylegan.networks.precision import block_dtype, marked_from
 from stylegan.networks.sizes import channels_at, resolutions
 from stylegan.ops import bias_act, filter2d, instance_norm, pixel_norm, resample_conv2d, setup_filter
 from stylegan.ops.bias_act import activation_gain
-
-NOISE_MODES = ("random", "const", "none")
 
 
 class SynthesisLayer(nn.Module):
@@ -207,16 +205,3 @@ class SynthesisNetwork(nn.Module):
         if fade is not None:
             img = img.lerp(enlarge(blocks[-2].picture(coarse)), fade)
         return enlarge(img, level)
-
-
-def check_synthesis(synthesis: Any, ws: Tensor, noise_mode: str) -> Tensor:
-    """ws itself. Raises: ShapeError for another shape, ConfigError for an unknown mode."""
-    r, num_ws, w_dim = synthesis.img_resolution, synthesis.num_ws, synthesis.w_dim
-    if ws.ndim != 3 or ws.shape[1:] != (num_ws, w_dim):
-        raise ShapeError(
-            f"synthesis at {r}x{r} takes ws [N, {num_ws}, {w_dim}], got {list(ws.shape)}; "
-            f"repeat a single w for all layers with w[:, None].repeat(1, {num_ws}, 1)."
-        )
-    if noise_mode not in NOISE_MODES:
-        raise ConfigError(f"noise_mode must be one of {', '.join(NOISE_MODES)}, got {noise_mode!r}.")
-    return ws

@@ -15,11 +15,9 @@ from torch import Tensor, nn
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.networks import minimal
 from stylegan.networks.compiled import compile_or_eager
-from stylegan.networks.generator import FamilyGenerator
+from stylegan.networks.generator import FamilyGenerator, check_synthesis
 from stylegan.networks.mapping import follow_average, truncate
 from stylegan.networks.sizes import resolutions
-
-NOISE_MODES = ("random", "const", "none")
 
 
 class Mapping(minimal.MappingNetwork):
@@ -64,10 +62,7 @@ class Synthesis(minimal.Generator):
 
     def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:  # type: ignore[override]
         """ws [N, num_ws, w_dim] -> [N, 3, R, R], nominally in [-1, 1]. Raises: ShapeError, ConfigError."""
-        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
-            raise ShapeError(f"synthesis takes ws [N, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}.")
-        if noise_mode not in NOISE_MODES:
-            raise ConfigError(f"noise_mode must be one of {', '.join(NOISE_MODES)}, got {noise_mode!r}.")
+        check_synthesis(self, ws, noise_mode)
         noise = [self._noise(i, len(ws), noise_mode) for i in range(2 * self.n_blocks - 1)]
         pairs = [(None, noise[0]), *zip(noise[1::2], noise[2::2], strict=True)]
         return super().forward(ws.transpose(0, 1), pairs) * 2 - 1

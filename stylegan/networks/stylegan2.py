@@ -13,9 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stylegan.errors import ConfigError, ShapeError
 from stylegan.networks.discriminator import Discriminator
-from stylegan.networks.generator import FamilyGenerator
+from stylegan.networks.generator import FamilyGenerator, check_synthesis
 from stylegan.networks.inference import InferenceGenerator
 from stylegan.networks.layers import SQRT_HALF, EqualizedConv2d, EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
@@ -25,8 +24,6 @@ from stylegan.ops import bias_act, modulated_conv2d, setup_filter, upsample2d
 from stylegan.ops.bias_act import activation_gain
 
 __all__ = ["Discriminator", "Generator"]
-
-NOISE_MODES = ("random", "const", "none")
 
 
 class SynthesisLayer(nn.Module):
@@ -218,13 +215,7 @@ class SynthesisNetwork(nn.Module):
         Returns: [N, img_channels, R, R] float32, nominally in [-1, 1].
         Raises: ShapeError for another shape, ConfigError for another mode.
         """
-        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
-            raise ShapeError(
-                f"synthesis at {self.img_resolution}x{self.img_resolution} takes ws [N, {self.num_ws}, {self.w_dim}], "
-                f"got {list(ws.shape)}; repeat a single w for all layers with w[:, None].repeat(1, {self.num_ws}, 1)."
-            )
-        if noise_mode not in NOISE_MODES:
-            raise ConfigError(f"noise_mode must be one of {', '.join(NOISE_MODES)}, got {noise_mode!r}.")
+        check_synthesis(self, ws, noise_mode)
         ws = ws.to(torch.float32)
         x = img = None
         i = 0
