@@ -61,6 +61,14 @@ class _Size(click.ParamType):
     metavar="PICTURES",
     help="Write tar shards of so many pictures, which training can stream, to the folder --dest.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    metavar="THREADS",
+    help="Pictures to work on at the same time.",
+)
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be used.")
 def command(
     source: Path,
@@ -71,6 +79,7 @@ def command(
     labels: str,
     alpha: bool,
     shards: int | None,
+    workers: int,
     strict: bool,
 ) -> None:
     """Turn pictures into a checked data set: equal, square, numbered, with dataset.json.
@@ -96,6 +105,7 @@ def command(
             labels=labels,
             alpha=alpha,
             shards=shards,
+            workers=workers,
             strict=strict,
         )
     except ConfigError as error:

@@ -74,6 +74,7 @@ class _OrAuto(click.ParamType):
     "--no-growing", is_flag=True, default=None, help="Train progan and stylegan1 at full size from the start."
 )
 @click.option("--cond", is_flag=True, default=None, help="Train on the labels of the data set too.")
+@click.option("--workers", type=int, metavar="THREADS", help="Pictures to decode at the same time.  [default: 4]")
 @click.option("--balanced", is_flag=True, default=None, help="With --cond: show every class equally often.")
 @click.option("--mirror", is_flag=True, default=None, help="Add every picture flipped left to right.")
 @click.option("--subset", type=int, metavar="PICTURES", help="Train on so many only.")

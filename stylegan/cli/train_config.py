@@ -21,6 +21,7 @@ SETTINGS = {
     "held_out": "data.held_out",
     "cond": "data.labels",
     "balanced": "data.balanced",
+    "workers": "data.workers",
     "batch": "batch",
     "batch_gpu": "micro_batch",
     "gamma": "r1_gamma",
@@ -111,19 +112,22 @@ def resumed_config(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Datas
     from stylegan.training.loop import check_fits, open_dataset
 
     given = {k for k, v in flags.items() if v not in (None, ())}
-    refused = given - {"kimg", "device", "data", "keep", "metrics", "on_nan"}
+    refused = given - {"kimg", "device", "data", "keep", "metrics", "on_nan", "workers"}
     if refused:
         names = ", ".join("--" + name.removesuffix("_file").replace("_", "-") for name in sorted(refused))
         raise click.UsageError(f"--resume keeps the settings of the run; leave out {names}, or start a new run.")
     if not (run / "snapshots").is_dir() or not (run / "config.json").is_file():
         raise ConfigError(f"{run} is not the folder of a run, which holds config.json and snapshots.")
     config = read_config(run / "config.json")
-    changes: dict[str, Any] = {SETTINGS[name]: flags[name] for name in given - {"data"}}
+    changes: dict[str, Any] = {SETTINGS[name]: flags[name] for name in given - {"data", "workers"}}
+    data = config.data.model_dump()
+    if flags["workers"] is not None:
+        data["workers"] = flags["workers"]
     if flags["data"] is not None:
-        changes["data"] = {**config.data.model_dump(), "path": _located(flags["data"])}
+        data["path"] = _located(flags["data"])
     elif Path(config.data.path).parent == default_cache() / "data" and not Path(config.data.path).exists():
         _avatars(config.cfg)  # a cache may be emptied
-    config = changed(config, changes)
+    config = changed(config, {**changes, "data": data})
     dataset = open_dataset(config.data, config.seed)
     check_fits(config, dataset)
     return config, dataset

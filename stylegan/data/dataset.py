@@ -13,12 +13,14 @@ import numpy as np
 import torch
 
 from stylegan.data.labels import label_table, labels_names
-from stylegan.data.order import shuffled_indices
+from stylegan.data.order import balanced_indices, members_of, shuffled_indices
+from stylegan.data.ordered_map import ordered_map
 from stylegan.data.sources import Source, open_source
 from stylegan.errors import DataError
 
 # Without a writable cache, the pictures may take this much memory; 4 GB is 80,000 colour pictures of 128x128.
 _MAX_BYTES_IN_MEMORY = 4 << 30
+_SAMPLE = 64  # pictures
 
 
 def to_float(images: torch.Tensor) -> torch.Tensor:
@@ -38,7 +40,7 @@ class Dataset:
         max_images: use a random subset of this size, the same for the same `seed`.
         mirror: add each picture a second time, flipped left to right, after all the others.
         held_out: leave so many out, drawn by the seed; they become the data set `held_out`.
-        cache: another cache folder.
+        workers: threads that decode. cache: another cache folder.
     Attributes:
         name: base name of `path` without its extension.
         resolution: pixels per side, a power of two. channels: 1, 3 or 4.
@@ -61,6 +63,7 @@ class Dataset:
         mirror: bool = False,
         held_out: int = 0,
         seed: int = 0,
+        workers: int = 4,
         cache: str | Path | None = None,
     ):
         self.path: Path | str = Path(path)
@@ -73,15 +76,13 @@ class Dataset:
                 raise DataError(f"{path} has no labels; add a dataset.json with labels, or train without them.")
             self._labels = label_table(labels, source.names, str(path)) if labels else None
             self.fingerprint = source.fingerprint()
-            self._pixels = _cached_pixels(source, Path(cache or default_cache()) / "data" / f"{self.fingerprint}.npy")
+            file = Path(cache or default_cache()) / "data" / f"{self.fingerprint}.npy"
+            self._pixels = _cached_pixels(source, workers, file)
         self.class_names, self.label_names = labels_names(labels, self._labels)
         self.label_dim = self._labels.label_dim if self._labels else 0
         _, self.channels, self.resolution, _ = self._pixels.shape
         subset = _subset(len(self._pixels), max_images, seed)
-        if held_out >= len(subset):
-            raise DataError(
-                f"{path} has {len(subset)} pictures, so {held_out} cannot be held out; leave some to train on."
-            )
+        require_some_left(path, len(subset), held_out)
         order = np.random.RandomState([seed % 2**32, 1]).permutation(len(subset))  # another one than training's
         self.held_out: Dataset | None = None
         if held_out:
@@ -106,9 +107,7 @@ class Dataset:
         """The indices of the pictures of each class that has some. Raises: DataError unless labels are classes."""
         if self._labels is None or self._labels.values.ndim != 1:
             raise DataError(f"{self.path} has no class numbers, which balanced classes need; train without --balanced.")
-        classes = self._labels.values[self._index]
-        order = np.argsort(classes, kind="stable")
-        return np.split(order, np.flatnonzero(np.diff(classes[order])) + 1)
+        return members_of(self._labels.values[self._index])
 
     def label(self, i: int) -> torch.Tensor:
         """Label of picture i as float32 [label_dim], one-hot for classes."""
@@ -123,19 +122,33 @@ class Dataset:
             pixels[flipped] = pixels[flipped][..., ::-1]
         return torch.from_numpy(pixels)
 
-    def order(self, seed: int, start: int, count: int, rank: int = 0, ranks: int = 1) -> np.ndarray:
+    def order(
+        self, seed: int, start: int, count: int, rank: int = 0, ranks: int = 1, *, balanced: bool = False
+    ) -> np.ndarray:
         """Indices of the pictures that one of `ranks` processes trains on next.
 
         Args:
             start: pictures that all processes together have seen. count: pictures of the next step, of all together.
+            balanced: every class equally often, however many pictures it has.
         Returns: int64 [count // ranks], a function of the arguments alone.
         """
         share = count // ranks
+        if balanced:
+            return balanced_indices(self.class_members, seed, start + rank * share, share)
         return shuffled_indices(len(self), seed, start + rank * share, share)
 
     def preview(self) -> np.ndarray:
         """Indices to choose some pictures from to look at, int64 [at most len(self)], in a random order."""
         return np.random.RandomState(0).permutation(len(self))
+
+    @cached_property
+    def sample(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Some pictures and their labels, the same every time and kept in memory, to compare snapshots by.
+
+        Returns: uint8 [64, C, H, W] and float32 [64, label_dim]; a smaller set comes more than once.
+        """
+        chosen = np.resize(self.preview(), _SAMPLE)
+        return self.images(chosen), self.labels(chosen)
 
     def labels(self, indices: Sequence[int] | np.ndarray | torch.Tensor) -> torch.Tensor:
         """Labels of N pictures as float32 [N, label_dim]; [N, 0] without labels."""
@@ -143,6 +156,13 @@ class Dataset:
         if self._labels is None:
             return torch.zeros(len(at), 0)
         return torch.from_numpy(self._labels.rows(self._index[at]))
+
+
+def require_some_left(path: str | Path, pictures: int, held_out: int) -> int:
+    """How many pictures are left to train on. Raises: DataError for none."""
+    if held_out >= pictures:
+        raise DataError(f"{path} has {pictures} pictures, so {held_out} cannot be held out; leave some to train on.")
+    return pictures - held_out
 
 
 def default_cache() -> Path:
@@ -159,13 +179,13 @@ def _subset(n: int, max_images: int | None, seed: int) -> np.ndarray:
     return index
 
 
-def _cached_pixels(source: Source, file: Path) -> np.ndarray:
+def _cached_pixels(source: Source, workers: int, file: Path) -> np.ndarray:
     """uint8 [n, C, H, W], mapped from `file`, which is made first if it is not there or damaged."""
     n = len(source.names)
     pixels = mapped(file, n)
     if pixels is not None:
         return pixels
-    stream = _decoded(source)
+    stream = _decoded(source, workers)
     first = next(stream)
     shape = (n, *first.shape)
     try:
@@ -176,7 +196,7 @@ def _cached_pixels(source: Source, file: Path) -> np.ndarray:
                 f"the cache of {source.path} needs {n * first.nbytes / 1e9:.1f} GB, which cannot be written to "
                 f"{file.parent} ({error.strerror}); set STYLEGAN_CACHE to a folder with more room."
             ) from error
-        return np.stack(list(_decoded(source)))
+        return np.stack(list(_decoded(source, workers)))
     return np.load(file, mmap_mode="r")
 
 
@@ -206,14 +226,17 @@ def write_npy(file: Path, shape: tuple[int, ...], first: np.ndarray, rest: Itera
         partial.unlink(missing_ok=True)
 
 
-def _decoded(source: Source) -> Iterator[np.ndarray]:
+def _decoded(source: Source, workers: int) -> Iterator[np.ndarray]:
     """Each picture as uint8 [C, H, W], all of the shape of the first."""
-    expected: tuple[int, ...] = ()
-    for name in source.names:
+
+    def decode(name: str) -> np.ndarray:
         try:
-            img = source.picture(name)
+            return source.picture(name)
         except DataError as error:
             raise DataError(f"{name} of {source.path} is damaged: {error}; mend it with `stylegan dataset`.") from error
+
+    expected: tuple[int, ...] = ()
+    for name, img in zip(source.names, ordered_map(decode, source.names, workers), strict=True):
         if not expected:
             _require_square_power_of_two(img, f"{name} of {source.path}")
             expected = img.shape

@@ -34,7 +34,7 @@ class LabelList:
         return content
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelTable:
     """Labels in picture order. Class numbers stay numbers, since [n, 1000] one-hot rows can outgrow memory."""
 

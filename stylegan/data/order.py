@@ -40,6 +40,12 @@ def balanced_indices(members: Sequence[np.ndarray], seed: int, start: int, count
     return result
 
 
+def members_of(classes: np.ndarray) -> list[np.ndarray]:
+    """Where each class that has any stands in an array of classes: int64 [n] -> one int64 array for each, sorted."""
+    order = np.argsort(classes, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(classes[order])) + 1)
+
+
 def _shuffled(n: int, start: int, count: int, seed: int, *stream: int) -> np.ndarray:
     end = start + count
     epochs = range(start // n, -(-end // n))  # those that the positions touch

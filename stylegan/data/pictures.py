@@ -15,6 +15,10 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from stylegan.errors import DataError
 
+# Pillow warns about odd EXIF and large pictures; neither is news, since the outcome is reported anyway. Once for all,
+# since several threads read pictures, and a filter that one of them sets for a moment holds for the others too.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
 # Named one by one: Pillow would also try formats that start other programs (EPS) or have no signature at all.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 EXTENSIONS = {".bmp", ".gif", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".png"} | {
@@ -90,24 +94,21 @@ def unpacks_too_far(packed: int, unpacked: int) -> bool:
 
 @contextmanager
 def _opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
-    with warnings.catch_warnings():
-        # Pillow warns about odd EXIF and large pictures; neither is news, since the outcome is reported anyway.
-        warnings.simplefilter("ignore")
-        try:
-            if isinstance(file, Path) and file.stat().st_size > MAX_BYTES:
-                raise DataError(f"it has {file.stat().st_size} bytes, more than the limit of {MAX_BYTES}")
-            with Image.open(file, formats=FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise DataError(f"it has {image.width}x{image.height} pixels, more than the limit of {MAX_PIXELS}")
-                yield image
-        except DataError:
-            raise
-        except UnidentifiedImageError:
-            raise DataError(f"it is empty, damaged or not one of {', '.join(FORMATS)}") from None
-        except Image.DecompressionBombError:
-            raise DataError(f"it has more than the limit of {MAX_PIXELS} pixels") from None
-        except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
-            raise DataError(f"it cannot be read ({error or type(error).__name__})") from error
+    try:
+        if isinstance(file, Path) and file.stat().st_size > MAX_BYTES:
+            raise DataError(f"it has {file.stat().st_size} bytes, more than the limit of {MAX_BYTES}")
+        with Image.open(file, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise DataError(f"it has {image.width}x{image.height} pixels, more than the limit of {MAX_PIXELS}")
+            yield image
+    except DataError:
+        raise
+    except UnidentifiedImageError:
+        raise DataError(f"it is empty, damaged or not one of {', '.join(FORMATS)}") from None
+    except Image.DecompressionBombError:
+        raise DataError(f"it has more than the limit of {MAX_PIXELS} pixels") from None
+    except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
+        raise DataError(f"it cannot be read ({error or type(error).__name__})") from error
 
 
 def _verify_checksums(file: Path | BinaryIO) -> None:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from stylegan.data.labels import LabelList, class_folders, folder_classes, label_table
+from stylegan.data.ordered_map import ordered_map
 from stylegan.data.pictures import Header
 from stylegan.data.shard_writer import ShardWriter
 from stylegan.data.sources import Source, open_source
 from stylegan.data.transforms import TRANSFORMS, Transform, has_transparency, keep_exact, to_channels
-from stylegan.data.writer import DatasetWriter
+from stylegan.data.writer import DatasetWriter, encode_png
 from stylegan.errors import ConfigError, DataError
 
 LABELS = ("auto", "json", "folders", "none")
+_LARGE_PIXELS = 1 << 24  # such pictures are converted one at a time, so that memory stays that of one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,7 @@ class PrepareConfig:
     labels: str = "auto"
     alpha: bool = False
     shards: int | None = None
+    workers: int = 4
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -42,6 +47,8 @@ class PrepareConfig:
             raise ConfigError(f"labels must be one of {', '.join(LABELS)}, got {self.labels!r}.")
         if self.max_images is not None and self.max_images < 1:
             raise ConfigError(f"max_images must be at least 1, got {self.max_images}.")
+        if self.workers < 1:
+            raise ConfigError(f"workers must be at least 1, got {self.workers}.")
         if self.shards is not None and (self.shards < 1 or self.dest.suffix.lower() == ".zip"):
             raise ConfigError(f"shards must be at least 1 picture each, in a folder; got {self.shards}, {self.dest}.")
         if self.size is None:
@@ -99,6 +106,7 @@ def prepare(
     labels: str = "auto",
     alpha: bool = False,
     shards: int | None = None,
+    workers: int = 4,
     strict: bool = False,
 ) -> PrepareReport:
     """Turn a folder, zip or IDX file of pictures into a data set of equal square pictures in the official format.
@@ -120,6 +128,7 @@ def prepare(
         alpha: keep transparency as a fourth channel, opaque in pictures that have none.
         shards: write so many pictures, in a random order, to each of several tars in the folder `dest`, see
             `ShardWriter`.
+        workers: threads that decode, resize and encode; the set is the same with any number.
         strict: raise DataError at the first file that cannot be used.
     Raises: ConfigError for settings that make no sense, DataError for a source that is missing, holds nothing
         usable or labels only some pictures, OutputError if `dest` is taken or cannot be written.
@@ -133,6 +142,7 @@ def prepare(
         labels=labels,
         alpha=alpha,
         shards=shards,
+        workers=workers,
         strict=strict,
     )
     *_, last = prepare_steps(config)
@@ -214,6 +224,13 @@ class _Plan:
     height: int
     channels: int
     fit: Transform
+    pixels: dict[str, int]  # of each picture as it is
+
+
+@dataclass(frozen=True)
+class _Converted:
+    png: bytes
+    flattened: bool  # it had transparent pixels, which are white now
 
 
 def _plan(headers: Mapping[str, Header], config: PrepareConfig, listed: LabelList | None) -> _Plan:
@@ -227,22 +244,34 @@ def _plan(headers: Mapping[str, Header], config: PrepareConfig, listed: LabelLis
         names = [names[i] for i in shuffled] + names[count:]  # the last stand in for what turns out to be damaged
     channels = 4 if config.alpha else 3 if any(header.colour for header in headers.values()) else 1
     if config.size is not None:
-        return _Plan(names, *config.size, channels, TRANSFORMS[config.transform])
-    side = _common_side(headers, config.source)
-    return _Plan(names, side, side, channels, keep_exact)
+        width, height, fit = *config.size, TRANSFORMS[config.transform]
+    else:
+        width = height = _common_side(headers, config.source)
+        fit = keep_exact
+    return _Plan(names, width, height, channels, fit, {n: h.width * h.height for n, h in headers.items()})
 
 
 def _write(
     source: Source, plan: _Plan, config: PrepareConfig, tally: _Tally, writer: DatasetWriter | ShardWriter
 ) -> Steps:
-    for name in plan.names:
-        try:
-            img = plan.fit(source.picture(name), plan.width, plan.height)
-        except DataError as error:
-            yield tally.leave_out(name, str(error))
+    one_at_a_time = threading.Lock()
+
+    def converted(name: str) -> _Converted | DataError:
+        large = plan.pixels[name] > _LARGE_PIXELS
+        with one_at_a_time if large else nullcontext():
+            try:
+                img = plan.fit(source.picture(name), plan.width, plan.height)
+            except DataError as error:
+                return error
+        png = encode_png(to_channels(img, plan.channels), compress_level=writer.compress_level)
+        return _Converted(png, flattened=plan.channels < 4 and has_transparency(img))
+
+    for name, result in zip(plan.names, ordered_map(converted, plan.names, config.workers), strict=True):
+        if isinstance(result, DataError):
+            yield tally.leave_out(name, str(result))
             continue
-        tally.flattened += plan.channels < 4 and has_transparency(img)
-        tally.written[name] = writer.add(to_channels(img, plan.channels))
+        tally.flattened += result.flattened
+        tally.written[name] = writer.add(result.png)
         yield tally.step()
         if len(tally.written) == config.max_images:
             return

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from stylegan.data.labels import LabelTable
+from stylegan.data.order import balanced_indices, members_of
 from stylegan.errors import ConfigError
 
 
@@ -22,6 +24,7 @@ class ShardOrder:
         copies: of each picture; copy k of picture i is number i + k * sum(sizes).
         rank, ranks: each of several processes gets shards of its own, dealt anew in every epoch. All have epochs of
             the same length, so a rank with smaller shards meets some pictures twice and one with larger misses some.
+        balanced_by: classes of all pictures; those of a window then come equally often in it. Rarer ones repeat.
     Raises: ConfigError for fewer shards than ranks.
     """
 
@@ -31,6 +34,7 @@ class ShardOrder:
     window: int = 4
     rank: int = 0
     ranks: int = 1
+    balanced_by: LabelTable | None = None
 
     def __post_init__(self) -> None:
         if len(self.sizes) < self.ranks:
@@ -88,4 +92,7 @@ def _pictures(order: ShardOrder, epoch: int, window: int) -> np.ndarray:
     once = np.concatenate([np.arange(ends[shard] - order.sizes[shard], ends[shard]) for shard in shards])
     every = np.concatenate([once + copy * ends[-1] for copy in range(order.copies)])
     random = np.random.RandomState([order.seed % 2**32, epoch, 1 + shards[0]])
-    return random.permutation(every).astype(np.int64, copy=False)
+    if order.balanced_by is None:
+        return random.permutation(every).astype(np.int64, copy=False)
+    members = members_of(order.balanced_by.values[every % ends[-1]])
+    return every[balanced_indices(members, random.randint(2**31), 0, len(every))]

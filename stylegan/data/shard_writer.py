@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from stylegan.data.writer import encode_png, refuse_existing
+from stylegan.data.pictures import read_header
+from stylegan.data.writer import refuse_existing
 from stylegan.errors import OutputError
 
 INDEX, LABELS = "index.json", "labels.npy"
@@ -29,11 +30,13 @@ class ShardWriter:
     Raises: OutputError if something is at `dest` already, or it cannot be written.
     """
 
+    compress_level = 6  # bytes travel, so fewer are better here
+
     def __init__(self, dest: str | Path, pictures_per_shard: int):
         self.dest = Path(dest)
         self.count = 0
         self._per_shard = pictures_per_shard
-        self._shape: tuple[int, ...] = ()
+        self._last = b""  # picture, which is like all the others
         self._tar: tarfile.TarFile | None = None
         refuse_existing(self.dest, as_zip=False)
         self._partial = self.dest.with_name(f".{self.dest.name}.{os.getpid()}.partial")
@@ -42,18 +45,18 @@ class ShardWriter:
         except OSError as error:
             raise self._failed(error) from error
 
-    def add(self, img: np.ndarray) -> str:
-        """Write uint8 [H, W, C], C = 1, 3 or 4, as the next picture and return its name in the set."""
+    def add(self, png: bytes) -> str:
+        """Write the next picture and return its name in the set."""
         name = f"{self.count:09d}.png"
         try:
             if self.count % self._per_shard == 0:
                 self._close_shard()
                 self._tar = tarfile.open(self._partial / f"{self.count // self._per_shard:06d}.tar", "w")  # noqa: SIM115
             assert self._tar is not None
-            _add(self._tar, name, encode_png(img, compress_level=6))  # bytes travel, so fewer are better here
+            _add(self._tar, name, png)
         except OSError as error:
             raise self._failed(error) from error
-        self._shape = img.shape
+        self._last = png
         self.count += 1
         return name
 
@@ -70,12 +73,13 @@ class ShardWriter:
                 np.save(
                     self._partial / LABELS, np.array(labels, np.int64 if isinstance(labels[0], int) else np.float32)
                 )
+            header = read_header(io.BytesIO(self._last))
             described = [self._describe(number, shard) for number, shard in enumerate(shards)]
             index = {
                 "format": 1,
                 "pictures": self.count,
-                "resolution": self._shape[0],
-                "channels": self._shape[2],
+                "resolution": header.width,
+                "channels": header.channels,
                 "labels": bool(labels),
                 "shards": described,
                 **dataset_json,

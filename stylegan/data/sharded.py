@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import queue
@@ -16,8 +17,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from stylegan.data.dataset import Dataset, default_cache, mapped, write_npy
+from stylegan.data.dataset import Dataset, default_cache, mapped, require_some_left, write_npy
 from stylegan.data.labels import LabelList, LabelTable, labels_names
+from stylegan.data.ordered_map import ordered_map
 from stylegan.data.pictures import read_picture
 from stylegan.data.shard_order import ShardOrder
 from stylegan.data.shard_writer import INDEX, LABELS
@@ -47,6 +49,7 @@ class ShardedDataset(Dataset):
     Args:
         path: a folder that `ShardWriter` wrote, or its URL. Nothing but that URL is read.
         max_images: use the first so many, which are a random subset, since `dataset` shuffles what it shards.
+        held_out: leave the last so many of these out.
         cache_gb: how much of the disk decoded shards may take; the longest unused go first.
         Others as in `Dataset`.
     Raises: DataError for an index that is missing or damaged; later, for a shard that cannot be had after four tries.
@@ -62,12 +65,10 @@ class ShardedDataset(Dataset):
         held_out: int = 0,
         mirror: bool = False,
         seed: int = 0,
+        workers: int = 4,
         cache: str | Path | None = None,
         cache_gb: float = 32,
     ):
-        if held_out:
-            raise DataError(f"{path} is sharded, where no pictures are held out; leave them out of the shards instead.")
-        self.held_out = None
         root = str(path).rstrip("/").removesuffix(f"/{INDEX}")
         self.path = root if is_url(root) else Path(root)
         self.name = root.rpartition("/")[2]
@@ -80,49 +81,58 @@ class ShardedDataset(Dataset):
         self.label_dim = self._labels.label_dim if self._labels else 0
         named = LabelList({}, index.class_names, index.label_names)
         self.class_names, self.label_names = labels_names(named, self._labels)
+        self._seed = seed
         self.channels, self.resolution = index.channels, index.resolution
         shape = (index.pictures, self.channels, self.resolution, self.resolution)
         folder = Path(cache or default_cache()) / "data" / f"{self.fingerprint}.shards"
-        self._shards = ShardPixels(root, index.shards, shape, folder, int(cache_gb * 1e9))
+        self._shards = ShardPixels(root, index.shards, shape, folder, workers, int(cache_gb * 1e9))
         self._pixels = self._shards  # type: ignore[assignment]  # indexes like an array
-        chosen = np.arange(min(max_images or index.pictures, index.pictures))
-        self._sizes = tuple(_first(len(chosen), [shard.pictures for shard in index.shards]))
+        chosen = min(max_images or index.pictures, index.pictures)
+        to_train = require_some_left(path, chosen, held_out)
+        self.held_out = None
+        if held_out:
+            self.held_out = copy.copy(self)
+            self.held_out._select(np.arange(to_train, chosen), mirror=False)
+            self.held_out._sizes, self.held_out._copies = (held_out,), 1
+        self._sizes = tuple(_first(to_train, [shard.pictures for shard in index.shards]))
         self._copies = 2 if mirror else 1
-        self._select(chosen, mirror)
-        self._seed = seed
+        self._select(np.arange(to_train), mirror)
         self._shards.require_room(self._shard_order(seed).window)
 
-    def order(self, seed: int, start: int, count: int, rank: int = 0, ranks: int = 1) -> np.ndarray:
-        """As in `Dataset`, with shards of its own for every rank. Has the shards fetched that come next."""
-        order = self._shard_order(seed, rank, ranks)
+    def order(
+        self, seed: int, start: int, count: int, rank: int = 0, ranks: int = 1, *, balanced: bool = False
+    ) -> np.ndarray:
+        """As in `Dataset`, with shards of its own for every rank, and balance among the shards that are at hand.
+
+        Has the shards fetched that come next.
+        """
+        order = self._shard_order(seed, rank, ranks, self._labels if balanced else None)
         self._shards.fetch(order.shards(start // ranks))
         return order.indices(start // ranks, count // ranks)
-
-    @property
-    def class_members(self) -> list[np.ndarray]:
-        """Nothing: raises DataError, since classes in turn need all shards at once."""
-        raise DataError(
-            f"{self.path} is sharded, where classes cannot be balanced; balance what you shard, or use a zip."
-        )
 
     def preview(self) -> np.ndarray:
         """Pictures of the shards that training starts with, in a random order."""
         order = self._shard_order(self._seed)
         return order.indices(0, order.left_in_window(0))
 
-    def _shard_order(self, seed: int, rank: int = 0, ranks: int = 1) -> ShardOrder:
-        return ShardOrder(self._sizes, seed, copies=self._copies, rank=rank, ranks=ranks)
+    def _shard_order(
+        self, seed: int, rank: int = 0, ranks: int = 1, balanced_by: LabelTable | None = None
+    ) -> ShardOrder:
+        return ShardOrder(self._sizes, seed, copies=self._copies, rank=rank, ranks=ranks, balanced_by=balanced_by)
 
 
 class ShardPixels:
     """What indexes like a uint8 array [n, C, H, W], but gets the shards from elsewhere when they are needed.
 
-    One thread fetches, decodes and keeps them in `folder`, which several processes may share.
+    One thread fetches them and keeps them in `folder`, which several processes may share; `workers` decode.
     """
 
-    def __init__(self, root: str, shards: Sequence[_Shard], shape: tuple[int, ...], folder: Path, max_bytes: int):
+    def __init__(
+        self, root: str, shards: Sequence[_Shard], shape: tuple[int, ...], folder: Path, workers: int, max_bytes: int
+    ):
         self.shape = shape
-        self._root, self._shards, self._folder, self._max_bytes = root, shards, folder, max_bytes
+        self._root, self._shards, self._folder = root, shards, folder
+        self._workers, self._max_bytes = workers, max_bytes
         self._starts = np.cumsum([0, *(shard.pictures for shard in shards)])
         self._asked: dict[int, Future[np.ndarray]] = {}  # fetched or being fetched
         self._wanted: Sequence[int] = ()  # those that training needs now and next
@@ -226,20 +236,28 @@ class ShardPixels:
         found = 0
         try:
             with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-                for member in tar:
-                    if not (member.isreg() and member.name.endswith(".png")):
-                        continue
-                    png = tar.extractfile(member)
-                    assert png is not None
-                    img = read_picture(io.BytesIO(png.read())).transpose(2, 0, 1)
-                    if img.shape != self.shape[1:]:
-                        raise DataError(f"{member.name} is {img.shape} where the set is {self.shape[1:]}")
+                for img in ordered_map(self._decode, _pngs(tar), self._workers):
                     found += 1
                     yield img
         except (DataError, tarfile.TarError) as error:
             raise DataError(f"the shard {url} is damaged: {error}; write it again.") from error
         if found != n:
             raise DataError(f"the shard {url} holds {found} pictures, not {n}; write the shards again.")
+
+    def _decode(self, member: tuple[str, bytes]) -> np.ndarray:
+        name, png = member
+        img = read_picture(io.BytesIO(png)).transpose(2, 0, 1)
+        if img.shape != self.shape[1:]:
+            raise DataError(f"{name} is {img.shape} where the set is {self.shape[1:]}")
+        return img
+
+
+def _pngs(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
+    for member in tar:
+        if member.isreg() and member.name.endswith(".png"):
+            png = tar.extractfile(member)
+            assert png is not None
+            yield member.name, png.read()
 
 
 def read_bytes(location: str, sha256: str | None = None) -> bytes:

@@ -27,6 +27,8 @@ class DatasetWriter:
     Raises: OutputError if something is there already, or it cannot be written.
     """
 
+    compress_level = 0  # reading is what a set is for, and this reads fastest
+
     def __init__(self, dest: str | Path):
         self.dest = Path(dest)
         self.as_zip = self.dest.suffix.lower() == ".zip"
@@ -43,11 +45,10 @@ class DatasetWriter:
         except OSError as error:
             raise self._failed(error) from error
 
-    def add(self, img: np.ndarray) -> str:
-        """Write uint8 [H, W, C], C = 1, 3 or 4, as the next picture and return its name in the set."""
+    def add(self, png: bytes) -> str:
+        """Write the next picture and return its name in the set."""
         name = f"{self.count // 1000:05d}/img{self.count:08d}.png"
-        # Not compressed: reading is what a set is for, and level 0 reads fastest.
-        self._put(name, encode_png(img, compress_level=0))
+        self._put(name, png)
         self.count += 1
         return name
 

@@ -88,7 +88,7 @@ def snapshot_health(state: TrainingState, dataset: Dataset, grid: SnapshotGrid) 
     result = {"Health/diversity": _spread(torch.cat(fakes).cpu()) / max(_spread(real), 1e-8)}
     if dataset.held_out is not None:
         generated = torch.cat([discriminate(state, state.D, img, c) for img, c in zip(fakes, labels, strict=True)])
-        train, held_out = (_mean_score(state, pictures, batch) for pictures in (dataset, dataset.held_out))
+        train, held_out = (_mean_score(state, *some.sample, batch) for some in (dataset, dataset.held_out))
         result["Health/scores/held_out"] = held_out
         told_apart = train - float(generated.mean())
         if told_apart > TOLD_APART:
@@ -100,12 +100,11 @@ def _spread(pictures: Tensor) -> float:
     return float(pictures.clamp(-1, 1).std(0, unbiased=False).mean())
 
 
-def _mean_score(state: TrainingState, pictures: Dataset, batch: int) -> float:
-    """D's mean score of pictures spread over the data set, in batches of the size that it is trained with."""
-    n = batch * max(PICTURES // batch, 1)
-    chosen = torch.linspace(0, len(pictures) - 1, n).long()  # a small set comes more than once
-    scores = []
-    for indices in chosen.split(batch):
-        img = to_float(pictures.images(indices)).to(state.device)
-        scores.append(discriminate(state, state.D, img, pictures.labels(indices).to(state.device)))
+def _mean_score(state: TrainingState, pictures: Tensor, labels: Tensor, batch: int) -> float:
+    """D's mean score, in batches of the size that it is trained with."""
+    whole = max(len(pictures) // batch, 1) * batch
+    scores = [
+        discriminate(state, state.D, to_float(img).to(state.device), c.to(state.device))
+        for img, c in zip(pictures[:whole].split(batch), labels[:whole].split(batch), strict=True)
+    ]
     return float(torch.cat(scores).mean())

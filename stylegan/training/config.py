@@ -33,6 +33,7 @@ class DataConfig(_Frozen):
     balanced: bool = False  # show every class equally often, however many pictures it has
     mirror: bool = False  # add every picture flipped left to right
     max_images: int | None = Field(default=None, ge=1)  # train on so many, drawn by the seed
+    workers: int = Field(default=4, ge=1)  # threads that decode; the pictures are the same with any number
     cache_gb: float = Field(default=32, gt=0)  # disk for the shards of a set that is streamed
     held_out: int = Field(default=0, ge=0)  # of these, keep so many from training, to tell overfitting by
 

@@ -18,7 +18,6 @@ from stylegan.augment import may_leak
 from stylegan.checkpoints.native import Contents, resolve_device
 from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.data.dataset import Dataset, to_float
-from stylegan.data.order import balanced_indices
 from stylegan.data.sharded import open_any
 from stylegan.distributed import World
 from stylegan.errors import ConfigError
@@ -193,6 +192,7 @@ def open_dataset(data: DataConfig, seed: int) -> Dataset:
         mirror=data.mirror,
         held_out=data.held_out,
         seed=seed,
+        workers=data.workers,
         cache_gb=data.cache_gb,
     )
     if data.balanced:
@@ -299,14 +299,12 @@ def _micro_batches(config: TrainConfig, state: TrainingState, dataset: Dataset) 
 
 def _choose(config: TrainConfig, nimg: int, world: World, dataset: Dataset) -> tuple[np.ndarray, Tensor]:
     """The next real pictures, and others whose labels the generated ones take: distributed alike."""
-    share = config.batch // world.size
-    if not config.data.balanced:
-        fake = torch.randint(len(dataset), [share])
-        return dataset.order(config.seed, nimg, config.batch, world.rank, world.size), fake
-    members = dataset.class_members
-    some = torch.tensor([pictures[0] for pictures in members])  # one picture of each class has its label
-    fake = some[torch.randint(len(members), [share])]
-    return balanced_indices(members, config.seed, nimg + world.rank * share, share), fake
+    balanced, share = config.data.balanced, config.batch // world.size
+    real = dataset.order(config.seed, nimg, config.batch, world.rank, world.size, balanced=balanced)
+    if not balanced:
+        return real, torch.randint(len(dataset), [share])
+    some = torch.tensor([pictures[0] for pictures in dataset.class_members])  # one of each class has its label
+    return real, some[torch.randint(len(some), [share])]
 
 
 def _upload(x: Tensor, device: torch.device) -> Tensor:

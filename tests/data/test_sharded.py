@@ -131,12 +131,38 @@ def test_labels_stay_with_their_pictures(tmp_path):
         assert sharded.label(i).tolist() == by_pixels[sharded.image(i).numpy().tobytes()]
 
 
-def test_classes_are_not_balanced_over_shards(tmp_path):
-    prepare(tiny_pictures(tmp_path / "in", count=9, classes=3), tmp_path / "out", shards=2)
-    dataset = open_any(tmp_path / "out", use_labels=True)
-    assert dataset.class_names == ["class0", "class1", "class2"]
-    with pytest.raises(DataError, match="classes cannot be balanced; balance what you shard, or use a zip"):
-        _ = dataset.class_members
+def test_balanced_classes_come_equally_often_from_the_shards_at_hand(tmp_path):
+    tiny_pictures(tmp_path / "in", count=36, classes=3)
+    for rare in sorted((tmp_path / "in/class2").iterdir())[4:]:
+        rare.unlink()
+    prepare(tmp_path / "in", tmp_path / "out", shards=7)  # 28 pictures in one window of four shards
+    dataset = open_any(tmp_path / "out", use_labels=True, mirror=True)
+    epoch = dataset.order(1, 0, 54, balanced=True)
+    assert dataset.labels(epoch).sum(0).tolist() == [18, 18, 18]
+    assert dataset.labels(dataset.order(1, 0, 54)).sum(0).tolist() != [18, 18, 18]
+    assert len(np.unique(epoch[dataset.labels(epoch)[:, 2] == 1])) == 8  # all of the rare class, and mirrored
+    shares = [dataset.order(1, 0, 24, rank, 2, balanced=True) for rank in (0, 1)]
+    assert not set(shares[0] % 28) & set(shares[1] % 28)
+    with pytest.raises(DataError, match="has no class numbers, which balanced classes need"):
+        _ = open_any(tmp_path / "out").class_members
+
+
+def test_the_last_pictures_are_held_out(shards):
+    whole, part = open_any(shards), open_any(shards, held_out=5, mirror=True, max_images=22)
+    assert (len(part), len(part.held_out)) == (2 * 17, 5)
+    assert torch.equal(part.held_out.images(range(5)), whole.images(range(17, 22)))
+    assert sorted(part.order(0, 0, 34).tolist()) == list(range(34))
+    kept = {img.numpy().tobytes() for img in part.held_out.sample[0]}
+    assert len(kept) == 5
+    assert not kept & {img.numpy().tobytes() for img in part.images(range(34))}
+    with pytest.raises(DataError, match="has 25 pictures, so 25 cannot be held out"):
+        open_any(shards, held_out=25)
+
+
+def test_any_number_of_workers_decodes_the_same_pictures(tmp_path, shards):
+    once = open_any(shards, workers=1).images(range(25))
+    shutil.rmtree(tmp_path / "cache")
+    assert torch.equal(open_any(shards, workers=5).images(range(25)), once)
 
 
 def test_mirror_and_subset(shards):

@@ -1,0 +1,30 @@
+"""A function of many pictures, computed by several threads and given back in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def ordered_map(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+    """`map`, by so many threads, which are at most an item each ahead of the caller.
+
+    Pillow and zlib let go of Python's lock while they work, so decoding and encoding do run side by side.
+    Raises: what `function` raises, when it is the turn of that item.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="pictures")
+    ahead: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            ahead.append(pool.submit(function, item))
+            if len(ahead) > workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
