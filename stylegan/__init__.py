@@ -1,7 +1,7 @@
 """The StyleGAN family: train, generate, mix, inspect.
 
     >>> import stylegan
-    >>> G = stylegan.load("runs/00000-stylegan2-avatars")
+    >>> G = stylegan.load("runs/00000-stylegan2-faces64-batch16-gamma2")
     >>> img = G(stylegan.latents([0, 1], G.z_dim), truncation_psi=0.7, noise_mode="const")
 
 Importing this package imports nothing heavy; each name is loaded when it is first used.

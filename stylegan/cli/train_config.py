@@ -114,7 +114,8 @@ def resumed_config(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Datas
     given = {k for k, v in flags.items() if v not in (None, ())}
     refused = given - {"kimg", "device", "data", "keep", "metrics", "on_nan", "workers"}
     if refused:
-        names = ", ".join("--" + name.removesuffix("_file").replace("_", "-") for name in sorted(refused))
+        flag = {"assignments": "set", "config_file": "config"}
+        names = ", ".join(sorted("--" + flag.get(name, name).replace("_", "-") for name in refused))
         raise click.UsageError(f"--resume keeps the settings of the run; leave out {names}, or start a new run.")
     if not (run / "snapshots").is_dir() or not (run / "config.json").is_file():
         raise ConfigError(f"{run} is not the folder of a run, which holds config.json and snapshots.")

@@ -89,11 +89,12 @@ class ShardedDataset(Dataset):
         self._pixels = self._shards  # type: ignore[assignment]  # indexes like an array
         chosen = min(max_images or index.pictures, index.pictures)
         to_train = require_some_left(path, chosen, held_out)
+        self._sizes: tuple[int, ...] = (held_out,)
+        self._copies = 1
         self.held_out = None
         if held_out:
             self.held_out = copy.copy(self)
             self.held_out._select(np.arange(to_train, chosen), mirror=False)
-            self.held_out._sizes, self.held_out._copies = (held_out,), 1
         self._sizes = tuple(_first(to_train, [shard.pictures for shard in index.shards]))
         self._copies = 2 if mirror else 1
         self._select(np.arange(to_train), mirror)

@@ -13,7 +13,7 @@ EXTENT = 64  # pixels that the ideal filters are sampled to before they are wind
 def band_limit_filter(A: Tensor, up: int) -> Tensor:
     """Taps of the ideal low-pass of the pixel grid, convolved with that of the grid turned by `A`.
 
-    Each is a product of two sincs, windowed after Lanczos. Alias-Free GAN, App. E.
+    Each is a product of two sincs, windowed after Lanczos. StyleGAN3 App. E.
 
     Args:
         A: [2, 2], takes a step on the picture to the same step on the turned one.

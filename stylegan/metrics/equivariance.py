@@ -1,4 +1,4 @@
-"""How truly the picture moves when the input of a network moves: EQ-T and EQ-R of Alias-Free GAN, App. E.
+"""How truly the picture moves when the input of a network moves: EQ-T and EQ-R of StyleGAN3 App. E.
 
 Three numbers in dB: `eqt_int` for shifts by whole pixels, `eqt_frac` for any shift, `eqr` for rotations.
 """

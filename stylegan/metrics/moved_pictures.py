@@ -37,7 +37,7 @@ def shift_between_pixels(img: Tensor, x: float, y: float) -> Moved:
 def turn(img: Tensor, A: Tensor) -> Moved:
     """By a rotation A [2, 2] about the centre, keeping the frequencies that both grids can hold.
 
-    img [N, C, H, H] -> [N, C, H, H]. It is enlarged and filtered, then read bilinearly. Alias-Free GAN, App. E.
+    img [N, C, H, H] -> [N, C, H, H]. It is enlarged and filtered, then read bilinearly. StyleGAN3 App. E.
     """
     size, f = img.shape[-1], band_limit_filter(A, UP)
     margin = len(f) // 2  # enlarged pixels around the picture that the filter still reaches

@@ -16,7 +16,7 @@ from stylegan.errors import ConfigError, ShapeError
 from stylegan.networks import minimal
 from stylegan.networks.compiled import compile_or_eager
 from stylegan.networks.generator import FamilyGenerator, check_synthesis
-from stylegan.networks.mapping import follow_average, truncate
+from stylegan.networks.mapping import check_inputs, follow_average, truncate
 from stylegan.networks.sizes import resolutions
 
 
@@ -32,7 +32,7 @@ class Mapping(minimal.MappingNetwork):
 
     def forward(
         self,
-        z: Tensor,
+        z: Tensor | None,
         c: Tensor | None = None,
         *,
         truncation_psi: float = 1.0,
@@ -40,11 +40,8 @@ class Mapping(minimal.MappingNetwork):
         update_emas: bool = False,
     ) -> Tensor:
         """z [N, z_dim], c None or [N, 0] -> [N, num_ws, w_dim]; the rest as in `mapping.MappingNetwork`."""
-        if z.ndim != 2 or z.shape[1] != self.z_dim:
-            raise ShapeError(f"mapping takes z [N, {self.z_dim}], got {list(z.shape)}.")
-        if c is not None and c.shape[-1] != 0:
-            raise ShapeError(f"this network is unconditional and takes c=None, got {list(c.shape)}.")
-        w = super().forward(z.to(self.w_avg.device, torch.float32))
+        z, _ = check_inputs(z, c, self.z_dim, 0, self.w_avg.device)
+        w = super().forward(z)
         if update_emas:
             follow_average(self.w_avg, w, self.w_avg_beta)
         return truncate(w.unsqueeze(1).repeat(1, self.num_ws, 1), self.w_avg, truncation_psi, truncation_cutoff)

@@ -1,4 +1,4 @@
-"""How large the networks of StyleGAN2 are at each resolution."""
+"""How large networks are at each resolution."""
 
 from __future__ import annotations
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylegan.errors import ConfigError
 from stylegan.networks.mapping import truncate
@@ -23,17 +22,18 @@ def class_average(G: GeneratorLike, c: Tensor) -> Tensor:
     return G.mapping(z, c.to(device).expand(SAMPLES, -1))[:, 0].mean(0)
 
 
-class ClassCentered:
+class ClassCentered(nn.Module):
     """A generator that truncates towards the average w of the label in hand.
 
     Raises: ConfigError for a network without labels.
     """
 
     def __init__(self, G: Any):
+        super().__init__()
         if G.c_dim == 0:
             raise ConfigError("this network has no classes, so there is only the global centre of truncation.")
         self.G = G
-        self.z_dim, self.c_dim, self.num_ws = G.z_dim, G.c_dim, G.num_ws
+        self.z_dim, self.c_dim, self.num_ws, self.img_resolution = G.z_dim, G.c_dim, G.num_ws, G.img_resolution
         self.class_names, self.label_names = G.class_names, G.label_names
         self.synthesis = G.synthesis
         self._averages: dict[tuple[float, ...], Tensor] = {}
@@ -45,9 +45,6 @@ class ClassCentered:
             return ws
         centers = torch.stack([self._average(row) for row in c.cpu()])  # [N, w_dim]
         return truncate(ws, centers[:, None], truncation_psi, truncation_cutoff)
-
-    def parameters(self) -> Iterator[Any]:
-        return self.G.parameters()
 
     def _average(self, c: Tensor) -> Tensor:
         key = tuple(c.tolist())

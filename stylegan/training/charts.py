@@ -61,7 +61,7 @@ def draw_charts(records: Sequence[dict[str, Any]], scores: Mapping[str, Sequence
             for name, label in chart.curves.items()
         }
         curves = {label: points for label, points in curves.items() if points}
-        if curves and (chart.title != CHARTS[-1].title or any(y for points in curves.values() for _, y in points)):
+        if curves and (chart is not CHARTS[-1] or any(y for points in curves.values() for _, y in points)):
             figures.append(_figure(chart, curves))
     return "\n".join(figures)
 

@@ -50,9 +50,7 @@ class AugmentConfig(_Frozen):
     mode: Literal["noaug", "ada", "fixed"] = "noaug"  # off, adapted to overfitting, or always `p`
     pipe: str = "bgc"  # which transformations: blit, geom, color, ..., bgc, bgcf, bgcfn, bgcfnc
     p: float = Field(default=0.2, ge=0, le=1)  # probability of each transformation, where it is fixed
-    target: float = Field(
-        default=0.6, ge=-1, le=1
-    )  # share of real pictures that D may be sure of, as the mean of signs
+    target: float = Field(default=0.6, ge=-1, le=1)  # mean sign of D's scores of real pictures: how sure it may be
     ada_kimg: float = Field(default=500, gt=0)  # in which p can go from 0 to 1
     interval: int = Field(default=4, ge=1)  # steps between two adaptations
     max_p: float = Field(default=0.8, ge=0, le=1)  # beyond it the generator may begin to draw the augmentations

@@ -52,7 +52,7 @@ def enter_stage(state: TrainingState, config: TrainConfig) -> TrainConfig:
         network.lod.fill_(lod)
     for optimizer, lr in ((state.G_opt, config.g_lr), (state.D_opt, config.d_lr)):
         for group in optimizer.param_groups:
-            group["lr"] = growing.lr.get(resolution, lr)
+            group["lr"] = growing.lr.get(resolution, lr) * group["lr_scale"]
     batch = growing.batch.get(resolution, config.batch)
     micro_batch = math.gcd(batch, config.micro_batch * 4 ** int(lod))
     return config.model_copy(update={"batch": batch, "micro_batch": micro_batch})

@@ -52,7 +52,6 @@ def write_run_page(run: Path, config: TrainConfig, records: Sequence[dict[str, A
         newest_label=moments[-1][0] if moments else "",
         last_moment=max(len(moments) - 1, 0),
         moments=json.dumps(moments).replace("<", "\\u003c"),
-        side=config.generator["img_resolution"],
         sheet=MIN_SHEET_PX,
         reload_ms=0 if finished else RELOAD_S * 1000,
     )

@@ -107,5 +107,6 @@ def _lazy_adam(groups: list[dict[str, Any]], lr: float, interval: int, config: T
     ratio = interval / (interval + 1) if extra else 1.0
     beta1, beta2 = (beta**ratio for beta in config.adam_betas)
     for group in groups:
-        group["lr"] = group.get("lr", lr) * ratio
+        group["lr_scale"] = group.get("lr", lr) / lr * ratio  # what growing multiplies the rate of a resolution by
+        group["lr"] = lr * group["lr_scale"]
     return torch.optim.Adam(groups, betas=(beta1, beta2), eps=config.adam_eps, fused=True)

@@ -30,7 +30,7 @@ class Tracking:
         self.records: list[dict[str, Any]] = read_stats(run) if path.exists() and path.stat().st_size else []
 
     def add(self, record: dict[str, Any]) -> None:
-        """Append a tick's record to stats.jsonl with the alarms that it gives, warn of these, draw the page anew."""
+        """Append a tick's record to stats.jsonl with the alarms that it gives, and warn of these."""
         self.records.append(record)
         worries = alarms(self.records)
         if worries:

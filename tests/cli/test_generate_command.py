@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tarfile
 
 import numpy as np
 import pytest
@@ -66,6 +67,9 @@ def test_the_centre_of_truncation_may_be_that_of_the_class(pets, network, tmp_pa
         arguments = ("--network", pets, "--class", "dog", "--trunc", 0, "--trunc-center", center)
         assert run_cli("generate", *arguments, "--outdir", tmp_path / center).code == 0
     assert not np.array_equal(*(read(tmp_path / center / "seed0000.png") for center in ("global", "class")))
+    assert run_cli("generate", *arguments, "--shards", 4, "--outdir", tmp_path / "shards").code == 0
+    with tarfile.open(tmp_path / "shards/00000-of-00001.tar") as tar, Image.open(tar.extractfile(tar.next())) as image:
+        assert np.array_equal(np.asarray(image), read(tmp_path / "class/seed0000.png"))
     result = run_cli("generate", "--network", network, "--trunc-center", "class", "--outdir", tmp_path)
     assert result.err == "Error: this network has no classes, so there is only the global centre of truncation.\n"
 

@@ -202,6 +202,8 @@ def test_resume_refuses_what_it_would_ignore(pictures, tmp_path):
     result = run_cli("train", "--resume", tmp_path, "--gamma", "2", "--cfg", "auto", "--outdir", tmp_path)
     assert result.code == 2
     assert "leave out --cfg, --gamma, --outdir, or start a new run" in result.err
+    result = run_cli("train", "--resume", tmp_path, "--set", "seed=3", "--config", pictures / "000.png")
+    assert "leave out --config, --set, or start a new run" in result.err
     result = run_cli("train", "--resume", pictures)
     assert result.code == 2
     assert "is not the folder of a run, which holds config.json and snapshots" in result.err

@@ -6,6 +6,7 @@ from tiny_generator import tiny_generator
 from torch.testing import assert_close
 
 from stylegan.errors import ConfigError
+from stylegan.networks import progan
 from stylegan.networks.mapping import truncate
 from stylegan.sampling.class_center import ClassCentered, class_average
 from stylegan.sampling.generate import generate, seeds_to_ws
@@ -41,6 +42,12 @@ def test_psi_zero_draws_one_picture_a_class_and_another_for_each():
     picture = next(generate(G, [5], label=1, psi=0))
     (swept,) = truncation_sweep(G, [5], [0], label=1)
     assert torch.equal(picture, swept)
+
+
+def test_networks_without_weights_in_their_form_for_inference_can_be_centered():
+    G = progan.Generator(8, 2, 16, 3, channel_base=64, channel_max=8)
+    picture = next(generate(ClassCentered(G.for_inference()), [5], label=1, psi=0.5))
+    assert picture.shape == (3, 16, 16)
 
 
 def test_a_network_without_classes_has_no_centre_of_one():

@@ -5,8 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylegan.training.config import GrowingConfig
-from stylegan.training.growing import fade, stage
+from stylegan.training.config import GrowingConfig, data_config, from_preset
+from stylegan.training.growing import enter_stage, fade, stage
+from stylegan.training.state import create_state
 
 PROGAN = GrowingConfig(initial_resolution=4)
 STYLEGAN1 = GrowingConfig(initial_resolution=8)
@@ -31,6 +32,27 @@ def test_the_level_of_detail_never_rises_and_never_jumps(nimg, more, size):
     before, after = stage(nimg, size, PROGAN), stage(nimg + more, size, PROGAN)
     assert 0 <= before.lod - after.lod <= more / 600_000 + 1e-9
     assert before.resolution == size // 2 ** int(before.lod)
+
+
+def test_a_rate_of_a_resolution_keeps_what_sets_the_rates_of_groups_apart():
+    """The mapping network learns slower, and D's share of the steps is that of lazy R1."""
+    growing = {"initial_resolution": 8, "training_kimg": 0.01, "transition_kimg": 0.01, "lr": {16: 0.004}}
+    changes = {"mapping_lr": 0.0001, "g_lr": 0.002, "d_lr": 0.002, "r1_interval": 16, "separate_regularization": True}
+    config = from_preset(
+        "stylegan1-tiny16",
+        data=data_config({"data.path": "unused"}),
+        resolution=16, channels=3, label_dim=0,
+        changes={**changes, "growing": growing, "pl_weight": 0},
+    )  # fmt: skip
+    state = create_state(config, torch.device("cpu"))
+
+    def rates() -> list[float]:
+        enter_stage(state, config)
+        return [group["lr"] for optimizer in (state.G_opt, state.D_opt) for group in optimizer.param_groups]
+
+    assert rates() == pytest.approx([0.002, 0.0001, 0.002 * 16 / 17])
+    state.nimg = 10**6
+    assert rates() == pytest.approx([0.004, 0.0002, 0.004 * 16 / 17])
 
 
 def test_pictures_fade_as_networks_do():
