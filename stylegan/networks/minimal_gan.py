@@ -41,6 +41,7 @@ class Mapping(minimal.MappingNetwork):
     ) -> Tensor:
         """z [N, z_dim], c None or [N, 0] -> [N, num_ws, w_dim]; the rest as in `mapping.MappingNetwork`."""
         z, _ = check_inputs(z, c, self.z_dim, 0, self.w_avg.device)
+        assert z is not None
         w = super().forward(z)
         if update_emas:
             follow_average(self.w_avg, w, self.w_avg_beta)
