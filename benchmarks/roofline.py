@@ -51,14 +51,10 @@ def count(name: str) -> tuple[float, float]:
     state = create_state(config, torch.device("meta"))
     batch = _batch(config, state.device)
     flop = size = 0.0
-    intervals = {"generator_path_length": config.pl_interval, "discriminator_r1": config.r1_interval}
     for phase in phases.due_phases(state, config):
-        phase.require_gradients(True)
         with _Count() as counted:
-            for loss in phase.losses:
-                loss(state, config, batch)
-        phase.require_gradients(False)
-        share = 1 / intervals.get(phase.name, 1) / config.micro_batch
+            phase.accumulate(state, config, [batch])
+        share = 1 / phase.interval / config.micro_batch
         flop, size = flop + counted.flop * share, size + counted.bytes * share
     return flop, size
 

@@ -64,13 +64,12 @@ def measure(name: str, precisions: list[str], rounds: int) -> dict:
             forms[label] = create_state(form, cpu), torch.channels_last
     img = torch.randn(n, 3, resolution, resolution)
     mix = dict.fromkeys(forms, 0.0)
-    intervals = {"generator_path_length": config.pl_interval, "discriminator_r1": config.r1_interval}
     detail: dict[str, dict] = {label: {} for label in forms}
     for i, phase in enumerate(phases.due_phases(*_first(forms, config))):
         calls = {label: _phase(state, config, i, img, layout) for label, (state, layout) in forms.items()}
         for label, seconds in take_turns(calls, rounds).items():
             detail[label][phase.name] = summary(seconds)
-            mix[label] += summary(seconds)["median_s"] / intervals.get(phase.name, 1)
+            mix[label] += summary(seconds)["median_s"] / phase.interval
     return {
         "config": name,
         "batch": n,
@@ -112,11 +111,8 @@ def _phase(state: TrainingState, config: TrainConfig, i: int, img: torch.Tensor,
     batch = phases.MicroBatch(img.contiguous(memory_format=layout), labels, labels)
 
     def call() -> None:
-        phase.require_gradients(True)
-        for loss in phase.losses:
-            loss(state, config, batch)
-        phase.require_gradients(False)
-        phases._apply_gradients(state, config, phase, 1)
+        phase.accumulate(state, config, [batch])
+        phases.apply_gradients(state, config, phase, 1)
 
     return call
 

@@ -1,7 +1,7 @@
 """Adaptive discriminator augmentation: D sees changed pictures, so that few go further. Karras et al. 2020."""
 
-from stylegan.augment.controller import AdaptiveStrength, may_leak
+from stylegan.augment.controller import SAFE_P, adapted, may_leak
 from stylegan.augment.pipeline import AugmentPipe
 from stylegan.augment.presets import PRESETS, preset
 
-__all__ = ["PRESETS", "AdaptiveStrength", "AugmentPipe", "may_leak", "preset"]
+__all__ = ["PRESETS", "SAFE_P", "AugmentPipe", "adapted", "may_leak", "preset"]

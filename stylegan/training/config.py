@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from stylegan.augment import SAFE_P
 from stylegan.augment import preset as augment_preset
 from stylegan.errors import ConfigError
 from stylegan.metrics.fid import parse_name
@@ -53,7 +54,7 @@ class AugmentConfig(_Frozen):
     target: float = Field(default=0.6, ge=-1, le=1)  # mean sign of D's scores of real pictures: how sure it may be
     ada_kimg: float = Field(default=500, gt=0)  # in which p can go from 0 to 1
     interval: int = Field(default=4, ge=1)  # steps between two adaptations
-    max_p: float = Field(default=0.8, ge=0, le=1)  # beyond it the generator may begin to draw the augmentations
+    max_p: float = Field(default=SAFE_P, ge=0, le=1)  # beyond it the generator may begin to draw the augmentations
 
 
 class BlurConfig(_Frozen):

@@ -12,7 +12,6 @@ import weakref
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +20,10 @@ from torch.utils._pytree import tree_map_only
 
 from stylegan.errors import ConfigError
 from stylegan.memory import available_bytes
-from stylegan.networks.family import discriminator_class, generator_class
 from stylegan.training.config import DataConfig, TrainConfig, changed
 from stylegan.training.phases import MicroBatch, due_phases
-from stylegan.training.state import TrainingState
+from stylegan.training.snapshot_grid import grid_shape
+from stylegan.training.state import TrainingState, create_state
 
 PROCESS_BYTES = 350e6  # PyTorch itself, before the first tensor; a CUDA context is about as large
 WORKSPACE = 1.4  # what convolutions take beside their tensors, and gaps between tensors, as measured on a CPU
@@ -62,22 +61,23 @@ class Estimate:
 
 def estimate(config: TrainConfig, nimg: int = 0) -> Estimate:
     """What the run needs from `nimg` pictures on to its end."""
-    G, D = _networks(config)
-    weights = 2 * _bytes(G) + _bytes(D)
-    moments = 2 * sum(p.nbytes for network in (G, D) for p in network.parameters())
+    state = _without_values(config)
+    weights = sum(_bytes(network) for network in (state.G, state.G_ema, state.D))
+    groups = state.G_opt.param_groups + state.D_opt.param_groups
+    moments = 2 * sum(p.nbytes for group in groups for p in group["params"])
     same = config.model_copy(update={"data": DataConfig(path=""), "kimg": 1.0, "seed": 0})  # for this purpose
     between = config.snap_ticks * config.tick_kimg * 1000
     snapshots = math.ceil(max(config.kimg * 1000 - nimg, 0) / between)
     kept = snapshots if config.keep_snapshots == "all" else min(snapshots, config.keep_snapshots)
     side = config.generator["img_resolution"]
-    grid = min(max(1920 // side, 4), 16) * min(max(1080 // side, 4), 8) * side**2 * config.generator["img_channels"]
+    grid = math.prod(grid_shape(side)) * side**2 * config.generator["img_channels"]
     return Estimate(
         weights=weights,
         moments=moments,
         step=int(WORKSPACE * _step_bytes(same.to_json())),
         snapshot=weights + moments,
         snapshots=kept,
-        drawing=_bytes(G),
+        drawing=_bytes(state.G_ema),
         drawings=snapshots - kept,
         grids=grid * (snapshots + 2),
     )
@@ -121,44 +121,27 @@ def largest_micro_batch(config: TrainConfig, device: torch.device, processes: in
         n //= 2
 
 
-def _networks(config: TrainConfig) -> tuple[Any, Any]:
-    """G and D without values."""
-    with torch.device("meta"):
-        G = generator_class(config.architecture)(**config.generator).requires_grad_(False)
-        D = discriminator_class(config.architecture)(**config.discriminator).requires_grad_(False)
-    G.precision = D.precision = config.precision
-    return G, D
+def _without_values(config: TrainConfig) -> TrainingState:
+    """The state at the start of training, on the meta device."""
+    augment = config.augment.model_copy(update={"mode": "noaug"})  # works on few channels, where networks have hundreds
+    config = config.model_copy(update={"augment": augment, "compile": False})
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        return create_state(config, torch.device("meta"))
 
 
 @lru_cache(maxsize=16)
 def _step_bytes(settings: str) -> int:
     """The most bytes that the phases of one micro-batch have alive, weights aside; settings as JSON, to remember."""
     config = TrainConfig.model_validate_json(settings)
-    G, D = _networks(config)
+    state = _without_values(config)
+    state.step = config.pl_interval * config.r1_interval * config.pl_start  # when every phase is due
     n, side = config.micro_batch, config.generator["img_resolution"]
-    meta = torch.device("meta")
-    labels = torch.empty(n, config.generator["c_dim"], device=meta)
-    batch = MicroBatch(torch.empty(n, config.generator["img_channels"], side, side, device=meta), labels, labels)
-    state = TrainingState(
-        G=G,
-        D=D,
-        G_ema=G,
-        first_order_synthesis=G.synthesis,
-        first_order_D=D,
-        G_opt=None,  # type: ignore[arg-type]  # no weight is changed
-        D_opt=None,  # type: ignore[arg-type]
-        pl_mean=torch.zeros([], device=meta),
-        augment=None,  # works on a few channels, where networks have hundreds
-        signs=torch.zeros(2, device=meta),
-        step=config.pl_interval * config.r1_interval * config.pl_start,  # when every phase is due
-    )
+    labels = torch.empty(n, config.generator["c_dim"], device=state.device)
+    img = torch.empty(n, config.generator["img_channels"], side, side, device=state.device)
     alive = _AliveBytes()
     for phase in due_phases(state, config):
-        phase.network.requires_grad_(True)
         with torch.random.fork_rng(devices=[]), alive:
-            for loss in phase.losses:
-                loss(state, config, batch)
-        phase.network.requires_grad_(False)
+            phase.accumulate(state, config, [MicroBatch(img, labels, labels)])
         phase.network.zero_grad(set_to_none=True)
     return alive.peak
 

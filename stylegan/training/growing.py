@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from stylegan.networks.level_of_detail import enlarge, shrink
 from stylegan.training.config import GrowingConfig, TrainConfig
 from stylegan.training.state import TrainingState
 
@@ -63,10 +62,8 @@ def fade(img: Tensor, lod: float) -> Tensor:
 
     [N, C, H, W] -> [N, C, H, W]
     """
-    if lod == 0:
-        return img
-    size, whole = img.shape[2:], math.floor(lod)
-    img = F.avg_pool2d(img, 2**whole)
-    if lod > whole:
-        img = torch.lerp(img, F.interpolate(F.avg_pool2d(img, 2), scale_factor=2.0), lod - whole)
-    return F.interpolate(img, size)
+    level = math.floor(lod)
+    img = shrink(img, level)
+    if lod > level:
+        img = img.lerp(enlarge(shrink(img)), lod - level)
+    return enlarge(img, level)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from stylegan.augment import AdaptiveStrength
+from stylegan.augment import adapted
 from stylegan.augment.blur import blur, blur_sigma
 from stylegan.losses import hinge, logistic, wasserstein_gp
 from stylegan.losses.path_length import corrected_mean_penalty, path_length_penalty, path_lengths
@@ -41,12 +41,21 @@ class Phase(NamedTuple):
     network: nn.Module
     optimizer: torch.optim.Optimizer
     losses: tuple[Loss, ...]
+    interval: int = 1  # it comes every so many training steps
 
     @property
     def name(self) -> str:
         return "+".join(loss.__name__ for loss in self.losses)
 
-    def require_gradients(self, on: bool) -> None:
+    def accumulate(self, state: TrainingState, config: TrainConfig, micro_batches: list[MicroBatch]) -> None:
+        """Add up the gradients of all losses over all micro-batches."""
+        self._require_gradients(True)
+        for batch in micro_batches:
+            for loss in self.losses:
+                loss(state, config, batch)
+        self._require_gradients(False)
+
+    def _require_gradients(self, on: bool) -> None:
         """Of what the optimiser holds; frozen layers are not among it, and cost no backward pass."""
         for group in self.optimizer.param_groups:
             for parameter in group["params"]:
@@ -60,12 +69,8 @@ def train_step(state: TrainingState, config: TrainConfig, micro_batches: list[Mi
     """
     state.blur_sigma = blur_sigma(state.nimg, config.blur.init_sigma, config.blur.fade_kimg)
     for phase in due_phases(state, config):
-        phase.require_gradients(True)
-        for batch in micro_batches:
-            for loss in phase.losses:
-                loss(state, config, batch)
-        phase.require_gradients(False)
-        _apply_gradients(state, config, phase, len(micro_batches))
+        phase.accumulate(state, config, micro_batches)
+        apply_gradients(state, config, phase, len(micro_batches))
     beta = config.ema_beta
     if beta is None:
         beta = ema_beta(config.batch, state.nimg, config.ema_kimg, config.ema_rampup)
@@ -93,7 +98,9 @@ def due_phases(state: TrainingState, config: TrainConfig) -> list[Phase]:
         (state.D, state.D_opt, D_losses, r1, config.r1_interval),
     ):
         if config.separate_regularization and interval > 1:
-            phases += [Phase(network, optimizer, tuple(losses)) for losses in (main, regularizer) if losses]
+            phases.append(Phase(network, optimizer, tuple(main)))
+            if regularizer:
+                phases.append(Phase(network, optimizer, tuple(regularizer), interval))
         else:
             phases.append(Phase(network, optimizer, (*main, *regularizer)))
     return phases
@@ -213,9 +220,9 @@ def adapt_augmentation(state: TrainingState, config: TrainConfig) -> None:
     """Move the strength of augmentation towards the target, from what D said of real pictures."""
     a = config.augment
     assert state.augment is not None
-    strength = AdaptiveStrength(target=a.target, ada_kimg=a.ada_kimg, interval=a.interval, max_p=a.max_p)
     total, number = state.signs.tolist()
-    state.augment.p.fill_(strength.update(float(state.augment.p), total / number, config.batch))
+    step = config.batch * a.interval / (a.ada_kimg * 1000)
+    state.augment.p.fill_(adapted(float(state.augment.p), total / number, a.target, step, a.max_p))
     state.signs.zero_()
 
 
@@ -240,7 +247,7 @@ def sample_ws(state: TrainingState, config: TrainConfig, c: Tensor, *, update_em
     return ws
 
 
-def _apply_gradients(state: TrainingState, config: TrainConfig, phase: Phase, num_micro_batches: int) -> None:
+def apply_gradients(state: TrainingState, config: TrainConfig, phase: Phase, num_micro_batches: int) -> None:
     """Average over micro-batches and processes, replace what is not finite and count it, step."""
     label = "G" if phase.network is state.G else "D"
     named = [(f"{label}.{name}", p.grad) for name, p in phase.network.named_parameters() if p.grad is not None]

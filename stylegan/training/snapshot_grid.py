@@ -16,12 +16,16 @@ from stylegan.sampling.output import save_png
 from stylegan.sampling.pictures import to_uint8
 
 
+def grid_shape(resolution: int) -> tuple[int, int]:
+    """Columns and rows of pictures: as many as fit 1920x1080, within 4x4 ... 16x8."""
+    return min(max(1920 // resolution, 4), 16), min(max(1080 // resolution, 4), 8)
+
+
 class SnapshotGrid:
-    """As many pictures as fit 1920x1080, within 4x4 ... 16x8; with labels, one label a row."""
+    """A sheet of real and one of generated pictures, see `grid_shape`; with labels, one label a row."""
 
     def __init__(self, dataset: Dataset, z_dim: int, batch: int):
-        self.columns = min(max(1920 // dataset.resolution, 4), 16)
-        self.rows = min(max(1080 // dataset.resolution, 4), 8)
+        self.columns, self.rows = grid_shape(dataset.resolution)
         chosen = _choose(dataset, self.rows, self.columns)
         self.real = dataset.images(chosen)
         self.z = latents(range(len(chosen)), z_dim).split(batch)

@@ -55,7 +55,7 @@ def test_minimal_has_its_own_rates_and_clips_the_gradient_of_each_group():
             torch.cat([p.grad.flatten() for p in group["params"]]).norm() for group in opt.param_groups
         )
     )
-    phases._apply_gradients(state, config, main, 1)
+    phases.apply_gradients(state, config, main, 1)
     assert torch.stack(kept).tolist() == pytest.approx([1, 1], rel=1e-4)
 
 

@@ -35,9 +35,7 @@ def test_regularisers_run_every_few_steps_and_all_in_the_first():
 def test_a_phase_leaves_gradients_in_its_own_network_only(phase):
     state, config, batch = new_state()
     chosen = phases.due_phases(state, config)[phase]
-    chosen.network.requires_grad_(True)
-    for loss in chosen.losses:
-        loss(state, config, batch)
+    chosen.accumulate(state, config, [batch])
     other = state.D if chosen.network is state.G else state.G
     assert all(p.grad is None for p in other.parameters())
     grads = {name: p.grad for name, p in chosen.network.named_parameters()}
@@ -63,7 +61,7 @@ def test_gradients_that_are_not_finite_are_replaced_and_counted():
     first = next(chosen.network.parameters())
     first.grad.view(-1)[:3] = torch.tensor([math.nan, math.inf, -math.inf])
     before = copy.deepcopy(chosen.network.state_dict())
-    phases._apply_gradients(state, config, chosen, 1)
+    phases.apply_gradients(state, config, chosen, 1)
     assert state.statistics.collect()["Health/nonfinite_gradients"]["mean"] == 3
     moved = (first.detach() - before[next(iter(dict(chosen.network.named_parameters())))]).view(-1)
     assert moved[0] == 0

@@ -50,7 +50,7 @@ def averaged_gradients(config: TrainConfig, world: World, parts: list[int]) -> d
             for loss in phase.losses:
                 loss(state, config, batch)
         phase.network.requires_grad_(False)
-        phases._apply_gradients(state, config, phase, len(parts))
+        phases.apply_gradients(state, config, phase, len(parts))
         grads[name] = phase.optimizer.grads
     grads["running means"] = [m.clone() for m in state.running_means()]
     return grads
