@@ -60,9 +60,9 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
     from stylegan.checkpoints.native import resolve_device
     from stylegan.networks.precision import best_precision
     from stylegan.networks.presets import preset
+    from stylegan.training.batches import open_dataset
     from stylegan.training.config import data_config, from_preset
     from stylegan.training.estimate import largest_micro_batch
-    from stylegan.training.loop import open_dataset
     from stylegan.training.transfer import open_start, require_architecture, transfer_report
 
     settings = {**_from_file(flags["config_file"]), **_from_flags(flags), **_from_assignments(flags["assignments"])}
@@ -108,8 +108,8 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
 def resumed_config(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
     """The configuration that `run` was started with; only its length, its machine and the place of its data change."""
     from stylegan.data.dataset import default_cache
+    from stylegan.training.batches import check_fits, open_dataset
     from stylegan.training.config import changed, read_config
-    from stylegan.training.loop import check_fits, open_dataset
 
     given = {k for k, v in flags.items() if v not in (None, ())}
     refused = given - {"kimg", "device", "data", "keep", "metrics", "on_nan", "workers"}

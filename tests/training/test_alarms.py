@@ -10,7 +10,7 @@ from stylegan.data import Dataset
 from stylegan.errors import DataError
 from stylegan.training import train
 from stylegan.training.alarms import alarms, snapshot_health
-from stylegan.training.loop import open_dataset
+from stylegan.training.batches import open_dataset
 from stylegan.training.run_folder import new_run_folder
 from stylegan.training.snapshot_grid import SnapshotGrid
 from stylegan.training.state import create_state

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from tiny_run import tiny_config, tiny_pictures
 
 from stylegan.errors import NonFiniteError
-from stylegan.training import loop
+from stylegan.training import batches, loop
 from stylegan.training.health import MAX_ROLLBACKS, GradientWatch, HealthReport, must_leave, nonfinite_tensors
 from stylegan.training.run_folder import new_run_folder
 from stylegan.training.state import create_state
@@ -143,9 +143,9 @@ def test_injection_ends_as_the_policy_says(pictures, tmp_path, place, network, p
 @pytest.mark.parametrize("policy", ["skip", "rollback"])
 @pytest.mark.filterwarnings("ignore:not finite")
 def test_picture_that_is_not_finite_is_survived(pictures, tmp_path, policy, monkeypatch):
-    original = loop.to_float
+    original = batches.to_float
     calls = iter(range(100))
-    monkeypatch.setattr(loop, "to_float", lambda x: original(x) * (math.nan if next(calls) == SICK_STEP else 1))
+    monkeypatch.setattr(batches, "to_float", lambda x: original(x) * (math.nan if next(calls) == SICK_STEP else 1))
     config = tiny_config(pictures, kimg=0.064, on_nan=policy)
     run = new_run_folder(tmp_path, config, "sick")
     *_, last = loop.train(config, run)
