@@ -137,7 +137,7 @@ def test_signal_of_a_queue_to_one_stops_all_and_snapshots_are_scored_together(pi
     assert (score["nimg"], score["fakes"], score["reals"]) == (32, 20, 24)  # not when told to stop
     assert re.search(rf"tick 1 .* fid20_moments {score['results']['fid20_moments']:.4f}\n", launch.output(0))
     assert launch.output(1) == ""
-    assert os.readlink(run / "best") == "snapshots/000000"
+    assert not os.path.lexists(run / "best")  # where the stop wrote its snapshot, of other weights than were scored
 
 
 def differ(rank, *arguments):

@@ -15,6 +15,7 @@ SYM2 = (-0.12940952255092145, 0.22414386804185735, 0.836516303737469, 0.48296291
 # Power of natural images per band, falling with 1/f: the lowest band holds ten times as much as each other.
 BAND_POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
 BANDS = len(BAND_POWER)
+SMALLEST_SIDE = 22  # pixels: half of the taps reach beyond the edge, where pictures continue by reflection
 
 
 def filter_bank() -> Tensor:
@@ -45,16 +46,15 @@ def filter_bands(images: Tensor, g: Tensor, bank: Tensor) -> Tensor:
     """Multiply the bands of every image, on both axes, by its own four gains; images continue by reflection.
 
     Args:
-        images: [N, C, H, W], H and W at least (taps + 1) / 2 = 22.
+        images: [N, C, H, W], H and W at least `SMALLEST_SIDE`.
         g: [N, 4] gains.
         bank: [4, taps] from `filter_bank`.
     Raises: ShapeError for smaller images.
     """
     h, w = images.shape[2:]
-    smallest = bank.shape[1] // 2 + 1
-    if min(h, w) < smallest:
+    if min(h, w) < SMALLEST_SIDE:
         raise ShapeError(
-            f"image-space filtering takes images of at least {smallest}x{smallest} pixels, got {h}x{w}; "
+            f"image-space filtering takes images of at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels, got {h}x{w}; "
             f"use a pipe without it, such as bgc."
         )
     columns = torch.einsum("nj,jik->nik", g, _band_matrices(w, bank))[:, None]

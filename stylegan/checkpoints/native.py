@@ -64,6 +64,7 @@ def contents(checkpoint: Checkpoint) -> Contents:
         "generator": generator.args,
         "discriminator": checkpoint.D.args if checkpoint.D is not None else None,
         "augment_p": checkpoint.augment_p,
+        "nimg": checkpoint.nimg,
         "origin": checkpoint.origin,
         "licence": checkpoint.licence,
         **{key: getattr(generator, key) for key in _NAMES if getattr(generator, key) is not None},
@@ -108,6 +109,7 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
     return Checkpoint(
         **networks,
         augment_p=config.get("augment_p", 0.0),
+        nimg=config.get("nimg"),
         origin=config.get("origin"),
         licence=config.get("licence"),
     )

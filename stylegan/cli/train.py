@@ -127,6 +127,9 @@ class _OrAuto(click.ParamType):
     callback=_keep,
     help="Snapshots that can be resumed; older ones keep the network to draw with.  [default: 3]",
 )
+@click.option(
+    "--milestones", type=float, metavar="KIMG", help="Of the older ones, one every so often can be resumed, too."
+)
 @click.option("--seed", type=int, metavar="NUMBER", help="Of all random numbers.")
 @click.option(
     "--precision",
@@ -212,7 +215,7 @@ def command(
     from stylegan.metrics.fid import parse_name
     from stylegan.training.replicas import micro_batch_size
     from stylegan.training.run_folder import new_run_folder
-    from stylegan.training.tracking import summary_writer
+    from stylegan.training.tensorboard import summary_writer
 
     try:
         if transfer and resume is None:
@@ -276,7 +279,7 @@ def _run(
     from stylegan.training.loop import train
     from stylegan.training.run_folder import mend_interrupted_writes, write_config
     from stylegan.training.run_lock import locked
-    from stylegan.training.tracking import with_tensorboard
+    from stylegan.training.tensorboard import with_tensorboard
 
     with locked(run):
         if going_on:

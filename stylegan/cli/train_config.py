@@ -30,6 +30,7 @@ SETTINGS = {
     "snap": "snap_ticks",
     "metrics": "metrics",
     "keep": "keep_snapshots",
+    "milestones": "milestone_kimg",
     "seed": "seed",
     "map_depth": "generator.mapping_layers",
     "mbstd_group": "discriminator.mbstd_group_size",
@@ -60,12 +61,15 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
     from stylegan.checkpoints.native import resolve_device
     from stylegan.networks.precision import best_precision
     from stylegan.networks.presets import preset
-    from stylegan.training.batches import open_dataset
+    from stylegan.training.batches import check_fits, open_dataset
     from stylegan.training.config import data_config, from_preset
     from stylegan.training.estimate import largest_micro_batch
-    from stylegan.training.transfer import open_start, require_architecture, transfer_report
+    from stylegan.training.transfer import open_start, require_architecture, settings_to_take_over, transfer_report
 
-    settings = {**_from_file(flags["config_file"]), **_from_flags(flags), **_from_assignments(flags["assignments"])}
+    from_file = _from_file(flags["config_file"])
+    if start is not None:
+        from_file = settings_to_take_over(from_file)
+    settings = {**from_file, **_from_flags(flags), **_from_assignments(flags["assignments"])}
     source = start or settings.get("transfer.source")
     checkpoint = None
     if source is not None:
@@ -100,6 +104,7 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
         gpus=processes,
         changes=settings,
     )
+    check_fits(config, dataset)
     if fill_memory:
         config = largest_micro_batch(config, device, processes)
     return config, dataset, transfer_report(checkpoint, config) if checkpoint else ""
@@ -112,7 +117,7 @@ def resumed_config(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Datas
     from stylegan.training.config import changed, read_config
 
     given = {k for k, v in flags.items() if v not in (None, ())}
-    refused = given - {"kimg", "device", "data", "keep", "metrics", "on_nan", "workers"}
+    refused = given - {"kimg", "device", "data", "keep", "milestones", "metrics", "on_nan", "workers"}
     if refused:
         flag = {"assignments": "set", "config_file": "config"}
         names = ", ".join(sorted("--" + flag.get(name, name).replace("_", "-") for name in refused))

@@ -20,7 +20,6 @@ from stylegan.errors import DataError
 
 # Without a writable cache, the pictures may take this much memory; 4 GB is 80,000 colour pictures of 128x128.
 _MAX_BYTES_IN_MEMORY = 4 << 30
-_SAMPLE = 64  # pictures
 
 
 def to_float(images: torch.Tensor) -> torch.Tensor:
@@ -109,6 +108,11 @@ class Dataset:
             raise DataError(f"{self.path} has no class numbers, which balanced classes need; train without --balanced.")
         return members_of(self._labels.values[self._index])
 
+    @property
+    def labels_fingerprint(self) -> str:
+        """Hex digits that change when the labels in use do; empty without."""
+        return hashlib.sha256(self._labels.values.tobytes()).hexdigest()[:16] if self._labels else ""
+
     def label(self, i: int) -> torch.Tensor:
         """Label of picture i as float32 [label_dim], one-hot for classes."""
         return self.labels([i])[0]
@@ -137,18 +141,13 @@ class Dataset:
             return balanced_indices(self.class_members, seed, start + rank * share, share)
         return shuffled_indices(len(self), seed, start + rank * share, share)
 
+    def one_of_each_class(self, seed: int, start: int, rank: int = 0, ranks: int = 1) -> np.ndarray:
+        """Indices of pictures that stand for the classes which a balanced `order` shows from `start` on."""
+        return np.array([members[0] for members in self.class_members])
+
     def preview(self) -> np.ndarray:
         """Indices to choose some pictures from to look at, int64 [at most len(self)], in a random order."""
         return np.random.RandomState(0).permutation(len(self))
-
-    @cached_property
-    def sample(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Some pictures and their labels, the same every time and kept in memory, to compare snapshots by.
-
-        Returns: uint8 [64, C, H, W] and float32 [64, label_dim]; a smaller set comes more than once.
-        """
-        chosen = np.resize(self.preview(), _SAMPLE)
-        return self.images(chosen), self.labels(chosen)
 
     def labels(self, indices: Sequence[int] | np.ndarray | torch.Tensor) -> torch.Tensor:
         """Labels of N pictures as float32 [N, label_dim]; [N, 0] without labels."""

@@ -65,6 +65,11 @@ class ShardOrder:
         """How many positions there are from this one to the next window."""
         return self._locate(position)[3]
 
+    def one_of_each_class(self, position: int) -> np.ndarray:
+        """A picture of each class that the window at a position holds."""
+        epoch, window, _, _ = self._locate(position)
+        return np.array([members[0] for members in _members(self, epoch, window)])
+
     def _locate(self, position: int) -> tuple[int, int, int, int]:
         """Epoch, window, offset in the window, and how many positions lie in that window from there on."""
         epoch, offset = divmod(position, self.epoch_length)
@@ -87,12 +92,24 @@ def _windows(order: ShardOrder, epoch: int) -> tuple[list[list[int]], list[int]]
 
 @lru_cache(maxsize=2)  # a batch can straddle two windows
 def _pictures(order: ShardOrder, epoch: int, window: int) -> np.ndarray:
+    every = _in_window(order, epoch, window)
+    random = np.random.RandomState([order.seed % 2**32, epoch, 1 + _windows(order, epoch)[0][window][0]])
+    if order.balanced_by is None:
+        return random.permutation(every).astype(np.int64, copy=False)
+    return balanced_indices(_members(order, epoch, window), random.randint(2**31), 0, len(every))
+
+
+def _in_window(order: ShardOrder, epoch: int, window: int) -> np.ndarray:
+    """All pictures of its shards, and their copies."""
     ends = np.cumsum(order.sizes)
     shards = _windows(order, epoch)[0][window]
     once = np.concatenate([np.arange(ends[shard] - order.sizes[shard], ends[shard]) for shard in shards])
-    every = np.concatenate([once + copy * ends[-1] for copy in range(order.copies)])
-    random = np.random.RandomState([order.seed % 2**32, epoch, 1 + shards[0]])
-    if order.balanced_by is None:
-        return random.permutation(every).astype(np.int64, copy=False)
-    members = members_of(order.balanced_by.values[every % ends[-1]])
-    return every[balanced_indices(members, random.randint(2**31), 0, len(every))]
+    return np.concatenate([once + copy * ends[-1] for copy in range(order.copies)])
+
+
+@lru_cache(maxsize=2)
+def _members(order: ShardOrder, epoch: int, window: int) -> list[np.ndarray]:
+    """The pictures of each class in a window."""
+    assert order.balanced_by is not None
+    every = _in_window(order, epoch, window)
+    return [every[at] for at in members_of(order.balanced_by.values[every % sum(order.sizes)])]

@@ -111,6 +111,11 @@ class ShardedDataset(Dataset):
         self._shards.fetch(order.shards(start // ranks))
         return order.indices(start // ranks, count // ranks)
 
+    def one_of_each_class(self, seed: int, start: int, rank: int = 0, ranks: int = 1) -> np.ndarray:
+        """As in `Dataset`, of the classes in the shards that are at hand."""
+        _ = self.class_members  # raises without classes
+        return self._shard_order(seed, rank, ranks, self._labels).one_of_each_class(start // ranks)
+
     def preview(self) -> np.ndarray:
         """Pictures of the shards that training starts with, in a random order."""
         order = self._shard_order(self._seed)

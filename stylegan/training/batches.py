@@ -55,15 +55,23 @@ def check_fits(config: TrainConfig, dataset: Dataset) -> None:
 
 def identity(dataset: Dataset) -> dict[str, Any]:
     """What a snapshot remembers of the pictures, for `check_same`."""
-    return {"pictures": len(dataset), "data_fingerprint": dataset.fingerprint}
+    return {"pictures": len(dataset), "data_fingerprint": dataset.fingerprint, "labels": dataset.labels_fingerprint}
 
 
 def check_same(seen: dict[str, Any], dataset: Dataset) -> None:
-    """A run goes on with the pictures that it began with: raises ConfigError for another number, warns of others."""
+    """A run goes on with the pictures that it began with.
+
+    Raises: ConfigError for another number of them, or other labels; warns of other pictures.
+    """
     if seen.get("pictures", len(dataset)) != len(dataset):
         raise ConfigError(
             f"the run was trained on {seen['pictures']} pictures, but {dataset.path} now has {len(dataset)}; "
             "give the same data, or start a new run."
+        )
+    if seen.get("labels", dataset.labels_fingerprint) != dataset.labels_fingerprint:
+        raise ConfigError(
+            f"the labels of {dataset.path} are not those that the run was trained on; give the same, "
+            "or start a new run with --transfer."
         )
     if seen.get("data_fingerprint", dataset.fingerprint) != dataset.fingerprint:
         warnings.warn(f"{dataset.path} was changed or moved since the last snapshot.", RuntimeWarning, stacklevel=3)
@@ -88,7 +96,7 @@ def _choose(config: TrainConfig, nimg: int, world: World, dataset: Dataset) -> t
     real = dataset.order(config.seed, nimg, config.batch, world.rank, world.size, balanced=balanced)
     if not balanced:
         return real, torch.randint(len(dataset), [share])
-    some = torch.tensor([pictures[0] for pictures in dataset.class_members])  # one of each class has its label
+    some = torch.from_numpy(dataset.one_of_each_class(config.seed, nimg, world.rank, world.size))
     return real, some[torch.randint(len(some), [share])]
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from stylegan.augment import SAFE_P
 from stylegan.augment import preset as augment_preset
+from stylegan.augment.filter import SMALLEST_SIDE
 from stylegan.errors import ConfigError
 from stylegan.metrics.fid import parse_name
 from stylegan.networks.family import ARCHITECTURES, discriminator_class, generator_class
@@ -103,7 +104,8 @@ class TrainConfig(_Frozen):
     tick_kimg: float = Field(ge=0.001)  # between two lines of progress
     snap_ticks: int = Field(ge=1)  # ticks between two snapshots
     metrics: tuple[str, ...] = ()  # measured at every snapshot; the first decides which is the best
-    keep_snapshots: Annotated[int, Field(ge=1)] | Literal["all"] = 3  # that can be resumed; the others only draw
+    keep_snapshots: Annotated[int, Field(ge=1)] | Literal["all"] = 3  # that can be resumed; the others only draw,
+    milestone_kimg: float | None = Field(default=None, gt=0)  # but for the first one from each multiple of this on
 
     batch: int = Field(ge=1)  # pictures per optimiser step, over all devices
     micro_batch: int = Field(ge=1)  # pictures that a device computes at once; gradients accumulate over its share
@@ -237,7 +239,12 @@ def _validated(settings: dict[str, Any]) -> TrainConfig:
         for unknown in set(settings[name]) - known:
             raise ConfigError(f"{name} has no setting {unknown!r}; it has {', '.join(sorted(known))}.")
     config = _build(TrainConfig, settings)
-    augment_preset(config.augment.pipe)  # raises for an unknown name
+    filters = "imgfilter" in augment_preset(config.augment.pipe)  # raises for an unknown name
+    if config.augment.mode != "noaug" and filters and config.generator["img_resolution"] < SMALLEST_SIDE:
+        raise ConfigError(
+            f"the augmentation {config.augment.pipe} filters pictures of {SMALLEST_SIDE} pixels a side or more; "
+            "use one without it, such as bgc."
+        )
     for name, network in networks.items():
         try:
             with torch.device("meta"):  # nothing is computed or stored

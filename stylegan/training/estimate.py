@@ -48,7 +48,8 @@ class Estimate:
 
     @property
     def disk(self) -> int:
-        return self.snapshot * self.snapshots + self.drawing * self.drawings + self.grids
+        being_thinned_out = self.snapshot - self.drawing if self.drawings else 0  # after the next is written
+        return self.snapshot * self.snapshots + self.drawing * self.drawings + being_thinned_out + self.grids
 
     def __str__(self) -> str:
         return (
@@ -68,7 +69,8 @@ def estimate(config: TrainConfig, nimg: int = 0) -> Estimate:
     same = config.model_copy(update={"data": DataConfig(path=""), "kimg": 1.0, "seed": 0})  # for this purpose
     between = config.snap_ticks * config.tick_kimg * 1000
     snapshots = math.ceil(max(config.kimg * 1000 - nimg, 0) / between)
-    kept = snapshots if config.keep_snapshots == "all" else min(snapshots, config.keep_snapshots)
+    milestones = int(config.kimg / config.milestone_kimg) if config.milestone_kimg else 0
+    kept = snapshots if config.keep_snapshots == "all" else min(snapshots, config.keep_snapshots + milestones)
     side = config.generator["img_resolution"]
     grid = math.prod(grid_shape(side)) * side**2 * config.generator["img_channels"]
     return Estimate(

@@ -18,7 +18,6 @@ from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.data.dataset import Dataset
 from stylegan.distributed import World
 from stylegan.networks.precision import require_precision
-from stylegan.training.alarms import snapshot_health
 from stylegan.training.batches import check_fits, check_same, identity, next_micro_batches, open_dataset
 from stylegan.training.best_effort import BestEffort
 from stylegan.training.config import TrainConfig
@@ -32,6 +31,7 @@ from stylegan.training.run_lock import locked
 from stylegan.training.scores import SnapshotScores, drop_scores_after, link_best
 from stylegan.training.snapshot import capture, load_snapshot
 from stylegan.training.snapshot_grid import SnapshotGrid
+from stylegan.training.snapshot_health import SnapshotHealth
 from stylegan.training.snapshot_writer import SnapshotWriter
 from stylegan.training.state import TrainingState, create_state
 from stylegan.training.tick import Clock, Tick
@@ -72,9 +72,11 @@ def train(
     check_fits(config, dataset)
     require_precision(config.precision, world.place(resolve_device(config.device)))
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.allow_tf32
-    grid = SnapshotGrid(dataset, config.generator["z_dim"], micro_batch)
-    with locked(folder) if world.first else nullcontext(), SnapshotWriter(folder, config.keep_snapshots) as writer:
-        run = _Run(config, folder, dataset, world, grid, writer, SnapshotScores(config, folder, world, stop))
+    z_dim = config.generator["z_dim"]
+    grid, health = SnapshotGrid(dataset, z_dim, micro_batch), SnapshotHealth(dataset, z_dim, micro_batch)
+    writer = SnapshotWriter(folder, config.keep_snapshots, config.milestone_kimg)
+    with locked(folder) if world.first else nullcontext(), writer:
+        run = _Run(config, folder, dataset, world, writer, grid, health, SnapshotScores(config, folder, world, stop))
         yield from run.ticks(snapshot, stop or threading.Event())
 
 
@@ -86,8 +88,9 @@ class _Run:
     folder: Path
     dataset: Dataset
     world: World
-    grid: SnapshotGrid
     writer: SnapshotWriter
+    grid: SnapshotGrid
+    health: SnapshotHealth
     measure: SnapshotScores
     best_effort: BestEffort = field(default_factory=BestEffort)
 
@@ -102,7 +105,8 @@ class _Run:
             here = enter_stage(state, config)
             _seed_step(config, state)
             train_step(state, here, next_micro_batches(here, state, self.dataset))
-            stopping = state.nimg >= total or bool(world.largest(stop.is_set()))
+            told = bool(world.largest(stop.is_set()))  # to stop, and with no time for more than a snapshot
+            stopping = told or state.nimg >= total
             if state.nimg % int(config.tick_kimg * 1000) >= here.batch and not stopping:
                 continue
 
@@ -121,10 +125,10 @@ class _Run:
             if due:
                 check_equal(state)
             if world.first:
-                tick = self._recorded(tick, state, due=due)
+                tick = self._recorded(tick, state, with_pictures=due and not told)
                 if due:
-                    tick = self._saved(tick, state, last=stopping)
-            if due and (not stopping or state.nimg >= total):  # who is told to stop has no time for more
+                    tick = self._saved(tick, state, last=stopping, with_pictures=not told)
+            if due and not told:
                 tick = self._scored(tick, state)
             if world.first:
                 with self.best_effort("index.html"):
@@ -132,21 +136,23 @@ class _Run:
             yield tick
             clock.end_maintenance(state.nimg)
 
-    def _recorded(self, tick: Tick, state: TrainingState, *, due: bool) -> Tick:
-        """Keep the statistics, with those of its pictures where a snapshot is due, and warn of what they tell."""
-        if due:
-            tick = replace(tick, stats=tick.stats | snapshot_health(state, self.dataset, self.grid))
+    def _recorded(self, tick: Tick, state: TrainingState, *, with_pictures: bool) -> Tick:
+        """Keep the statistics, perhaps with those that take pictures, and warn of what they tell."""
+        if with_pictures:
+            tick = replace(tick, stats=tick.stats | self.health(state))
         with self.best_effort("stats.jsonl"):  # before the snapshot: after it, a killed run would never write this line
             self.tracking.add(tick.record())
-        if self.config.augment.mode == "ada" and may_leak(tick.augment_p):
-            message = f"augmentation is at p = {tick.augment_p:.2f}: pictures may begin to look augmented"
+        if state.augment is not None and may_leak(p := float(state.augment.p)):
+            message = f"augmentation is at p = {p:.2f}: pictures may begin to look augmented"
             warnings.warn(f"{message}; use more data.", RuntimeWarning, stacklevel=4)
         return tick
 
-    def _saved(self, tick: Tick, state: TrainingState, *, last: bool) -> Tick:
-        """Keep a snapshot and a grid of pictures."""
+    def _saved(self, tick: Tick, state: TrainingState, *, last: bool, with_pictures: bool) -> Tick:
+        """Keep a snapshot, and perhaps a grid of pictures."""
         snapshot = snapshot_folder(self.folder, state.nimg)
         (self.writer.write_last if last else self.writer.begin)(self._contents(state), snapshot)
+        if not with_pictures:
+            return replace(tick, snapshot=snapshot)
         with self.best_effort("the picture grid"):
             picture = self.grid.write_fakes(self.folder / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
             tick = replace(tick, grid=picture)
@@ -180,6 +186,9 @@ class _Run:
             start_from_checkpoint(state, self.config)
         if self.world.first:
             self._tidy(state, snapshot)
+            if snapshot is None and self.config.transfer.source is not None:
+                # The source may be thinned out, moved or trained further before the run comes to a snapshot.
+                self.writer.begin(self._contents(state), snapshot_folder(self.folder, 0))
         share_weights(state)
         self.tracking = Tracking(self.folder, self.config)
         return state
@@ -194,7 +203,7 @@ class _Run:
             self.grid.write_reals(self.folder / "reals.png")
             self.grid.write_fakes(self.folder / "fakes_init.png", state.G_ema)
         else:  # `keep_snapshots` may have changed, or the process was killed before it came to this
-            drop_training_state(self.folder, snapshot, self.config.keep_snapshots)
+            drop_training_state(self.folder, snapshot, self.config.keep_snapshots, self.config.milestone_kimg)
         drop_lines_after(self.folder / "stats.jsonl", state.nimg)
         drop_scores_after(self.folder, state.nimg, self.config.metrics)
 

@@ -11,8 +11,12 @@ from stylegan.checkpoints.snapshots import TRAINING_FILES, damage, snapshots
 from stylegan.files import write_text
 
 
-def drop_training_state(run: Path, newest: Path, keep: int | Literal["all"]) -> None:
+def drop_training_state(
+    run: Path, newest: Path, keep: int | Literal["all"], milestone_kimg: float | None = None
+) -> None:
     """Of all but the `keep` newest snapshots up to `newest`, which is whole, leave what is needed to draw.
+
+    The first one from each multiple of `milestone_kimg` on keeps everything.
 
     Those with more kimg than `newest` are of a time that a damaged snapshot put the run back from, so they count for
     nothing. Warns if the disk refuses.
@@ -20,7 +24,10 @@ def drop_training_state(run: Path, newest: Path, keep: int | Literal["all"]) -> 
     if keep == "all":
         return
     written = [folder for folder in snapshots(run) if int(folder.name) <= int(newest.name)]
-    for folder in written[keep:]:
+    before = [*(int(folder.name) for folder in written[1:]), 0]
+    for folder, kimg in list(zip(written, before, strict=False))[keep:]:
+        if milestone_kimg and int(folder.name) // milestone_kimg > kimg // milestone_kimg:
+            continue
         try:
             # A damaged one is left for somebody to look at; listed anew, it would pass for whole.
             if (folder / TRAINING_FILES[0]).exists() and damage(folder) is None:

@@ -118,7 +118,7 @@ def link_best(run: Path, metrics: Sequence[str]) -> None:
     if not metrics:
         return
     records = _comparable(_file(run, metric_name(*parse_name(metrics[0]))))
-    there = [record for record in records if (run / record["snapshot_pkl"] / "config.json").is_file()]
+    there = [record for record in records if _nimg(run / record["snapshot_pkl"]) == record["nimg"]]
     try:
         if not there:
             (run / BEST).unlink(missing_ok=True)
@@ -129,6 +129,14 @@ def link_best(run: Path, metrics: Sequence[str]) -> None:
     except OSError as error:
         message = f"{run / BEST} cannot be a link to the best snapshot: {error.strerror or error}"
         warnings.warn(f"{message}; see metric-*.jsonl.", RuntimeWarning, stacklevel=2)
+
+
+def _nimg(snapshot: Path) -> int | None:
+    """After how many pictures it was written: a stop soon after a snapshot takes its place."""
+    try:
+        return json.loads((snapshot / "config.json").read_text(encoding="utf-8"))["nimg"]
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _file(run: Path, name: str) -> Path:

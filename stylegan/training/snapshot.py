@@ -33,7 +33,7 @@ def capture(state: TrainingState, *, origin: str, licence: str | None = None, da
     """Copy everything that training changes into memory; `data` tells the data set it was trained on."""
     p = float(state.augment.p) if state.augment is not None else 0.0
     networks = {"G_ema": state.G_ema, "G": state.G, "D": state.D}
-    files = contents(Checkpoint(**networks, augment_p=p, origin=origin, licence=licence))
+    files = contents(Checkpoint(**networks, augment_p=p, nimg=state.nimg, origin=origin, licence=licence))
     tensors = {"pl_mean": state.pl_mean, "signs": state.signs}
     if state.augment is not None:
         tensors["augment_p"] = state.augment.p

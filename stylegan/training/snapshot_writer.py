@@ -21,11 +21,11 @@ class SnapshotWriter:
 
     Args:
         run: the run folder.
-        keep: so many snapshots keep the state of training, or "all".
+        keep, milestone_kimg: which snapshots keep the state of training, see `drop_training_state`.
     """
 
-    def __init__(self, run: Path, keep: int | Literal["all"]):
-        self.run, self.keep = run, keep
+    def __init__(self, run: Path, keep: int | Literal["all"], milestone_kimg: float | None = None):
+        self.run, self.keep, self.milestone_kimg = run, keep, milestone_kimg
         self._thread: threading.Thread | None = None
         self._bug: Exception | None = None
 
@@ -69,4 +69,4 @@ class SnapshotWriter:
 
     def _write(self, files: Contents, folder: Path) -> None:
         write_snapshot(files, folder)
-        drop_training_state(self.run, folder, self.keep)
+        drop_training_state(self.run, folder, self.keep, self.milestone_kimg)

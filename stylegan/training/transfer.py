@@ -24,7 +24,7 @@ from stylegan.training.state import TrainingState
 
 # Arguments of networks that are not their size
 _OF_DATA = ("c_dim", "img_resolution", "img_channels")
-_OF_TRAINING = ("mbstd_group_size", "freeze_layers")
+_OF_TRAINING = ("mbstd_group_size", "freeze_layers", "magnitude_ema_beta")
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,14 @@ def open_start(source: Path) -> tuple[Checkpoint, dict[str, Any], dict[str, Any]
         defaults |= {f"{group}.{name}": value for name, value in args.items() if name not in _OF_DATA + _OF_TRAINING}
     provenance = {"source": str(source.resolve()), "origin": checkpoint.origin, "licence": checkpoint.licence}
     return checkpoint, defaults, {f"transfer.{name}": value for name, value in provenance.items()}
+
+
+def settings_to_take_over(settings: dict[str, Any]) -> dict[str, Any]:
+    """Of the settings of another run, by dotted name, those that suit a run from trained weights: not how training
+    from random weights begins, nor what the data set of that run dictated."""
+    begins = ("augment.ada_kimg", "ema_rampup", "blur.", "growing")
+    dictated = tuple(f"{network}.{name}" for network in ("generator", "discriminator") for name in _OF_DATA)
+    return {name: value for name, value in settings.items() if not name.startswith(begins + dictated)}
 
 
 def require_architecture(checkpoint: Checkpoint, cfg: str, architecture: str) -> None:

@@ -55,6 +55,13 @@ def test_settings_of_the_source_may_be_taken_over_too(run, pictures):
     assert config["transfer"]["source"] == str(run / "snapshots/000000")
     assert "D: carried over 18 of 18 tensors." in result.err
     assert config["kimg"] == 0.008
+    assert (config["augment"]["ada_kimg"], config["ema_rampup"]) == (100, None)  # not as from random weights
+    larger = ("--config", run / "config.json", "--data", tiny_pictures(run.parent / "larger", size=32))
+    larger += ("--cfg", "cpu32", "--dry-run")
+    result = run_cli("train", "--resume", run, "--transfer", *larger)
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["generator"]["img_resolution"] == 32
+    assert "generator changed: img_resolution 16 -> 32." in result.err
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_the_last_pictures_are_held_out(shards):
     assert (len(part), len(part.held_out)) == (2 * 17, 5)
     assert torch.equal(part.held_out.images(range(5)), whole.images(range(17, 22)))
     assert sorted(part.order(0, 0, 34).tolist()) == list(range(34))
-    kept = {img.numpy().tobytes() for img in part.held_out.sample[0]}
+    kept = {img.numpy().tobytes() for img in part.held_out.images(part.held_out.preview())}
     assert len(kept) == 5
     assert not kept & {img.numpy().tobytes() for img in part.images(range(34))}
     with pytest.raises(DataError, match="has 25 pictures, so 25 cannot be held out"):

@@ -19,7 +19,11 @@ from stylegan.training.loop import train
 
 
 def train_in_process(
-    run: Path, die_at: tuple[int, str] | None = None, die_after: float | None = None, log: Path | None = None
+    run: Path,
+    die_at: tuple[int, str] | None = None,
+    die_after: float | None = None,
+    log: Path | None = None,
+    one_folder: bool = False,
 ) -> None:
     """Train or go on in `run`, on the settings of its config.json.
 
@@ -27,6 +31,7 @@ def train_in_process(
         die_at: number of the save and name of its call before which the process gets SIGKILL.
         die_after: seconds of processor time after which it does, which do not depend on how busy the machine is.
         log: a file for the names of all calls of saves, and at the end the processor time.
+        one_folder: each snapshot takes the place of the one before.
     """
 
     def hook(save: int, point: str) -> None:
@@ -40,7 +45,7 @@ def train_in_process(
     if die_after is not None:
         threading.Thread(target=_die_after, args=(die_after,), daemon=True).start()
     with ExitStack() as stack:
-        stack.enter_context(small_files())
+        stack.enter_context(small_files(one_folder=one_folder))
         if die_at or log:
             stack.enter_context(hooked(hook))
         for _ in train(read_config(run / "config.json"), run):

@@ -39,19 +39,22 @@ def small_config(data: Path, *, steps: int, tick: int = 1, label_dim: int = 0, *
 
 
 @contextmanager
-def small_files() -> Iterator[None]:
-    """Snapshots named by single pictures, so that each has a folder of its own, and grids of four pictures."""
+def small_files(*, one_folder: bool = False) -> Iterator[None]:
+    """Grids of four pictures, and snapshots named by single pictures, so that each has a folder of its own.
+
+    With `one_folder` all of them are of 000000 kimg, so that each takes the place of the one before.
+    """
 
     def four(grid: SnapshotGrid, *arguments: Any) -> None:
         whole(grid, *arguments)
         grid.columns = grid.rows = 2
         grid.real, grid.z, grid.c = grid.real[:4], grid.z[:1], grid.c[:1]
 
+    def folder(run: Path, nimg: int) -> Path:
+        return run / "snapshots" / ("000000" if one_folder else f"{nimg:06d}")
+
     whole = SnapshotGrid.__init__
-    with (
-        mock.patch.object(SnapshotGrid, "__init__", four),
-        mock.patch.object(loop, "snapshot_folder", lambda run, nimg: run / "snapshots" / f"{nimg:06d}"),
-    ):
+    with mock.patch.object(SnapshotGrid, "__init__", four), mock.patch.object(loop, "snapshot_folder", folder):
         yield
 
 

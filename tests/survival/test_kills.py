@@ -54,9 +54,9 @@ def _copy(run: Path, name: Path) -> Path:
     return name
 
 
-def assert_same_end(run_process, run: Path, whole: Path) -> None:
+def assert_same_end(run_process, run: Path, whole: Path, **options) -> None:
     """Resume, and compare all files of the last snapshot, the whole curve, and which snapshots can be resumed."""
-    assert run_process(run) == 0
+    assert run_process(run, **options) == 0
     for snapshot in (run / "snapshots").iterdir():
         assert damage(snapshot) is None
     names = sorted(p.name for p in (whole / "snapshots").iterdir())
@@ -94,3 +94,15 @@ def test_run_killed_within_a_save_ends_the_same(run_process, whole, tmp_path):
         killed += 1
     print(f"{killed} of {len(points)} calls of two saves: runs killed there end like the one that was not killed")
     assert killed >= 20
+
+
+def test_run_killed_while_a_snapshot_takes_the_place_of_another_ends_the_same(run_process, whole, tmp_path):
+    replaced = _copy(whole, tmp_path / "whole")
+    assert run_process(replaced, log=tmp_path / "log", one_folder=True) == 0
+    points = [line.removeprefix("1 ") for line in (tmp_path / "log").read_text().splitlines() if line.startswith("1 ")]
+    renames = [point for point in points if point.startswith("replace") and "000000" in point]
+    assert len(renames) >= 2  # the old one goes aside, the new one comes
+    for i, point in enumerate([*renames, points[-1]]):
+        run = _copy(whole, tmp_path / str(i))
+        assert run_process(run, die_at=(1, point), one_folder=True) == -signal.SIGKILL, point
+        assert_same_end(run_process, run, replaced, one_folder=True)

@@ -9,11 +9,8 @@ from tiny_run import tiny_config, tiny_pictures
 from stylegan.data import Dataset
 from stylegan.errors import DataError
 from stylegan.training import train
-from stylegan.training.alarms import alarms, snapshot_health
-from stylegan.training.batches import open_dataset
+from stylegan.training.alarms import alarms
 from stylegan.training.run_folder import new_run_folder
-from stylegan.training.snapshot_grid import SnapshotGrid
-from stylegan.training.state import create_state
 
 
 def records(n: int = 8, **curves) -> list[dict]:
@@ -82,41 +79,3 @@ def test_held_out_pictures_are_never_trained_on(pictures):
     assert Dataset(pictures).held_out is None
     with pytest.raises(DataError, match="has 40 pictures, so 40 cannot be held out; leave some to train on"):
         Dataset(pictures, held_out=40)
-
-
-class KnowsByHeart(torch.nn.Module):
-    """Scores training pictures 2, held-out ones `held_out`, all others -2."""
-
-    def __init__(self, dataset, held_out):
-        super().__init__()
-        self.train_set, self.held_out_set = (
-            {img.numpy().tobytes() for img in d.images(range(len(d)))} for d in (dataset, dataset.held_out)
-        )
-        self.held_out = held_out
-
-    def forward(self, img, c):
-        keys = [x.numpy().tobytes() for x in ((img + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)]
-        scores = [2.0 if k in self.train_set else self.held_out if k in self.held_out_set else -2.0 for k in keys]
-        return torch.tensor(scores)[:, None]
-
-
-@pytest.mark.parametrize(("held_out", "gap"), [(2.0, 0.0), (-2.0, 1.0), (0.0, 0.5)])
-def test_gap_is_where_held_out_pictures_stand_between_training_and_generated_ones(pictures, held_out, gap):
-    config = tiny_config(pictures, **{"data.held_out": 8})
-    state = create_state(config, torch.device("cpu"))
-    dataset = open_dataset(config.data, config.seed)
-    state.D = KnowsByHeart(dataset, held_out)
-    health = snapshot_health(state, dataset, SnapshotGrid(dataset, state.G.z_dim, config.micro_batch))
-    assert health["Health/held_out_gap"]["mean"] == pytest.approx(gap)
-    assert health["Health/scores/held_out"]["mean"] == pytest.approx(held_out)
-    assert 0.3 < health["Health/diversity"]["mean"] < 2
-
-
-def test_generator_that_draws_one_picture_has_no_diversity(pictures):
-    config = tiny_config(pictures)
-    state = create_state(config, torch.device("cpu"))
-    for p in state.G_ema.mapping.parameters():
-        p.data.zero_()
-    dataset = open_dataset(config.data, config.seed)
-    health = snapshot_health(state, dataset, SnapshotGrid(dataset, state.G.z_dim, config.micro_batch))
-    assert health == {"Health/diversity": {"num": 1, "mean": pytest.approx(0, abs=1e-5), "std": 0.0}}

@@ -16,6 +16,7 @@ from stylegan.errors import ConfigError
 from stylegan.training.config import read_config
 from stylegan.training.loop import train
 from stylegan.training.run_folder import new_run_folder
+from stylegan.training.snapshot_grid import SnapshotGrid
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,23 @@ def test_stop_ends_after_the_step_with_a_snapshot(pictures, tmp_path):
     assert [tick.snapshot for tick in ticks] == [None, run / "snapshots/000000"]
 
 
+def test_stop_waits_for_nothing_but_the_snapshot(pictures, tmp_path, monkeypatch):
+    """Pictures of a large network take longer than whoever sent the signal waits."""
+    config = tiny_config(pictures, kimg=10, snap_ticks=1, **{"data.held_out": 4})
+    run = new_run_folder(tmp_path, config, "stopped")
+    stop, drawn = threading.Event(), []
+    draw = SnapshotGrid.write_fakes
+    monkeypatch.setattr(SnapshotGrid, "write_fakes", lambda *args: drawn.append(stop.is_set()) or draw(*args))
+    ticks = []
+    for tick in train(config, run, stop=stop):
+        ticks.append(tick)
+        stop.set()
+    assert drawn == [False, False]  # at the start and with the first tick
+    assert [tick.grid is not None for tick in ticks] == [True, False]
+    assert ["Health/diversity" in tick.stats for tick in ticks] == [True, False]
+    assert json.loads((run / "snapshots/000000/training.json").read_text())["nimg"] == ticks[-1].nimg == 40
+
+
 def test_resumed_run_repeats_no_line_of_statistics(pictures, finished, tmp_path):
     config = tiny_config(pictures, kimg=0.064)
     run = new_run_folder(tmp_path, config, "lines")
@@ -133,6 +151,27 @@ def test_data_of_another_shape_is_refused_with_both_values(pictures, tmp_path):
     config = tiny_config(pictures).model_copy(update={"data": tiny_config(grey).data})
     with pytest.raises(ConfigError, match=r"img_channels 3, but the data set .*grey has 1; train on data like that"):
         next(train(config, new_run_folder(tmp_path, config, "x")))
+
+
+def test_other_labels_for_the_same_pictures_are_refused(tmp_path):
+    data = tiny_pictures(tmp_path / "in", count=8)
+    labels = [[f"{i:03d}.png", i % 2] for i in range(8)]
+    (data / "dataset.json").write_text(json.dumps({"labels": labels}))
+    config = tiny_config(data, label_dim=2, kimg=0.032)
+    run = new_run_folder(tmp_path, config, "labelled")
+    list(train(config, run))
+    (data / "dataset.json").write_text(json.dumps({"labels": [[name, 1 - label] for name, label in labels]}))
+    with pytest.raises(
+        ConfigError, match="the labels of .*in are not those that the run was trained on; give the same"
+    ):
+        list(train(config.model_copy(update={"kimg": 0.064}), run))
+
+
+@pytest.mark.parametrize("changes", [{"augment.mode": "fixed", "augment.p": 0.9}, {**ADA, "augment.ada_kimg": 0.01}])
+def test_strong_augmentation_is_told_whatever_the_mean_of_the_tick_was(pictures, tmp_path, changes):
+    config = tiny_config(pictures, kimg=0.064, **changes)
+    with pytest.warns(RuntimeWarning, match=r"augmentation is at p = 0\.[89]0: pictures may begin to look augmented"):
+        list(train(config, new_run_folder(tmp_path, config, "strong")))
 
 
 def test_grey_and_conditional_data_train_too(tmp_path):

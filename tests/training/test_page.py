@@ -3,18 +3,14 @@
 import json
 import math
 import re
-import sys
-import types
 
 import pytest
 from tiny_run import tiny_config, tiny_pictures
 
-from stylegan.errors import MissingExtra
 from stylegan.training import train
 from stylegan.training.charts import MAX_POINTS, draw_charts, nice_ticks, points_of
 from stylegan.training.page import write_run_page
 from stylegan.training.run_folder import new_run_folder
-from stylegan.training.tracking import with_tensorboard
 
 
 @pytest.fixture(scope="module")
@@ -127,41 +123,3 @@ def test_long_curves_are_thinned_to_means_with_the_newest_last():
 )
 def test_axes_have_round_numbers(low, high, ticks):
     assert nice_ticks(low, high) == pytest.approx(ticks)
-
-
-def test_tensorboard_gets_every_mean_and_every_grid(run, monkeypatch, tmp_path):
-    written = []
-
-    class Writer:
-        def __init__(self, folder):
-            written.append(("open", folder))
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            written.append(("close",))
-
-        def add_scalar(self, name, value, step):
-            written.append((name, value, step))
-
-        def add_image(self, name, picture, step, dataformats):
-            written.append((name, picture.shape, step))
-
-        def flush(self):
-            pass
-
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", types.SimpleNamespace(SummaryWriter=Writer))
-    config = tiny_config(tiny_pictures(tmp_path / "pictures"), kimg=0.032)
-    folder = new_run_folder(tmp_path, config, "board")
-    (tick,) = with_tensorboard(train(config, folder), folder)
-    assert written[0] == ("open", str(folder))
-    assert ("Loss/G/loss", tick.stats["Loss/G/loss"]["mean"], 32) in written
-    assert ("fakes", (8 * 16, 16 * 16, 3), 32) in written
-    assert written[-1] == ("close",)
-
-
-def test_missing_tensorboard_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'stylegan\[tracking\]'"):
-        next(with_tensorboard(iter([]), "unused"))

@@ -49,6 +49,14 @@ def test_keeping_more_later_brings_nothing_back_and_loses_nothing(run):
         assert resumable(run) == left
 
 
+def test_the_first_snapshot_from_each_milestone_on_can_be_resumed_for_good(run):
+    files = capture(create_state(tiny_config(run), torch.device("cpu")), origin="a test", data={})
+    for kimg in (180, 205, 210, 300):
+        write_snapshot(files, run / "snapshots" / f"{kimg:06d}")
+    drop_training_state(run, run / "snapshots" / "000300", 2, milestone_kimg=100)
+    assert resumable(run) == [100, 205, 210, 300]
+
+
 def test_snapshots_beyond_the_one_just_written_count_for_nothing(run):
     """000100 is damaged, and the run went back to 000009 and on to 000010."""
     (run / "snapshots" / "000100" / "config.json").unlink()

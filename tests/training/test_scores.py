@@ -126,7 +126,7 @@ def run(tmp_path):
 def add(run, kimg, value, **changes):
     snapshot = run / "snapshots" / f"{kimg:06d}"
     snapshot.mkdir(parents=True, exist_ok=True)
-    (snapshot / "config.json").touch()
+    (snapshot / "config.json").write_text(json.dumps({"nimg": kimg * 1000}))
     protocol = {"detector": "moments", "resize": "none", "fakes": 20, "reals": 9, "data": "x", "data_fingerprint": "f"}
     score = Score(name=METRIC, value=value, **{**protocol, "seed": 0, **changes})
     append_score(run, score, snapshot, kimg * 1000, seconds=1.0, gpus=0)
@@ -134,6 +134,12 @@ def add(run, kimg, value, **changes):
 
 def best(run):
     return os.readlink(run / "best")
+
+
+def test_a_snapshot_that_took_the_place_of_the_scored_one_is_not_the_best(run):
+    (run / "snapshots/000002/config.json").write_text('{"nimg": 2040}')
+    link_best(run, [METRIC])
+    assert best(run) == "snapshots/000003"
 
 
 def test_the_best_is_the_lowest_of_those_that_are_there(run):

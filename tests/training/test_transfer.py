@@ -1,7 +1,10 @@
 """A new run from trained weights: what goes over, what stays as it is, and that it resumes like any other."""
 
 import copy
+import shutil
+import threading
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -9,7 +12,7 @@ from tiny_run import tiny_config, tiny_pictures
 
 from stylegan.checkpoints import Checkpoint, load_checkpoint, save
 from stylegan.errors import ConfigError
-from stylegan.networks import stylegan2
+from stylegan.networks import stylegan2, stylegan3
 from stylegan.training import phases
 from stylegan.training.config import TrainConfig, data_config, from_preset
 from stylegan.training.loop import train
@@ -20,6 +23,7 @@ from stylegan.training.transfer import (
     carry_over,
     open_start,
     require_architecture,
+    settings_to_take_over,
     start_from_checkpoint,
     transfer_report,
 )
@@ -256,6 +260,38 @@ def test_a_run_stands_for_its_newest_snapshot_whatever_it_learns_later(source, t
         save(load_checkpoint(source), tmp_path / "run/snapshots" / kimg)
     config = transfer_config(tmp_path / "run")
     assert config.transfer.source == str(tmp_path / "run/snapshots/000002")
+
+
+def test_a_run_killed_before_its_first_snapshot_goes_on_without_its_source(source, tmp_path):
+    copied = tmp_path / "source"
+    shutil.copytree(source, copied)
+    config = transfer_config(copied, tiny_pictures(tmp_path / "pictures"), kimg=0.032)
+    run = new_run_folder(tmp_path, config, "killed")
+    stop = threading.Event()
+    stop.set()
+    ticks = train(config.model_copy(update={"tick_kimg": 1}), run, stop=stop)
+    with mock.patch("stylegan.training.loop.train_step", side_effect=MemoryError), pytest.raises(MemoryError):
+        next(ticks)
+    shutil.rmtree(copied)
+    first = load_checkpoint(run)
+    assert (first.nimg, same(first.D, load_checkpoint(source).D)) == (0, True)
+    assert [tick.nimg for tick in train(config, run)] == [32]
+
+
+def test_settings_of_another_run_go_over_but_for_its_beginning_and_its_data():
+    settings = {
+        "augment.ada_kimg": 500, "augment.target": 0.5, "ema_rampup": 0.05, "growing": None, "blur.init_sigma": 2,
+        "growing.lr": {}, "generator.img_resolution": 32, "generator.w_dim": 64, "discriminator.c_dim": 3, "batch": 4,
+    }  # fmt: skip
+    assert settings_to_take_over(settings) == {"augment.target": 0.5, "generator.w_dim": 64, "batch": 4}
+
+
+def test_average_magnitudes_follow_the_batch_of_the_new_run(tmp_path):
+    args = {"img_resolution": 16, "num_layers": 3, "channel_base": 64, "channel_max": 8, "mapping_layers": 1}
+    save(Checkpoint(G_ema=stylegan3.Generator(**args, magnitude_ema_beta=0.9)), tmp_path / "net")
+    _, defaults, _ = open_start(tmp_path / "net")
+    assert "generator.magnitude_ema_beta" not in defaults
+    assert defaults["generator.channel_base"] == 64
 
 
 def test_transferred_run_resumes_bit_for_bit_and_says_where_it_came_from(source, tmp_path):
