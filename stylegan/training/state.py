@@ -15,7 +15,7 @@ from stylegan.distributed import World
 from stylegan.networks.compiled import compile_or_eager
 from stylegan.networks.family import discriminator_class, generator_class
 from stylegan.training.config import AugmentConfig, TrainConfig
-from stylegan.training.health import GradientWatch
+from stylegan.training.gradient_watch import GradientWatch
 from stylegan.training.statistics import Statistics
 
 

@@ -18,7 +18,7 @@ from tiny_run import tiny_config, tiny_pictures
 from stylegan.checkpoints.checksums import CHECKSUMS
 from stylegan.training import loop
 from stylegan.training.config import TrainConfig
-from stylegan.training.health import GradientWatch
+from stylegan.training.gradient_watch import GradientWatch
 from stylegan.training.snapshot_grid import SnapshotGrid
 from stylegan.training.state import TrainingState
 from stylegan.training.statistics import Statistics

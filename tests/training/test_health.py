@@ -14,7 +14,8 @@ from tiny_run import tiny_config, tiny_pictures
 from stylegan.errors import NonFiniteError
 from stylegan.training import batches, loop
 from stylegan.training.config import read_config
-from stylegan.training.health import MAX_ROLLBACKS, GradientWatch, HealthReport, must_leave, nonfinite_tensors
+from stylegan.training.gradient_watch import GradientWatch, HealthReport
+from stylegan.training.health import MAX_ROLLBACKS, must_leave, nonfinite_tensors
 from stylegan.training.run_folder import new_run_folder
 from stylegan.training.state import create_state
 
