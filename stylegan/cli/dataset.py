@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
-from stylegan.errors import ConfigError
+from stylegan.cli.options import wrong_usage
 
 if TYPE_CHECKING:
     from stylegan.data.prepare import PrepareConfig, PrepareReport
@@ -70,18 +70,7 @@ class _Size(click.ParamType):
     help="Pictures to work on at the same time.",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be used.")
-def command(
-    source: Path,
-    dest: Path,
-    resolution: tuple[int, int] | None,
-    transform: str | None,
-    max_images: int | None,
-    labels: str,
-    alpha: bool,
-    shards: int | None,
-    workers: int,
-    strict: bool,
-) -> None:
+def command(**options: Any) -> None:
     """Turn pictures into a checked data set: equal, square, numbered, with dataset.json.
 
     Every file that cannot be used is left out and named with the reason.
@@ -95,23 +84,9 @@ def command(
 
     if not from_environment().first:
         return  # under a launcher: one data set is the work of one process
-    try:
-        config = PrepareConfig(
-            source=source,
-            dest=dest,
-            resolution=resolution,
-            transform=transform,
-            max_images=max_images,
-            labels=labels,
-            alpha=alpha,
-            shards=shards,
-            workers=workers,
-            strict=strict,
-        )
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
-    report = _run(config)
-    click.echo(_summary(report))
+    with wrong_usage():
+        config = PrepareConfig(**options)
+    click.echo(_summary(_run(config)))
 
 
 def _run(config: PrepareConfig) -> PrepareReport:

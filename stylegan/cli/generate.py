@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -15,12 +16,18 @@ from stylegan.cli.options import (
     Psis,
     Seeds,
     network_option,
-    open_network,
     outdir_option,
     sampling_options,
     say_wrote,
     with_progress,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from stylegan.distributed import World
+
+    Draw = Callable[[Sequence[int]], Iterable[Tensor]]  # seeds -> pictures
 
 
 class _Grid(click.ParamType):
@@ -96,7 +103,6 @@ class _Motion(click.ParamType):
 @outdir_option
 @sampling_options
 def command(
-    network: Path,
     seeds: list[int],
     psis: list[float],
     grid: tuple[int, int] | Literal["auto"] | None,
@@ -104,10 +110,7 @@ def command(
     translate: list[float],
     rotate: list[float],
     outdir: Path,
-    center: str,
-    device: str,
-    precision: str,
-    compile: bool,
+    open_network: Callable[[], Any],
     **drawing: Any,
 ) -> None:
     """Write one PNG per seed, seed0000.png and so on.
@@ -125,13 +128,10 @@ def command(
         raise click.UsageError(
             f"--grid {grid[0]}x{grid[1]} holds {grid[0] * grid[1]} pictures, got {len(seeds)} seeds; make it larger."
         )
-    from stylegan.checkpoints.native import resolve_device
     from stylegan.digest import digest
     from stylegan.distributed import from_environment
     from stylegan.sampling.generate import generate
-    from stylegan.sampling.grid import auto_shape, make_grid
-    from stylegan.sampling.output import make_folder, save_png
-    from stylegan.sampling.shards import write_shards
+    from stylegan.sampling.output import make_folder
     from stylegan.sampling.transform import inverse_transform, transform_of
     from stylegan.sampling.truncation import truncation_sweep
 
@@ -139,32 +139,55 @@ def command(
     world = from_environment()
     if (grid or len(psis) > 1) and not world.first:
         return  # a sheet is the work of one
-    G = open_network(network, str(world.place(resolve_device(device))), precision, compile, center)
+    G = open_network()
     if any(translate + rotate):
         transform_of(G).copy_(inverse_transform(*translate, *rotate))
     make_folder(outdir)
+    draw = partial(generate, G, psi=psis[0], **drawing)
     if shards:
         settings = {"network": digest(G.state_dict().values()), "psi": psis[0], **drawing}
-        draw = partial(generate, G, psi=psis[0], **drawing)
-        new = list(write_shards(outdir, seeds, shards, draw, settings, rank=world.rank, size=world.size))
-        say_wrote(f"{_count(sum(n for _, n in new))} in {len(new)} new shards to {outdir}", start)
-        return
-    if len(psis) > 1:
-        pictures = with_progress(truncation_sweep(G, seeds, psis, **drawing), len(seeds) * len(psis))
-        save_png(make_grid(pictures, len(psis), len(seeds)), outdir / "truncation.png")
-        say_wrote(f"{outdir / 'truncation.png'} (a row per seed, a column per psi)", start)
-        return
-    if not grid:
-        seeds = seeds[world.rank :: world.size]
-    pictures = with_progress(generate(G, seeds, psi=psis[0], **drawing), len(seeds))
-    if grid:
-        columns, rows = auto_shape(len(seeds)) if grid == "auto" else grid
-        save_png(make_grid(pictures, columns, rows), outdir / "grid.png")
-        say_wrote(f"{outdir / 'grid.png'} ({columns}x{rows})", start)
-        return
-    for seed, picture in zip(seeds, pictures, strict=True):
+        wrote = _shards(draw, seeds, shards, settings, outdir, world)
+    elif grid:
+        wrote = _sheet(draw, seeds, grid, outdir)
+    elif len(psis) > 1:
+        wrote = _sweep(partial(truncation_sweep, G, psis=psis, **drawing), seeds, len(psis), outdir)
+    else:
+        wrote = _singles(draw, seeds[world.rank :: world.size], outdir)
+    say_wrote(wrote, start)
+
+
+def _singles(draw: Draw, seeds: list[int], outdir: Path) -> str:
+    from stylegan.sampling.output import save_png
+
+    for seed, picture in zip(seeds, with_progress(draw(seeds), "Drawing", len(seeds)), strict=True):
         save_png(picture, outdir / f"seed{seed:04d}.png")
-    say_wrote(f"{_count(len(seeds))} to {outdir}", start)
+    return f"{_count(len(seeds))} to {outdir}"
+
+
+def _sheet(draw: Draw, seeds: list[int], grid: tuple[int, int] | Literal["auto"], outdir: Path) -> str:
+    from stylegan.sampling.grid import auto_shape, make_grid
+    from stylegan.sampling.output import save_png
+
+    columns, rows = auto_shape(len(seeds)) if grid == "auto" else grid
+    pictures = with_progress(draw(seeds), "Drawing", len(seeds))
+    save_png(make_grid(pictures, columns, rows), outdir / "grid.png")
+    return f"{outdir / 'grid.png'} ({columns}x{rows})"
+
+
+def _sweep(draw: Draw, seeds: list[int], columns: int, outdir: Path) -> str:
+    from stylegan.sampling.grid import make_grid
+    from stylegan.sampling.output import save_png
+
+    pictures = with_progress(draw(seeds), "Drawing", len(seeds) * columns)
+    save_png(make_grid(pictures, columns, len(seeds)), outdir / "truncation.png")
+    return f"{outdir / 'truncation.png'} (a row per seed, a column per psi)"
+
+
+def _shards(draw: Draw, seeds: list[int], per_shard: int, settings: dict[str, Any], outdir: Path, world: World) -> str:
+    from stylegan.sampling.shards import write_shards
+
+    new = list(write_shards(outdir, seeds, per_shard, draw, settings, rank=world.rank, size=world.size))
+    return f"{_count(sum(n for _, n in new))} in {len(new)} new shards to {outdir}"
 
 
 def _count(pictures: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -11,14 +11,12 @@ import click
 from stylegan.cli.options import (
     Seeds,
     network_option,
-    open_network,
     sampling_options,
-    say_wrote,
     trunc_option,
     video_options,
-    with_progress,
+    write_loop,
+    wrong_usage,
 )
-from stylegan.errors import ConfigError
 
 
 @click.command("interpolate")
@@ -54,7 +52,6 @@ from stylegan.errors import ConfigError
 @trunc_option
 @sampling_options
 def command(
-    network: Path,
     seeds: list[int] | None,
     classes: str | None,
     frames: int,
@@ -64,10 +61,7 @@ def command(
     psi: float,
     cutoff: int | None,
     label: str | None,
-    center: str,
-    device: str,
-    precision: str,
-    compile: bool,
+    open_network: Callable[[], Any],
     **drawing: Any,
 ) -> None:
     """Write a loop that moves through the seeds or classes and from the last back to the first."""
@@ -79,16 +73,12 @@ def command(
     from stylegan.sampling.generate import draw
     from stylegan.sampling.interpolation import loop
     from stylegan.sampling.labels import waypoints
-    from stylegan.sampling.video import check_video, save_video
+    from stylegan.sampling.video import check_video
 
-    try:
+    with wrong_usage():
         check_video(dest, fps)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
     start = time.perf_counter()
-    G = open_network(network, device, precision, compile, center)
+    G = open_network()
     labels = waypoints(G, classes) if classes else [label] if label else []
     ws = loop(G, seeds, frames, space=space, labels=labels, psi=psi, cutoff=cutoff)
-    pictures = with_progress(draw(G, ws, **drawing), max(len(seeds), len(labels)) * frames)
-    count = save_video(pictures, dest, fps=fps)
-    say_wrote(f"{dest} ({count} pictures, {count / fps:.1f} s long)", start)
+    write_loop(draw(G, ws, **drawing), max(len(seeds), len(labels)) * frames, dest, fps, start)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stylegan.cli.launch import launched
-from stylegan.cli.options import PathOrURL, network_option, open_network
+from stylegan.cli.options import PathOrURL, device_option, network_option, open_network, with_progress
 from stylegan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,13 +56,7 @@ class _Names(click.ParamType):
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Which pictures are drawn."
 )
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    help="cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.",
-    metavar="DEVICE",
-)
+@device_option
 @launched
 def command(
     world: World,
@@ -99,23 +92,22 @@ def command(
         raise click.UsageError("--metrics fid... compares with real pictures; name them with --data.")
     place = world.place(resolve_device(device))
     snapshot, run = world.gather(_snapshot_and_run(network) if world.first else None)[0]
-    track = _track if world.first else lambda batches, what, total: batches
     for num, kind in metrics:
         start = time.perf_counter()
         # The difference of two pictures that are nearly equal must not be that of their rounding.
         precision = "fp32" if kind in KINDS else "auto"
-        G = open_network(snapshot, str(place), precision=precision, compile=False)
+        G = open_network(snapshot, place, precision=precision, compile=False)
         with world.in_turn(world.local_rank == 0):  # one of each machine decodes the pictures into the cache
             dataset: Any = data and open_any(data, use_labels=G.c_dim > 0, max_images=max_reals)
         score: fid.Score | equivariance.Score
         if kind in KINDS:
             if not world.first:  # quickly done by one
                 continue
-            score = equivariance.equivariance(G, kind, num=num, seed=seed, dataset=dataset, track=track)
+            score = equivariance.equivariance(G, kind, num=num, seed=seed, dataset=dataset, track=with_progress)
             result = f"{score.value:.2f} dB: {score.fakes:,} pictures of {snapshot}"
         else:
             detector = load_detector(kind, place)
-            score = fid.fid(G, dataset, detector, num=num, seed=seed, track=track, world=world)
+            score = fid.fid(G, dataset, detector, num=num, seed=seed, track=with_progress, world=world)
             result = f"{score.value:.4f}: {score.fakes:,} pictures of {snapshot} against {score.reals:,} of {data}"
         seconds = time.perf_counter() - start
         if not world.first:
@@ -133,12 +125,3 @@ def _snapshot_and_run(network: Path) -> tuple[Path, Path | None]:
     snapshot = newest_snapshot(network) or network
     folder = snapshot.resolve()  # `best` is a link
     return snapshot, folder.parent.parent if folder.parent.name == "snapshots" and folder.name.isdecimal() else None
-
-
-def _track(batches: Iterable, what: str, total: int) -> Iterable:
-    """A bar that a terminal shows."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(batches, what, total=total, console=console, transient=True, disable=not console.is_terminal)

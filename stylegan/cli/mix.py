@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,13 @@ import click
 from stylegan.cli.options import (
     Seeds,
     network_option,
-    open_network,
     outdir_option,
     sampling_options,
     say_wrote,
     trunc_option,
     with_progress,
+    wrong_usage,
 )
-from stylegan.errors import ConfigError
 
 
 @click.command("mix")
@@ -36,15 +36,11 @@ from stylegan.errors import ConfigError
 @outdir_option
 @sampling_options
 def command(
-    network: Path,
     rows: list[int],
     cols: list[int],
     styles: str,
     outdir: Path,
-    center: str,
-    device: str,
-    precision: str,
-    compile: bool,
+    open_network: Callable[[], Any],
     **drawing: Any,
 ) -> None:
     """Write mix.png: every row seed with the styles of every column seed.
@@ -56,13 +52,11 @@ def command(
     from stylegan.sampling.output import make_folder, save_png
 
     start = time.perf_counter()
-    G = open_network(network, device, precision, compile, center)
-    try:
+    G = open_network()
+    with wrong_usage("--styles"):
         layers = parse_styles(styles, G.num_ws)
-    except ConfigError as error:
-        raise click.BadParameter(str(error), param_hint="'--styles'") from error
     make_folder(outdir)
     shape = len(cols) + 1, len(rows) + 1
-    pictures = with_progress(mixing_matrix(G, rows, cols, layers, **drawing), shape[0] * shape[1])
+    pictures = with_progress(mixing_matrix(G, rows, cols, layers, **drawing), "Drawing", shape[0] * shape[1])
     save_png(make_grid(pictures, *shape), outdir / "mix.png")
     say_wrote(f"{outdir / 'mix.png'} (layers {', '.join(map(str, layers))} from the columns)", start)

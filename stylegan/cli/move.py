@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -11,14 +11,12 @@ import click
 from stylegan.cli.options import (
     Seeds,
     network_option,
-    open_network,
     sampling_options,
-    say_wrote,
     trunc_option,
     video_options,
-    with_progress,
+    write_loop,
+    wrong_usage,
 )
-from stylegan.errors import ConfigError
 
 
 @click.command("move")
@@ -38,7 +36,6 @@ from stylegan.errors import ConfigError
 @trunc_option
 @sampling_options
 def command(
-    network: Path,
     seeds: list[int],
     path: str,
     frames: int,
@@ -47,23 +44,17 @@ def command(
     psi: float,
     cutoff: int | None,
     label: str | None,
-    center: str,
-    device: str,
-    precision: str,
-    compile: bool,
+    open_network: Callable[[], Any],
     **drawing: Any,
 ) -> None:
     """Write a loop in which the pictures of a StyleGAN3 move; hair and texture move along and do not stick."""
     from stylegan.sampling.generate import seeds_to_ws
     from stylegan.sampling.motion import move
-    from stylegan.sampling.video import check_video, save_video
+    from stylegan.sampling.video import check_video
 
-    try:
+    with wrong_usage():
         check_video(dest, fps)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
     start = time.perf_counter()
-    G = open_network(network, device, precision, compile, center)
+    G = open_network()
     ws = seeds_to_ws(G, seeds, label=label, psi=psi, cutoff=cutoff)
-    count = save_video(with_progress(move(G, ws, path, frames, **drawing), frames), dest, fps=fps)
-    say_wrote(f"{dest} ({count} pictures, {count / fps:.1f} s long)", start)
+    write_loop(move(G, ws, path, frames, **drawing), frames, dest, fps, start)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ import click
 from stylegan.errors import ConfigError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -62,6 +65,36 @@ class Psi(Psis):
         return psis[0]
 
 
+network_option = click.option(
+    "--network",
+    type=click.Path(exists=True, path_type=Path),
+    required=True,
+    metavar="FOLDER",
+    help="A checkpoint, or a run of `stylegan train` (its newest snapshot).",
+)
+outdir_option = click.option(
+    "--outdir",
+    type=click.Path(path_type=Path),
+    default="out",
+    show_default=True,
+    metavar="FOLDER",
+    help="Where to write; made if it is missing.",
+)
+trunc_option = click.option(
+    "--trunc",
+    "psi",
+    type=Psi(),
+    default="1",
+    show_default=True,
+    help="0 = the average picture, 1 = full variety; 0.7 is a good middle.",
+)
+device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.",
+    metavar="DEVICE",
+)
 _SAMPLING_OPTIONS = [
     click.option(
         "--trunc-cutoff",
@@ -99,13 +132,7 @@ _SAMPLING_OPTIONS = [
         metavar="PICTURES",
         help="How many to draw at a time; fewer need less memory.",
     ),
-    click.option(
-        "--device",
-        default="auto",
-        show_default=True,
-        help="cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.",
-        metavar="DEVICE",
-    ),
+    device_option,
     click.option(
         "--precision",
         type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
@@ -122,35 +149,22 @@ _SAMPLING_OPTIONS = [
 
 
 def sampling_options(command: Callable) -> Callable:
-    """How a network draws, whatever it draws: cutoff, label, center, noise_mode, batch, device, precision, compile."""
+    """How a network draws, whatever it draws: pass cutoff, label, noise_mode, batch, and instead of `network` and the
+    options of how it computes `open_network`, which takes nothing and returns it."""
+
+    @functools.wraps(command)
+    def draws(*, network: Path, center: str, device: str, precision: str, compile: bool, **options: Any) -> Any:
+        def open_as_told() -> Any:
+            from stylegan.checkpoints.native import resolve_device
+            from stylegan.distributed import from_environment
+
+            return open_network(network, from_environment().place(resolve_device(device)), precision, compile, center)
+
+        return command(open_network=open_as_told, **options)
+
     for option in reversed(_SAMPLING_OPTIONS):
-        command = option(command)
-    return command
-
-
-network_option = click.option(
-    "--network",
-    type=click.Path(exists=True, path_type=Path),
-    required=True,
-    metavar="FOLDER",
-    help="A checkpoint, or a run of `stylegan train` (its newest snapshot).",
-)
-outdir_option = click.option(
-    "--outdir",
-    type=click.Path(path_type=Path),
-    default="out",
-    show_default=True,
-    metavar="FOLDER",
-    help="Where to write; made if it is missing.",
-)
-trunc_option = click.option(
-    "--trunc",
-    "psi",
-    type=Psi(),
-    default="1",
-    show_default=True,
-    help="0 = the average picture, 1 = full variety; 0.7 is a good middle.",
-)
+        draws = option(draws)
+    return draws
 
 
 def video_options(default_dest: str) -> Callable:
@@ -176,7 +190,7 @@ def video_options(default_dest: str) -> Callable:
     return add
 
 
-def open_network(network: Path, device: str, precision: str, compile: bool, center: str = "global") -> Any:
+def open_network(network: Path, device: torch.device, precision: str, compile: bool, center: str = "global") -> Any:
     """The averaged generator of a checkpoint, made for drawing; `center` as in --trunc-center."""
     from stylegan.checkpoints import load
     from stylegan.memory import keep_freed_memory
@@ -187,8 +201,19 @@ def open_network(network: Path, device: str, precision: str, compile: bool, cent
     return ClassCentered(G) if center == "class" else G
 
 
-def with_progress(pictures: Iterable[Tensor], total: int) -> Iterator[Tensor]:
-    """The same pictures, with a bar that a terminal shows while they are drawn."""
+@contextmanager
+def wrong_usage(option: str | None = None) -> Iterator[None]:
+    """A ConfigError of the block becomes wrong usage, of `option` if that alone is to blame."""
+    try:
+        yield
+    except ConfigError as error:
+        if option is None:
+            raise click.UsageError(str(error)) from error
+        raise click.BadParameter(str(error), param_hint=f"'{option}'") from error
+
+
+def with_progress(pictures: Iterable[Tensor], what: str, total: int) -> Iterator[Tensor]:
+    """The same pictures, one by one or in batches, with a bar that a terminal shows while they come."""
     from rich.console import Console
     from rich.progress import track
 
@@ -196,7 +221,15 @@ def with_progress(pictures: Iterable[Tensor], total: int) -> Iterator[Tensor]:
 
     console = Console(stderr=True)
     hidden = not (console.is_terminal and from_environment().first)
-    yield from track(pictures, "Drawing", total=total, console=console, transient=True, disable=hidden)
+    yield from track(pictures, what, total=total, console=console, transient=True, disable=hidden)
+
+
+def write_loop(pictures: Iterable[Tensor], total: int, dest: str, fps: float, since: float) -> None:
+    """Write the pictures of a loop as they are drawn, and end the verb as `say_wrote` does."""
+    from stylegan.sampling.video import save_video
+
+    save_video(with_progress(pictures, "Drawing", total), dest, fps=fps)
+    say_wrote(f"{dest} ({total} pictures, {total / fps:.1f} s long)", since)
 
 
 def say_wrote(what: Path | str, since: float) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylegan.cli.launch import launched
-from stylegan.cli.options import PathOrURL
+from stylegan.cli.options import PathOrURL, wrong_usage
 from stylegan.cli.train_config import is_checkpoint, new_config, resumed_config
 from stylegan.cli.train_progress import ShowTicks, tick_line
 from stylegan.errors import ConfigError, OutputError, StyleGANError
@@ -217,7 +217,7 @@ def command(
     from stylegan.training.run_folder import new_run_folder
     from stylegan.training.tensorboard import summary_writer
 
-    try:
+    with wrong_usage():
         if transfer and resume is None:
             raise ConfigError("--transfer needs the weights to start from; add --resume FILE.")
         going_on = resume if resume and not transfer and not is_checkpoint(resume) else None
@@ -233,8 +233,6 @@ def command(
             click.echo(report, err=True, nl=bool(report))
         if not force:
             _check_room(config_here, world, going_on, outdir, tell=dry_run and world.first)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
     if dry_run:
         return
     if tensorboard:
