@@ -16,7 +16,8 @@ from stylegan.data.labels import label_table, labels_names
 from stylegan.data.order import balanced_indices, members_of, shuffled_indices
 from stylegan.data.ordered_map import ordered_map
 from stylegan.data.sources import Source, open_source
-from stylegan.errors import DataError
+from stylegan.errors import DataError, OutputError
+from stylegan.files import atomic_file
 
 # Without a writable cache, the pictures may take this much memory; 4 GB is 80,000 colour pictures of 128x128.
 _MAX_BYTES_IN_MEMORY = 4 << 30
@@ -189,11 +190,11 @@ def _cached_pixels(source: Source, workers: int, file: Path) -> np.ndarray:
     shape = (n, *first.shape)
     try:
         write_npy(file, shape, first, stream)
-    except OSError as error:
+    except OutputError as error:
         if n * first.nbytes > _MAX_BYTES_IN_MEMORY:
             raise DataError(
-                f"the cache of {source.path} needs {n * first.nbytes / 1e9:.1f} GB, which cannot be written to "
-                f"{file.parent} ({error.strerror}); set STYLEGAN_CACHE to a folder with more room."
+                f"{source.path} needs {n * first.nbytes / 1e9:.1f} GB of cache, so set STYLEGAN_CACHE to a folder "
+                f"with more room: {error}"
             ) from error
         return np.stack(list(_decoded(source, workers)))
     return np.load(file, mmap_mode="r")
@@ -210,19 +211,13 @@ def mapped(file: Path, n: int) -> np.ndarray | None:
 
 
 def write_npy(file: Path, shape: tuple[int, ...], first: np.ndarray, rest: Iterator[np.ndarray]) -> None:
-    """Write uint8 [n, C, H, W], given as its first picture and the others, whole or not at all."""
+    """Write uint8 [n, C, H, W], given as its first picture and the others, whole or not at all. Raises: OutputError."""
     # Plain writes and no memory map: on a full disk a write raises, while a map would kill the process.
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as out:
-            np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
-            out.write(first.tobytes())
-            for pixels in rest:
-                out.write(pixels.tobytes())
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(file) as temporary, temporary.open("wb") as out:
+        np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        out.write(first.tobytes())
+        for pixels in rest:
+            out.write(pixels.tobytes())
 
 
 def _decoded(source: Source, workers: int) -> Iterator[np.ndarray]:

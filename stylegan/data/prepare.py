@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,10 +14,10 @@ import numpy as np
 from stylegan.data.labels import LabelList, class_folders, folder_classes, label_table
 from stylegan.data.ordered_map import ordered_map
 from stylegan.data.pictures import Header
-from stylegan.data.shard_writer import ShardWriter
+from stylegan.data.shard_writer import ShardWriter, shard_writer
 from stylegan.data.sources import Source, open_source
 from stylegan.data.transforms import TRANSFORMS, Transform, has_transparency, keep_exact, to_channels
-from stylegan.data.writer import DatasetWriter, encode_png
+from stylegan.data.writer import DatasetWriter, dataset_writer, encode_png
 from stylegan.errors import ConfigError, DataError
 
 LABELS = ("auto", "json", "folders", "none")
@@ -127,7 +127,7 @@ def prepare(
             sub-folders, "none", or "auto": the first of these that there is.
         alpha: keep transparency as a fourth channel, opaque in pictures that have none.
         shards: write so many pictures, in a random order, to each of several tars in the folder `dest`, see
-            `ShardWriter`.
+            `shard_writer`.
         workers: threads that decode, resize and encode; the set is the same with any number.
         strict: raise DataError at the first file that cannot be used.
     Raises: ConfigError for settings that make no sense, DataError for a source that is missing, holds nothing
@@ -279,8 +279,8 @@ def _write(
         raise DataError(_nothing_usable(config.source, tally.left_out))
 
 
-def _writer(config: PrepareConfig) -> DatasetWriter | ShardWriter:
-    return DatasetWriter(config.dest) if config.shards is None else ShardWriter(config.dest, config.shards)
+def _writer(config: PrepareConfig) -> AbstractContextManager[DatasetWriter | ShardWriter]:
+    return dataset_writer(config.dest) if config.shards is None else shard_writer(config.dest, config.shards)
 
 
 def _listed_labels(source: Source, config: PrepareConfig) -> LabelList | None:

@@ -47,7 +47,7 @@ class ShardedDataset(Dataset):
     `order` shuffles so that few shards are needed at a time, and has the next ones fetched in the background.
 
     Args:
-        path: a folder that `ShardWriter` wrote, or its URL. Nothing but that URL is read.
+        path: a folder that `shard_writer` wrote, or its URL. Nothing but that URL is read.
         max_images: use the first so many, which are a random subset, since `dataset` shuffles what it shards.
         held_out: leave the last so many of these out.
         cache_gb: how much of the disk decoded shards may take; the longest unused go first.
@@ -213,8 +213,8 @@ class ShardPixels:
                 self._bring(shard, file)
             except OSError as error:
                 raise DataError(
-                    f"{file.parent} cannot hold a shard of {self._root} ({error.strerror or error}); "
-                    "set STYLEGAN_CACHE to a folder with more room."
+                    f"{file.parent} cannot hold a shard of {self._root}, so set STYLEGAN_CACHE to a folder with more "
+                    f"room: {error}"
                 ) from error
             pixels = np.load(file, mmap_mode="r")
         file.touch()  # the age that _make_room goes by

@@ -2,96 +2,62 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
-import shutil
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from stylegan.archives import add_to_zip
 from stylegan.errors import OutputError
+from stylegan.files import atomic_file, atomic_folder
 
 
-class DatasetWriter:
-    """Writes under a temporary name and takes the real one only in `finish`, so no half-written set is ever seen.
-
-    Use as a context manager: leaving it without `finish` takes all traces away. The same pictures always give the
-    same bytes.
+@contextmanager
+def dataset_writer(dest: Path) -> Iterator[DatasetWriter]:
+    """Write a set that is there, whole, once the block ends well. The same pictures always give the same bytes.
 
     Args:
         dest: a name that ends in .zip for an uncompressed zip, any other for a folder. Folders above it are made.
     Raises: OutputError if something is there already, or it cannot be written.
     """
+    as_zip = dest.suffix.lower() == ".zip"
+    refuse_existing(dest, as_zip)
+    if as_zip:
+        with atomic_file(dest) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            yield DatasetWriter(lambda name, content: add_to_zip(archive, name, content))
+    else:
+        with atomic_folder(dest) as folder:
+            yield DatasetWriter(lambda name, content: _add_to_folder(folder, name, content))
+
+
+class DatasetWriter:
+    """Names the files of a set and hands them to `put`, which takes a name and the bytes."""
 
     compress_level = 0  # reading is what a set is for, and this reads fastest
 
-    def __init__(self, dest: str | Path):
-        self.dest = Path(dest)
-        self.as_zip = self.dest.suffix.lower() == ".zip"
-        self.count = 0
-        refuse_existing(self.dest, self.as_zip)
-        self._partial = self.dest.with_name(f".{self.dest.name}.{os.getpid()}.partial")
-        self._zip: zipfile.ZipFile | None = None
-        try:
-            self.dest.parent.mkdir(parents=True, exist_ok=True)
-            if self.as_zip:
-                self._zip = zipfile.ZipFile(self._partial, "w", zipfile.ZIP_STORED)
-            else:
-                self._partial.mkdir()
-        except OSError as error:
-            raise self._failed(error) from error
+    def __init__(self, put: Callable[[str, bytes], None]):
+        self._put, self._count = put, 0
 
     def add(self, png: bytes) -> str:
         """Write the next picture and return its name in the set."""
-        name = f"{self.count // 1000:05d}/img{self.count:08d}.png"
+        name = f"{self._count // 1000:05d}/img{self._count:08d}.png"
         self._put(name, png)
-        self.count += 1
+        self._count += 1
         return name
 
     def finish(self, dataset_json: dict[str, object]) -> None:
-        """Write `dataset.json`, then give the whole its real name."""
+        """Write `dataset.json`, after the last picture."""
         self._put("dataset.json", json.dumps(dataset_json).encode())
-        try:
-            if self._zip is not None:
-                self._zip.close()
-            elif self.dest.is_dir():
-                self.dest.rmdir()  # empty, as checked above; some systems do not replace even an empty folder
-            os.replace(self._partial, self.dest)
-        except OSError as error:
-            raise self._failed(error) from error
 
-    def _put(self, name: str, content: bytes) -> None:
-        try:
-            if self._zip is not None:
-                member = zipfile.ZipInfo(name)  # its fixed date keeps the bytes repeatable
-                member.external_attr = 0o644 << 16  # or unzip would make files that nobody may read
-                self._zip.writestr(member, content)
-                return
-            file = self._partial / name
-            if self.count % 1000 == 0:
-                file.parent.mkdir(exist_ok=True)
-            file.write_bytes(content)
-        except OSError as error:
-            raise self._failed(error) from error
 
-    def _failed(self, error: OSError) -> OutputError:
-        return OutputError(f"cannot write {self.dest} ({error.strerror or error}); choose another place.")
-
-    def __enter__(self) -> DatasetWriter:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        if self._zip is not None:
-            with contextlib.suppress(OSError):  # a full disk, already reported by the write that met it
-                self._zip.close()
-        if self._partial.is_dir():
-            shutil.rmtree(self._partial, ignore_errors=True)
-        else:
-            self._partial.unlink(missing_ok=True)
+def _add_to_folder(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(content)
 
 
 def encode_png(img: np.ndarray, *, compress_level: int) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from stylegan.archives import add_to_tar
 from stylegan.errors import ConfigError
 from stylegan.files import atomic_file, write_text
 from stylegan.sampling.pictures import to_pil
@@ -49,10 +50,7 @@ def write_shards(
             for seed, picture in zip(part, draw(part), strict=True):
                 png = io.BytesIO()
                 to_pil(picture).save(png, format="PNG")
-                member = tarfile.TarInfo(f"seed{seed:07d}.png")  # without owner and time: same pictures, same file
-                member.size = png.tell()
-                png.seek(0)
-                tar.addfile(member, png)
+                add_to_tar(tar, f"seed{seed:07d}.png", png.getvalue())
         yield path, len(part)
 
 

@@ -172,6 +172,13 @@ def test_without_a_writable_cache_the_pictures_live_in_memory(tmp_path):
     assert (dataset.image(3).permute(1, 2, 0).numpy() == noise(seed=3)).all()
 
 
+def test_more_pictures_than_fit_the_memory_need_a_writable_cache(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setattr("stylegan.data.dataset._MAX_BYTES_IN_MEMORY", 0)
+    with pytest.raises(DataError, match=r"in needs 0\.0 GB of cache, so set STYLEGAN_CACHE .*: cannot write .*\.npy: "):
+        Dataset(write_folder(tmp_path / "in"), cache=tmp_path / "file")
+
+
 def test_a_failed_start_leaves_no_cache_behind(tmp_path, cache):
     folder = write_folder(tmp_path / "in")
     save(folder / "9.png", noise(4, 4))

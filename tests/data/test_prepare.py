@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from file_size_limit import file_size_limit
 from PIL import Image
 
 from stylegan.data import PrepareConfig, prepare, prepare_steps
@@ -277,6 +278,15 @@ def test_an_unwritable_destination_gets_a_sentence(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match=r"cannot (write|look at) .*out.zip"):
         prepare(tmp_path / "in", tmp_path / "file/out.zip")
+
+
+@pytest.mark.parametrize(("dest", "shards"), [("out.zip", None), ("out", None), ("out", 2)])
+def test_a_full_disk_gets_a_sentence_and_leaves_no_trace(tmp_path, dest, shards):
+    for index in range(3):
+        save(tmp_path / f"in/{index}.png", noise())
+    with file_size_limit(100), pytest.raises(OutputError, match=rf"cannot write .*{dest}: File too large; choose"):
+        prepare(tmp_path / "in", tmp_path / dest, shards=shards)
+    assert os.listdir(tmp_path) == ["in"]
 
 
 @pytest.mark.parametrize("dest", ["out.zip", "out"])

@@ -23,7 +23,9 @@ from typing import Any
 import click
 from PIL import Image
 
-from stylegan.errors import ConfigError, MissingExtra, OutputError, StyleGANError
+from stylegan.archives import add_to_zip
+from stylegan.errors import ConfigError, MissingExtra, StyleGANError
+from stylegan.files import atomic_file
 
 ORIGIN = "Open Peeps (https://www.openpeeps.com) by Pablo Stanley, drawn by stylegan.data.samples.make_avatars"
 LICENCE = "CC0-1.0 (https://creativecommons.org/publicdomain/zero/1.0/)"
@@ -189,24 +191,10 @@ def make_avatars(count: int, seed: int, resolution: int, dest: Path) -> None:
         "origin": f"{ORIGIN} (seed {seed}); vector art, not photos.",
         "licence": LICENCE,
     }
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as stored:
+    with atomic_file(dest) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for name, face in faces.items():
-            stored.writestr(_entry(name), encode_png(draw_picture(face, resolution)))
-        stored.writestr(_entry("dataset.json"), json.dumps(index, separators=(",", ":")))
-    partial = dest.with_name(dest.name + ".part")  # renamed when whole, so an older file survives an interruption
-    try:
-        partial.write_bytes(archive.getvalue())
-        partial.replace(dest)
-    except OSError as error:
-        raise OutputError(f"cannot write {dest}: {error.strerror}. Choose another --dest.") from error
-
-
-def _entry(name: str) -> zipfile.ZipInfo:
-    """A zip entry that says nothing about when and where it was made."""
-    entry = zipfile.ZipInfo(name)  # dated 1980-01-01
-    entry.create_system, entry.external_attr = 3, 0o644 << 16
-    return entry
+            add_to_zip(archive, name, encode_png(draw_picture(face, resolution)))
+        add_to_zip(archive, "dataset.json", json.dumps(index, separators=(",", ":")).encode())
 
 
 @click.command()
