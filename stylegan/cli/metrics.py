@@ -14,7 +14,7 @@ from stylegan.errors import ConfigError
 
 if TYPE_CHECKING:
     from stylegan.distributed import World
-    from stylegan.metrics import equivariance, fid
+    from stylegan.metrics.protocol import Score
 
 
 class _Names(click.ParamType):
@@ -99,7 +99,7 @@ def command(
         G = open_network(snapshot, place, precision=precision, compile=False)
         with world.in_turn(world.local_rank == 0):  # one of each machine decodes the pictures into the cache
             dataset: Any = data and open_any(data, use_labels=G.c_dim > 0, max_images=max_reals)
-        score: fid.Score | equivariance.Score
+        score: Score
         if kind in KINDS:
             if not world.first:  # quickly done by one
                 continue

@@ -6,8 +6,7 @@ Three numbers in dB: `eqt_int` for shifts by whole pixels, `eqt_frac` for any sh
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +15,9 @@ from torch import Tensor
 from stylegan.data.dataset import Dataset
 from stylegan.errors import ConfigError
 from stylegan.metrics.moved_pictures import as_if_turned, shift, shift_between_pixels, turn
+from stylegan.metrics.protocol import Score, Track, join_name, random_latents, split_name, untracked
 from stylegan.sampling.generate import batched
-from stylegan.sampling.network import GeneratorLike, device_of
+from stylegan.sampling.network import GeneratorLike
 from stylegan.sampling.transform import inverse_transform, transform_of
 
 BATCH = 4  # pictures that share a transform
@@ -28,11 +28,9 @@ Pair = tuple[Tensor, Tensor, Tensor]  # the original moved, what was drawn inste
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
-    """A number, and what one must know to compare it with another."""
+class Equivariance(Score):
+    """In dB."""
 
-    name: str  # such as eqt50k_frac
-    value: float  # dB
     fakes: int
     seed: int
 
@@ -76,8 +74,8 @@ def equivariance(
     num: int = 50_000,
     seed: int = 0,
     dataset: Dataset | None = None,
-    track: Callable[[Iterable, str, int], Iterable] = lambda batches, what, total: batches,
-) -> Score:
+    track: Track = untracked,
+) -> Equivariance:
     """The peak signal-to-noise ratio of `num` pictures that were moved in the input of `G` against the same pictures
     moved afterwards, without truncation; 4 at a time share one random transform.
 
@@ -93,19 +91,14 @@ def equivariance(
     transform = transform_of(G)
     if G.c_dim and (dataset is None or dataset.label_dim != G.c_dim):
         raise ConfigError(f"this network takes {G.c_dim} label values; measure with the data that it was trained on.")
-    device, rng = device_of(G), torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     error = weight = 0.0
     before = transform.clone()
     try:
         for part in track(batched(range(num), BATCH), "Moving", -(-num // BATCH)):
-            z = torch.randn(len(part), G.z_dim, generator=rng)
-            c = (
-                dataset.labels(torch.randint(len(dataset), (len(part),), generator=rng))
-                if G.c_dim and dataset
-                else None
-            )
+            z, c = random_latents(G, len(part), dataset if G.c_dim else None, rng)
             with torch.no_grad():
-                ws = G.mapping(z.to(device), None if c is None else c.to(device))
+                ws = G.mapping(z, c)
 
                 def draw(inverse: Tensor, ws: Tensor = ws) -> Tensor:
                     transform.copy_(inverse)
@@ -118,7 +111,7 @@ def equivariance(
     finally:
         with torch.no_grad():
             transform.copy_(before)
-    return Score(name=_name(kind, num), value=decibels(error / weight), fakes=num, seed=seed)
+    return Equivariance(name=join_name(kind, num), value=decibels(error / weight), fakes=num, seed=seed)
 
 
 def decibels(mean_square: float) -> float:
@@ -128,15 +121,10 @@ def decibels(mean_square: float) -> float:
 
 def parse_name(name: str) -> tuple[int, str]:
     """ "eqt50k_frac" -> 50000 pictures of the kind "eqt_frac". Raises: ConfigError for any other name."""
-    match = re.fullmatch(r"(eqt|eqr)([1-9][0-9]{0,6})(k?)(_int|_frac|)", name)
-    if match is None or match[1] + match[4] not in KINDS:
+    kind, num = split_name(name) or ("", 0)
+    if kind not in KINDS:
         raise ConfigError(f"a metric of equivariance is eqtNk_int, eqtNk_frac or eqrNk, got {name!r}.")
-    return int(match[2]) * (1000 if match[3] else 1), match[1] + match[4]
-
-
-def _name(kind: str, num: int) -> str:
-    count = f"{num // 1000}k" if num % 1000 == 0 else str(num)
-    return kind[:3] + count + kind[3:]
+    return num, kind
 
 
 def _uniform(rng: torch.Generator, n: int, limit: float) -> list[float]:

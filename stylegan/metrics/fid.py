@@ -7,10 +7,8 @@ number of processes.
 from __future__ import annotations
 
 import hashlib
-import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,27 +23,12 @@ from stylegan.errors import ConfigError, OutputError
 from stylegan.files import atomic_file
 from stylegan.metrics.features import DETECTORS, Detector
 from stylegan.metrics.frechet import FeatureStatistics, frechet_distance
+from stylegan.metrics.protocol import ScoreAgainstReals, Track, join_name, random_latents, split_name, untracked
 from stylegan.sampling.generate import batched
 from stylegan.sampling.network import GeneratorLike, device_of
 from stylegan.sampling.pictures import to_uint8
 
 _BATCH = 16  # what a core's cache likes best
-Track = Callable[[Iterable[Tensor], str, int], Iterable[Tensor]]  # (batches, what they are, how many) -> the batches
-
-
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """A number, and what one must know to compare it with another: all but `value` and `data` must be equal."""
-
-    name: str  # such as fid10k_efflite0
-    value: float  # 0 = alike
-    detector: str
-    resize: str  # how pictures came to the size that the detector takes
-    fakes: int
-    reals: int
-    data: str  # name of the data set
-    data_fingerprint: str  # of its source and of what was chosen of it
-    seed: int
 
 
 def fid(
@@ -56,9 +39,9 @@ def fid(
     num: int = 10_000,
     seed: int = 0,
     cache: str | Path | None = None,
-    track: Track = lambda batches, what, total: batches,
+    track: Track = untracked,
     world: World | None = None,
-) -> Score:
+) -> ScoreAgainstReals:
     """How far `num` pictures of `G` are from all pictures of `dataset`: without truncation, with random noise, labels
     of random real pictures, as 8-bit pixels.
 
@@ -87,7 +70,7 @@ def fid(
         fakes = _statistics(track(_fakes(G, dataset, num, seed, mine), "Drawing", len(mine)), detector, world)
     with world.all_or_none():
         value = frechet_distance(fakes, reals) if world.first else 0.0
-    return Score(
+    return ScoreAgainstReals(
         name=metric_name(num, detector.name),
         value=world.gather(value)[0],
         detector=detector.name,
@@ -102,15 +85,16 @@ def fid(
 
 def parse_name(name: str) -> tuple[int, str]:
     """ "fid10k_efflite0" -> 10000 pictures, the detector "efflite0". Raises: ConfigError for any other name."""
-    match = re.fullmatch(r"fid([1-9][0-9]{0,6})(k?)_(\w+)", name)
-    if match is None or match[3] not in DETECTORS:
+    kind, num = split_name(name) or ("", 0)
+    metric, _, detector = kind.partition("_")
+    if metric != "fid" or detector not in DETECTORS:
         raise ConfigError(f"a metric is fidNk_DETECTOR with one of {', '.join(DETECTORS)}, got {name!r}.")
-    return int(match[1]) * (1000 if match[2] else 1), match[3]
+    return num, detector
 
 
 def metric_name(num: int, detector: str) -> str:
-    """The inverse of `parse_name`; the same for all ways to write a number."""
-    return f"fid{f'{num // 1000}k' if num % 1000 == 0 else num}_{detector}"
+    """The inverse of `parse_name`."""
+    return join_name(f"fid_{detector}", num)
 
 
 def real_statistics(
@@ -118,7 +102,7 @@ def real_statistics(
     detector: Detector,
     *,
     cache: str | Path | None = None,
-    track: Track = lambda batches, what, total: batches,
+    track: Track = untracked,
     world: World | None = None,
 ) -> FeatureStatistics:
     """Those of all pictures of a data set, computed once and then read from the cache folder. Arguments as in `fid`;
@@ -168,17 +152,15 @@ def _statistics(batches: Iterable[Tensor], detector: Detector, world: World) -> 
 
 def _fakes(G: GeneratorLike, dataset: Dataset, num: int, seed: int, mine: range) -> Iterator[Tensor]:
     """Of `num` pictures in batches, those of the batches `mine`, as uint8 [N, C, H, W] on the device of `G`."""
-    device, rng = device_of(G), torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     for i, part in enumerate(batched(range(num), _batch(G))):
-        z = torch.randn(len(part), G.z_dim, generator=rng)
-        c = dataset.labels(torch.randint(len(dataset), (len(part),), generator=rng))
+        z, c = random_latents(G, len(part), dataset, rng)
         if i not in mine:
             continue
         # The noise, which networks draw from the global state: of a batch, whichever process draws it.
         torch.manual_seed(int(np.random.SeedSequence([seed, i]).generate_state(1)[0]))
         with torch.inference_mode():
-            ws = G.mapping(z.to(device), c.to(device) if G.c_dim else None)
-            yield to_uint8(G.synthesis(ws, noise_mode="random"))
+            yield to_uint8(G.synthesis(G.mapping(z, c), noise_mode="random"))
 
 
 def _batch(G: GeneratorLike) -> int:

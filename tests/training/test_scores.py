@@ -15,7 +15,8 @@ from stylegan.checkpoints.snapshots import TRAINING_FILES
 from stylegan.data import Dataset
 from stylegan.errors import ConfigError
 from stylegan.metrics.features import DETECTORS
-from stylegan.metrics.fid import Score, fid
+from stylegan.metrics.fid import fid
+from stylegan.metrics.protocol import ScoreAgainstReals
 from stylegan.training import loop, train
 from stylegan.training.run_folder import new_run_folder
 from stylegan.training.scores import append_score, drop_scores_after, link_best, read_scores
@@ -128,7 +129,7 @@ def add(run, kimg, value, **changes):
     snapshot.mkdir(parents=True, exist_ok=True)
     (snapshot / "config.json").write_text(json.dumps({"nimg": kimg * 1000}))
     protocol = {"detector": "moments", "resize": "none", "fakes": 20, "reals": 9, "data": "x", "data_fingerprint": "f"}
-    score = Score(name=METRIC, value=value, **{**protocol, "seed": 0, **changes})
+    score = ScoreAgainstReals(name=METRIC, value=value, **{**protocol, "seed": 0, **changes})
     append_score(run, score, snapshot, kimg * 1000, seconds=1.0, gpus=0)
 
 
