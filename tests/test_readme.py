@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 from pathlib import Path
+from string import Template
 
 import pytest
 from run_cli import run_cli
@@ -39,8 +40,12 @@ def test_blocks_run_in_order(tmp_path, monkeypatch):
         tiny_pictures(tmp_path / "pets" / name, size=20, count=4)
     commands = [line for block in blocks("bash") for line in smaller(block).splitlines()]
     assert len(commands) >= 9
+    variables: dict = {}
     for command in commands:
-        program, *arguments = shlex.split(command)
+        program, *arguments = shlex.split(Template(command).substitute(variables), comments=True)
+        if "=" in program:
+            variables.update([program.split("=")])
+            continue
         assert program == "stylegan"
         result = run_cli(*arguments)
         assert result.code == 0, f"{command}\n{result.err}"
