@@ -5,14 +5,12 @@ python benchmarks/generate.py [--config 64 --config "stylegan3-t 256" ...] [--js
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 import torch
 from baseline import stylegan1 as baseline1
 from baseline import stylegan2 as baseline2
 from baseline import stylegan3 as baseline3
-from measure import TEXTBOOK, ceiling, conv_shapes, environment, report, summary, take_turns
+from measure import TEXTBOOK, ceiling, conv_shapes, measured, summary, take_turns
 
 from stylegan.networks import stylegan1, stylegan2, stylegan3
 from stylegan.networks.presets import preset
@@ -62,11 +60,8 @@ def measure(name: str, rounds: int) -> dict:
 
 @click.command()
 @click.option("--config", "configs", multiple=True, type=click.Choice(list(CONFIGS)), default=list(CONFIGS))
-@click.option("--rounds", default=7, show_default=True)
-@click.option("--threads", default=2, show_default=True)
-@click.option("--json", "path", type=click.Path(path_type=Path))
-def main(configs: list[str], rounds: int, threads: int, path: Path | None) -> None:
-    torch.set_num_threads(threads)
+@measured(rounds=7)
+def main(configs: list[str], rounds: int) -> dict:
     results = []
     click.echo("| config | form | ms a picture | ratio | of the ceiling |\n|---|---|---|---|---|")
     for name in configs:
@@ -75,7 +70,7 @@ def main(configs: list[str], rounds: int, threads: int, path: Path | None) -> No
         for label, r in result["forms"].items():
             row = f"{r['ms_per_picture']:.1f} | {r['ratio']:.2f} | {r['of_ceiling']:.0%}"
             click.echo(f"| {name} px, batch {result['batch']} | {label} | {row} |")
-    report({"environment": environment(), "results": results}, path)
+    return {"results": results}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import json
 import platform
 import resource
@@ -13,7 +14,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from statistics import median
+from typing import Any
 
+import click
 import torch
 import torch.nn.functional as F
 
@@ -115,7 +118,28 @@ def environment() -> dict:
     }
 
 
-def report(result: dict, path: Path | None) -> None:
-    """Write the result as JSON."""
+def report(result: dict, path: Path | None, **machine: Any) -> None:
+    """Write the result as JSON, with the environment and what else is to be said of the machine."""
     if path is not None:
+        result = {"environment": {**environment(), **machine}, **result}
         path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+json_option = click.option("--json", "path", type=click.Path(path_type=Path), help="Where to write the result.")
+
+
+def measured(rounds: int) -> Callable:
+    """Options of a benchmark that takes `rounds` and returns its result: --rounds, --threads and --json."""
+
+    def add(benchmark: Callable[..., dict]) -> Callable:
+        @click.option("--rounds", default=rounds, show_default=True)
+        @click.option("--threads", default=2, show_default=True)
+        @json_option
+        @functools.wraps(benchmark)
+        def main(*, threads: int, path: Path | None, **options: Any) -> None:
+            torch.set_num_threads(threads)
+            report(benchmark(**options), path)
+
+        return main
+
+    return add

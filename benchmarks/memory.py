@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import torch
 from generate import CONFIGS
-from measure import TEXTBOOK, environment, report
+from measure import TEXTBOOK, json_option, report
 
 FORMS = [TEXTBOOK, "fp32", "fp32 compiled", "bf16", "bf16 compiled"]
 
@@ -44,7 +44,7 @@ def _resident(field: str) -> float:
 @click.command()
 @click.option("--config", type=click.Choice(list(CONFIGS)), default="1024", show_default=True)
 @click.option("--form", type=click.Choice(FORMS), help="Measure this one in this process and print the number.")
-@click.option("--json", "path", type=click.Path(path_type=Path))
+@json_option
 def main(config: str, form: str | None, path: Path | None) -> None:
     if form:
         click.echo(json.dumps(working_memory(config, form)))
@@ -56,7 +56,7 @@ def main(config: str, form: str | None, path: Path | None) -> None:
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         results[name] = json.loads(output.strip().splitlines()[-1])
         click.echo(f"| {name} | {results[name]:.0f} | {results[name] / results[TEXTBOOK]:.0%} |")
-    report({"environment": environment(), "config": config, "mb": results}, path)
+    report({"config": config, "mb": results}, path)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,11 @@ python benchmarks/ops.py [--precision bf16] [--json out.json]
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 import torch
 from baseline import ops as baseline
-from measure import TEXTBOOK, environment, report, summary, take_turns
+from measure import TEXTBOOK, measured, summary, take_turns
 from torch import Tensor
 
 from stylegan.networks.precision import DTYPES
@@ -86,11 +85,8 @@ def calls(function: Callable, shapes: list[tuple[int, ...]], dtype: torch.dtype,
 
 @click.command()
 @click.option("--precision", "precisions", multiple=True, type=click.Choice(["fp32", "bf16"]), default=["fp32", "bf16"])
-@click.option("--rounds", default=5, show_default=True)
-@click.option("--threads", default=2, show_default=True)
-@click.option("--json", "path", type=click.Path(path_type=Path))
-def main(precisions: list[str], rounds: int, threads: int, path: Path | None) -> None:
-    torch.set_num_threads(threads)
+@measured(rounds=5)
+def main(precisions: list[str], rounds: int) -> dict:
     results = []
     click.echo(f"[{BATCH}, {CHANNELS}, {SIZE}, {SIZE}], ms of the textbook form (fp32) and ratio to it")
     click.echo("| operation | derivatives | textbook | " + " | ".join(precisions) + " |")
@@ -105,7 +101,7 @@ def main(precisions: list[str], rounds: int, threads: int, path: Path | None) ->
             ratios = " | ".join(f"{base / s[p]['median_s']:.1f}" for p in precisions)
             click.echo(f"| {name} | {order} | {base * 1000:.1f} | {ratios} |")
             results.append({"operation": name, "derivatives": order, "forms": s})
-    report({"environment": environment(), "results": results}, path)
+    return {"results": results}
 
 
 if __name__ == "__main__":

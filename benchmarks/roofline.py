@@ -11,16 +11,17 @@ from pathlib import Path
 
 import click
 import torch
-from measure import environment, report
+from measure import json_option, report
+from steps import STEPS, configuration, random_batch, steps
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from stylegan.training import phases
-from stylegan.training.config import DataConfig, TrainConfig, from_preset
 from stylegan.training.state import create_state
 
 GPUS = {"A100": (312e12, 2.04e12), "H100": (989e12, 3.35e12)}  # dense fp16 FLOP/s, bytes/s; SXM, 80 GB
-CONFIGS = {"paper256": 256, "paper512": 512, "paper1024": 1024}
+CONFIGS = {"paper256": 256, "paper512": 512, "paper1024": 1024}  # preset -> resolution
+CHANGES = {"precision": "fp16", "augment.mode": "noaug"}
 
 
 class _Count(TorchDispatchMode):
@@ -38,18 +39,11 @@ class _Count(TorchDispatchMode):
         return out
 
 
-def configuration(name: str, compile: bool = False) -> TrainConfig:
-    changes = {"precision": "fp16", "augment.mode": "noaug", "compile": compile}
-    return from_preset(
-        name, data=DataConfig(path=""), resolution=CONFIGS[name], channels=3, label_dim=0, changes=changes
-    )
-
-
 def count(name: str) -> tuple[float, float]:
     """FLOP and bytes a picture, all phases at their intervals."""
-    config = configuration(name)
+    config = configuration(name, CONFIGS[name], CHANGES)
     state = create_state(config, torch.device("meta"))
-    batch = _batch(config, state.device)
+    batch = random_batch(config, state.device)
     flop = size = 0.0
     for phase in phases.due_phases(state, config):
         with _Count() as counted:
@@ -61,31 +55,22 @@ def count(name: str) -> tuple[float, float]:
 
 def measure(name: str, compile: bool) -> float:
     """Seconds a thousand pictures on the GPU, with gradient accumulation as the preset has it."""
-    config = configuration(name, compile)
-    state = create_state(config, torch.device("cuda"))
-    batches = [_batch(config, state.device)] * (config.batch // config.micro_batch)
-    for _ in range(2 * config.r1_interval):
-        phases.train_step(state, config, batches)
+    config = configuration(name, CONFIGS[name], {**CHANGES, "compile": compile})
+    take_steps = steps(create_state(config, torch.device("cuda")), config)
+    for _ in range(2):
+        take_steps()
     torch.cuda.synchronize()
     start = time.perf_counter()
-    for _ in range(config.r1_interval):  # every phase as often as it should be
-        phases.train_step(state, config, batches)
+    take_steps()
     torch.cuda.synchronize()
-    return (time.perf_counter() - start) / config.r1_interval / config.batch * 1000
-
-
-def _batch(config: TrainConfig, device: torch.device) -> phases.MicroBatch:
-    n, size = config.micro_batch, config.generator["img_resolution"]
-    img = torch.zeros(n, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
-    c = torch.zeros(n, 0, device=device)
-    return phases.MicroBatch(img, c, c)
+    return (time.perf_counter() - start) / STEPS / config.batch * 1000
 
 
 @click.command()
 @click.option("--config", "configs", multiple=True, type=click.Choice(list(CONFIGS)), default=list(CONFIGS))
 @click.option("--measure", "measures", is_flag=True, help="Also train some steps on the CUDA device.")
 @click.option("--compile", is_flag=True)
-@click.option("--json", "path", type=click.Path(path_type=Path))
+@json_option
 def main(configs: list[str], measures: bool, compile: bool, path: Path | None) -> None:
     if measures and not torch.cuda.is_available():
         raise click.UsageError("--measure needs a CUDA device, and there is none here; leave it out.")
@@ -102,7 +87,7 @@ def main(configs: list[str], measures: bool, compile: bool, path: Path | None) -
         click.echo(f"| {name} | {flop / 1e9:.0f} | {size / 1e9:.2f} | {columns} | {measured} |")
         results.append({"config": name, "flop": flop, "bytes": size, "bounds": limits, "s_per_kimg": seconds})
     device = torch.cuda.get_device_name() if measures else None
-    report({"environment": {**environment(), "gpu": device}, "results": results}, path)
+    report({"results": results}, path, gpu=device)
 
 
 if __name__ == "__main__":

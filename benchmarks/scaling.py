@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import torch
 from generate import CONFIGS
-from measure import environment, report, summary, take_turns
+from measure import json_option, report, summary, take_turns
 
 
 @click.command()
@@ -19,7 +19,7 @@ from measure import environment, report, summary, take_turns
 @click.option("--batch", "batches", multiple=True, type=int, default=[1, 2, 4, 8, 16])
 @click.option("--threads", "threads", multiple=True, type=int, default=[1, 2])
 @click.option("--rounds", default=3, show_default=True)
-@click.option("--json", "path", type=click.Path(path_type=Path))
+@json_option
 def main(config: str, batches: list[int], threads: list[int], rounds: int, path: Path | None) -> None:
     torch.manual_seed(0)
     ours, _, args, _ = CONFIGS[config]
@@ -37,7 +37,7 @@ def main(config: str, batches: list[int], threads: list[int], rounds: int, path:
             row = " | ".join(f"{s[str(n)]['median_s'] / n * 1000:.1f}" for n in batches)
             click.echo(f"| {precision} | {number} | {row} |")
             results.append({"precision": precision, "threads": number, "batches": s})
-    report({"environment": environment(), "config": config, "results": results}, path)
+    report({"config": config, "results": results}, path)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from baseline.stylegan2 import Discriminator as BaselineD
 from baseline.stylegan2 import Generator as BaselineG
-from measure import TEXTBOOK, environment, report, summary, take_turns
+from measure import TEXTBOOK, measured, summary, take_turns
 from PIL import Image
+from steps import configuration, random_batch
 
 from stylegan.data.dataset import Dataset, to_float
 from stylegan.data.order import shuffled_indices
 from stylegan.training import phases
-from stylegan.training.config import DataConfig, TrainConfig, from_preset
+from stylegan.training.config import TrainConfig
 from stylegan.training.state import TrainingState, create_state
 
 CONFIGS = {  # name -> (preset, resolution, changes)
@@ -47,8 +48,7 @@ class _TrainingBaseline(BaselineG):
 
 def measure(name: str, precisions: list[str], rounds: int) -> dict:
     """Seconds of every phase and of the mix, for the textbook form and ours at each precision."""
-    cfg, resolution, changes = CONFIGS[name]
-    config = from_preset(cfg, data=DataConfig(path=""), resolution=resolution, channels=3, label_dim=0, changes=changes)
+    config = configuration(*CONFIGS[name])
     n = config.batch
     forms = {}
     cpu = torch.device("cpu")
@@ -62,18 +62,18 @@ def measure(name: str, precisions: list[str], rounds: int) -> dict:
         for label, compiled in ((precision, False), (f"{precision} compiled", True)):
             form = config.model_copy(update={"precision": precision, "compile": compiled})
             forms[label] = create_state(form, cpu), torch.channels_last
-    img = torch.randn(n, 3, resolution, resolution)
+    batch = random_batch(config)
     mix = dict.fromkeys(forms, 0.0)
     detail: dict[str, dict] = {label: {} for label in forms}
     for i, phase in enumerate(phases.due_phases(*_first(forms, config))):
-        calls = {label: _phase(state, config, i, img, layout) for label, (state, layout) in forms.items()}
+        calls = {label: _phase(state, config, i, batch, layout) for label, (state, layout) in forms.items()}
         for label, seconds in take_turns(calls, rounds).items():
             detail[label][phase.name] = summary(seconds)
             mix[label] += summary(seconds)["median_s"] / phase.interval
     return {
         "config": name,
         "batch": n,
-        "loading_s": loading(n, resolution),
+        "loading_s": loading(n, config.generator["img_resolution"]),
         "forms": {
             label: {
                 "pictures_per_s": n / seconds,
@@ -105,10 +105,9 @@ def _first(forms: dict, config: TrainConfig) -> tuple[TrainingState, TrainConfig
     return next(iter(forms.values()))[0], config
 
 
-def _phase(state: TrainingState, config: TrainConfig, i: int, img: torch.Tensor, layout: torch.memory_format):
+def _phase(state: TrainingState, config: TrainConfig, i: int, batch: phases.MicroBatch, layout: torch.memory_format):
     phase = phases.due_phases(state, config)[i]
-    labels = torch.zeros(len(img), 0)
-    batch = phases.MicroBatch(img.contiguous(memory_format=layout), labels, labels)
+    batch = batch._replace(real_img=batch.real_img.contiguous(memory_format=layout))
 
     def call() -> None:
         phase.accumulate(state, config, [batch])
@@ -120,11 +119,8 @@ def _phase(state: TrainingState, config: TrainConfig, i: int, img: torch.Tensor,
 @click.command()
 @click.option("--config", "configs", multiple=True, type=click.Choice(list(CONFIGS)), default=list(CONFIGS))
 @click.option("--precision", "precisions", multiple=True, default=["fp32", "bf16"])
-@click.option("--rounds", default=5, show_default=True)
-@click.option("--threads", default=2, show_default=True)
-@click.option("--json", "path", type=click.Path(path_type=Path))
-def main(configs: list[str], precisions: list[str], rounds: int, threads: int, path: Path | None) -> None:
-    torch.set_num_threads(threads)
+@measured(rounds=5)
+def main(configs: list[str], precisions: list[str], rounds: int) -> dict:
     results = []
     click.echo("| config | form | pictures a second | ratio |\n|---|---|---|---|")
     for name in configs:
@@ -135,7 +131,7 @@ def main(configs: list[str], precisions: list[str], rounds: int, threads: int, p
         fastest = max(r["pictures_per_s"] for r in result["forms"].values())
         share = result["loading_s"] * fastest / result["batch"]
         click.echo(f"Getting the pictures takes {share:.1%} of the fastest step.")
-    report({"environment": environment(), "results": results}, path)
+    return {"results": results}
 
 
 if __name__ == "__main__":
