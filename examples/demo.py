@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import stylegan
-from stylegan.checkpoints.native import resolve_device
 from stylegan.data import Dataset, prepare
 from stylegan.data.samples import avatars
+from stylegan.device import resolve_device
 from stylegan.errors import MissingExtra
 from stylegan.memory import keep_freed_memory
 from stylegan.networks.precision import best_precision

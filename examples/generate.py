@@ -5,8 +5,8 @@ import sys
 import torch
 
 import stylegan
+from stylegan.device import device_of
 from stylegan.sampling.grid import make_grid
-from stylegan.sampling.network import device_of
 from stylegan.sampling.output import save_png
 from stylegan.sampling.pictures import to_uint8
 

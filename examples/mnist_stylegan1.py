@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import stylegan
-from stylegan.checkpoints.native import resolve_device
 from stylegan.data import Dataset, prepare
+from stylegan.device import resolve_device
 from stylegan.memory import keep_freed_memory
 from stylegan.networks.precision import best_precision
 from stylegan.sampling.generate import generate

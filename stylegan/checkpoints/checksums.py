@@ -27,7 +27,7 @@ def read_checksums(folder: Path) -> dict[str, dict]:
     return files
 
 
-def damage(folder: Path) -> str | None:
+def mismatch(folder: Path) -> str | None:
     """What is wrong with the first file that is not as it was written, such as "config.json is missing"; None if
     all are as they were. Files that are not in the list do not matter."""
     try:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
+from stylegan.device import resolve_device
 from stylegan.errors import CheckpointError, OutputError, StyleGANError
 from stylegan.files import atomic_folder
 from stylegan.networks.family import ARCHITECTURES, architecture_of, discriminator_class, generator_class
@@ -128,18 +129,6 @@ def load(source: Path | str, *, device: str | torch.device = "auto") -> Any:
     if generator is None:
         raise CheckpointError(f"{source} holds no generator, only a discriminator; choose another checkpoint.")
     return generator.to(resolve_device(device))
-
-
-def resolve_device(device: str | torch.device = "auto") -> torch.device:
-    """ "auto" is a GPU where there is one, else the CPU. Raises StyleGANError for a device that is not there."""
-    if str(device) == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        if str(device) == "meta":
-            raise RuntimeError("it holds no numbers")
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise StyleGANError(f"device {str(device)!r} is not available here; use --device cpu or auto.") from error
 
 
 def _refuse_foreign(folder: Path) -> None:

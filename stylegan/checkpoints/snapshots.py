@@ -48,7 +48,7 @@ def newest_snapshot(run: Path, *, to_resume: bool = False) -> Path | None:
 def damage(folder: Path) -> str | None:
     """Why a snapshot is not as it was written, None if it is. A checkpoint that is no snapshot is not judged."""
     if (folder / checksums.CHECKSUMS).exists() or (folder / TRAINING_FILES[0]).exists():
-        return checksums.damage(folder)
+        return checksums.mismatch(folder)
     return None if (folder / "config.json").is_file() else "config.json is missing"
 
 

@@ -81,8 +81,8 @@ def command(
 
     With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan metrics ...
     """
-    from stylegan.checkpoints.native import resolve_device
     from stylegan.data.sharded import open_any
+    from stylegan.device import resolve_device
     from stylegan.metrics import equivariance, fid
     from stylegan.metrics.equivariance import KINDS
     from stylegan.metrics.features import load_detector
@@ -120,7 +120,7 @@ def command(
 
 def _snapshot_and_run(network: Path) -> tuple[Path, Path | None]:
     """The folder that holds the weights, and the run folder around it, if there is one."""
-    from stylegan.checkpoints.native import newest_snapshot
+    from stylegan.checkpoints.snapshots import newest_snapshot
 
     snapshot = newest_snapshot(network) or network
     folder = snapshot.resolve()  # `best` is a link

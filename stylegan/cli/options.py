@@ -155,7 +155,7 @@ def sampling_options(command: Callable) -> Callable:
     @functools.wraps(command)
     def draws(*, network: Path, center: str, device: str, precision: str, compile: bool, **options: Any) -> Any:
         def open_as_told() -> Any:
-            from stylegan.checkpoints.native import resolve_device
+            from stylegan.device import resolve_device
             from stylegan.distributed import from_environment
 
             return open_network(network, from_environment().place(resolve_device(device)), precision, compile, center)

@@ -257,8 +257,8 @@ def command(
 
 def _check_room(config: TrainConfig, world: World, going_on: Path | None, outdir: Path | None, *, tell: bool) -> None:
     """Raises ConfigError if memory or disk are too small for what is left of the run; `tell` prints what it takes."""
-    from stylegan.checkpoints.native import resolve_device
     from stylegan.checkpoints.snapshots import snapshots
+    from stylegan.device import resolve_device
     from stylegan.training.estimate import estimate, require_room
 
     done = next((int(folder.name) for folder in snapshots(going_on)), 0) if going_on else 0

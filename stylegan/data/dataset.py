@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stylegan.data.labels import label_table, labels_names
+from stylegan.data.labels import label_meanings, label_table
 from stylegan.data.order import balanced_indices, members_of, shuffled_indices
 from stylegan.data.ordered_map import ordered_map
 from stylegan.data.sources import Source, open_source
@@ -78,7 +78,7 @@ class Dataset:
             self.fingerprint = source.fingerprint()
             file = Path(cache or default_cache()) / "data" / f"{self.fingerprint}.npy"
             self._pixels = _cached_pixels(source, workers, file)
-        self.class_names, self.label_names = labels_names(labels, self._labels)
+        self.class_names, self.label_names = label_meanings(labels, self._labels)
         self.label_dim = self._labels.label_dim if self._labels else 0
         _, self.channels, self.resolution, _ = self._pixels.shape
         subset = _subset(len(self._pixels), max_images, seed)

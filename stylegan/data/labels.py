@@ -87,7 +87,7 @@ def parse_dataset_json(content: bytes, where: str) -> LabelList | None:
     return LabelList(by_name, _names(data, "class_names", where), _names(data, "label_names", where))
 
 
-def labels_names(labels: LabelList | None, table: LabelTable | None) -> tuple[list[str] | None, list[str] | None]:
+def label_meanings(labels: LabelList | None, table: LabelTable | None) -> tuple[list[str] | None, list[str] | None]:
     """A name for each class, or for each value of a vector; (None, None) without labels.
 
     Classes have no names unless all have one. Values without names are called by their positions.

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from stylegan.data.dataset import Dataset, default_cache, mapped, require_some_left, write_npy
-from stylegan.data.labels import LabelList, LabelTable, labels_names
+from stylegan.data.labels import LabelList, LabelTable, label_meanings
 from stylegan.data.ordered_map import ordered_map
 from stylegan.data.pictures import read_picture
 from stylegan.data.shard_order import ShardOrder
@@ -80,7 +80,7 @@ class ShardedDataset(Dataset):
         self._labels = _read_labels(f"{root}/{LABELS}", index.pictures) if use_labels else None
         self.label_dim = self._labels.label_dim if self._labels else 0
         named = LabelList({}, index.class_names, index.label_names)
-        self.class_names, self.label_names = labels_names(named, self._labels)
+        self.class_names, self.label_names = label_meanings(named, self._labels)
         self._seed = seed
         self.channels, self.resolution = index.channels, index.resolution
         shape = (index.pictures, self.channels, self.resolution, self.resolution)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from stylegan.data.dataset import Dataset
-from stylegan.sampling.network import GeneratorLike, device_of
+from stylegan.device import device_of
+from stylegan.sampling.network import GeneratorLike
 
 Track = Callable[[Iterable, str, int], Iterable]  # (batches, what they are, how many) -> the batches
 

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stylegan.device import device_of
 from stylegan.errors import ConfigError
 from stylegan.networks.mapping import truncate
-from stylegan.sampling.network import GeneratorLike, device_of
+from stylegan.sampling.network import GeneratorLike
 
 SAMPLES = 4096  # of w; their mean is off by 1/64 of one standard deviation
 

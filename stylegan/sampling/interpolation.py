@@ -9,8 +9,8 @@ from torch import Tensor
 
 from stylegan.errors import ConfigError
 from stylegan.sampling.generate import map_latents
-from stylegan.sampling.labels import Label
-from stylegan.sampling.latents import class_labels, latents
+from stylegan.sampling.labels import Label, class_labels
+from stylegan.sampling.latents import latents
 from stylegan.sampling.network import GeneratorLike
 
 SPACES = ("w", "z")

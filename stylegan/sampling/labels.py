@@ -41,6 +41,18 @@ def label_vector(G: GeneratorLike, label: Label) -> Tensor:
     return _values(G, values, text)
 
 
+def class_labels(G: GeneratorLike, label: Label | None, n: int) -> Tensor | None:
+    """One label (see `label_vector`), n times: [n, c_dim], or None for a network without labels.
+
+    Raises: ConfigError where the network has no labels and one is given, or has some and none or another is given.
+    """
+    if label is not None:
+        return label_vector(G, label).repeat(n, 1)
+    if G.c_dim > 0:
+        raise _must_have_label(G)
+    return None
+
+
 def waypoints(G: GeneratorLike, text: str) -> list[Label]:
     """Several labels: "0-3,7", "cat,dog" or, for vectors, separated by semicolons: "smile=1;smile=0,hat=1".
 
@@ -58,7 +70,7 @@ def waypoints(G: GeneratorLike, text: str) -> list[Label]:
     return labels
 
 
-def must_have_label(G: GeneratorLike) -> ConfigError:
+def _must_have_label(G: GeneratorLike) -> ConfigError:
     """What to tell somebody who gave no label to a network that needs one."""
     if G.label_names is not None:
         return ConfigError(f"{_vectors(G)}; say which with --class, for example {G.label_names[0]}=1.")

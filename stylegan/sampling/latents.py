@@ -1,4 +1,4 @@
-"""Seeds and labels to what the mapping network takes: z and c."""
+"""Seeds to the z that the mapping network takes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
-from stylegan.sampling.labels import Label, label_vector, must_have_label
-from stylegan.sampling.network import GeneratorLike
 
 MAX_SEED = 2**32 - 1  # what numpy's RandomState takes
 MAX_COUNT = 1_000_000  # a range typed with a digit too many should not fill the memory
@@ -50,18 +48,6 @@ def latents(seeds: Sequence[int], z_dim: int) -> Tensor:
     for row, seed in zip(z, seeds, strict=True):
         row[:] = np.random.RandomState(_check_seed(seed)).randn(1, z_dim)[0]
     return torch.from_numpy(z)
-
-
-def class_labels(G: GeneratorLike, label: Label | None, n: int) -> Tensor | None:
-    """One label (see `label_vector`), n times: [n, c_dim], or None for a network without labels.
-
-    Raises: ConfigError where the network has no labels and one is given, or has some and none or another is given.
-    """
-    if label is not None:
-        return label_vector(G, label).repeat(n, 1)
-    if G.c_dim > 0:
-        raise must_have_label(G)
-    return None
 
 
 def _check_seed(seed: int) -> int:

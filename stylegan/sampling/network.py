@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import chain
 from typing import Any, Protocol
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 class GeneratorLike(Protocol):
@@ -30,12 +28,3 @@ class GeneratorLike(Protocol):
 
     def parameters(self) -> Iterator[Any]:
         """Its weights, whose device is where it computes."""
-
-
-def device_of(G: GeneratorLike) -> torch.device:
-    """Where `G` computes."""
-    tensors: Any = G.parameters()
-    if isinstance(G, nn.Module):  # made for inference, some have no weights but only buffers
-        tensors = chain(tensors, G.buffers())
-    device: torch.device = next(iter(tensors)).device
-    return device

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 
 from stylegan.augment import may_leak
-from stylegan.checkpoints.native import Contents, resolve_device
+from stylegan.checkpoints.native import Contents
 from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.data.dataset import Dataset
+from stylegan.device import resolve_device
 from stylegan.distributed import World
 from stylegan.networks.precision import require_precision
 from stylegan.training.batches import check_fits, check_same, identity, next_micro_batches, open_dataset

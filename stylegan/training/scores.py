@@ -15,8 +15,8 @@ from typing import Any
 
 from torch import Tensor
 
-from stylegan.checkpoints.native import resolve_device
 from stylegan.data.sharded import open_any
+from stylegan.device import resolve_device
 from stylegan.distributed import World
 from stylegan.errors import DistributedError, StyleGANError
 from stylegan.files import atomic_file

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from stylegan.checkpoints import Checkpoint, load_checkpoint
-from stylegan.checkpoints.native import newest_snapshot
+from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.errors import ConfigError
 from stylegan.networks.family import architecture_of, discriminator_class, generator_class
 from stylegan.training.config import TrainConfig

@@ -8,7 +8,7 @@ from tiny_generator import tiny_generator
 
 import stylegan
 from stylegan.checkpoints import checksums
-from stylegan.checkpoints.checksums import damage, write_checksums
+from stylegan.checkpoints.checksums import mismatch, write_checksums
 from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.errors import CheckpointError
 
@@ -64,7 +64,7 @@ GARBAGE = ["", "{}", "[]", "null", "[" * 10_000, '{"config.json": 3}', '{"\\u000
 def test_list_of_checksums_may_hold_anything(run, content):
     snapshot = run / "snapshots" / "000100"
     (snapshot / "checksums.json").write_text(content, encoding="latin-1")
-    assert damage(snapshot) is not None
+    assert mismatch(snapshot) is not None
 
 
 def test_file_that_cannot_be_read_is_named(run, monkeypatch):
@@ -72,4 +72,4 @@ def test_file_that_cannot_be_read_is_named(run, monkeypatch):
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(checksums, "_describe", fail)
-    assert damage(run / "snapshots" / "000100") == "README.md cannot be read: Input/output error"
+    assert mismatch(run / "snapshots" / "000100") == "README.md cannot be read: Input/output error"

@@ -4,8 +4,7 @@ import pytest
 from tiny_generator import tiny_generator
 
 from stylegan.errors import ConfigError
-from stylegan.sampling.labels import label_vector, waypoints
-from stylegan.sampling.latents import class_labels
+from stylegan.sampling.labels import class_labels, label_vector, waypoints
 
 
 def classes(*names):
@@ -80,6 +79,26 @@ def test_a_class_that_is_not_there_is_named(label, message):
 def test_a_vector_that_does_not_fit_is_told_what_would(label, message):
     with pytest.raises(ConfigError) as error:
         label_vector(vectors("smile", "hat"), label)
+    assert str(error.value) == message
+
+
+def test_a_class_becomes_one_hot_rows():
+    assert class_labels(tiny_generator(c_dim=3), 1, 2).tolist() == [[0, 1, 0], [0, 1, 0]]
+    assert class_labels(tiny_generator(), None, 2) is None
+
+
+@pytest.mark.parametrize(
+    ("c_dim", "class_index", "message"),
+    [
+        (0, 2, "this network has no classes, got class 2; leave the class out."),
+        (3, None, "this network has 3 classes; pick one with --class 0..2."),
+        (3, 3, "this network has the classes 0..2, got class 3."),
+        (3, -1, "this network has the classes 0..2, got class -1."),
+    ],
+)
+def test_a_class_that_does_not_fit_the_network_is_named(c_dim, class_index, message):
+    with pytest.raises(ConfigError) as error:
+        class_labels(tiny_generator(c_dim), class_index, 1)
     assert str(error.value) == message
 
 

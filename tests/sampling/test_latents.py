@@ -1,12 +1,11 @@
-"""Seeds and classes to z and c."""
+"""Seeds to z."""
 
 import numpy as np
 import pytest
 import torch
-from tiny_generator import tiny_generator
 
 from stylegan.errors import ConfigError
-from stylegan.sampling.latents import class_labels, latents, parse_seeds
+from stylegan.sampling.latents import latents, parse_seeds
 
 
 @pytest.mark.parametrize(
@@ -55,23 +54,3 @@ def test_drawing_latents_leaves_the_global_random_state_alone():
 def test_a_seed_out_of_range_is_named():
     with pytest.raises(ConfigError, match=r"from 0 to 4294967295, got -1\."):
         latents([3, -1], 8)
-
-
-def test_a_class_becomes_one_hot_rows():
-    assert class_labels(tiny_generator(c_dim=3), 1, 2).tolist() == [[0, 1, 0], [0, 1, 0]]
-    assert class_labels(tiny_generator(), None, 2) is None
-
-
-@pytest.mark.parametrize(
-    ("c_dim", "class_index", "message"),
-    [
-        (0, 2, "this network has no classes, got class 2; leave the class out."),
-        (3, None, "this network has 3 classes; pick one with --class 0..2."),
-        (3, 3, "this network has the classes 0..2, got class 3."),
-        (3, -1, "this network has the classes 0..2, got class -1."),
-    ],
-)
-def test_a_class_that_does_not_fit_the_network_is_named(c_dim, class_index, message):
-    with pytest.raises(ConfigError) as error:
-        class_labels(tiny_generator(c_dim), class_index, 1)
-    assert str(error.value) == message
