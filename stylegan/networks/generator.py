@@ -13,9 +13,11 @@ NOISE_MODES = ("random", "const", "none")
 
 
 class FamilyGenerator(nn.Module):
-    """z, c -> ws -> image. A generation makes `mapping` and `synthesis`, and tells what it was made from in `args`.
+    """z, c -> ws -> image. A generation makes `mapping` and `synthesis`.
 
     Attributes:
+        args: what the constructor of a generation was called with, from which a checkpoint rebuilds the network.
+        z_dim, c_dim, img_resolution, img_channels: of these.
         class_names, label_names: what the classes, or the values of a label vector, mean, where that is known. Data and
             checkpoints tell; constructing does not.
     """
@@ -24,6 +26,23 @@ class FamilyGenerator(nn.Module):
     label_names: list[str] | None = None
     mapping: Any
     synthesis: Any
+    check_precision = staticmethod(check_precision)
+
+    def __init__(self, args: dict[str, Any]):
+        """`args` are the `locals()` that a constructor starts with."""
+        super().__init__()
+        self.args = {k: v for k, v in args.items() if k not in ("self", "__class__")}
+        self.z_dim, self.c_dim, self.img_resolution, self.img_channels = (
+            self.args[k] for k in ("z_dim", "c_dim", "img_resolution", "img_channels")
+        )
+
+    @property
+    def w_dim(self) -> int:
+        return self.synthesis.w_dim
+
+    @property
+    def num_ws(self) -> int:
+        return self.synthesis.num_ws
 
     @property
     def precision(self) -> str:
@@ -32,7 +51,7 @@ class FamilyGenerator(nn.Module):
 
     @precision.setter
     def precision(self, value: str) -> None:
-        self.synthesis.precision = check_precision(value)
+        self.synthesis.precision = self.check_precision(value)
 
     def forward(
         self,

@@ -63,7 +63,6 @@ class Generator(GrowingGenerator):
     Attributes:
         lod: scalar float32 buffer, the level of detail: 0 draws at full resolution, 1 at half of it, see
             `level_of_detail`. Set it with `lod.fill_(value)`.
-        class_names, label_names: what the classes, or the values of a label vector, mean, where that is known.
     Raises: ConfigError for a resolution that is not one of these.
     """
 
@@ -79,17 +78,13 @@ class Generator(GrowingGenerator):
         num_fp16_res: int = 0,
         conv_clamp: float | None = None,
     ):
-        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        super().__init__()
-        self.args = args  # what a checkpoint rebuilds the network from
-        self.z_dim, self.c_dim, self.w_dim, self.num_ws = z_dim, c_dim, z_dim + c_dim, 1
-        self.img_resolution, self.img_channels = img_resolution, img_channels
+        super().__init__(locals())
         self.mapping = LatentNormalisation(z_dim, c_dim)
         self.synthesis = SynthesisNetwork(
-            self.w_dim,
-            self.num_ws,
-            img_resolution,
-            img_channels,
+            w_dim=z_dim + c_dim,
+            num_ws=1,
+            img_resolution=img_resolution,
+            img_channels=img_channels,
             channel_base=channel_base,
             channel_max=channel_max,
             num_fp16_res=num_fp16_res,
@@ -128,16 +123,14 @@ class Discriminator(GrowingDiscriminator):
         num_fp16_res: int = 0,
         conv_clamp: float | None = None,
     ):
-        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        super().__init__(**args, num_outputs=1 + c_dim, blur_filter=None)
-        self.args = args  # what a checkpoint rebuilds the network from
+        super().__init__(locals(), num_outputs=1 + c_dim, blur_filter=None)
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
         """img [N, img_channels, R, R] in [-1, 1] -> scores [N, 1] float32. The label changes nothing: it is guessed.
 
-        Raises: ShapeError for an image of another shape.
+        Raises: ShapeError for an image of another shape, or a label where there are none.
         """
-        return self.score_and_labels(img)[0]
+        return self.outputs(img, c)[:, :1]
 
     def score_and_labels(self, img: Tensor) -> tuple[Tensor, Tensor]:
         """img [N, img_channels, R, R] -> scores [N, 1], logits of the labels [N, c_dim], both float32."""

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stylegan.networks.discriminator import Discriminator
 from stylegan.networks.generator import FamilyGenerator, check_synthesis
 from stylegan.networks.inference import InferenceGenerator
 from stylegan.networks.layers import SQRT_HALF, EqualizedConv2d, EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype, marked_from
 from stylegan.networks.sizes import channels_at, check_architecture, resolutions
+from stylegan.networks.stylegan2_discriminator import Discriminator
 from stylegan.ops import bias_act, modulated_conv2d, setup_filter, upsample2d
 from stylegan.ops.bias_act import activation_gain
 
@@ -242,9 +242,6 @@ class Generator(FamilyGenerator):
         conv_clamp: limit on the output of convolutions, which reduced precision needs; None for none.
         embed_features, layer_features, lr_multiplier, w_avg_beta: see `MappingNetwork`.
         resample_filter, activation, use_noise: taps, non-linearity and noise inputs of the synthesis layers.
-    Attributes:
-        class_names, label_names: what the classes, or the values of a label vector, mean, where that is known. Data and
-            checkpoints tell; constructing does not.
     Raises: ConfigError for a resolution or architecture that is not one of these.
     """
 
@@ -270,11 +267,7 @@ class Generator(FamilyGenerator):
         activation: str = "lrelu",
         use_noise: bool = True,
     ):
-        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        super().__init__()
-        self.args = args  # what a checkpoint rebuilds the network from
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
+        super().__init__(locals())
         self.synthesis = SynthesisNetwork(
             w_dim,
             img_resolution,
@@ -288,12 +281,11 @@ class Generator(FamilyGenerator):
             activation=activation,
             use_noise=use_noise,
         )
-        self.num_ws = self.synthesis.num_ws
         self.mapping = MappingNetwork(
             z_dim,
             c_dim,
             w_dim,
-            self.num_ws,
+            self.synthesis.num_ws,
             num_layers=mapping_layers,
             embed_features=embed_features,
             layer_features=layer_features,

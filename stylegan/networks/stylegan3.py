@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stylegan.networks.discriminator import Discriminator
 from stylegan.networks.generator import FamilyGenerator, check_synthesis
 from stylegan.networks.inference import InferenceGenerator
 from stylegan.networks.layers import EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype
+from stylegan.networks.stylegan2_discriminator import Discriminator
 from stylegan.networks.stylegan3_inference import AliasFreeInferenceSynthesis
 from stylegan.networks.stylegan3_schedule import Signal, schedule
 from stylegan.ops import bias_act, filtered_lrelu, lowpass, modulated_conv2d, radial_lowpass
@@ -238,9 +238,6 @@ class Generator(FamilyGenerator):
         magnitude_ema_beta: decay of the running mean of squared inputs of each layer.
         num_fp16_res: the highest resolutions that may run in reduced precision.
         embed_features, layer_features, lr_multiplier, w_avg_beta: see `MappingNetwork`.
-    Attributes:
-        class_names, label_names: what the classes, or the values of a label vector, mean, where that is known. Data and
-            checkpoints tell; constructing does not.
     Raises: ConfigError for a resolution, number of layers or of channels that cannot be.
     """
 
@@ -274,11 +271,7 @@ class Generator(FamilyGenerator):
         lr_multiplier: float = 0.01,
         w_avg_beta: float = 0.998,
     ):
-        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        super().__init__()
-        self.args = args  # what a checkpoint rebuilds the network from
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
+        super().__init__(locals())
         self.synthesis = SynthesisNetwork(
             w_dim,
             img_resolution,
@@ -300,12 +293,11 @@ class Generator(FamilyGenerator):
             conv_clamp=conv_clamp,
             magnitude_ema_beta=magnitude_ema_beta,
         )
-        self.num_ws = self.synthesis.num_ws
         self.mapping = MappingNetwork(
             z_dim,
             c_dim,
             w_dim,
-            self.num_ws,
+            self.synthesis.num_ws,
             num_layers=mapping_layers,
             embed_features=embed_features,
             layer_features=layer_features,
