@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan.networks.generator import check_synthesis
+from stylegan.networks.generator import FamilyGenerator, check_synthesis
+from stylegan.networks.growing_inference import GrowingInferenceSynthesis
 from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear
 from stylegan.networks.level_of_detail import enlarge, level_and_fade
 from stylegan.networks.precision import block_dtype, marked_from
@@ -205,3 +206,13 @@ class SynthesisNetwork(nn.Module):
         if fade is not None:
             img = img.lerp(enlarge(blocks[-2].picture(coarse)), fade)
         return enlarge(img, level)
+
+
+class GrowingGenerator(FamilyGenerator):
+    """A generator with this synthesis network."""
+
+    inference_synthesis = GrowingInferenceSynthesis
+
+    @property
+    def lod(self) -> Tensor:
+        return self.synthesis.lod

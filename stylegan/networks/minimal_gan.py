@@ -119,13 +119,12 @@ class Generator(FamilyGenerator):
         self.synthesis = Synthesis(w_dim, img_resolution, n_features, max_features)
         self.mapping = Mapping(z_dim, mapping_layers, self.num_ws, w_avg_beta)
 
-    def for_inference(self, precision: str = "fp32", compile: bool = False) -> Generator:
-        """A copy without gradients; `compile` fuses its operations. Raises: ConfigError for another precision."""
-        self.check_precision(precision)
-        G = copy.deepcopy(self).eval().requires_grad_(False)
+    @staticmethod
+    def inference_synthesis(synthesis: Synthesis, precision: str, compile: bool) -> Synthesis:
+        synthesis = copy.deepcopy(synthesis).requires_grad_(False)
         if compile:
-            G.synthesis.forward = compile_or_eager(G.synthesis.forward)
-        return G
+            synthesis.forward = compile_or_eager(synthesis.forward)  # type: ignore[method-assign]
+        return synthesis
 
 
 class Discriminator(FamilyDiscriminator):

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from stylegan.networks.growing_discriminator import GrowingDiscriminator
-from stylegan.networks.growing_generator import GrowingGenerator
-from stylegan.networks.growing_synthesis import SynthesisNetwork
+from stylegan.networks.growing_synthesis import GrowingGenerator, SynthesisNetwork
 from stylegan.networks.mapping import check_inputs, truncate
 from stylegan.ops import pixel_norm
 

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from stylegan.errors import ShapeError
 from stylegan.networks.growing_discriminator import GrowingDiscriminator
-from stylegan.networks.growing_generator import GrowingGenerator
-from stylegan.networks.growing_synthesis import SynthesisNetwork
+from stylegan.networks.growing_synthesis import GrowingGenerator, SynthesisNetwork
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.sizes import resolutions
 from stylegan.ops import pixel_norm

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from stylegan.networks.generator import FamilyGenerator, check_synthesis
-from stylegan.networks.inference import InferenceGenerator
 from stylegan.networks.layers import SQRT_HALF, EqualizedConv2d, EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype, marked_from
 from stylegan.networks.sizes import channels_at, check_architecture, resolutions
 from stylegan.networks.stylegan2_discriminator import Discriminator
+from stylegan.networks.stylegan2_inference import InferenceSynthesis
 from stylegan.ops import bias_act, modulated_conv2d, setup_filter, upsample2d
 from stylegan.ops.bias_act import activation_gain
 
@@ -245,6 +245,8 @@ class Generator(FamilyGenerator):
     Raises: ConfigError for a resolution or architecture that is not one of these.
     """
 
+    inference_synthesis = InferenceSynthesis
+
     def __init__(
         self,
         z_dim: int = 512,
@@ -292,14 +294,3 @@ class Generator(FamilyGenerator):
             lr_multiplier=lr_multiplier,
             w_avg_beta=w_avg_beta,
         )
-
-    def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
-        """A copy made for speed: the same three calls and attributes, no gradients.
-
-        Args:
-            precision: "fp32"; "bf16" from 8x8 on; "fp16" in the blocks marked by `num_fp16_res`; or "auto".
-            compile: fuse what lies between two convolutions with `torch.compile`. Takes up to a minute at the first
-                call for each batch size; where it fails, a warning says so and drawing goes on without it.
-        Raises: ConfigError for an unknown precision, or an activation other than lrelu.
-        """
-        return InferenceGenerator(self, precision, compile)

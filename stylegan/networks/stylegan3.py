@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from stylegan.networks.generator import FamilyGenerator, check_synthesis
-from stylegan.networks.inference import InferenceGenerator
 from stylegan.networks.layers import EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype
@@ -241,6 +240,8 @@ class Generator(FamilyGenerator):
     Raises: ConfigError for a resolution, number of layers or of channels that cannot be.
     """
 
+    inference_synthesis = AliasFreeInferenceSynthesis
+
     def __init__(
         self,
         z_dim: int = 512,
@@ -304,34 +305,6 @@ class Generator(FamilyGenerator):
             lr_multiplier=lr_multiplier,
             w_avg_beta=w_avg_beta,
         )
-
-    def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
-        """A copy made for speed: the same three calls and attributes, no gradients.
-
-        Args:
-            precision: "fp32"; "bf16" in all layers; "fp16" in those marked by `num_fp16_res`; or "auto".
-            compile: make four passes of each leaky ReLU and its filters with `torch.compile`, which is what makes this
-                fast on a CPU. Takes a minute or more at the first call for each batch size; where it fails, a warning
-                says so and drawing goes on without it.
-        Raises: ConfigError for an unknown precision.
-        """
-        return InferenceGenerator(self, precision, compile, AliasFreeInferenceSynthesis)
-
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        noise_mode: str = "random",
-        update_emas: bool = False,
-    ) -> Tensor:
-        """z [N, z_dim], c [N, c_dim] or None -> [N, img_channels, R, R] float32, nominally in [-1, 1]."""
-        ws = self.mapping(
-            z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, update_emas=update_emas
-        )
-        return self.synthesis(ws, noise_mode=noise_mode, update_emas=update_emas)
 
 
 def _padding(size: int, out_size: int, up: int, down: int, taps: int) -> tuple[int, int, int, int]:

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan.errors import ConfigError, ShapeError
 from stylegan.networks.compiled import compile_or_eager
+from stylegan.networks.generator import check_synthesis
 from stylegan.networks.precision import block_dtype
 from stylegan.ops import filtered_lrelu
 from stylegan.ops.shifted_filtered_lrelu import COMPILER_OPTIONS, ShiftedFilteredLReLU
@@ -30,7 +30,8 @@ class AliasFreeInferenceSynthesis(nn.Module):
 
     def __init__(self, synthesis: Any, precision: str, compile: bool):
         super().__init__()
-        self.num_ws, self.w_dim, self.output_scale = synthesis.num_ws, synthesis.w_dim, synthesis.output_scale
+        self.num_ws, self.w_dim, self.img_resolution = synthesis.num_ws, synthesis.w_dim, synthesis.img_resolution
+        self.output_scale = synthesis.output_scale
         self.input = copy.deepcopy(synthesis.input).requires_grad_(False)
         *layers, torgb = (getattr(synthesis, name) for name in synthesis.layer_names)
 
@@ -47,10 +48,7 @@ class AliasFreeInferenceSynthesis(nn.Module):
     @torch.no_grad()
     def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
         """As `SynthesisNetwork.forward`. Raises: ShapeError for ws of another shape, ConfigError for another mode."""
-        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
-            raise ShapeError(f"synthesis takes ws [N, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}.")
-        if noise_mode not in ("random", "const", "none"):
-            raise ConfigError(f"noise_mode must be one of random, const, none, got {noise_mode!r}.")
+        check_synthesis(self, ws, noise_mode)
         first, *others = ws.to(torch.float32).unbind(1)
         layers: list[Any] = [*self.layers, self.torgb]
         # Not in the compiled graph, which would compute the few numbers of a style anew at every pixel.

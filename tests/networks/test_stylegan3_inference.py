@@ -87,7 +87,7 @@ def test_mistakes_get_one_sentence():
     G = network()
     with pytest.raises(ConfigError, match="precision must be one of auto, fp32, bf16, fp16, got 'int8'"):
         G.for_inference("int8")
-    with pytest.raises(ShapeError, match=r"synthesis takes ws \[N, 8, 8\], got \[2, 4, 8\]"):
+    with pytest.raises(ShapeError, match=r"synthesis at 32x32 takes ws \[N, 8, 8\], got \[2, 4, 8\]"):
         G.for_inference().synthesis(torch.zeros(2, 4, 8))
     with pytest.raises(ConfigError, match="noise_mode must be one of random, const, none, got 'loud'"):
         G.for_inference().synthesis(torch.zeros(2, 8, 8), noise_mode="loud")

@@ -1,4 +1,4 @@
-"""A StyleGAN2 generator made for drawing: the same pictures, sooner.
+"""The synthesis network of StyleGAN2 made for drawing: the same pictures, sooner.
 
 Whatever does not depend on w is computed once: weights are scaled, cast and laid out, their squares are summed for
 demodulation, the noise and the gain of the activation are folded into constants. There are no gradients.
@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan.errors import ConfigError, ShapeError
+from stylegan.errors import ConfigError
 from stylegan.networks.compiled import compile_or_eager
-from stylegan.networks.precision import block_dtype, require_precision
+from stylegan.networks.generator import check_synthesis
+from stylegan.networks.precision import block_dtype
 from stylegan.networks.prepared_convolution import prepare
 from stylegan.ops import upsample2d
 from stylegan.ops.composed_upsampling import picture_taps, upsample_picture
@@ -24,39 +25,12 @@ from stylegan.ops.composed_upsampling import picture_taps, upsample_picture
 Styles = list[tuple[Tensor, ...]]  # what each layer of a block takes from its w
 
 
-class InferenceGenerator(nn.Module):
-    """The three calls and the attributes of a generator, see its `for_inference`; `synthesis` is in the new form."""
-
-    def __init__(self, G: Any, precision: str, compile: bool, synthesis: Callable[..., nn.Module] | None = None):
-        super().__init__()
-        self.z_dim, self.c_dim, self.w_dim, self.num_ws = G.z_dim, G.c_dim, G.w_dim, G.num_ws
-        self.img_resolution, self.img_channels = G.img_resolution, G.img_channels
-        self.class_names, self.label_names = G.class_names, G.label_names
-        self.mapping = copy.deepcopy(G.mapping).eval().requires_grad_(False)
-        require_precision(precision, next(G.parameters()).device)
-        self.synthesis = (synthesis or InferenceSynthesis)(G.synthesis, precision, compile).eval()
-
-    @torch.no_grad()
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        noise_mode: str = "random",
-    ) -> Tensor:
-        """z [N, z_dim], c [N, c_dim] or None -> [N, img_channels, R, R] float32, nominally in [-1, 1]."""
-        ws = self.mapping(z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
-        return self.synthesis(ws, noise_mode=noise_mode)
-
-
 class InferenceSynthesis(nn.Module):
     """ws -> image, with prepared blocks."""
 
     def __init__(self, synthesis: Any, precision: str, compile: bool):
         super().__init__()
-        self.num_ws, self.w_dim = synthesis.num_ws, synthesis.w_dim
+        self.num_ws, self.w_dim, self.img_resolution = synthesis.num_ws, synthesis.w_dim, synthesis.img_resolution
         self.blocks = nn.ModuleList()
         self.num_convs = [getattr(synthesis, f"b{r}").num_conv for r in synthesis.block_resolutions]
         for r in synthesis.block_resolutions:
@@ -72,10 +46,7 @@ class InferenceSynthesis(nn.Module):
     @torch.no_grad()
     def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
         """As `SynthesisNetwork.forward`. Raises: ShapeError for ws of another shape, ConfigError for another mode."""
-        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
-            raise ShapeError(f"synthesis takes ws [N, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}.")
-        if noise_mode not in ("random", "const", "none"):
-            raise ConfigError(f"noise_mode must be one of random, const, none, got {noise_mode!r}.")
+        check_synthesis(self, ws, noise_mode)
         # Not in the compiled graph, which would compute the few numbers of a style anew at every pixel.
         styles, i = [], 0
         block: Any
