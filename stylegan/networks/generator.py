@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
@@ -103,3 +104,11 @@ def check_synthesis(synthesis: Any, ws: Tensor, noise_mode: str) -> Tensor:
     if noise_mode not in NOISE_MODES:
         raise ConfigError(f"noise_mode must be one of {', '.join(NOISE_MODES)}, got {noise_mode!r}.")
     return ws
+
+
+def noise_like(x: Tensor, noise_mode: str, const: Tensor) -> Tensor:
+    """The noise for x [N, C, H, W], float32: `const` [H, W] in the mode "const", else drawn anew, [N, 1, H, W]."""
+    if noise_mode == "const":
+        return const
+    n, _, h, w = x.shape
+    return torch.randn([n, 1, h, w], device=x.device)

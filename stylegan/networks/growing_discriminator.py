@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear, MinibatchStd
 from stylegan.networks.level_of_detail import level_and_fade, shrink
-from stylegan.networks.precision import block_dtype, marked_from
+from stylegan.networks.precision import block_dtype, is_marked
 from stylegan.networks.sizes import channels_at, resolutions
 from stylegan.ops import filter2d, setup_filter
 
@@ -88,7 +88,6 @@ class GrowingDiscriminator(FamilyDiscriminator):
 
     def __init__(self, args: dict[str, Any], *, num_outputs: int, blur_filter: Sequence[float] | None):
         super().__init__(args)
-        num_fp16_res, conv_clamp = args["num_fp16_res"], args["conv_clamp"]
         self.block_resolutions = resolutions(self.img_resolution)[::-1]
         channels = {r: channels_at(r, args["channel_base"], args["channel_max"]) for r in self.block_resolutions}
         self.register_buffer("lod", torch.zeros([]))
@@ -98,8 +97,8 @@ class GrowingDiscriminator(FamilyDiscriminator):
                 channels[r // 2],
                 self.img_channels,
                 blur_filter=blur_filter,
-                low_precision=num_fp16_res > 0 and r >= marked_from(self.img_resolution, num_fp16_res),
-                conv_clamp=conv_clamp,
+                low_precision=is_marked(r, self.img_resolution, args["num_fp16_res"]),
+                conv_clamp=args["conv_clamp"],
             )
             setattr(self, f"b{r}", block)
         self.b4 = DiscriminatorEpilogue(
@@ -108,7 +107,7 @@ class GrowingDiscriminator(FamilyDiscriminator):
             num_outputs,
             mbstd_group_size=args["mbstd_group_size"],
             mbstd_num_channels=args["mbstd_num_channels"],
-            conv_clamp=conv_clamp,
+            conv_clamp=args["conv_clamp"],
         )
 
     def outputs(self, img: Tensor, c: Tensor | None = None) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from stylegan.errors import ConfigError
 from stylegan.networks.compiled import compile_or_eager
-from stylegan.networks.generator import check_synthesis
+from stylegan.networks.generator import check_synthesis, noise_like
 from stylegan.networks.level_of_detail import enlarge, level_and_fade
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.prepared_convolution import prepare
@@ -122,7 +122,8 @@ class _Layer(nn.Module):
         x = filter2d(x, self.blur) if self.blur is not None else x
         x = x + self.bias
         if self.use_noise and noise_mode != "none":
-            x = torch.addcmul(x, self._noise(x, noise_mode), self.noise_strength)
+            noise = noise_like(x, noise_mode, self.noise_const).to(x.dtype)
+            x = torch.addcmul(x, noise, self.noise_strength)
         x = F.leaky_relu(x, 0.2)
         x = x.clamp(-self.clamp, self.clamp) if self.clamp is not None else x
         x = pixel_norm(x) if self.use_pixel_norm else x
@@ -132,12 +133,6 @@ class _Layer(nn.Module):
             return x
         scale, shift = (s[:, :, None, None].to(x.dtype) for s in style)
         return torch.addcmul(shift, x, scale)
-
-    def _noise(self, x: Tensor, noise_mode: str) -> Tensor:
-        if noise_mode == "const":
-            return self.noise_const
-        n, _, h, w = x.shape
-        return torch.randn([n, 1, h, w], device=x.device).to(x.dtype)
 
 
 def _convolution(layer: Any, dtype: torch.dtype) -> nn.Module:

@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan.networks.generator import FamilyGenerator, check_synthesis
+from stylegan.networks.generator import FamilyGenerator, check_synthesis, noise_like
 from stylegan.networks.growing_inference import GrowingInferenceSynthesis
 from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear
 from stylegan.networks.level_of_detail import enlarge, level_and_fade
-from stylegan.networks.precision import block_dtype, marked_from
+from stylegan.networks.precision import block_dtype, is_marked
 from stylegan.networks.sizes import channels_at, resolutions
 from stylegan.ops import bias_act, filter2d, instance_norm, pixel_norm, resample_conv2d, setup_filter
 from stylegan.ops.bias_act import activation_gain
@@ -73,8 +73,8 @@ class SynthesisLayer(nn.Module):
             x = resample_conv2d(x, weight, self.box if self.up > 1 else None, up=self.up, padding=1)
             x = filter2d(x, self.blur) if self.blur is not None else x
         if self.use_noise and noise_mode != "none":
-            strength = self.noise_strength[:, None, None].to(x.dtype)
-            x = torch.addcmul(x, self._noise(x, noise_mode).to(x.dtype), strength)
+            noise = noise_like(x, noise_mode, self.noise_const).to(x.dtype)
+            x = torch.addcmul(x, noise, self.noise_strength[:, None, None].to(x.dtype))
         x = bias_act(x, self.bias, act=self.activation, gain=1, clamp=self.conv_clamp)
         x = pixel_norm(x) if self.use_pixel_norm else x
         style = self.style(w) if self.use_styles else ()
@@ -89,12 +89,6 @@ class SynthesisLayer(nn.Module):
         """w [N, D] -> scale and shift [N, O], near 1 and 0."""
         scale, shift = self.affine(w).chunk(2, 1)
         return scale + 1, shift
-
-    def _noise(self, x: Tensor, noise_mode: str) -> Tensor:
-        if noise_mode == "const":
-            return self.noise_const
-        n, _, h, w = x.shape
-        return torch.randn([n, 1, h, w], device=x.device)
 
 
 class SynthesisBlock(nn.Module):
@@ -177,7 +171,7 @@ class SynthesisNetwork(nn.Module):
                 w_dim,
                 r,
                 img_channels,
-                low_precision=num_fp16_res > 0 and r >= marked_from(img_resolution, num_fp16_res),
+                low_precision=is_marked(r, img_resolution, num_fp16_res),
                 const_input=const_input,
                 **layer,
             )

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stylegan.networks.generator import FamilyGenerator, check_synthesis
+from stylegan.networks.generator import FamilyGenerator, check_synthesis, noise_like
 from stylegan.networks.layers import SQRT_HALF, EqualizedConv2d, EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
-from stylegan.networks.precision import block_dtype, marked_from
+from stylegan.networks.precision import block_dtype, is_marked
 from stylegan.networks.sizes import channels_at, check_architecture, resolutions
 from stylegan.networks.stylegan2_discriminator import Discriminator
 from stylegan.networks.stylegan2_inference import InferenceSynthesis
@@ -64,15 +64,9 @@ class SynthesisLayer(nn.Module):
         # Up-sampling layers are stored for true convolution, all others for correlation.
         x = modulated_conv2d(x, self.weight, s, up=self.up, f=self.resample_filter, flip_weight=self.up == 1)
         if self.use_noise and noise_mode != "none":
-            x = x + (self._noise(x, noise_mode) * self.noise_strength).to(x.dtype)
+            x = x + (noise_like(x, noise_mode, self.noise_const) * self.noise_strength).to(x.dtype)
         clamp = self.conv_clamp * gain if self.conv_clamp is not None else None
         return bias_act(x, self.bias, act=self.activation, gain=self.act_gain * gain, clamp=clamp)
-
-    def _noise(self, x: Tensor, noise_mode: str) -> Tensor:
-        if noise_mode == "const":
-            return self.noise_const
-        n, _, h, w = x.shape
-        return torch.randn([n, 1, h, w], device=x.device)
 
 
 class ToRGB(nn.Module):
@@ -198,7 +192,7 @@ class SynthesisNetwork(nn.Module):
                 img_channels,
                 is_last=r == img_resolution,
                 architecture=check_architecture(architecture),
-                low_precision=num_fp16_res > 0 and r >= marked_from(img_resolution, num_fp16_res),
+                low_precision=is_marked(r, img_resolution, num_fp16_res),
                 conv_clamp=conv_clamp,
                 resample_filter=resample_filter,
                 activation=activation,

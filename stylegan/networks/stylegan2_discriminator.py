@@ -16,7 +16,7 @@ from stylegan.errors import ConfigError
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.layers import SQRT_HALF, EqualizedConv2d, EqualizedLinear, MinibatchStd
 from stylegan.networks.mapping import MappingNetwork
-from stylegan.networks.precision import block_dtype, marked_from
+from stylegan.networks.precision import block_dtype, is_marked
 from stylegan.networks.sizes import channels_at, check_architecture, resolutions
 from stylegan.ops import downsample2d, setup_filter
 
@@ -168,7 +168,7 @@ class Discriminator(FamilyDiscriminator):
                 channels_at(r // 2, channel_base, channel_max),
                 img_channels,
                 architecture=architecture,
-                low_precision=num_fp16_res > 0 and r >= marked_from(img_resolution, num_fp16_res),
+                low_precision=is_marked(r, img_resolution, num_fp16_res),
                 conv_clamp=conv_clamp,
                 first_layer=num_layers,
                 freeze_layers=freeze_layers,

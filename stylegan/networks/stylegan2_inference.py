@@ -16,11 +16,13 @@ from torch import Tensor, nn
 
 from stylegan.errors import ConfigError
 from stylegan.networks.compiled import compile_or_eager
-from stylegan.networks.generator import check_synthesis
+from stylegan.networks.generator import check_synthesis, noise_like
+from stylegan.networks.layers import SQRT_HALF
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.prepared_convolution import prepare
 from stylegan.ops import upsample2d
 from stylegan.ops.composed_upsampling import picture_taps, upsample_picture
+from stylegan.ops.modulated_conv2d import small_style, small_weight
 
 Styles = list[tuple[Tensor, ...]]  # what each layer of a block takes from its w
 
@@ -74,10 +76,10 @@ class _Block(nn.Module):
             self.const = nn.Buffer(block.const.detach()[None].to(dtype))
         else:
             self.conv0 = _Layer(block.conv0, dtype)
-        gain = 0.5**0.5 if hasattr(block, "skip") else 1.0
+        gain = SQRT_HALF if hasattr(block, "skip") else 1.0
         self.conv1 = _Layer(block.conv1, dtype, gain)
         self.skip = copy.deepcopy(block.skip).requires_grad_(False) if hasattr(block, "skip") else None
-        self.torgb = _ToRGB(block.torgb, dtype) if block.num_torgb else None
+        self.torgb = PreparedToRGB(block.torgb, dtype) if block.num_torgb else None
 
     def styles(self, ws: Tensor) -> Styles:
         """What each layer takes from ws [N, num_conv + num_torgb or more, w_dim]."""
@@ -92,7 +94,7 @@ class _Block(nn.Module):
             x = self.conv1(x, *styles[0], noise_mode)
         else:
             x = x.to(self.dtype)
-            y = self.skip(x, gain=0.5**0.5) if self.skip is not None else None
+            y = self.skip(x, gain=SQRT_HALF) if self.skip is not None else None
             x = self.conv1(self.conv0(x, *styles[0], noise_mode), *styles[1], noise_mode)
             x = x + y if y is not None else x
         if img is not None:
@@ -115,8 +117,8 @@ class _Layer(nn.Module):
         self.clamp = layer.conv_clamp * gain if layer.conv_clamp is not None else None
         self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
         weight = layer.weight.detach()
-        if dtype == torch.float16:  # demodulation undoes any scale, and fp16 stops at 65504
-            weight = weight / (weight.abs().amax([1, 2, 3], keepdim=True) * weight[0].numel() ** 0.5)
+        if dtype == torch.float16:
+            weight = small_weight(weight)
         self.squares = nn.Buffer(weight.square().sum([2, 3]).t().contiguous())  # [I, O]
         f = layer.resample_filter if layer.up > 1 else None
         self.convolve = prepare(weight, dtype, f)
@@ -124,47 +126,41 @@ class _Layer(nn.Module):
         self.use_noise = layer.use_noise
         if layer.use_noise:
             self.noise_strength = layer.noise_strength.item() * self.gain
-            self.noise_const = nn.Buffer((layer.noise_const * self.noise_strength).to(dtype)[None, None])
+            self.noise_const = nn.Buffer(layer.noise_const.clone())
 
     def style(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """w [N, D] -> factors on the input [N, I, 1, 1] and on the output [N, O, 1, 1]."""
         s = self.affine(w)
         if self.dtype == torch.float16:
-            s = s / s.abs().amax(1, keepdim=True).clamp_min(1e-8)
+            s = small_style(s)
         d = (s.square() @ self.squares + 1e-8).rsqrt() * self.gain
         return s.to(self.dtype)[:, :, None, None], d.to(self.dtype)[:, :, None, None]
 
     def forward(self, x: Tensor, s: Tensor, d: Tensor, noise_mode: str) -> Tensor:
         x = self.convolve(x * s) * d + self.bias
         if self.use_noise and noise_mode != "none":
-            x = x + self._noise(x, noise_mode)
+            x = x + (noise_like(x, noise_mode, self.noise_const) * self.noise_strength).to(x.dtype)
         x = F.leaky_relu(x, 0.2)
         return x.clamp(-self.clamp, self.clamp) if self.clamp is not None else x
 
-    def _noise(self, x: Tensor, noise_mode: str) -> Tensor:
-        if noise_mode == "const":
-            return self.noise_const
-        n, _, h, w = x.shape
-        return (torch.randn([n, 1, h, w], device=x.device) * self.noise_strength).to(x.dtype)
 
-
-class _ToRGB(nn.Module):
+class PreparedToRGB(nn.Module):
     """`ToRGB`, prepared: one matrix per picture, so that the features are read once and never scaled."""
 
-    def __init__(self, layer: Any, dtype: torch.dtype):
+    def __init__(self, layer: Any, dtype: torch.dtype, input_gain: Tensor | float = 1.0):
         super().__init__()
-        self.dtype = dtype
-        self.clamp = layer.conv_clamp
+        self.dtype, self.clamp = dtype, layer.conv_clamp
         self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
-        self.weight = nn.Buffer((layer.weight * layer.weight_gain).detach()[:, :, 0, 0].t().contiguous())  # [I, C]
+        weight = layer.weight * (layer.weight_gain * input_gain)
+        self.weight = nn.Buffer(weight.detach()[:, :, 0, 0].t().contiguous())  # [I, C]
         self.bias = nn.Buffer(layer.bias.detach()[None, :, None, None].clone())
 
-    def style(self, w: Tensor) -> tuple[Tensor]:
+    def style(self, w: Tensor) -> tuple[Tensor, ...]:
         """w [N, D] -> kernels [N, I, C]."""
         return ((self.affine(w)[:, :, None] * self.weight).to(self.dtype),)
 
     def forward(self, x: Tensor, kernel: Tensor) -> Tensor:
         n, _, height, width = x.shape
-        rgb = torch.bmm(x.permute(0, 2, 3, 1).reshape(n, height * width, -1), kernel)
+        rgb = torch.bmm(x.to(self.dtype).permute(0, 2, 3, 1).reshape(n, height * width, -1), kernel)
         rgb = rgb.reshape(n, height, width, -1).permute(0, 3, 1, 2).to(torch.float32) + self.bias
         return rgb.clamp(-self.clamp, self.clamp) if self.clamp is not None else rgb
