@@ -17,36 +17,23 @@ from stylegan.networks import minimal
 from stylegan.networks.compiled import compile_or_eager
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.generator import FamilyGenerator, check_synthesis
-from stylegan.networks.mapping import check_inputs, follow_average, truncate
+from stylegan.networks.mapping import FamilyMapping
 from stylegan.networks.sizes import resolutions
 
 
-class Mapping(minimal.MappingNetwork):
+class Mapping(FamilyMapping, minimal.MappingNetwork):
     """`minimal.MappingNetwork`, with one w per block and truncation."""
 
-    w_avg: Tensor
+    c_dim = 0
 
     def __init__(self, features: int, n_layers: int, num_ws: int, w_avg_beta: float):
         super().__init__(features, n_layers)
         self.z_dim, self.num_ws, self.w_avg_beta = features, num_ws, w_avg_beta
         self.register_buffer("w_avg", torch.zeros(features))
 
-    def forward(
-        self,
-        z: Tensor | None,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        update_emas: bool = False,
-    ) -> Tensor:
-        """z [N, z_dim], c None or [N, 0] -> [N, num_ws, w_dim]; the rest as in `mapping.MappingNetwork`."""
-        z, _ = check_inputs(z, c, self.z_dim, 0, self.w_avg.device)
+    def w(self, z: Tensor | None, c: Tensor | None) -> Tensor:
         assert z is not None
-        w = super().forward(z)
-        if update_emas:
-            follow_average(self.w_avg, w, self.w_avg_beta)
-        return truncate(w.unsqueeze(1).repeat(1, self.num_ws, 1), self.w_avg, truncation_psi, truncation_cutoff)
+        return minimal.MappingNetwork.forward(self, z)
 
 
 def check_precision(precision: str) -> str:

@@ -7,46 +7,33 @@ tells real from generated and, where there are labels, one label from another. B
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stylegan.networks.growing_discriminator import GrowingDiscriminator
 from stylegan.networks.growing_synthesis import GrowingGenerator, SynthesisNetwork
-from stylegan.networks.mapping import check_inputs, truncate
+from stylegan.networks.mapping import FamilyMapping
 from stylegan.ops import pixel_norm
 
 __all__ = ["Discriminator", "Generator"]
 
 
-class LatentNormalisation(nn.Module):
-    """z, with the label behind it, on the unit sphere: what stands for the mapping network. Nothing is learned."""
+class LatentNormalisation(FamilyMapping):
+    """z, with the label behind it, on the unit sphere: what stands for the mapping network. Nothing is learned.
+
+    Truncation is towards the middle of the sphere.
+    """
+
+    num_ws = 1
 
     def __init__(self, z_dim: int, c_dim: int):
         super().__init__()
         self.z_dim, self.c_dim = z_dim, c_dim
 
-    def forward(
-        self,
-        z: Tensor | None,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        update_emas: bool = False,
-    ) -> Tensor:
-        """
-        Args:
-            z: [N, z_dim] unit Gaussian.
-            c: [N, c_dim] labels; None or [N, 0] where c_dim is 0.
-            truncation_psi: factor on the normalised latent, so that 0 is the middle of the sphere.
-            truncation_cutoff: 0 truncates nothing; there is one row only.
-            update_emas: changes nothing: the average is known.
-        Returns: [N, 1, z_dim + c_dim] float32.
-        Raises: ShapeError for a z or c of another width.
-        """
-        device = z.device if z is not None else torch.device("cpu")
-        parts = check_inputs(z, c, self.z_dim, self.c_dim, device)
-        ws = pixel_norm(torch.cat([part for part in parts if part is not None], 1))[:, None]
-        return truncate(ws, torch.zeros_like(ws[0, 0]), truncation_psi, truncation_cutoff)
+    def w(self, z: Tensor | None, c: Tensor | None) -> Tensor:
+        return pixel_norm(torch.cat([part for part in (z, c) if part is not None], 1))
+
+    def average(self, w: Tensor, update: bool) -> Tensor:
+        return torch.zeros_like(w[0])
 
 
 class Generator(GrowingGenerator):

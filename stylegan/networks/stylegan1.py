@@ -7,6 +7,7 @@ discriminator of ProGAN with a blur. ws has 2 log2(R) - 2 rows, two for each res
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,20 +25,8 @@ __all__ = ["Discriminator", "Generator"]
 class Mapping(MappingNetwork):
     """f: Z -> W of StyleGAN: a label is embedded by a matrix and normalised together with z."""
 
-    def __init__(
-        self, z_dim: int, c_dim: int, w_dim: int, num_ws: int, *, num_layers: int, layer_features: int | None, **options
-    ):
-        super().__init__(
-            z_dim,
-            c_dim,
-            w_dim,
-            num_ws,
-            num_layers=num_layers,
-            embed_features=z_dim,
-            layer_features=layer_features,
-            gain_in_weight=True,
-            **options,
-        )
+    def __init__(self, z_dim: int, c_dim: int, w_dim: int, num_ws: int, **options: Any):
+        super().__init__(z_dim, c_dim, w_dim, num_ws, embed_features=z_dim, gain_in_weight=True, **options)
         if c_dim > 0:
             self.embed = nn.Linear(c_dim, z_dim, bias=False)
             nn.init.normal_(self.embed.weight)
