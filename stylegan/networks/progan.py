@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stylegan.networks.growing_discriminator import GrowingDiscriminator
-from stylegan.networks.growing_synthesis import GrowingGenerator, SynthesisNetwork
+from stylegan.networks.growing_synthesis import GrowingGenerator, LayerOptions, SynthesisNetwork
 from stylegan.networks.mapping import FamilyMapping
 from stylegan.ops import pixel_norm
 
@@ -71,17 +71,19 @@ class Generator(GrowingGenerator):
             num_ws=1,
             img_resolution=img_resolution,
             img_channels=img_channels,
+            options=LayerOptions(
+                use_styles=False,
+                use_noise=False,
+                use_pixel_norm=True,
+                use_instance_norm=False,
+                blur_filter=None,
+                activation="lrelu",
+                conv_clamp=conv_clamp,
+            ),
             channel_base=channel_base,
             channel_max=channel_max,
             num_fp16_res=num_fp16_res,
             const_input=False,
-            conv_clamp=conv_clamp,
-            use_styles=False,
-            use_noise=False,
-            use_pixel_norm=True,
-            use_instance_norm=False,
-            blur_filter=None,
-            activation="lrelu",
         )
 
 

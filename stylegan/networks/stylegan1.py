@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from stylegan.errors import ShapeError
 from stylegan.networks.growing_discriminator import GrowingDiscriminator
-from stylegan.networks.growing_synthesis import GrowingGenerator, SynthesisNetwork
+from stylegan.networks.growing_synthesis import GrowingGenerator, LayerOptions, SynthesisNetwork
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.sizes import resolutions
 from stylegan.ops import pixel_norm
@@ -89,17 +89,19 @@ class Generator(GrowingGenerator):
             num_ws,
             img_resolution,
             img_channels,
+            LayerOptions(
+                use_styles=use_styles,
+                use_noise=use_noise,
+                use_pixel_norm=use_pixel_norm,
+                use_instance_norm=use_instance_norm,
+                blur_filter=blur_filter,
+                activation=activation,
+                conv_clamp=conv_clamp,
+            ),
             channel_base=channel_base,
             channel_max=channel_max,
             num_fp16_res=num_fp16_res,
             const_input=const_input,
-            conv_clamp=conv_clamp,
-            use_styles=use_styles,
-            use_noise=use_noise,
-            use_pixel_norm=use_pixel_norm,
-            use_instance_norm=use_instance_norm,
-            blur_filter=blur_filter,
-            activation=activation,
         )
         self.mapping = Mapping(
             z_dim,

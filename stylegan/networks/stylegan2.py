@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,16 @@ from stylegan.ops.bias_act import activation_gain
 __all__ = ["Discriminator", "Generator"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class LayerOptions:
+    """What all layers have in common. See `Generator`."""
+
+    resample_filter: Sequence[float]
+    activation: str
+    use_noise: bool
+    conv_clamp: float | None
+
+
 class SynthesisLayer(nn.Module):
     """Modulated 3x3 convolution, noise, bias, leaky ReLU. StyleGAN2 Fig. 2(c)."""
 
@@ -38,24 +48,22 @@ class SynthesisLayer(nn.Module):
         out_channels: int,
         w_dim: int,
         resolution: int,
+        options: LayerOptions,
         *,
         up: int = 1,
-        activation: str = "lrelu",
-        use_noise: bool = True,
-        resample_filter: Sequence[float] = (1, 3, 3, 1),
-        conv_clamp: float | None = None,
     ):
         super().__init__()
-        self.up, self.activation, self.use_noise, self.conv_clamp = up, activation, use_noise, conv_clamp
-        self.act_gain = activation_gain(activation)
+        self.up, self.activation = up, options.activation
+        self.use_noise, self.conv_clamp = options.use_noise, options.conv_clamp
+        self.act_gain = activation_gain(options.activation)
         self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1)  # so that styles start near one
         # No run-time scale: demodulation undoes it.
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
-        if use_noise:
+        if options.use_noise:
             self.noise_strength = nn.Parameter(torch.zeros([]))
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        self.register_buffer("resample_filter", setup_filter(resample_filter))
-        if use_noise:
+        self.register_buffer("resample_filter", setup_filter(options.resample_filter))
+        if options.use_noise:
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
 
     def forward(self, x: Tensor, w: Tensor, noise_mode: str = "random", gain: float = 1.0) -> Tensor:
@@ -72,7 +80,7 @@ class SynthesisLayer(nn.Module):
 class ToRGB(nn.Module):
     """Modulated 1x1 convolution to the image's channels, without demodulation or activation."""
 
-    def __init__(self, in_channels: int, img_channels: int, w_dim: int, *, conv_clamp: float | None = None):
+    def __init__(self, in_channels: int, img_channels: int, w_dim: int, conv_clamp: float | None):
         super().__init__()
         self.conv_clamp = conv_clamp
         self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1)
@@ -98,36 +106,29 @@ class SynthesisBlock(nn.Module):
         w_dim: int,
         resolution: int,
         img_channels: int,
+        options: LayerOptions,
         *,
         is_last: bool,
         architecture: str,
         low_precision: bool,
-        conv_clamp: float | None,
-        resample_filter: Sequence[float],
-        activation: str,
-        use_noise: bool,
     ):
         super().__init__()
         self.in_channels, self.resolution, self.architecture = in_channels, resolution, architecture
         self.low_precision = low_precision
-        self.register_buffer("resample_filter", setup_filter(resample_filter))
-        style: dict[str, Any] = {
-            "activation": activation,
-            "use_noise": use_noise,
-            "resample_filter": resample_filter,
-            "conv_clamp": conv_clamp,
-        }
+        self.register_buffer("resample_filter", setup_filter(options.resample_filter))
         self.num_conv = 1 if in_channels == 0 else 2
         if in_channels == 0:
             self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
         else:
-            self.conv0 = SynthesisLayer(in_channels, out_channels, w_dim, resolution, up=2, **style)
-        self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution, **style)
+            self.conv0 = SynthesisLayer(in_channels, out_channels, w_dim, resolution, options, up=2)
+        self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution, options)
         self.num_torgb = int(is_last or architecture == "skip")
         if self.num_torgb:
-            self.torgb = ToRGB(out_channels, img_channels, w_dim, conv_clamp=conv_clamp)
+            self.torgb = ToRGB(out_channels, img_channels, w_dim, options.conv_clamp)
         if in_channels > 0 and architecture == "resnet":
-            self.skip = EqualizedConv2d(in_channels, out_channels, 1, bias=False, up=2, resample_filter=resample_filter)
+            self.skip = EqualizedConv2d(
+                in_channels, out_channels, 1, bias=False, up=2, resample_filter=options.resample_filter
+            )
 
     def forward(
         self, x: Tensor | None, img: Tensor | None, ws: Tensor, noise_mode: str, dtype: torch.dtype
@@ -168,15 +169,12 @@ class SynthesisNetwork(nn.Module):
         w_dim: int,
         img_resolution: int,
         img_channels: int,
+        options: LayerOptions,
         *,
         channel_base: int,
         channel_max: int,
         architecture: str,
         num_fp16_res: int,
-        conv_clamp: float | None,
-        resample_filter: Sequence[float],
-        activation: str,
-        use_noise: bool,
     ):
         super().__init__()
         self.w_dim, self.img_resolution, self.img_channels = w_dim, img_resolution, img_channels
@@ -190,13 +188,10 @@ class SynthesisNetwork(nn.Module):
                 w_dim,
                 r,
                 img_channels,
+                options,
                 is_last=r == img_resolution,
                 architecture=check_architecture(architecture),
                 low_precision=is_marked(r, img_resolution, num_fp16_res),
-                conv_clamp=conv_clamp,
-                resample_filter=resample_filter,
-                activation=activation,
-                use_noise=use_noise,
             )
             self.num_ws += block.num_conv + (block.num_torgb if r == img_resolution else 0)
             setattr(self, f"b{r}", block)
@@ -268,14 +263,13 @@ class Generator(FamilyGenerator):
             w_dim,
             img_resolution,
             img_channels,
+            LayerOptions(
+                resample_filter=resample_filter, activation=activation, use_noise=use_noise, conv_clamp=conv_clamp
+            ),
             channel_base=channel_base,
             channel_max=channel_max,
             architecture=architecture,
             num_fp16_res=num_fp16_res,
-            conv_clamp=conv_clamp,
-            resample_filter=resample_filter,
-            activation=activation,
-            use_noise=use_noise,
         )
         self.mapping = MappingNetwork(
             z_dim,

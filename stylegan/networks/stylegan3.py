@@ -7,7 +7,7 @@ state dict are those of the official PyTorch releases. ws has a row for the inpu
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +75,18 @@ class SynthesisInput(nn.Module):
         return rotation @ translation
 
 
+@dataclass(frozen=True, kw_only=True)
+class LayerOptions:
+    """What all layers have in common. See `Generator`."""
+
+    kernel: int
+    lrelu_upsampling: int
+    filter_size: int
+    use_radial_filters: bool
+    conv_clamp: float | None
+    magnitude_ema_beta: float
+
+
 class SynthesisLayer(nn.Module):
     """Modulated convolution and filtered leaky ReLU, StyleGAN3 Fig. 4(b)."""
 
@@ -82,32 +94,21 @@ class SynthesisLayer(nn.Module):
     up_filter: Tensor | None
     down_filter: Tensor | None
 
-    def __init__(
-        self,
-        before: Signal,
-        after: Signal,
-        w_dim: int,
-        *,
-        kernel: int,
-        lrelu_upsampling: int,
-        filter_size: int,
-        use_radial_filters: bool,
-        conv_clamp: float | None,
-        magnitude_ema_beta: float,
-        low_precision: bool,
-    ):
+    def __init__(self, before: Signal, after: Signal, w_dim: int, options: LayerOptions, low_precision: bool):
         super().__init__()
-        self.conv_clamp, self.magnitude_ema_beta, self.low_precision = conv_clamp, magnitude_ema_beta, low_precision
-        high_rate = max(before.rate, after.rate) * lrelu_upsampling
+        self.conv_clamp, self.magnitude_ema_beta = options.conv_clamp, options.magnitude_ema_beta
+        self.low_precision = low_precision
+        kernel = options.kernel
+        high_rate = max(before.rate, after.rate) * options.lrelu_upsampling
         self.up, self.down = high_rate // before.rate, high_rate // after.rate
-        up_taps, down_taps = (filter_size * factor if factor > 1 else 1 for factor in (self.up, self.down))
+        up_taps, down_taps = (options.filter_size * factor if factor > 1 else 1 for factor in (self.up, self.down))
         self.padding = _padding(before.size + kernel - 1, after.size, self.up, self.down, up_taps + down_taps)
         self.affine = EqualizedLinear(w_dim, before.channels, bias_init=1)
         self.weight = nn.Parameter(torch.randn(after.channels, before.channels, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(after.channels))
         self.register_buffer("magnitude_ema", torch.ones([]))
         up_filter = lowpass(up_taps, before.cutoff, 2 * before.half_width, high_rate) if self.up > 1 else None
-        down_design = radial_lowpass if use_radial_filters and not after.critical else lowpass
+        down_design = radial_lowpass if options.use_radial_filters and not after.critical else lowpass
         down_filter = down_design(down_taps, after.cutoff, 2 * after.half_width, high_rate) if self.down > 1 else None
         self.register_buffer("up_filter", up_filter)
         self.register_buffer("down_filter", down_filter)
@@ -139,8 +140,8 @@ class SynthesisLayer(nn.Module):
 class ToRGB(SynthesisLayer):
     """Modulated 1x1 convolution to the picture's channels, without demodulation, activation or filters."""
 
-    def __init__(self, before: Signal, after: Signal, w_dim: int, **options: Any):
-        super().__init__(before, after, w_dim, **{**options, "kernel": 1, "lrelu_upsampling": 1})
+    def __init__(self, before: Signal, after: Signal, w_dim: int, options: LayerOptions, low_precision: bool):
+        super().__init__(before, after, w_dim, replace(options, kernel=1, lrelu_upsampling=1), low_precision)
         self.weight_gain = 1 / math.sqrt(before.channels)
 
     def forward(self, x: Tensor, w: Tensor, dtype: torch.dtype, update_emas: bool) -> Tensor:
@@ -152,47 +153,24 @@ class ToRGB(SynthesisLayer):
 
 
 class SynthesisNetwork(nn.Module):
-    """g: one w for the input and each layer to an image. See `Generator` for the arguments."""
+    """g: one w for the input and each layer to an image. See `Generator` for the arguments.
+
+    Args:
+        signals: what leaves the layers and toRGB, see `stylegan3_schedule`.
+    """
 
     def __init__(
-        self,
-        w_dim: int,
-        img_resolution: int,
-        img_channels: int,
-        *,
-        num_layers: int,
-        num_critical: int,
-        first_cutoff: float,
-        first_stopband: float,
-        last_stopband_rel: float,
-        margin_size: int,
-        output_scale: float,
-        channel_base: int,
-        channel_max: int,
-        num_fp16_res: int,
-        **layer_options: Any,
+        self, w_dim: int, signals: list[Signal], options: LayerOptions, *, output_scale: float, num_fp16_res: int
     ):
         super().__init__()
-        self.w_dim, self.img_resolution, self.img_channels = w_dim, img_resolution, img_channels
-        self.num_ws, self.output_scale, self.precision = num_layers + 2, output_scale, "auto"
-        signals = schedule(
-            img_resolution=img_resolution,
-            img_channels=img_channels,
-            num_layers=num_layers,
-            num_critical=num_critical,
-            first_cutoff=first_cutoff,
-            first_stopband=first_stopband,
-            last_stopband_rel=last_stopband_rel,
-            margin_size=margin_size,
-            channel_base=channel_base,
-            channel_max=channel_max,
-        )
+        self.w_dim, self.img_resolution, self.img_channels = w_dim, signals[-1].size, signals[-1].channels
+        self.num_ws, self.output_scale, self.precision = len(signals) + 1, output_scale, "auto"
         self.input = SynthesisInput(w_dim, signals[0])
         self.layer_names = []
         for i, (before, after) in enumerate(zip([signals[0], *signals], signals, strict=False)):
-            layer_class = SynthesisLayer if i < num_layers else ToRGB
-            low_precision = after.rate * 2**num_fp16_res > img_resolution
-            layer = layer_class(before, after, w_dim, low_precision=low_precision, **layer_options)
+            layer_class = SynthesisLayer if after is not signals[-1] else ToRGB
+            low_precision = after.rate * 2**num_fp16_res > self.img_resolution
+            layer = layer_class(before, after, w_dim, options, low_precision)
             self.layer_names.append(f"L{i}_{after.size}_{after.channels}")
             setattr(self, self.layer_names[-1], layer)
 
@@ -273,27 +251,27 @@ class Generator(FamilyGenerator):
         w_avg_beta: float = 0.998,
     ):
         super().__init__(locals())
-        self.synthesis = SynthesisNetwork(
-            w_dim,
-            img_resolution,
-            img_channels,
+        signals = schedule(
+            img_resolution=img_resolution,
+            img_channels=img_channels,
             num_layers=num_layers,
             num_critical=num_critical,
             first_cutoff=first_cutoff,
             first_stopband=first_stopband,
             last_stopband_rel=last_stopband_rel,
             margin_size=margin_size,
-            output_scale=output_scale,
             channel_base=channel_base,
             channel_max=channel_max,
-            num_fp16_res=num_fp16_res,
+        )
+        options = LayerOptions(
             kernel=conv_kernel,
-            use_radial_filters=use_radial_filters,
-            filter_size=filter_size,
             lrelu_upsampling=lrelu_upsampling,
+            filter_size=filter_size,
+            use_radial_filters=use_radial_filters,
             conv_clamp=conv_clamp,
             magnitude_ema_beta=magnitude_ema_beta,
         )
+        self.synthesis = SynthesisNetwork(w_dim, signals, options, output_scale=output_scale, num_fp16_res=num_fp16_res)
         self.mapping = MappingNetwork(
             z_dim,
             c_dim,
