@@ -27,6 +27,7 @@ class FamilyGenerator(nn.Module):
 
     class_names: list[str] | None = None
     label_names: list[str] | None = None
+    grows = False  # whether there is a `lod`
     mapping: Any
     synthesis: Any
     inference_synthesis: Callable[[Any, str, bool], nn.Module]  # of (synthesis, precision, compile)

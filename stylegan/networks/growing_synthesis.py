@@ -209,6 +209,7 @@ class GrowingGenerator(FamilyGenerator):
     """A generator with this synthesis network."""
 
     inference_synthesis = GrowingInferenceSynthesis
+    grows = True
 
     @property
     def lod(self) -> Tensor:
