@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
-from stylegan.networks.precision import check_precision
+from stylegan.networks.precision import check_precision, require_precision
 
 NOISE_MODES = ("random", "const", "none")
 
 
 class FamilyGenerator(nn.Module):
-    """z, c -> ws -> image. A generation makes `mapping` and `synthesis`, and tells what it was made from in `args`.
+    """z, c -> ws -> image. A generation makes `mapping` and `synthesis`, and says what draws sooner.
 
     Attributes:
+        args: what the constructor of a generation was called with, from which a checkpoint rebuilds the network.
+        z_dim, c_dim, img_resolution, img_channels: of these.
         class_names, label_names: what the classes, or the values of a label vector, mean, where that is known. Data and
             checkpoints tell; constructing does not.
     """
 
     class_names: list[str] | None = None
     label_names: list[str] | None = None
+    grows = False  # whether there is a `lod`
     mapping: Any
     synthesis: Any
+    inference_synthesis: Callable[[Any, str, bool], nn.Module]  # of (synthesis, precision, compile)
+    check_precision = staticmethod(check_precision)
+
+    def __init__(self, args: dict[str, Any]):
+        """`args` are the `locals()` that a constructor starts with."""
+        super().__init__()
+        self.args = {k: v for k, v in args.items() if k not in ("self", "__class__")}
+        self.z_dim, self.c_dim, self.img_resolution, self.img_channels = (
+            self.args[k] for k in ("z_dim", "c_dim", "img_resolution", "img_channels")
+        )
+
+    @property
+    def w_dim(self) -> int:
+        return self.synthesis.w_dim
+
+    @property
+    def num_ws(self) -> int:
+        return self.synthesis.num_ws
 
     @property
     def precision(self) -> str:
@@ -32,7 +56,7 @@ class FamilyGenerator(nn.Module):
 
     @precision.setter
     def precision(self, value: str) -> None:
-        self.synthesis.precision = check_precision(value)
+        self.synthesis.precision = self.check_precision(value)
 
     def forward(
         self,
@@ -42,13 +66,32 @@ class FamilyGenerator(nn.Module):
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
         noise_mode: str = "random",
-        update_emas: bool = False,
     ) -> Tensor:
         """z [N, z_dim], c [N, c_dim] or None -> [N, img_channels, R, R] float32, nominally in [-1, 1]."""
-        ws = self.mapping(
-            z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, update_emas=update_emas
-        )
+        ws = self.mapping(z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
         return self.synthesis(ws, noise_mode=noise_mode)
+
+    def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
+        """A copy made for speed: the same three calls and attributes, no gradients; `lod` stays as it is.
+
+        Args:
+            precision: "fp32"; "bf16" in layers above 4x4; "fp16" in those marked by `num_fp16_res`; or "auto".
+            compile: fuse what lies between two convolutions with `torch.compile`. Takes a minute or more at the first
+                call for each batch size; where it fails, a warning says so and drawing goes on without it.
+        Raises: ConfigError for a precision that is unknown or does not work here, or an activation other than lrelu.
+        """
+        return InferenceGenerator(self, precision, compile)
+
+
+class InferenceGenerator(FamilyGenerator):
+    """A generator made for drawing, see `FamilyGenerator.for_inference`: `synthesis` is in the new form."""
+
+    def __init__(self, G: FamilyGenerator, precision: str, compile: bool):
+        super().__init__(G.args)
+        self.class_names, self.label_names = G.class_names, G.label_names
+        self.mapping = copy.deepcopy(G.mapping).eval().requires_grad_(False)
+        require_precision(G.check_precision(precision), next(G.parameters()).device)
+        self.synthesis = G.inference_synthesis(G.synthesis, precision, compile).eval()
 
 
 def check_synthesis(synthesis: Any, ws: Tensor, noise_mode: str) -> Tensor:
@@ -62,3 +105,11 @@ def check_synthesis(synthesis: Any, ws: Tensor, noise_mode: str) -> Tensor:
     if noise_mode not in NOISE_MODES:
         raise ConfigError(f"noise_mode must be one of {', '.join(NOISE_MODES)}, got {noise_mode!r}.")
     return ws
+
+
+def noise_like(x: Tensor, noise_mode: str, const: Tensor) -> Tensor:
+    """The noise for x [N, C, H, W], float32: `const` [H, W] in the mode "const", else drawn anew, [N, 1, H, W]."""
+    if noise_mode == "const":
+        return const
+    n, _, h, w = x.shape
+    return torch.randn([n, 1, h, w], device=x.device)

@@ -8,11 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stylegan.errors import ShapeError
-from stylegan.networks.discriminator import MinibatchStd
-from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear
+from stylegan.networks.discriminator import FamilyDiscriminator
+from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear, MinibatchStd
 from stylegan.networks.level_of_detail import level_and_fade, shrink
-from stylegan.networks.precision import block_dtype, check_precision, marked_from
+from stylegan.networks.precision import block_dtype, is_marked
 from stylegan.networks.sizes import channels_at, resolutions
 from stylegan.ops import filter2d, setup_filter
 
@@ -79,67 +78,44 @@ class DiscriminatorEpilogue(nn.Module):
         return self.out(self.fc(self.conv(self.mbstd(x)).flatten(1)))
 
 
-class GrowingDiscriminator(nn.Module):
+class GrowingDiscriminator(FamilyDiscriminator):
     """An image of full size, looked at in the resolution that `lod` says, to `num_outputs` numbers.
 
-    See `stylegan1.Discriminator` for the arguments.
+    `args` are those of `stylegan1.Discriminator` or `progan.Discriminator`.
     """
 
     lod: Tensor
 
-    def __init__(
-        self,
-        c_dim: int,
-        img_resolution: int,
-        img_channels: int,
-        num_outputs: int,
-        *,
-        channel_base: int,
-        channel_max: int,
-        mbstd_group_size: int | None,
-        mbstd_num_channels: int,
-        blur_filter: Sequence[float] | None,
-        num_fp16_res: int,
-        conv_clamp: float | None,
-    ):
-        super().__init__()
-        self.c_dim, self.img_resolution, self.img_channels = c_dim, img_resolution, img_channels
-        self.block_resolutions = resolutions(img_resolution)[::-1]
-        self._precision = "auto"
+    def __init__(self, args: dict[str, Any], *, num_outputs: int, blur_filter: Sequence[float] | None):
+        super().__init__(args)
+        self.block_resolutions = resolutions(self.img_resolution)[::-1]
+        channels = {r: channels_at(r, args["channel_base"], args["channel_max"]) for r in self.block_resolutions}
         self.register_buffer("lod", torch.zeros([]))
         for r in self.block_resolutions[:-1]:
             block = DiscriminatorBlock(
-                channels_at(r, channel_base, channel_max),
-                channels_at(r // 2, channel_base, channel_max),
-                img_channels,
+                channels[r],
+                channels[r // 2],
+                self.img_channels,
                 blur_filter=blur_filter,
-                low_precision=num_fp16_res > 0 and r >= marked_from(img_resolution, num_fp16_res),
-                conv_clamp=conv_clamp,
+                low_precision=is_marked(r, self.img_resolution, args["num_fp16_res"]),
+                conv_clamp=args["conv_clamp"],
             )
             setattr(self, f"b{r}", block)
         self.b4 = DiscriminatorEpilogue(
-            channels_at(4, channel_base, channel_max),
-            img_channels,
+            channels[4],
+            self.img_channels,
             num_outputs,
-            mbstd_group_size=mbstd_group_size,
-            mbstd_num_channels=mbstd_num_channels,
-            conv_clamp=conv_clamp,
+            mbstd_group_size=args["mbstd_group_size"],
+            mbstd_num_channels=args["mbstd_num_channels"],
+            conv_clamp=args["conv_clamp"],
         )
 
-    @property
-    def precision(self) -> str:
-        """What the blocks marked by `num_fp16_res` compute in: "auto", "fp32", "bf16" or "fp16"."""
-        return self._precision
+    def outputs(self, img: Tensor, c: Tensor | None = None) -> Tensor:
+        """img [N, img_channels, R, R] in [-1, 1] -> [N, num_outputs] float32; `c` is only looked at where none must be.
 
-    @precision.setter
-    def precision(self, value: str) -> None:
-        self._precision = check_precision(value)
-
-    def outputs(self, img: Tensor) -> Tensor:
-        """img [N, img_channels, R, R] in [-1, 1] -> [N, num_outputs] float32. Raises: ShapeError for another shape."""
-        expected = (self.img_channels, self.img_resolution, self.img_resolution)
-        if img.ndim != 4 or img.shape[1:] != expected:
-            raise ShapeError(f"discriminator takes img [N, {', '.join(map(str, expected))}], got {list(img.shape)}.")
+        Raises: ShapeError for an image of another shape, or a label where there are none.
+        """
+        self.check(img, c)
         level, fade = level_and_fade(self.lod, len(self.block_resolutions))
         blocks: list[Any] = [getattr(self, f"b{r}") for r in self.block_resolutions[level:]]
         dtypes = [block_dtype(block.low_precision, self._precision, img.device) for block in blocks]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from stylegan.errors import ConfigError
 from stylegan.networks.compiled import compile_or_eager
-from stylegan.networks.generator import check_synthesis
+from stylegan.networks.generator import check_synthesis, noise_like
 from stylegan.networks.level_of_detail import enlarge, level_and_fade
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.prepared_convolution import prepare
@@ -97,17 +97,15 @@ class _Layer(nn.Module):
     def __init__(self, layer: Any, dtype: torch.dtype, compile: bool):
         super().__init__()
         self.normalise = _instance_norm_in_two_passes if compile else instance_norm
-        if layer.activation != "lrelu":
-            raise ConfigError(f"the form for inference knows the activation lrelu, got {layer.activation!r}.")
-        self.use_noise = layer.use_noise
-        self.use_pixel_norm, self.use_instance_norm = layer.use_pixel_norm, layer.use_instance_norm
-        self.clamp = layer.conv_clamp
+        self.options = layer.options
+        if self.options.activation != "lrelu":
+            raise ConfigError(f"the form for inference knows the activation lrelu, got {self.options.activation!r}.")
         self.convolve = _convolution(layer, dtype) if layer.weight is not None else None
         self.blur: Tensor | None
         self.register_buffer("blur", layer.blur)
         self.bias = nn.Buffer(layer.bias.detach()[:, None, None].to(dtype))
-        self.affine = copy.deepcopy(layer.affine).requires_grad_(False) if layer.use_styles else None
-        if layer.use_noise:
+        self.affine = copy.deepcopy(layer.affine).requires_grad_(False) if self.options.use_styles else None
+        if self.options.use_noise:
             self.noise_strength = nn.Buffer(layer.noise_strength.detach()[:, None, None].to(dtype))
             self.noise_const = nn.Buffer(layer.noise_const.to(dtype))
 
@@ -121,23 +119,19 @@ class _Layer(nn.Module):
         x = self.convolve(x) if self.convolve is not None else x
         x = filter2d(x, self.blur) if self.blur is not None else x
         x = x + self.bias
-        if self.use_noise and noise_mode != "none":
-            x = torch.addcmul(x, self._noise(x, noise_mode), self.noise_strength)
+        if self.options.use_noise and noise_mode != "none":
+            noise = noise_like(x, noise_mode, self.noise_const).to(x.dtype)
+            x = torch.addcmul(x, noise, self.noise_strength)
         x = F.leaky_relu(x, 0.2)
-        x = x.clamp(-self.clamp, self.clamp) if self.clamp is not None else x
-        x = pixel_norm(x) if self.use_pixel_norm else x
-        if self.use_instance_norm:
+        clamp = self.options.conv_clamp
+        x = x.clamp(-clamp, clamp) if clamp is not None else x
+        x = pixel_norm(x) if self.options.use_pixel_norm else x
+        if self.options.use_instance_norm:
             return self.normalise(x, *(style or ()))
         if style is None:
             return x
         scale, shift = (s[:, :, None, None].to(x.dtype) for s in style)
         return torch.addcmul(shift, x, scale)
-
-    def _noise(self, x: Tensor, noise_mode: str) -> Tensor:
-        if noise_mode == "const":
-            return self.noise_const
-        n, _, h, w = x.shape
-        return torch.randn([n, 1, h, w], device=x.device).to(x.dtype)
 
 
 def _convolution(layer: Any, dtype: torch.dtype) -> nn.Module:

@@ -7,19 +7,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan.networks.generator import check_synthesis
+from stylegan.networks.generator import FamilyGenerator, check_synthesis, noise_like
+from stylegan.networks.growing_inference import GrowingInferenceSynthesis
 from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear
 from stylegan.networks.level_of_detail import enlarge, level_and_fade
-from stylegan.networks.precision import block_dtype, marked_from
+from stylegan.networks.precision import block_dtype, is_marked
 from stylegan.networks.sizes import channels_at, resolutions
 from stylegan.ops import bias_act, filter2d, instance_norm, pixel_norm, resample_conv2d, setup_filter
 from stylegan.ops.bias_act import activation_gain
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerOptions:
+    """What all layers do behind their convolution. See `stylegan1.Generator`."""
+
+    use_styles: bool
+    use_noise: bool
+    use_pixel_norm: bool
+    use_instance_norm: bool
+    blur_filter: Sequence[float] | None
+    activation: str
+    conv_clamp: float | None
 
 
 class SynthesisLayer(nn.Module):
@@ -38,31 +53,23 @@ class SynthesisLayer(nn.Module):
         out_channels: int,
         w_dim: int,
         resolution: int,
+        options: LayerOptions,
         *,
         up: int,
-        use_styles: bool,
-        use_noise: bool,
-        use_pixel_norm: bool,
-        use_instance_norm: bool,
-        blur_filter: Sequence[float] | None,
-        activation: str,
-        conv_clamp: float | None,
     ):
         super().__init__()
-        self.up, self.activation, self.conv_clamp = up, activation, conv_clamp
-        self.use_styles, self.use_noise = use_styles, use_noise
-        self.use_pixel_norm, self.use_instance_norm = use_pixel_norm, use_instance_norm
+        self.options, self.up = options, up
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3)) if in_channels > 0 else None
-        self.weight_gain = activation_gain(activation) / math.sqrt(max(in_channels, 1) * 9)
+        self.weight_gain = activation_gain(options.activation) / math.sqrt(max(in_channels, 1) * 9)
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        if use_noise:
+        if options.use_noise:
             self.noise_strength = nn.Parameter(torch.zeros(out_channels))
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
-        if use_styles:
+        if options.use_styles:
             self.affine = EqualizedLinear(w_dim, 2 * out_channels)  # scales less one, then shifts
         # Repeating a pixel is filtering zero-stuffed pictures with a box.
         self.register_buffer("box", setup_filter([1, 1]))
-        blur = setup_filter(blur_filter) if up > 1 and blur_filter is not None else None
+        blur = setup_filter(options.blur_filter) if up > 1 and options.blur_filter is not None else None
         self.register_buffer("blur", blur)
 
     def forward(self, x: Tensor, w: Tensor, noise_mode: str = "random") -> Tensor:
@@ -71,13 +78,13 @@ class SynthesisLayer(nn.Module):
             weight = (self.weight * self.weight_gain).to(x.dtype)
             x = resample_conv2d(x, weight, self.box if self.up > 1 else None, up=self.up, padding=1)
             x = filter2d(x, self.blur) if self.blur is not None else x
-        if self.use_noise and noise_mode != "none":
-            strength = self.noise_strength[:, None, None].to(x.dtype)
-            x = torch.addcmul(x, self._noise(x, noise_mode).to(x.dtype), strength)
-        x = bias_act(x, self.bias, act=self.activation, gain=1, clamp=self.conv_clamp)
-        x = pixel_norm(x) if self.use_pixel_norm else x
-        style = self.style(w) if self.use_styles else ()
-        if self.use_instance_norm:
+        if self.options.use_noise and noise_mode != "none":
+            noise = noise_like(x, noise_mode, self.noise_const).to(x.dtype)
+            x = torch.addcmul(x, noise, self.noise_strength[:, None, None].to(x.dtype))
+        x = bias_act(x, self.bias, act=self.options.activation, gain=1, clamp=self.options.conv_clamp)
+        x = pixel_norm(x) if self.options.use_pixel_norm else x
+        style = self.style(w) if self.options.use_styles else ()
+        if self.options.use_instance_norm:
             return instance_norm(x, *style)
         if style:
             scale, shift = (s[:, :, None, None].to(x.dtype) for s in style)
@@ -88,12 +95,6 @@ class SynthesisLayer(nn.Module):
         """w [N, D] -> scale and shift [N, O], near 1 and 0."""
         scale, shift = self.affine(w).chunk(2, 1)
         return scale + 1, shift
-
-    def _noise(self, x: Tensor, noise_mode: str) -> Tensor:
-        if noise_mode == "const":
-            return self.noise_const
-        n, _, h, w = x.shape
-        return torch.randn([n, 1, h, w], device=x.device)
 
 
 class SynthesisBlock(nn.Module):
@@ -106,10 +107,10 @@ class SynthesisBlock(nn.Module):
         w_dim: int,
         resolution: int,
         img_channels: int,
+        options: LayerOptions,
         *,
         low_precision: bool,
         const_input: bool,
-        **layer: Any,
     ):
         super().__init__()
         self.low_precision, self.const_input = low_precision, const_input
@@ -118,9 +119,9 @@ class SynthesisBlock(nn.Module):
             self.const = nn.Parameter(torch.ones(out_channels, 4, 4))
         elif in_channels == 0:
             self.dense = nn.Parameter(torch.randn(out_channels * 16, w_dim))
-            self.dense_gain = activation_gain(layer["activation"]) / (4 * math.sqrt(w_dim))
-        self.layer0 = SynthesisLayer(in_channels, out_channels, w_dim, resolution, up=self.up, **layer)
-        self.layer1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution, up=1, **layer)
+            self.dense_gain = activation_gain(options.activation) / (4 * math.sqrt(w_dim))
+        self.layer0 = SynthesisLayer(in_channels, out_channels, w_dim, resolution, options, up=self.up)
+        self.layer1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution, options, up=1)
         self.torgb = EqualizedConv2d(out_channels, img_channels, 1, resample_filter=(1,))
 
     def forward(self, x: Tensor | None, w0: Tensor, w1: Tensor, noise_mode: str, dtype: torch.dtype) -> Tensor:
@@ -142,9 +143,6 @@ class SynthesisNetwork(nn.Module):
 
     Args:
         num_ws: rows of ws: one for each layer, or 1 that all of them share.
-        const_input: start from a learned constant instead of the first w.
-        use_styles, use_noise, use_pixel_norm, use_instance_norm: what layers do behind their convolution.
-        blur_filter: taps behind the convolution of an enlarging layer; None for none.
         Others: see `stylegan1.Generator`.
     """
 
@@ -156,12 +154,12 @@ class SynthesisNetwork(nn.Module):
         num_ws: int,
         img_resolution: int,
         img_channels: int,
+        options: LayerOptions,
         *,
         channel_base: int,
         channel_max: int,
         num_fp16_res: int,
         const_input: bool,
-        **layer: Any,
     ):
         super().__init__()
         self.w_dim, self.num_ws = w_dim, num_ws
@@ -176,9 +174,9 @@ class SynthesisNetwork(nn.Module):
                 w_dim,
                 r,
                 img_channels,
-                low_precision=num_fp16_res > 0 and r >= marked_from(img_resolution, num_fp16_res),
+                options,
+                low_precision=is_marked(r, img_resolution, num_fp16_res),
                 const_input=const_input,
-                **layer,
             )
             setattr(self, f"b{r}", block)
 
@@ -205,3 +203,14 @@ class SynthesisNetwork(nn.Module):
         if fade is not None:
             img = img.lerp(enlarge(blocks[-2].picture(coarse)), fade)
         return enlarge(img, level)
+
+
+class GrowingGenerator(FamilyGenerator):
+    """A generator with this synthesis network."""
+
+    inference_synthesis = GrowingInferenceSynthesis
+    grows = True
+
+    @property
+    def lod(self) -> Tensor:
+        return self.synthesis.lod

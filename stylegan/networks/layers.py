@@ -1,4 +1,4 @@
-"""Layers with equalised learning rate, shared by the generations.
+"""Layers that the generations share, with equalised learning rate.
 
 Weights are drawn from N(0, 1) and scaled at run time, so that Adam's steps have the same relative size in every
 layer. ProGAN Sec. 4.1.
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan.ops import bias_act, resample_conv2d, setup_filter
+from stylegan.ops import bias_act, minibatch_std, resample_conv2d, setup_filter
 from stylegan.ops.bias_act import activation_gain
 
 SQRT_HALF = math.sqrt(0.5)  # keeps the variance of a sum of two branches at one
@@ -104,6 +104,17 @@ class EqualizedConv2d(nn.Module):
         )
         clamp = self.conv_clamp * gain if self.conv_clamp is not None else None
         return bias_act(x, self.bias, act=self.activation, gain=self.act_gain * gain, clamp=clamp)
+
+
+class MinibatchStd(nn.Module):
+    """Owns the group size; the arithmetic is `ops.minibatch_std`."""
+
+    def __init__(self, group_size: int | None, num_channels: int = 1):
+        super().__init__()
+        self.group_size, self.num_channels = group_size, num_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        return minibatch_std(x, self.group_size, self.num_channels)
 
 
 def _split_gain(activation: str, gain_in_weight: bool) -> tuple[float, float]:

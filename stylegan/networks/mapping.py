@@ -10,13 +10,76 @@ from stylegan.networks.layers import EqualizedLinear
 from stylegan.ops import pixel_norm
 
 
-class MappingNetwork(nn.Module):
+class FamilyMapping(nn.Module):
+    """z, c -> ws. A generation writes `w` and registers `w_avg`, the running average of w with the decay `w_avg_beta`.
+
+    With `num_ws` None, a single w is returned and there is no average.
+    """
+
+    z_dim: int
+    c_dim: int
+    num_ws: int | None
+    w_avg: Tensor
+    w_avg_beta: float
+
+    def w(self, z: Tensor | None, c: Tensor | None) -> Tensor:
+        """z [N, z_dim] and c [N, c_dim], None where their width is 0, both float32 -> w [N, w_dim]"""
+        raise NotImplementedError
+
+    def average(self, w: Tensor, update: bool) -> Tensor:
+        """What truncation moves towards, [w_dim]; with `update` it first follows the batch w [N, w_dim]."""
+        if update:
+            new = w.detach().mean(0).lerp(self.w_avg, self.w_avg_beta)
+            self.w_avg.copy_(new.where(new.isfinite(), self.w_avg))  # a running mean would keep a NaN for good
+        return self.w_avg
+
+    def forward(
+        self,
+        z: Tensor | None,
+        c: Tensor | None = None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        update_emas: bool = False,
+    ) -> Tensor:
+        """
+        Args:
+            z: [N, z_dim] unit Gaussian; None where z_dim is 0.
+            c: [N, c_dim] labels; None or [N, 0] where c_dim is 0.
+            truncation_psi: 1 = full variety, 0 = the average picture.
+            truncation_cutoff: truncate only the first so many layers; None for all.
+            update_emas: let `w_avg` follow this batch. Only training does.
+        Returns: [N, num_ws, w_dim], or [N, w_dim] where num_ws is None; float32.
+        Raises: ShapeError for a z or c of another width.
+        """
+        w = self.w(*self.checked(z, c))
+        if self.num_ws is None:
+            return w
+        w_avg = self.average(w, update_emas)
+        return truncate(w.unsqueeze(1).repeat(1, self.num_ws, 1), w_avg, truncation_psi, truncation_cutoff)
+
+    def checked(self, z: Tensor | None, c: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        """z and c in float32, None where their width is 0. Raises: ShapeError for another width."""
+        if self.z_dim > 0 and (z is None or z.ndim != 2 or z.shape[1] != self.z_dim):
+            raise ShapeError(f"mapping takes z [N, {self.z_dim}], got {_shape(z)}.")
+        if self.c_dim > 0 and (c is None or c.ndim != 2 or c.shape[1] != self.c_dim):
+            raise ShapeError(f"this network is conditional and takes labels c [N, {self.c_dim}], got {_shape(c)}.")
+        if self.c_dim == 0 and c is not None and c.shape[-1] != 0:
+            raise ShapeError(f"this network is unconditional and takes c=None, got {_shape(c)}.")
+        device = next((p.device for p in self.parameters()), None)  # latents may come from another
+        return (
+            z.to(device, torch.float32) if z is not None and self.z_dim > 0 else None,
+            c.to(device, torch.float32) if c is not None and self.c_dim > 0 else None,
+        )
+
+
+class MappingNetwork(FamilyMapping):
     """z, optionally with a label c, to one w per synthesis layer. StyleGAN Fig. 1(b), StyleGAN2-ADA App. D.
 
     Args:
         z_dim, c_dim: widths of the latent and the label; 0 leaves one out.
         w_dim: width of w.
-        num_ws: layers that w is repeated for; None returns a single w and keeps no average.
+        num_ws: layers that w is repeated for; None for a single w.
         num_layers: fully connected layers.
         embed_features: width of the embedded label; default w_dim.
         layer_features: width of the hidden layers; default w_dim.
@@ -25,7 +88,6 @@ class MappingNetwork(nn.Module):
         gain_in_weight: see `EqualizedLinear`.
     """
 
-    w_avg: Tensor
     embed: nn.Module
 
     def __init__(
@@ -65,63 +127,16 @@ class MappingNetwork(nn.Module):
         if num_ws is not None:
             self.register_buffer("w_avg", torch.zeros(w_dim))
 
-    def forward(
-        self,
-        z: Tensor | None,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        update_emas: bool = False,
-    ) -> Tensor:
-        """
-        Args:
-            z: [N, z_dim] unit Gaussian; None where z_dim is 0.
-            c: [N, c_dim] labels; None or [N, 0] where c_dim is 0.
-            truncation_psi: 1 = full variety, 0 = the average picture.
-            truncation_cutoff: truncate only the first so many layers; None for all.
-            update_emas: let `w_avg` follow this batch. Only training does.
-        Returns: [N, num_ws, w_dim], or [N, w_dim] where num_ws is None; float32.
-        Raises: ShapeError for a z or c of another width.
-        """
-        # Latents may come from another device.
-        z, c = check_inputs(z, c, self.z_dim, self.c_dim, next(self.parameters()).device)
+    def w(self, z: Tensor | None, c: Tensor | None) -> Tensor:
         x = self.join(z, c)
         for i in range(self.num_layers):
             x = getattr(self, f"fc{i}")(x)
-        if self.num_ws is None:
-            return x
-        if update_emas:
-            follow_average(self.w_avg, x, self.w_avg_beta)
-        ws = x.unsqueeze(1).repeat(1, self.num_ws, 1)
-        return truncate(ws, self.w_avg, truncation_psi, truncation_cutoff)
+        return x
 
     def join(self, z: Tensor | None, c: Tensor | None) -> Tensor:
         """The latent and the embedded label, each normalised: what enters the first layer, [N, z_dim + embed]."""
         parts = [part for part in (z, self.embed(c) if c is not None else None) if part is not None]
         return torch.cat([pixel_norm(part) for part in parts], 1)
-
-
-def check_inputs(
-    z: Tensor | None, c: Tensor | None, z_dim: int, c_dim: int, device: torch.device
-) -> tuple[Tensor | None, Tensor | None]:
-    """z and c in float32 on `device`, None where their width is 0. Raises: ShapeError for another width."""
-    if z_dim > 0 and (z is None or z.ndim != 2 or z.shape[1] != z_dim):
-        raise ShapeError(f"mapping takes z [N, {z_dim}], got {_shape(z)}.")
-    if c_dim > 0 and (c is None or c.ndim != 2 or c.shape[1] != c_dim):
-        raise ShapeError(f"this network is conditional and takes labels c [N, {c_dim}], got {_shape(c)}.")
-    if c_dim == 0 and c is not None and c.shape[-1] != 0:
-        raise ShapeError(f"this network is unconditional and takes c=None, got {_shape(c)}.")
-    return (
-        z.to(device, torch.float32) if z is not None and z_dim > 0 else None,
-        c.to(device, torch.float32) if c is not None and c_dim > 0 else None,
-    )
-
-
-def follow_average(w_avg: Tensor, w: Tensor, beta: float) -> None:
-    """Move the running average w_avg [D] towards the mean of w [N, D], in place."""
-    new = w.detach().mean(0).lerp(w_avg, beta)
-    w_avg.copy_(new.where(new.isfinite(), w_avg))  # a running mean would keep a NaN for good
 
 
 def truncate(ws: Tensor, w_avg: Tensor, psi: float, cutoff: int | None = None) -> Tensor:

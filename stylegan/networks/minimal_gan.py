@@ -10,46 +10,43 @@ import copy
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from stylegan.errors import ConfigError, ShapeError
+from stylegan.errors import ConfigError
 from stylegan.networks import minimal
 from stylegan.networks.compiled import compile_or_eager
+from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.generator import FamilyGenerator, check_synthesis
-from stylegan.networks.mapping import check_inputs, follow_average, truncate
+from stylegan.networks.mapping import FamilyMapping
 from stylegan.networks.sizes import resolutions
 
 
-class Mapping(minimal.MappingNetwork):
+class Mapping(FamilyMapping, minimal.MappingNetwork):
     """`minimal.MappingNetwork`, with one w per block and truncation."""
 
-    w_avg: Tensor
+    c_dim = 0
 
     def __init__(self, features: int, n_layers: int, num_ws: int, w_avg_beta: float):
         super().__init__(features, n_layers)
         self.z_dim, self.num_ws, self.w_avg_beta = features, num_ws, w_avg_beta
         self.register_buffer("w_avg", torch.zeros(features))
 
-    def forward(
-        self,
-        z: Tensor | None,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        update_emas: bool = False,
-    ) -> Tensor:
-        """z [N, z_dim], c None or [N, 0] -> [N, num_ws, w_dim]; the rest as in `mapping.MappingNetwork`."""
-        z, _ = check_inputs(z, c, self.z_dim, 0, self.w_avg.device)
+    def w(self, z: Tensor | None, c: Tensor | None) -> Tensor:
         assert z is not None
-        w = super().forward(z)
-        if update_emas:
-            follow_average(self.w_avg, w, self.w_avg_beta)
-        return truncate(w.unsqueeze(1).repeat(1, self.num_ws, 1), self.w_avg, truncation_psi, truncation_cutoff)
+        return minimal.MappingNetwork.forward(self, z)
+
+
+def check_precision(precision: str) -> str:
+    """`precision` itself, or a ConfigError unless it means fp32."""
+    if precision not in ("auto", "fp32"):
+        raise ConfigError(f"the minimal networks compute in fp32, got {precision}; use --precision fp32.")
+    return precision
 
 
 class Synthesis(minimal.Generator):
     """`minimal.Generator` with ws [N, num_ws, w_dim] and its own noise."""
+
+    precision = "auto"
 
     def __init__(self, w_dim: int, img_resolution: int, n_features: int, max_features: int):
         super().__init__(img_resolution.bit_length() - 1, w_dim, n_features, max_features)
@@ -87,6 +84,8 @@ class Generator(FamilyGenerator):
     Raises: ConfigError for anything else.
     """
 
+    check_precision = staticmethod(check_precision)
+
     def __init__(
         self,
         z_dim: int = 512,
@@ -100,41 +99,28 @@ class Generator(FamilyGenerator):
         max_features: int = 512,
         w_avg_beta: float = 0.995,
     ):
-        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        super().__init__()
-        self.args = args  # what a checkpoint rebuilds the network from
+        super().__init__(locals())
         _check(img_resolution, img_channels, c_dim)
         if z_dim != w_dim:
             raise ConfigError(f"the minimal mapping network keeps the width of z, got z_dim {z_dim} and w_dim {w_dim}.")
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
         self.synthesis = Synthesis(w_dim, img_resolution, n_features, max_features)
-        self.num_ws = self.synthesis.num_ws
         self.mapping = Mapping(z_dim, mapping_layers, self.num_ws, w_avg_beta)
 
-    @property
-    def precision(self) -> str:
-        """Always "fp32": the specification knows no other."""
-        return "fp32"
-
-    @precision.setter
-    def precision(self, value: str) -> None:
-        _check_precision(value)
-
-    def for_inference(self, precision: str = "fp32", compile: bool = False) -> Generator:
-        """A copy without gradients; `compile` fuses its operations. Raises: ConfigError for another precision."""
-        _check_precision(precision)
-        G = copy.deepcopy(self).eval().requires_grad_(False)
+    @staticmethod
+    def inference_synthesis(synthesis: Synthesis, precision: str, compile: bool) -> Synthesis:
+        synthesis = copy.deepcopy(synthesis).requires_grad_(False)
         if compile:
-            G.synthesis.forward = compile_or_eager(G.synthesis.forward)
-        return G
+            synthesis.forward = compile_or_eager(synthesis.forward)  # type: ignore[method-assign]
+        return synthesis
 
 
-class Discriminator(nn.Module):
+class Discriminator(FamilyDiscriminator):
     """`minimal.Discriminator` for images in [-1, 1].
 
     Args: as in `Generator`, and as in `minimal.Discriminator`.
     """
+
+    check_precision = staticmethod(check_precision)
 
     def __init__(
         self,
@@ -145,27 +131,13 @@ class Discriminator(nn.Module):
         n_features: int = 64,
         max_features: int = 512,
     ):
-        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        super().__init__()
-        self.args = args
+        super().__init__(locals())
         _check(img_resolution, img_channels, c_dim)
-        self.c_dim, self.img_resolution, self.img_channels = c_dim, img_resolution, img_channels
         self.net = minimal.Discriminator(int(math.log2(img_resolution)), n_features, max_features)
-
-    @property
-    def precision(self) -> str:
-        """Always "fp32"."""
-        return "fp32"
-
-    @precision.setter
-    def precision(self, value: str) -> None:
-        _check_precision(value)
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
         """img [N, 3, R, R] in [-1, 1], N divisible by 4 -> logits [N, 1]"""
-        expected = (3, self.img_resolution, self.img_resolution)
-        if img.ndim != 4 or img.shape[1:] != expected:
-            raise ShapeError(f"discriminator takes img [N, {', '.join(map(str, expected))}], got {list(img.shape)}.")
+        self.check(img, c)
         return self.net((img.to(torch.float32) + 1) / 2)
 
 
@@ -176,8 +148,3 @@ def _check(img_resolution: int, img_channels: int, c_dim: int) -> None:
             f"the minimal networks draw three channels without labels, got {img_channels} channels and "
             f"{c_dim} labels; convert the pictures to RGB, or choose another cfg."
         )
-
-
-def _check_precision(value: str) -> None:
-    if value not in ("auto", "fp32"):
-        raise ConfigError(f"the minimal networks compute in fp32, got {value}; use --precision fp32.")

@@ -51,9 +51,9 @@ def require_precision(precision: str, device: torch.device) -> None:
         raise ConfigError(f"precision {precision} does not work on {device} here; use {' or '.join(working)}.")
 
 
-def marked_from(img_resolution: int, num_fp16_res: int) -> int:
-    """The lowest resolution that is marked when the `num_fp16_res` highest are; 4x4 never is. ADA App. D."""
-    return max(img_resolution * 2 // 2**num_fp16_res, 8)
+def is_marked(resolution: int, img_resolution: int, num_fp16_res: int) -> bool:
+    """Whether `resolution` is one of the `num_fp16_res` highest; 4x4 never counts. ADA App. D."""
+    return resolution > 4 and resolution * 2**num_fp16_res > img_resolution
 
 
 def best_precision(device: torch.device) -> str:

@@ -212,7 +212,7 @@ class Size:
         both: Settings = {"channel_base": self.channel_base, "channel_max": self.channel_max}
         if "w_dim" in generation.generator:
             generator |= {"w_dim": self.latent, "mapping_layers": 2}
-        if generation.architecture in ("progan", "stylegan1"):
+        if "growing" in generation.training:
             both |= _MIXED_PRECISION
             training["growing"] = {
                 "initial_resolution": generation.training["growing"]["initial_resolution"],

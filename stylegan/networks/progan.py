@@ -7,47 +7,33 @@ tells real from generated and, where there are labels, one label from another. B
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stylegan.networks.growing_discriminator import GrowingDiscriminator
-from stylegan.networks.growing_generator import GrowingGenerator
-from stylegan.networks.growing_synthesis import SynthesisNetwork
-from stylegan.networks.mapping import check_inputs, truncate
+from stylegan.networks.growing_synthesis import GrowingGenerator, LayerOptions, SynthesisNetwork
+from stylegan.networks.mapping import FamilyMapping
 from stylegan.ops import pixel_norm
 
 __all__ = ["Discriminator", "Generator"]
 
 
-class LatentNormalisation(nn.Module):
-    """z, with the label behind it, on the unit sphere: what stands for the mapping network. Nothing is learned."""
+class LatentNormalisation(FamilyMapping):
+    """z, with the label behind it, on the unit sphere: what stands for the mapping network. Nothing is learned.
+
+    Truncation is towards the middle of the sphere.
+    """
+
+    num_ws = 1
 
     def __init__(self, z_dim: int, c_dim: int):
         super().__init__()
         self.z_dim, self.c_dim = z_dim, c_dim
 
-    def forward(
-        self,
-        z: Tensor | None,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        update_emas: bool = False,
-    ) -> Tensor:
-        """
-        Args:
-            z: [N, z_dim] unit Gaussian.
-            c: [N, c_dim] labels; None or [N, 0] where c_dim is 0.
-            truncation_psi: factor on the normalised latent, so that 0 is the middle of the sphere.
-            truncation_cutoff: 0 truncates nothing; there is one row only.
-            update_emas: changes nothing: the average is known.
-        Returns: [N, 1, z_dim + c_dim] float32.
-        Raises: ShapeError for a z or c of another width.
-        """
-        device = z.device if z is not None else torch.device("cpu")
-        parts = check_inputs(z, c, self.z_dim, self.c_dim, device)
-        ws = pixel_norm(torch.cat([part for part in parts if part is not None], 1))[:, None]
-        return truncate(ws, torch.zeros_like(ws[0, 0]), truncation_psi, truncation_cutoff)
+    def w(self, z: Tensor | None, c: Tensor | None) -> Tensor:
+        return pixel_norm(torch.cat([part for part in (z, c) if part is not None], 1))
+
+    def average(self, w: Tensor, update: bool) -> Tensor:
+        return torch.zeros_like(w[0])
 
 
 class Generator(GrowingGenerator):
@@ -63,7 +49,6 @@ class Generator(GrowingGenerator):
     Attributes:
         lod: scalar float32 buffer, the level of detail: 0 draws at full resolution, 1 at half of it, see
             `level_of_detail`. Set it with `lod.fill_(value)`.
-        class_names, label_names: what the classes, or the values of a label vector, mean, where that is known.
     Raises: ConfigError for a resolution that is not one of these.
     """
 
@@ -79,28 +64,26 @@ class Generator(GrowingGenerator):
         num_fp16_res: int = 0,
         conv_clamp: float | None = None,
     ):
-        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        super().__init__()
-        self.args = args  # what a checkpoint rebuilds the network from
-        self.z_dim, self.c_dim, self.w_dim, self.num_ws = z_dim, c_dim, z_dim + c_dim, 1
-        self.img_resolution, self.img_channels = img_resolution, img_channels
+        super().__init__(locals())
         self.mapping = LatentNormalisation(z_dim, c_dim)
         self.synthesis = SynthesisNetwork(
-            self.w_dim,
-            self.num_ws,
-            img_resolution,
-            img_channels,
+            w_dim=z_dim + c_dim,
+            num_ws=1,
+            img_resolution=img_resolution,
+            img_channels=img_channels,
+            options=LayerOptions(
+                use_styles=False,
+                use_noise=False,
+                use_pixel_norm=True,
+                use_instance_norm=False,
+                blur_filter=None,
+                activation="lrelu",
+                conv_clamp=conv_clamp,
+            ),
             channel_base=channel_base,
             channel_max=channel_max,
             num_fp16_res=num_fp16_res,
             const_input=False,
-            conv_clamp=conv_clamp,
-            use_styles=False,
-            use_noise=False,
-            use_pixel_norm=True,
-            use_instance_norm=False,
-            blur_filter=None,
-            activation="lrelu",
         )
 
 
@@ -128,16 +111,14 @@ class Discriminator(GrowingDiscriminator):
         num_fp16_res: int = 0,
         conv_clamp: float | None = None,
     ):
-        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        super().__init__(**args, num_outputs=1 + c_dim, blur_filter=None)
-        self.args = args  # what a checkpoint rebuilds the network from
+        super().__init__(locals(), num_outputs=1 + c_dim, blur_filter=None)
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
         """img [N, img_channels, R, R] in [-1, 1] -> scores [N, 1] float32. The label changes nothing: it is guessed.
 
-        Raises: ShapeError for an image of another shape.
+        Raises: ShapeError for an image of another shape, or a label where there are none.
         """
-        return self.score_and_labels(img)[0]
+        return self.outputs(img, c)[:, :1]
 
     def score_and_labels(self, img: Tensor) -> tuple[Tensor, Tensor]:
         """img [N, img_channels, R, R] -> scores [N, 1], logits of the labels [N, c_dim], both float32."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stylegan.errors import ConfigError
 
-ARCHITECTURES = ("skip", "orig", "resnet")  # the three forms of StyleGAN2 Fig. 7
+FORMS = ("skip", "orig", "resnet")  # the three forms of StyleGAN2 Fig. 7
 
 
 def resolutions(img_resolution: int) -> list[int]:
@@ -27,6 +27,6 @@ def channels_at(resolution: int, channel_base: int, channel_max: int) -> int:
 
 def check_architecture(architecture: str) -> str:
     """`architecture` itself, or a ConfigError that lists what there is."""
-    if architecture not in ARCHITECTURES:
-        raise ConfigError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}.")
+    if architecture not in FORMS:
+        raise ConfigError(f"architecture must be one of {', '.join(FORMS)}, got {architecture!r}.")
     return architecture

@@ -7,14 +7,14 @@ discriminator of ProGAN with a blur. ws has 2 log2(R) - 2 rows, two for each res
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from stylegan.errors import ShapeError
 from stylegan.networks.growing_discriminator import GrowingDiscriminator
-from stylegan.networks.growing_generator import GrowingGenerator
-from stylegan.networks.growing_synthesis import SynthesisNetwork
+from stylegan.networks.growing_synthesis import GrowingGenerator, LayerOptions, SynthesisNetwork
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.sizes import resolutions
 from stylegan.ops import pixel_norm
@@ -25,20 +25,8 @@ __all__ = ["Discriminator", "Generator"]
 class Mapping(MappingNetwork):
     """f: Z -> W of StyleGAN: a label is embedded by a matrix and normalised together with z."""
 
-    def __init__(
-        self, z_dim: int, c_dim: int, w_dim: int, num_ws: int, *, num_layers: int, layer_features: int | None, **options
-    ):
-        super().__init__(
-            z_dim,
-            c_dim,
-            w_dim,
-            num_ws,
-            num_layers=num_layers,
-            embed_features=z_dim,
-            layer_features=layer_features,
-            gain_in_weight=True,
-            **options,
-        )
+    def __init__(self, z_dim: int, c_dim: int, w_dim: int, num_ws: int, **options: Any):
+        super().__init__(z_dim, c_dim, w_dim, num_ws, embed_features=z_dim, gain_in_weight=True, **options)
         if c_dim > 0:
             self.embed = nn.Linear(c_dim, z_dim, bias=False)
             nn.init.normal_(self.embed.weight)
@@ -67,7 +55,6 @@ class Generator(GrowingGenerator):
     Attributes:
         lod: scalar float32 buffer, the level of detail: 0 draws at full resolution, 1 at half of it, see
             `level_of_detail`. Set it with `lod.fill_(value)`.
-        class_names, label_names: what the classes, or the values of a label vector, mean, where that is known.
     Raises: ConfigError for a resolution or activation that is not one of these.
     """
 
@@ -95,34 +82,32 @@ class Generator(GrowingGenerator):
         blur_filter: Sequence[float] | None = (1, 2, 1),
         activation: str = "lrelu",
     ):
-        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        super().__init__()
-        self.args = args  # what a checkpoint rebuilds the network from
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
-        self.num_ws = 2 * len(resolutions(img_resolution))
+        super().__init__(locals())
+        num_ws = 2 * len(resolutions(img_resolution))
         self.synthesis = SynthesisNetwork(
             w_dim,
-            self.num_ws,
+            num_ws,
             img_resolution,
             img_channels,
+            LayerOptions(
+                use_styles=use_styles,
+                use_noise=use_noise,
+                use_pixel_norm=use_pixel_norm,
+                use_instance_norm=use_instance_norm,
+                blur_filter=blur_filter,
+                activation=activation,
+                conv_clamp=conv_clamp,
+            ),
             channel_base=channel_base,
             channel_max=channel_max,
             num_fp16_res=num_fp16_res,
             const_input=const_input,
-            conv_clamp=conv_clamp,
-            use_styles=use_styles,
-            use_noise=use_noise,
-            use_pixel_norm=use_pixel_norm,
-            use_instance_norm=use_instance_norm,
-            blur_filter=blur_filter,
-            activation=activation,
         )
         self.mapping = Mapping(
             z_dim,
             c_dim,
             w_dim,
-            self.num_ws,
+            num_ws,
             num_layers=mapping_layers,
             layer_features=layer_features,
             activation=activation,
@@ -159,9 +144,7 @@ class Discriminator(GrowingDiscriminator):
         conv_clamp: float | None = None,
         blur_filter: Sequence[float] | None = (1, 2, 1),
     ):
-        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        super().__init__(**args, num_outputs=max(c_dim, 1))
-        self.args = args  # what a checkpoint rebuilds the network from
+        super().__init__(locals(), num_outputs=max(c_dim, 1), blur_filter=blur_filter)
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
         """
@@ -171,10 +154,8 @@ class Discriminator(GrowingDiscriminator):
         Returns: logits [N, 1] float32.
         Raises: ShapeError for an image or label of another shape.
         """
-        if self.c_dim == 0 and c is not None and c.shape[-1] != 0:
-            raise ShapeError(f"this discriminator is unconditional and takes c=None, got {list(c.shape)}.")
         if self.c_dim > 0 and (c is None or c.shape[-1] != self.c_dim):
             got = "None" if c is None else list(c.shape)
             raise ShapeError(f"this discriminator is conditional and takes labels c [N, {self.c_dim}], got {got}.")
-        logits = self.outputs(img)
+        logits = self.outputs(img, c)
         return (logits * c).sum(1, keepdim=True) if self.c_dim > 0 and c is not None else logits

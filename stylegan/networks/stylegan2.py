@@ -8,22 +8,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from stylegan.networks.discriminator import Discriminator
-from stylegan.networks.generator import FamilyGenerator, check_synthesis
-from stylegan.networks.inference import InferenceGenerator
+from stylegan.networks.generator import FamilyGenerator, check_synthesis, noise_like
 from stylegan.networks.layers import SQRT_HALF, EqualizedConv2d, EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
-from stylegan.networks.precision import block_dtype, marked_from
+from stylegan.networks.precision import block_dtype, is_marked
 from stylegan.networks.sizes import channels_at, check_architecture, resolutions
+from stylegan.networks.stylegan2_discriminator import Discriminator
+from stylegan.networks.stylegan2_inference import InferenceSynthesis
 from stylegan.ops import bias_act, modulated_conv2d, setup_filter, upsample2d
 from stylegan.ops.bias_act import activation_gain
 
 __all__ = ["Discriminator", "Generator"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerOptions:
+    """What all layers have in common. See `Generator`."""
+
+    resample_filter: Sequence[float]
+    activation: str
+    use_noise: bool
+    conv_clamp: float | None
 
 
 class SynthesisLayer(nn.Module):
@@ -38,24 +48,22 @@ class SynthesisLayer(nn.Module):
         out_channels: int,
         w_dim: int,
         resolution: int,
+        options: LayerOptions,
         *,
         up: int = 1,
-        activation: str = "lrelu",
-        use_noise: bool = True,
-        resample_filter: Sequence[float] = (1, 3, 3, 1),
-        conv_clamp: float | None = None,
     ):
         super().__init__()
-        self.up, self.activation, self.use_noise, self.conv_clamp = up, activation, use_noise, conv_clamp
-        self.act_gain = activation_gain(activation)
+        self.up, self.activation = up, options.activation
+        self.use_noise, self.conv_clamp = options.use_noise, options.conv_clamp
+        self.act_gain = activation_gain(options.activation)
         self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1)  # so that styles start near one
         # No run-time scale: demodulation undoes it.
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
-        if use_noise:
+        if options.use_noise:
             self.noise_strength = nn.Parameter(torch.zeros([]))
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        self.register_buffer("resample_filter", setup_filter(resample_filter))
-        if use_noise:
+        self.register_buffer("resample_filter", setup_filter(options.resample_filter))
+        if options.use_noise:
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
 
     def forward(self, x: Tensor, w: Tensor, noise_mode: str = "random", gain: float = 1.0) -> Tensor:
@@ -64,21 +72,15 @@ class SynthesisLayer(nn.Module):
         # Up-sampling layers are stored for true convolution, all others for correlation.
         x = modulated_conv2d(x, self.weight, s, up=self.up, f=self.resample_filter, flip_weight=self.up == 1)
         if self.use_noise and noise_mode != "none":
-            x = x + (self._noise(x, noise_mode) * self.noise_strength).to(x.dtype)
+            x = x + (noise_like(x, noise_mode, self.noise_const) * self.noise_strength).to(x.dtype)
         clamp = self.conv_clamp * gain if self.conv_clamp is not None else None
         return bias_act(x, self.bias, act=self.activation, gain=self.act_gain * gain, clamp=clamp)
-
-    def _noise(self, x: Tensor, noise_mode: str) -> Tensor:
-        if noise_mode == "const":
-            return self.noise_const
-        n, _, h, w = x.shape
-        return torch.randn([n, 1, h, w], device=x.device)
 
 
 class ToRGB(nn.Module):
     """Modulated 1x1 convolution to the image's channels, without demodulation or activation."""
 
-    def __init__(self, in_channels: int, img_channels: int, w_dim: int, *, conv_clamp: float | None = None):
+    def __init__(self, in_channels: int, img_channels: int, w_dim: int, conv_clamp: float | None):
         super().__init__()
         self.conv_clamp = conv_clamp
         self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1)
@@ -104,36 +106,29 @@ class SynthesisBlock(nn.Module):
         w_dim: int,
         resolution: int,
         img_channels: int,
+        options: LayerOptions,
         *,
         is_last: bool,
         architecture: str,
         low_precision: bool,
-        conv_clamp: float | None,
-        resample_filter: Sequence[float],
-        activation: str,
-        use_noise: bool,
     ):
         super().__init__()
         self.in_channels, self.resolution, self.architecture = in_channels, resolution, architecture
         self.low_precision = low_precision
-        self.register_buffer("resample_filter", setup_filter(resample_filter))
-        style: dict[str, Any] = {
-            "activation": activation,
-            "use_noise": use_noise,
-            "resample_filter": resample_filter,
-            "conv_clamp": conv_clamp,
-        }
+        self.register_buffer("resample_filter", setup_filter(options.resample_filter))
         self.num_conv = 1 if in_channels == 0 else 2
         if in_channels == 0:
             self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
         else:
-            self.conv0 = SynthesisLayer(in_channels, out_channels, w_dim, resolution, up=2, **style)
-        self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution, **style)
+            self.conv0 = SynthesisLayer(in_channels, out_channels, w_dim, resolution, options, up=2)
+        self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution, options)
         self.num_torgb = int(is_last or architecture == "skip")
         if self.num_torgb:
-            self.torgb = ToRGB(out_channels, img_channels, w_dim, conv_clamp=conv_clamp)
+            self.torgb = ToRGB(out_channels, img_channels, w_dim, options.conv_clamp)
         if in_channels > 0 and architecture == "resnet":
-            self.skip = EqualizedConv2d(in_channels, out_channels, 1, bias=False, up=2, resample_filter=resample_filter)
+            self.skip = EqualizedConv2d(
+                in_channels, out_channels, 1, bias=False, up=2, resample_filter=options.resample_filter
+            )
 
     def forward(
         self, x: Tensor | None, img: Tensor | None, ws: Tensor, noise_mode: str, dtype: torch.dtype
@@ -174,15 +169,12 @@ class SynthesisNetwork(nn.Module):
         w_dim: int,
         img_resolution: int,
         img_channels: int,
+        options: LayerOptions,
         *,
         channel_base: int,
         channel_max: int,
         architecture: str,
         num_fp16_res: int,
-        conv_clamp: float | None,
-        resample_filter: Sequence[float],
-        activation: str,
-        use_noise: bool,
     ):
         super().__init__()
         self.w_dim, self.img_resolution, self.img_channels = w_dim, img_resolution, img_channels
@@ -196,13 +188,10 @@ class SynthesisNetwork(nn.Module):
                 w_dim,
                 r,
                 img_channels,
+                options,
                 is_last=r == img_resolution,
                 architecture=check_architecture(architecture),
-                low_precision=num_fp16_res > 0 and r >= marked_from(img_resolution, num_fp16_res),
-                conv_clamp=conv_clamp,
-                resample_filter=resample_filter,
-                activation=activation,
-                use_noise=use_noise,
+                low_precision=is_marked(r, img_resolution, num_fp16_res),
             )
             self.num_ws += block.num_conv + (block.num_torgb if r == img_resolution else 0)
             setattr(self, f"b{r}", block)
@@ -242,11 +231,10 @@ class Generator(FamilyGenerator):
         conv_clamp: limit on the output of convolutions, which reduced precision needs; None for none.
         embed_features, layer_features, lr_multiplier, w_avg_beta: see `MappingNetwork`.
         resample_filter, activation, use_noise: taps, non-linearity and noise inputs of the synthesis layers.
-    Attributes:
-        class_names, label_names: what the classes, or the values of a label vector, mean, where that is known. Data and
-            checkpoints tell; constructing does not.
     Raises: ConfigError for a resolution or architecture that is not one of these.
     """
+
+    inference_synthesis = InferenceSynthesis
 
     def __init__(
         self,
@@ -270,44 +258,27 @@ class Generator(FamilyGenerator):
         activation: str = "lrelu",
         use_noise: bool = True,
     ):
-        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        super().__init__()
-        self.args = args  # what a checkpoint rebuilds the network from
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
+        super().__init__(locals())
         self.synthesis = SynthesisNetwork(
             w_dim,
             img_resolution,
             img_channels,
+            LayerOptions(
+                resample_filter=resample_filter, activation=activation, use_noise=use_noise, conv_clamp=conv_clamp
+            ),
             channel_base=channel_base,
             channel_max=channel_max,
             architecture=architecture,
             num_fp16_res=num_fp16_res,
-            conv_clamp=conv_clamp,
-            resample_filter=resample_filter,
-            activation=activation,
-            use_noise=use_noise,
         )
-        self.num_ws = self.synthesis.num_ws
         self.mapping = MappingNetwork(
             z_dim,
             c_dim,
             w_dim,
-            self.num_ws,
+            self.synthesis.num_ws,
             num_layers=mapping_layers,
             embed_features=embed_features,
             layer_features=layer_features,
             lr_multiplier=lr_multiplier,
             w_avg_beta=w_avg_beta,
         )
-
-    def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
-        """A copy made for speed: the same three calls and attributes, no gradients.
-
-        Args:
-            precision: "fp32"; "bf16" from 8x8 on; "fp16" in the blocks marked by `num_fp16_res`; or "auto".
-            compile: fuse what lies between two convolutions with `torch.compile`. Takes up to a minute at the first
-                call for each batch size; where it fails, a warning says so and drawing goes on without it.
-        Raises: ConfigError for an unknown precision, or an activation other than lrelu.
-        """
-        return InferenceGenerator(self, precision, compile)

@@ -7,17 +7,16 @@ state dict are those of the official PyTorch releases. ws has a row for the inpu
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from stylegan.networks.discriminator import Discriminator
 from stylegan.networks.generator import FamilyGenerator, check_synthesis
-from stylegan.networks.inference import InferenceGenerator
 from stylegan.networks.layers import EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype
+from stylegan.networks.stylegan2_discriminator import Discriminator
 from stylegan.networks.stylegan3_inference import AliasFreeInferenceSynthesis
 from stylegan.networks.stylegan3_schedule import Signal, schedule
 from stylegan.ops import bias_act, filtered_lrelu, lowpass, modulated_conv2d, radial_lowpass
@@ -76,6 +75,18 @@ class SynthesisInput(nn.Module):
         return rotation @ translation
 
 
+@dataclass(frozen=True, kw_only=True)
+class LayerOptions:
+    """What all layers have in common. See `Generator`."""
+
+    kernel: int
+    lrelu_upsampling: int
+    filter_size: int
+    use_radial_filters: bool
+    conv_clamp: float | None
+    magnitude_ema_beta: float
+
+
 class SynthesisLayer(nn.Module):
     """Modulated convolution and filtered leaky ReLU, StyleGAN3 Fig. 4(b)."""
 
@@ -83,32 +94,21 @@ class SynthesisLayer(nn.Module):
     up_filter: Tensor | None
     down_filter: Tensor | None
 
-    def __init__(
-        self,
-        before: Signal,
-        after: Signal,
-        w_dim: int,
-        *,
-        kernel: int,
-        lrelu_upsampling: int,
-        filter_size: int,
-        use_radial_filters: bool,
-        conv_clamp: float | None,
-        magnitude_ema_beta: float,
-        low_precision: bool,
-    ):
+    def __init__(self, before: Signal, after: Signal, w_dim: int, options: LayerOptions, low_precision: bool):
         super().__init__()
-        self.conv_clamp, self.magnitude_ema_beta, self.low_precision = conv_clamp, magnitude_ema_beta, low_precision
-        high_rate = max(before.rate, after.rate) * lrelu_upsampling
+        self.conv_clamp, self.magnitude_ema_beta = options.conv_clamp, options.magnitude_ema_beta
+        self.low_precision = low_precision
+        kernel = options.kernel
+        high_rate = max(before.rate, after.rate) * options.lrelu_upsampling
         self.up, self.down = high_rate // before.rate, high_rate // after.rate
-        up_taps, down_taps = (filter_size * factor if factor > 1 else 1 for factor in (self.up, self.down))
+        up_taps, down_taps = (options.filter_size * factor if factor > 1 else 1 for factor in (self.up, self.down))
         self.padding = _padding(before.size + kernel - 1, after.size, self.up, self.down, up_taps + down_taps)
         self.affine = EqualizedLinear(w_dim, before.channels, bias_init=1)
         self.weight = nn.Parameter(torch.randn(after.channels, before.channels, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(after.channels))
         self.register_buffer("magnitude_ema", torch.ones([]))
         up_filter = lowpass(up_taps, before.cutoff, 2 * before.half_width, high_rate) if self.up > 1 else None
-        down_design = radial_lowpass if use_radial_filters and not after.critical else lowpass
+        down_design = radial_lowpass if options.use_radial_filters and not after.critical else lowpass
         down_filter = down_design(down_taps, after.cutoff, 2 * after.half_width, high_rate) if self.down > 1 else None
         self.register_buffer("up_filter", up_filter)
         self.register_buffer("down_filter", down_filter)
@@ -140,8 +140,8 @@ class SynthesisLayer(nn.Module):
 class ToRGB(SynthesisLayer):
     """Modulated 1x1 convolution to the picture's channels, without demodulation, activation or filters."""
 
-    def __init__(self, before: Signal, after: Signal, w_dim: int, **options: Any):
-        super().__init__(before, after, w_dim, **{**options, "kernel": 1, "lrelu_upsampling": 1})
+    def __init__(self, before: Signal, after: Signal, w_dim: int, options: LayerOptions, low_precision: bool):
+        super().__init__(before, after, w_dim, replace(options, kernel=1, lrelu_upsampling=1), low_precision)
         self.weight_gain = 1 / math.sqrt(before.channels)
 
     def forward(self, x: Tensor, w: Tensor, dtype: torch.dtype, update_emas: bool) -> Tensor:
@@ -153,47 +153,24 @@ class ToRGB(SynthesisLayer):
 
 
 class SynthesisNetwork(nn.Module):
-    """g: one w for the input and each layer to an image. See `Generator` for the arguments."""
+    """g: one w for the input and each layer to an image. See `Generator` for the arguments.
+
+    Args:
+        signals: what leaves the layers and toRGB, see `stylegan3_schedule`.
+    """
 
     def __init__(
-        self,
-        w_dim: int,
-        img_resolution: int,
-        img_channels: int,
-        *,
-        num_layers: int,
-        num_critical: int,
-        first_cutoff: float,
-        first_stopband: float,
-        last_stopband_rel: float,
-        margin_size: int,
-        output_scale: float,
-        channel_base: int,
-        channel_max: int,
-        num_fp16_res: int,
-        **layer_options: Any,
+        self, w_dim: int, signals: list[Signal], options: LayerOptions, *, output_scale: float, num_fp16_res: int
     ):
         super().__init__()
-        self.w_dim, self.img_resolution, self.img_channels = w_dim, img_resolution, img_channels
-        self.num_ws, self.output_scale, self.precision = num_layers + 2, output_scale, "auto"
-        signals = schedule(
-            img_resolution=img_resolution,
-            img_channels=img_channels,
-            num_layers=num_layers,
-            num_critical=num_critical,
-            first_cutoff=first_cutoff,
-            first_stopband=first_stopband,
-            last_stopband_rel=last_stopband_rel,
-            margin_size=margin_size,
-            channel_base=channel_base,
-            channel_max=channel_max,
-        )
+        self.w_dim, self.img_resolution, self.img_channels = w_dim, signals[-1].size, signals[-1].channels
+        self.num_ws, self.output_scale, self.precision = len(signals) + 1, output_scale, "auto"
         self.input = SynthesisInput(w_dim, signals[0])
         self.layer_names = []
         for i, (before, after) in enumerate(zip([signals[0], *signals], signals, strict=False)):
-            layer_class = SynthesisLayer if i < num_layers else ToRGB
-            low_precision = after.rate * 2**num_fp16_res > img_resolution
-            layer = layer_class(before, after, w_dim, low_precision=low_precision, **layer_options)
+            layer_class = SynthesisLayer if after is not signals[-1] else ToRGB
+            low_precision = after.rate * 2**num_fp16_res > self.img_resolution
+            layer = layer_class(before, after, w_dim, options, low_precision)
             self.layer_names.append(f"L{i}_{after.size}_{after.channels}")
             setattr(self, self.layer_names[-1], layer)
 
@@ -238,11 +215,10 @@ class Generator(FamilyGenerator):
         magnitude_ema_beta: decay of the running mean of squared inputs of each layer.
         num_fp16_res: the highest resolutions that may run in reduced precision.
         embed_features, layer_features, lr_multiplier, w_avg_beta: see `MappingNetwork`.
-    Attributes:
-        class_names, label_names: what the classes, or the values of a label vector, mean, where that is known. Data and
-            checkpoints tell; constructing does not.
     Raises: ConfigError for a resolution, number of layers or of channels that cannot be.
     """
+
+    inference_synthesis = AliasFreeInferenceSynthesis
 
     def __init__(
         self,
@@ -274,72 +250,39 @@ class Generator(FamilyGenerator):
         lr_multiplier: float = 0.01,
         w_avg_beta: float = 0.998,
     ):
-        args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        super().__init__()
-        self.args = args  # what a checkpoint rebuilds the network from
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
-        self.synthesis = SynthesisNetwork(
-            w_dim,
-            img_resolution,
-            img_channels,
+        super().__init__(locals())
+        signals = schedule(
+            img_resolution=img_resolution,
+            img_channels=img_channels,
             num_layers=num_layers,
             num_critical=num_critical,
             first_cutoff=first_cutoff,
             first_stopband=first_stopband,
             last_stopband_rel=last_stopband_rel,
             margin_size=margin_size,
-            output_scale=output_scale,
             channel_base=channel_base,
             channel_max=channel_max,
-            num_fp16_res=num_fp16_res,
+        )
+        options = LayerOptions(
             kernel=conv_kernel,
-            use_radial_filters=use_radial_filters,
-            filter_size=filter_size,
             lrelu_upsampling=lrelu_upsampling,
+            filter_size=filter_size,
+            use_radial_filters=use_radial_filters,
             conv_clamp=conv_clamp,
             magnitude_ema_beta=magnitude_ema_beta,
         )
-        self.num_ws = self.synthesis.num_ws
+        self.synthesis = SynthesisNetwork(w_dim, signals, options, output_scale=output_scale, num_fp16_res=num_fp16_res)
         self.mapping = MappingNetwork(
             z_dim,
             c_dim,
             w_dim,
-            self.num_ws,
+            self.synthesis.num_ws,
             num_layers=mapping_layers,
             embed_features=embed_features,
             layer_features=layer_features,
             lr_multiplier=lr_multiplier,
             w_avg_beta=w_avg_beta,
         )
-
-    def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
-        """A copy made for speed: the same three calls and attributes, no gradients.
-
-        Args:
-            precision: "fp32"; "bf16" in all layers; "fp16" in those marked by `num_fp16_res`; or "auto".
-            compile: make four passes of each leaky ReLU and its filters with `torch.compile`, which is what makes this
-                fast on a CPU. Takes a minute or more at the first call for each batch size; where it fails, a warning
-                says so and drawing goes on without it.
-        Raises: ConfigError for an unknown precision.
-        """
-        return InferenceGenerator(self, precision, compile, AliasFreeInferenceSynthesis)
-
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        noise_mode: str = "random",
-        update_emas: bool = False,
-    ) -> Tensor:
-        """z [N, z_dim], c [N, c_dim] or None -> [N, img_channels, R, R] float32, nominally in [-1, 1]."""
-        ws = self.mapping(
-            z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, update_emas=update_emas
-        )
-        return self.synthesis(ws, noise_mode=noise_mode, update_emas=update_emas)
 
 
 def _padding(size: int, out_size: int, up: int, down: int, taps: int) -> tuple[int, int, int, int]:

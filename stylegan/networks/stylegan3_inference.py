@@ -14,13 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan.errors import ConfigError, ShapeError
 from stylegan.networks.compiled import compile_or_eager
+from stylegan.networks.generator import check_synthesis
 from stylegan.networks.precision import block_dtype
+from stylegan.networks.stylegan2_inference import PreparedToRGB
 from stylegan.ops import filtered_lrelu
+from stylegan.ops.bias_act import activation_gain
+from stylegan.ops.modulated_conv2d import small_style, small_weight
 from stylegan.ops.shifted_filtered_lrelu import COMPILER_OPTIONS, ShiftedFilteredLReLU
 
-SQRT2 = 2**0.5
+GAIN = activation_gain("lrelu")
 CHANNELS = 32  # a vector of bfloat16, and a tile of matrix units
 Style = tuple[Tensor, ...]
 
@@ -30,7 +33,8 @@ class AliasFreeInferenceSynthesis(nn.Module):
 
     def __init__(self, synthesis: Any, precision: str, compile: bool):
         super().__init__()
-        self.num_ws, self.w_dim, self.output_scale = synthesis.num_ws, synthesis.w_dim, synthesis.output_scale
+        self.num_ws, self.w_dim, self.img_resolution = synthesis.num_ws, synthesis.w_dim, synthesis.img_resolution
+        self.output_scale = synthesis.output_scale
         self.input = copy.deepcopy(synthesis.input).requires_grad_(False)
         *layers, torgb = (getattr(synthesis, name) for name in synthesis.layer_names)
 
@@ -47,10 +51,7 @@ class AliasFreeInferenceSynthesis(nn.Module):
     @torch.no_grad()
     def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
         """As `SynthesisNetwork.forward`. Raises: ShapeError for ws of another shape, ConfigError for another mode."""
-        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
-            raise ShapeError(f"synthesis takes ws [N, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}.")
-        if noise_mode not in ("random", "const", "none"):
-            raise ConfigError(f"noise_mode must be one of random, const, none, got {noise_mode!r}.")
+        check_synthesis(self, ws, noise_mode)
         first, *others = ws.to(torch.float32).unbind(1)
         layers: list[Any] = [*self.layers, self.torgb]
         # Not in the compiled graph, which would compute the few numbers of a style anew at every pixel.
@@ -69,15 +70,15 @@ class _Layer(nn.Module):
         super().__init__()
         self.dtype = dtype
         weight = layer.weight.detach()
-        if dtype == torch.float16:  # demodulation undoes any scale, and fp16 stops at 65504
-            weight = weight / (weight.abs().amax([1, 2, 3], keepdim=True) * weight[0].numel() ** 0.5)
+        if dtype == torch.float16:
+            weight = small_weight(weight)
         self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
         self.input_gain = layer.magnitude_ema.rsqrt().item()
         out_missing, self.in_missing = (-n % CHANNELS for n in weight.shape[:2])
         self.squares = nn.Buffer(F.pad(weight.square().sum([2, 3]).t(), [0, out_missing]).contiguous())  # [I, O]
         weight = F.pad(weight, [0, 0, 0, 0, 0, self.in_missing, 0, out_missing]).to(dtype)
         self.weight = nn.Buffer(weight.contiguous(memory_format=torch.channels_last))
-        bias = F.pad(layer.bias.detach() * SQRT2, [0, out_missing])
+        bias = F.pad(layer.bias.detach() * GAIN, [0, out_missing])
         self.bias = nn.Buffer(bias[None, :, None, None])
         self.resample = _shifted(layer, dtype) if compile else _Resampling(layer)
 
@@ -85,8 +86,8 @@ class _Layer(nn.Module):
         """w [N, D] -> factors on the input [N, I, 1, 1] and on the output [N, O, 1, 1]."""
         s = self.affine(w)
         if self.dtype == torch.float16:
-            s = s / s.abs().amax(1, keepdim=True).clamp_min(1e-8)
-        d = (s.square() @ self.squares + 1e-8).rsqrt() * SQRT2
+            s = small_style(s)
+        d = (s.square() @ self.squares + 1e-8).rsqrt() * GAIN
         s = F.pad(s * self.input_gain, [0, self.in_missing])
         return s[:, :, None, None], d[:, :, None, None]
 
@@ -122,26 +123,13 @@ def _shifted(layer: Any, dtype: torch.dtype) -> ShiftedFilteredLReLU:
     )
 
 
-class _ToRGB(nn.Module):
-    """`ToRGB`, prepared: one matrix per picture."""
+class _ToRGB(PreparedToRGB):
+    """With the gain of its input, and channels filled up."""
 
     def __init__(self, layer: Any, dtype: torch.dtype):
-        super().__init__()
-        self.dtype, self.clamp = dtype, layer.conv_clamp
-        self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
-        gain = layer.weight_gain * layer.magnitude_ema.rsqrt()
-        weight = (layer.weight * gain).detach()[:, :, 0, 0].t()  # [I, C]
-        self.in_missing = -len(weight) % CHANNELS
-        self.weight = nn.Buffer(weight.contiguous())
-        self.bias = nn.Buffer(layer.bias.detach()[None, :, None, None].clone())
+        super().__init__(layer, dtype, layer.magnitude_ema.rsqrt())
+        self.in_missing = -len(self.weight) % CHANNELS
 
     def style(self, w: Tensor) -> Style:
-        """w [N, D] -> kernels [N, I, C]."""
-        kernels = (self.affine(w)[:, :, None] * self.weight).to(self.dtype)
+        (kernels,) = super().style(w)
         return (F.pad(kernels, [0, 0, 0, self.in_missing]),)
-
-    def forward(self, x: Tensor, kernel: Tensor) -> Tensor:
-        n, _, height, width = x.shape
-        rgb = torch.bmm(x.to(self.dtype).permute(0, 2, 3, 1).reshape(n, height * width, -1), kernel)
-        rgb = rgb.reshape(n, height, width, -1).permute(0, 3, 1, 2).to(torch.float32) + self.bias
-        return rgb.clamp(-self.clamp, self.clamp) if self.clamp is not None else rgb

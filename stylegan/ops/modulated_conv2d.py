@@ -34,17 +34,25 @@ def modulated_conv2d(
         input_gain: factor on x, a number, [I] or [N, I], which demodulation does not undo. StyleGAN3 App. D.
     Returns: [N, O, H*up, W*up] with the default padding.
     """
-    _, i, k, _ = weight.shape
     if x.dtype == torch.float16 and demodulate:
-        # Demodulation undoes any scale of the weights and styles, and fp16 stops at 65504: normalise both first.
-        weight = weight / (weight.abs().amax([1, 2, 3], keepdim=True) * (i * k * k) ** 0.5)
-        s = s / s.abs().amax(1, keepdim=True).clamp_min(1e-8)
+        weight, s = small_weight(weight), small_style(s)
     # Scaling x is the same linear map as scaling the weight (Eq. 1) without an [N, O, I, K, K] tensor.
     scale = s if input_gain is None else s * input_gain
     y = x * scale.to(x.dtype)[:, :, None, None]
-    padding = k // 2 if padding is None else padding
+    padding = weight.shape[-1] // 2 if padding is None else padding
     y = resample_conv2d(y, weight.to(x.dtype), f, up=up, padding=padding, flip_weight=flip_weight)
     if demodulate:
         d = (s.square() @ weight.square().sum([2, 3]).t() + eps).rsqrt()  # [N, O], Eq. 3
         y = y * d.to(y.dtype)[:, :, None, None]
     return y
+
+
+# Demodulation undoes any scale of the weights and styles, and fp16 stops at 65504: make both small first.
+def small_weight(weight: Tensor) -> Tensor:
+    """weight [O, I, K, K] with no element above 1 / sqrt(I * K * K)."""
+    return weight / (weight.abs().amax([1, 2, 3], keepdim=True) * weight[0].numel() ** 0.5)
+
+
+def small_style(s: Tensor) -> Tensor:
+    """s [N, I] with no element above 1."""
+    return s / s.abs().amax(1, keepdim=True).clamp_min(1e-8)

@@ -145,7 +145,7 @@ class TrainConfig(_Frozen):
             raise ValueError(f"adam_betas must lie in [0, 1), got {self.adam_betas}")
         if self.growing is not None:
             start, end = self.growing.initial_resolution, self.generator.get("img_resolution", 0)
-            if self.architecture not in ("progan", "stylegan1"):
+            if not generator_class(self.architecture).grows:
                 raise ValueError(f"networks of {self.architecture} do not grow; leave growing out")
             if start & (start - 1) or start > end:
                 raise ValueError(f"growing starts at a power of two up to {end}, got initial_resolution {start}")

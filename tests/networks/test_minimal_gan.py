@@ -56,12 +56,6 @@ def test_truncation_moves_towards_the_average_that_training_follows():
     torch.testing.assert_close(G.mapping(z, truncation_psi=0.0)[3, 1], G.mapping.w_avg)
 
 
-def test_the_form_for_inference_draws_the_same():
-    G, _ = networks()
-    z = torch.randn(2, 16)
-    assert torch.equal(G.for_inference()(z, noise_mode="const"), G(z, noise_mode="const"))
-
-
 def test_only_colour_without_labels_in_full_precision_is_known():
     with pytest.raises(ConfigError, match="draw three channels without labels, got 1 channels and 0 labels; convert"):
         Generator(img_channels=1)

@@ -11,9 +11,10 @@ from stylegan.networks.precision import (
     block_dtype,
     check_precision,
     cpu_features,
-    marked_from,
+    is_marked,
     require_precision,
 )
+from stylegan.networks.sizes import resolutions
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -43,7 +44,9 @@ def test_marked_blocks_follow_the_policy(policy, device, dtype):
     ("resolution", "num", "lowest"), [(1024, 4, 128), (256, 4, 32), (32, 4, 8), (32, 20, 8), (64, 1, 64), (16, 2, 8)]
 )
 def test_the_highest_resolutions_are_marked_but_never_four(resolution, num, lowest):
-    assert marked_from(resolution, num) == lowest
+    marked = [r for r in resolutions(resolution) if is_marked(r, resolution, num)]
+    assert (marked[0], marked[-1]) == (lowest, resolution)
+    assert not any(is_marked(r, resolution, 0) for r in resolutions(resolution))
 
 
 def test_an_unknown_precision_is_named():

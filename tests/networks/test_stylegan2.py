@@ -157,7 +157,7 @@ def test_w_avg_follows_the_batch_only_when_asked():
     before, z = G.mapping.w_avg.clone(), R(1, [3, 8])
     G(z)
     assert torch.equal(G.mapping.w_avg, before)
-    G(z, update_emas=True)
+    G.mapping(z, update_emas=True)
     assert_close(G.mapping.w_avg, 0.9 * before + 0.1 * G.mapping(z)[:, 0].mean(0))
 
 

@@ -9,13 +9,13 @@ from torch.testing import assert_close
 from stylegan.losses.logistic import generator_loss
 from stylegan.losses.path_length import path_length_penalty, path_lengths
 from stylegan.losses.r1 import r1_penalty
-from stylegan.networks import discriminator, layers, mapping, stylegan2
+from stylegan.networks import layers, mapping, stylegan2, stylegan2_discriminator
 
 SMALL = {"img_resolution": 16, "channel_base": 64, "channel_max": 6}
 TWINS = {
     stylegan2: ("bias_act", "modulated_conv2d", "upsample2d"),
-    discriminator: ("downsample2d", "minibatch_std"),
-    layers: ("bias_act", "resample_conv2d"),
+    stylegan2_discriminator: ("downsample2d",),
+    layers: ("bias_act", "minibatch_std", "resample_conv2d"),
     mapping: ("pixel_norm",),
 }
 

@@ -159,3 +159,14 @@ def test_compiled_phases_take_the_same_step(monkeypatch):
     for network in ("G", "D"):
         for eager, fast in zip(*(getattr(stepped[c], network).parameters() for c in (False, True)), strict=True):
             torch.testing.assert_close(fast, eager, rtol=1e-4, atol=1e-4)
+
+
+def test_a_compiled_network_still_follows_its_magnitudes(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+    changes = {"architecture": "stylegan3", "generator.num_layers": 4, "generator.margin_size": 4}
+    state, config, batch = new_state(compile=True, **changes)
+    state.D.requires_grad_(True)
+    phases.discriminator_main(state, config, batch)
+    averages = [v for name, v in state.G.named_buffers() if name.endswith("magnitude_ema")]
+    assert len(averages) == 5
+    assert all(v != 1 for v in averages)

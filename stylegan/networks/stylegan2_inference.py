@@ -1,4 +1,4 @@
-"""A StyleGAN2 generator made for drawing: the same pictures, sooner.
+"""The synthesis network of StyleGAN2 made for drawing: the same pictures, sooner.
 
 Whatever does not depend on w is computed once: weights are scaled, cast and laid out, their squares are summed for
 demodulation, the noise and the gain of the activation are folded into constants. There are no gradients.
@@ -14,41 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan.errors import ConfigError, ShapeError
+from stylegan.errors import ConfigError
 from stylegan.networks.compiled import compile_or_eager
-from stylegan.networks.precision import block_dtype, require_precision
+from stylegan.networks.generator import check_synthesis, noise_like
+from stylegan.networks.layers import SQRT_HALF
+from stylegan.networks.precision import block_dtype
 from stylegan.networks.prepared_convolution import prepare
 from stylegan.ops import upsample2d
 from stylegan.ops.composed_upsampling import picture_taps, upsample_picture
+from stylegan.ops.modulated_conv2d import small_style, small_weight
 
 Styles = list[tuple[Tensor, ...]]  # what each layer of a block takes from its w
-
-
-class InferenceGenerator(nn.Module):
-    """The three calls and the attributes of a generator, see its `for_inference`; `synthesis` is in the new form."""
-
-    def __init__(self, G: Any, precision: str, compile: bool, synthesis: Callable[..., nn.Module] | None = None):
-        super().__init__()
-        self.z_dim, self.c_dim, self.w_dim, self.num_ws = G.z_dim, G.c_dim, G.w_dim, G.num_ws
-        self.img_resolution, self.img_channels = G.img_resolution, G.img_channels
-        self.class_names, self.label_names = G.class_names, G.label_names
-        self.mapping = copy.deepcopy(G.mapping).eval().requires_grad_(False)
-        require_precision(precision, next(G.parameters()).device)
-        self.synthesis = (synthesis or InferenceSynthesis)(G.synthesis, precision, compile).eval()
-
-    @torch.no_grad()
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        noise_mode: str = "random",
-    ) -> Tensor:
-        """z [N, z_dim], c [N, c_dim] or None -> [N, img_channels, R, R] float32, nominally in [-1, 1]."""
-        ws = self.mapping(z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
-        return self.synthesis(ws, noise_mode=noise_mode)
 
 
 class InferenceSynthesis(nn.Module):
@@ -56,7 +32,7 @@ class InferenceSynthesis(nn.Module):
 
     def __init__(self, synthesis: Any, precision: str, compile: bool):
         super().__init__()
-        self.num_ws, self.w_dim = synthesis.num_ws, synthesis.w_dim
+        self.num_ws, self.w_dim, self.img_resolution = synthesis.num_ws, synthesis.w_dim, synthesis.img_resolution
         self.blocks = nn.ModuleList()
         self.num_convs = [getattr(synthesis, f"b{r}").num_conv for r in synthesis.block_resolutions]
         for r in synthesis.block_resolutions:
@@ -72,10 +48,7 @@ class InferenceSynthesis(nn.Module):
     @torch.no_grad()
     def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
         """As `SynthesisNetwork.forward`. Raises: ShapeError for ws of another shape, ConfigError for another mode."""
-        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
-            raise ShapeError(f"synthesis takes ws [N, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}.")
-        if noise_mode not in ("random", "const", "none"):
-            raise ConfigError(f"noise_mode must be one of random, const, none, got {noise_mode!r}.")
+        check_synthesis(self, ws, noise_mode)
         # Not in the compiled graph, which would compute the few numbers of a style anew at every pixel.
         styles, i = [], 0
         block: Any
@@ -103,10 +76,10 @@ class _Block(nn.Module):
             self.const = nn.Buffer(block.const.detach()[None].to(dtype))
         else:
             self.conv0 = _Layer(block.conv0, dtype)
-        gain = 0.5**0.5 if hasattr(block, "skip") else 1.0
+        gain = SQRT_HALF if hasattr(block, "skip") else 1.0
         self.conv1 = _Layer(block.conv1, dtype, gain)
         self.skip = copy.deepcopy(block.skip).requires_grad_(False) if hasattr(block, "skip") else None
-        self.torgb = _ToRGB(block.torgb, dtype) if block.num_torgb else None
+        self.torgb = PreparedToRGB(block.torgb, dtype) if block.num_torgb else None
 
     def styles(self, ws: Tensor) -> Styles:
         """What each layer takes from ws [N, num_conv + num_torgb or more, w_dim]."""
@@ -121,7 +94,7 @@ class _Block(nn.Module):
             x = self.conv1(x, *styles[0], noise_mode)
         else:
             x = x.to(self.dtype)
-            y = self.skip(x, gain=0.5**0.5) if self.skip is not None else None
+            y = self.skip(x, gain=SQRT_HALF) if self.skip is not None else None
             x = self.conv1(self.conv0(x, *styles[0], noise_mode), *styles[1], noise_mode)
             x = x + y if y is not None else x
         if img is not None:
@@ -144,8 +117,8 @@ class _Layer(nn.Module):
         self.clamp = layer.conv_clamp * gain if layer.conv_clamp is not None else None
         self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
         weight = layer.weight.detach()
-        if dtype == torch.float16:  # demodulation undoes any scale, and fp16 stops at 65504
-            weight = weight / (weight.abs().amax([1, 2, 3], keepdim=True) * weight[0].numel() ** 0.5)
+        if dtype == torch.float16:
+            weight = small_weight(weight)
         self.squares = nn.Buffer(weight.square().sum([2, 3]).t().contiguous())  # [I, O]
         f = layer.resample_filter if layer.up > 1 else None
         self.convolve = prepare(weight, dtype, f)
@@ -153,47 +126,41 @@ class _Layer(nn.Module):
         self.use_noise = layer.use_noise
         if layer.use_noise:
             self.noise_strength = layer.noise_strength.item() * self.gain
-            self.noise_const = nn.Buffer((layer.noise_const * self.noise_strength).to(dtype)[None, None])
+            self.noise_const = nn.Buffer(layer.noise_const.clone())
 
     def style(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """w [N, D] -> factors on the input [N, I, 1, 1] and on the output [N, O, 1, 1]."""
         s = self.affine(w)
         if self.dtype == torch.float16:
-            s = s / s.abs().amax(1, keepdim=True).clamp_min(1e-8)
+            s = small_style(s)
         d = (s.square() @ self.squares + 1e-8).rsqrt() * self.gain
         return s.to(self.dtype)[:, :, None, None], d.to(self.dtype)[:, :, None, None]
 
     def forward(self, x: Tensor, s: Tensor, d: Tensor, noise_mode: str) -> Tensor:
         x = self.convolve(x * s) * d + self.bias
         if self.use_noise and noise_mode != "none":
-            x = x + self._noise(x, noise_mode)
+            x = x + (noise_like(x, noise_mode, self.noise_const) * self.noise_strength).to(x.dtype)
         x = F.leaky_relu(x, 0.2)
         return x.clamp(-self.clamp, self.clamp) if self.clamp is not None else x
 
-    def _noise(self, x: Tensor, noise_mode: str) -> Tensor:
-        if noise_mode == "const":
-            return self.noise_const
-        n, _, h, w = x.shape
-        return (torch.randn([n, 1, h, w], device=x.device) * self.noise_strength).to(x.dtype)
 
-
-class _ToRGB(nn.Module):
+class PreparedToRGB(nn.Module):
     """`ToRGB`, prepared: one matrix per picture, so that the features are read once and never scaled."""
 
-    def __init__(self, layer: Any, dtype: torch.dtype):
+    def __init__(self, layer: Any, dtype: torch.dtype, input_gain: Tensor | float = 1.0):
         super().__init__()
-        self.dtype = dtype
-        self.clamp = layer.conv_clamp
+        self.dtype, self.clamp = dtype, layer.conv_clamp
         self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
-        self.weight = nn.Buffer((layer.weight * layer.weight_gain).detach()[:, :, 0, 0].t().contiguous())  # [I, C]
+        weight = layer.weight * (layer.weight_gain * input_gain)
+        self.weight = nn.Buffer(weight.detach()[:, :, 0, 0].t().contiguous())  # [I, C]
         self.bias = nn.Buffer(layer.bias.detach()[None, :, None, None].clone())
 
-    def style(self, w: Tensor) -> tuple[Tensor]:
+    def style(self, w: Tensor) -> tuple[Tensor, ...]:
         """w [N, D] -> kernels [N, I, C]."""
         return ((self.affine(w)[:, :, None] * self.weight).to(self.dtype),)
 
     def forward(self, x: Tensor, kernel: Tensor) -> Tensor:
         n, _, height, width = x.shape
-        rgb = torch.bmm(x.permute(0, 2, 3, 1).reshape(n, height * width, -1), kernel)
+        rgb = torch.bmm(x.to(self.dtype).permute(0, 2, 3, 1).reshape(n, height * width, -1), kernel)
         rgb = rgb.reshape(n, height, width, -1).permute(0, 3, 1, 2).to(torch.float32) + self.bias
         return rgb.clamp(-self.clamp, self.clamp) if self.clamp is not None else rgb
