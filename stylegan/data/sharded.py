@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import fcntl
 import hashlib
 import io
+import os
 import queue
 import tarfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -205,24 +208,31 @@ class ShardPixels:
     def _cached(self, shard: int) -> np.ndarray:
         """One shard, uint8 [n, C, H, W], mapped from its file in the cache."""
         file = self._folder / f"{shard:06d}.npy"
-        n = self._shards[shard].pictures
-        pixels = mapped(file, n)
+        pixels = mapped(file, self._shards[shard].pictures)
         if pixels is None:
-            try:
-                self._make_room(n * int(np.prod(self.shape[1:])))
-                self._bring(shard, file)
-            except OSError as error:
-                raise DataError(
-                    f"{file.parent} cannot hold a shard of {self._root} ({error.strerror or error}); "
-                    "set STYLEGAN_CACHE to a folder with more room."
-                ) from error
-            pixels = np.load(file, mmap_mode="r")
-        file.touch()  # the age that _make_room goes by
+            pixels = self._bring(shard, file)
+        with suppress(OSError):  # who shares the cache may have made room already
+            os.utime(file)  # the age that _make_room goes by
         return pixels
 
+    def _bring(self, shard: int, file: Path) -> np.ndarray:
+        described = self._shards[shard]
+        url, shape = f"{self._root}/{described.name}", (described.pictures, *self.shape[1:])
+        content = read_bytes(url, described.sha256)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with _in_turn(self._folder.with_suffix(".lock")):  # nobody takes this room, or removes this file unmapped
+                self._make_room(int(np.prod(shape)))
+                stream = self._decoded(content, url, described.pictures)
+                write_npy(file, shape, next(stream), stream)
+                return np.load(file, mmap_mode="r")
+        except OSError as error:
+            raise DataError(
+                f"{file.parent} cannot hold a shard of {self._root} ({error.strerror or error}); "
+                "set STYLEGAN_CACHE to a folder with more room."
+            ) from error
+
     def _make_room(self, size: int) -> None:
-        if not self._folder.is_dir():
-            return
         files = [(file.stat().st_mtime_ns, file.stat().st_size, file) for file in self._folder.iterdir()]
         used = sum(size for _, size, _ in files)
         for _, file_size, file in sorted(files):
@@ -230,12 +240,6 @@ class ShardPixels:
                 return
             file.unlink(missing_ok=True)  # who has it mapped keeps it until then
             used -= file_size
-
-    def _bring(self, shard: int, file: Path) -> None:
-        described = self._shards[shard]
-        url = f"{self._root}/{described.name}"
-        stream = self._decoded(read_bytes(url, described.sha256), url, described.pictures)
-        write_npy(file, (described.pictures, *self.shape[1:]), next(stream), stream)
 
     def _decoded(self, content: bytes, url: str, n: int) -> Iterator[np.ndarray]:
         """The pictures of a shard, uint8 [C, H, W]; nothing of it is unpacked to disk, so no name in it can do harm."""
@@ -256,6 +260,15 @@ class ShardPixels:
         if img.shape != self.shape[1:]:
             raise DataError(f"{name} is {img.shape} where the set is {self.shape[1:]}")
         return img
+
+
+@contextmanager
+def _in_turn(lock: Path) -> Iterator[None]:
+    """Wait until no other process or thread is in such a block. Does nothing where the file system knows no locks."""
+    with lock.open("ab") as file:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _pngs(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:

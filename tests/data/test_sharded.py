@@ -6,6 +6,7 @@ import json
 import shutil
 import tarfile
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from run_cli import run_cli
 from tiny_run import tiny_config, tiny_pictures
 
 from stylegan.data import Dataset, prepare
+from stylegan.data.dataset import write_npy
 from stylegan.data.sharded import ShardedDataset, open_any
 from stylegan.errors import ConfigError, DataError, MissingExtra, OutputError
 from stylegan.training.loop import train
@@ -183,6 +185,26 @@ def test_the_cache_never_outgrows_its_bound_and_the_pictures_stay_right(tmp_path
         assert torch.equal(dataset.images(at), every[at])
         held = sum(file.stat().st_size for file in (tmp_path / "cache").rglob("*") if file.is_file())
         assert held <= bound * 1e9 + 128 * 9  # and their headers
+
+
+def test_a_reader_that_makes_room_leaves_others_what_they_have_just_brought(tmp_path, shards, monkeypatch):
+    """As two processes of a run share a cache, or training and `--metrics` beside it."""
+    every = open_any(shards).images(range(25))
+    shutil.rmtree(tmp_path / "cache")
+    reader, other = open_any(shards), open_any(shards)
+    reader._shards._max_bytes = other._shards._max_bytes = 0  # each new shard drives out all others
+    meanwhile = []
+
+    def crowded(*arguments):
+        write_npy(*arguments)
+        if not meanwhile:
+            meanwhile.append(pool.submit(other.image, 24))
+            wait(meanwhile, timeout=0.3)
+
+    monkeypatch.setattr("stylegan.data.sharded.write_npy", crowded)
+    with ThreadPoolExecutor(1) as pool:
+        assert torch.equal(reader.image(0), every[0])
+        assert torch.equal(meanwhile[0].result(), every[24])
 
 
 def test_only_the_shards_of_two_windows_are_fetched(tmp_path, served):
