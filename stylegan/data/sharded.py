@@ -11,7 +11,7 @@ import queue
 import tarfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,6 +30,7 @@ from stylegan.errors import DataError, MissingExtra
 
 _TRIES = 4
 _FIRST_PAUSE_S = 1.0  # doubled after every try
+_TRY_S = 300.0  # a gigabyte at 3 MB/s
 
 
 def is_url(path: str | Path) -> bool:
@@ -119,6 +120,12 @@ class ShardedDataset(Dataset):
         _ = self.class_members  # raises without classes
         return self._shard_order(seed, rank, ranks, self._labels).one_of_each_class(start // ranks)
 
+    def at_hand(
+        self, seed: int, start: int, count: int, rank: int = 0, ranks: int = 1, *, balanced: bool = False
+    ) -> bool:
+        """As in `Dataset`; has them fetched. What cannot be had is at hand too, as an error."""
+        return self._shards.at_hand(self._index[self.order(seed, start, count, rank, ranks, balanced=balanced)])
+
     def preview(self) -> np.ndarray:
         """Pictures of the shards that training starts with, in a random order."""
         order = self._shard_order(self._seed)
@@ -151,11 +158,15 @@ class ShardPixels:
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
         """Copies of N pictures, uint8 [N, C, H, W]; waits for shards that are not there yet."""
         out = np.empty((len(index), *self.shape[1:]), np.uint8)
-        shard_of = np.searchsorted(self._starts, index, side="right") - 1
+        shard_of = self._shard_of(index)
         for shard in np.unique(shard_of).tolist():
             chosen = shard_of == shard
             out[chosen] = self._pictures(shard)[index[chosen] - self._starts[shard]]
         return out
+
+    def at_hand(self, index: np.ndarray) -> bool:
+        """Whether all shards of these pictures have come, or an error instead of them."""
+        return all(self._ask(shard).done() for shard in np.unique(self._shard_of(index)).tolist())
 
     def fetch(self, shards: Sequence[int]) -> None:
         """Have these shards brought in, the first one first, and let go of all others."""
@@ -173,6 +184,9 @@ class ShardPixels:
                 f"{self._root} needs {needed / 1e9:.3g} GB of cache for {len(each)} shards, but cache_gb allows "
                 f"{self._max_bytes / 1e9:.3g}; allow more, or write smaller shards."
             )
+
+    def _shard_of(self, index: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self._starts, index, side="right") - 1
 
     def _let_go(self) -> None:
         for shard in self._asked.keys() - set(self._wanted):
@@ -280,7 +294,7 @@ def _pngs(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
 
 
 def read_bytes(location: str, sha256: str | None = None) -> bytes:
-    """A whole file, from a path or through fsspec, tried four times.
+    """A whole file, from a path or through fsspec, tried four times, five minutes each.
 
     Raises: DataError when it is not there, cannot be read or differs from `sha256`; MissingExtra.
     """
@@ -288,7 +302,7 @@ def read_bytes(location: str, sha256: str | None = None) -> bytes:
         if attempt:
             time.sleep(_FIRST_PAUSE_S * 2 ** (attempt - 1))
         try:
-            content = _read_through_fsspec(location) if is_url(location) else Path(location).read_bytes()
+            content = _within(_TRY_S, _read_through_fsspec if is_url(location) else _read_path, location)
         except (FileNotFoundError, NotADirectoryError):
             raise DataError(f"there is nothing at {location}; put it there, or give the place of the shards.") from None
         except MissingExtra:
@@ -300,6 +314,24 @@ def read_bytes(location: str, sha256: str | None = None) -> bytes:
             return content
         problem = "is damaged: its SHA-256 is not that of the index"
     raise DataError(f"{location} {problem}, tried {_TRIES} times; mend it or the way to it, then go on with --resume.")
+
+
+def _within(seconds: float, read: Callable[[str], bytes], location: str) -> bytes:
+    """What `read` returns. Raises TimeoutError when that takes longer: not every file system has a limit of its own."""
+    content: Future[bytes] = Future()
+
+    def work() -> None:
+        try:
+            content.set_result(read(location))
+        except BaseException as error:
+            content.set_exception(error)
+
+    threading.Thread(target=work, name="read", daemon=True).start()
+    return content.result(seconds)
+
+
+def _read_path(path: str) -> bytes:
+    return Path(path).read_bytes()
 
 
 def _read_through_fsspec(url: str) -> bytes:

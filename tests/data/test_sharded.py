@@ -6,6 +6,7 @@ import json
 import shutil
 import tarfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tiny_run import tiny_config, tiny_pictures
 
 from stylegan.data import Dataset, prepare
 from stylegan.data.dataset import write_npy
-from stylegan.data.sharded import ShardedDataset, open_any
+from stylegan.data.sharded import ShardedDataset, open_any, read_bytes
 from stylegan.errors import ConfigError, DataError, MissingExtra, OutputError
 from stylegan.training.loop import train
 
@@ -269,6 +270,24 @@ def test_a_network_that_fails_for_a_moment_is_tried_again(shards, monkeypatch):
     assert open_any(shards).images([0]).shape == (1, 3, 16, 16)
 
 
+def test_a_read_without_an_answer_is_a_failed_try(shards, monkeypatch):
+    answers = iter([False, False, True])
+    ended = threading.Event()
+
+    def slow(url):
+        if not next(answers):
+            ended.wait(20)
+        return b"content"
+
+    monkeypatch.setattr("stylegan.data.sharded._read_through_fsspec", slow)
+    monkeypatch.setattr("stylegan.data.sharded._TRY_S", 0.05)
+    assert read_bytes("https://host/file") == b"content"
+    answers = iter([False] * 4)
+    with pytest.raises(DataError, match=r"https://host/file cannot be read \(TimeoutError\), tried 4 times"):
+        read_bytes("https://host/file")
+    ended.set()
+
+
 def test_a_shard_that_stays_away_is_named_with_what_to_do(shards):
     dataset = open_any(shards)
     (shards / "000003.tar").unlink()
@@ -353,6 +372,22 @@ def test_a_resumed_run_over_shards_equals_an_uninterrupted_one(tmp_path, shards,
     assert (before, after) == ([8], [32, 64])
     last = max(path.name for path in (tmp_path / "whole/snapshots").iterdir())
     assert state_of(tmp_path / "whole", last) == state_of(tmp_path / "parts", last)
+
+
+def test_a_run_that_waits_for_data_stops_with_a_snapshot(tmp_path, shards, monkeypatch):
+    stop, asked = threading.Event(), []
+
+    def stalling(location, sha256=None):
+        asked.append(location)
+        if len(asked) == 6:  # the index, and the first shard that the second step needs
+            threading.Timer(1, stop.set).start()
+            time.sleep(10)
+            raise DataError("nobody stopped")
+        return read_bytes(location, sha256)
+
+    monkeypatch.setattr("stylegan.data.sharded.read_bytes", stalling)
+    assert [tick.nimg for tick in train(tiny_config(shards), tmp_path, stop=stop)] == [8]
+    assert state_of(tmp_path, "000000")
 
 
 def test_sharded_dataset_is_chosen_by_its_index(tmp_path, shards):
