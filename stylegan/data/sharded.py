@@ -26,6 +26,7 @@ from stylegan.data.ordered_map import ordered_map
 from stylegan.data.pictures import read_picture
 from stylegan.data.shard_order import ShardOrder
 from stylegan.data.shard_writer import INDEX, LABELS
+from stylegan.distributed import from_environment
 from stylegan.errors import DataError, MissingExtra
 
 _TRIES = 4
@@ -102,7 +103,7 @@ class ShardedDataset(Dataset):
         self._sizes = tuple(_first(to_train, [shard.pictures for shard in index.shards]))
         self._copies = 2 if mirror else 1
         self._select(np.arange(to_train), mirror)
-        self._shards.require_room(self._shard_order(seed).window)
+        self._shards.require_room(self._shard_order(seed).window, from_environment().local_size)
 
     def order(
         self, seed: int, start: int, count: int, rank: int = 0, ranks: int = 1, *, balanced: bool = False
@@ -175,14 +176,15 @@ class ShardPixels:
         for shard in shards:
             self._ask(shard)
 
-    def require_room(self, window: int) -> None:
-        """Raise DataError unless two windows fit the cache, or the whole set if that is less."""
-        each = sorted((shard.pictures for shard in self._shards), reverse=True)[: 2 * window]
+    def require_room(self, window: int, processes: int) -> None:
+        """Raise DataError unless two windows of each process fit the cache, or the whole set if that is less."""
+        each = sorted((shard.pictures for shard in self._shards), reverse=True)[: 2 * window * processes]
         needed = sum(each) * int(np.prod(self.shape[1:]))
         if needed > self._max_bytes:
+            several = f" of {processes} processes" if processes > 1 else ""
             raise DataError(
-                f"{self._root} needs {needed / 1e9:.3g} GB of cache for {len(each)} shards, but cache_gb allows "
-                f"{self._max_bytes / 1e9:.3g}; allow more, or write smaller shards."
+                f"{self._root} needs {needed / 1e9:.3g} GB of cache for {len(each)} shards{several}, but cache_gb "
+                f"allows {self._max_bytes / 1e9:.3g}; allow more, or write smaller shards."
             )
 
     def _shard_of(self, index: np.ndarray) -> np.ndarray:
