@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from stylegan.distributed import from_environment
+
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
 
 _CGROUPS = (  # versions 2 and 1: where a container's limit is told, and how
@@ -31,7 +33,10 @@ def keep_freed_memory() -> bool:
 
 
 def available_bytes(device: torch.device) -> int | None:
-    """Memory that new tensors on `device` may take, also within the limits of a container; None if nobody tells."""
+    """Memory that this process's new tensors on `device` may take, None if nobody tells.
+
+    On a CPU also within the limits of a container, and an equal share if a launcher started several processes.
+    """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     if device.type != "cpu":
@@ -46,4 +51,4 @@ def available_bytes(device: torch.device) -> int | None:
             # Copies of files count as used, but the system gives them up when memory is asked for.
             files = int(stat[f"{total}inactive_file"]) + int(stat[f"{total}active_file"])
             free.append(int((folder / limit).read_text()) - int((folder / used).read_text()) + files)
-    return min(free, default=None)
+    return min(free) // from_environment().local_size if free else None

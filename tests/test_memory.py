@@ -45,3 +45,8 @@ def test_without_a_limit_the_machine_counts(files):
     assert available_bytes(CPU) == 64_000_000_000
     files.update(dict(zip(NEW[:3], ("max\n", "7000000000\n", "inactive_file 0\nactive_file 0\n"), strict=True)))
     assert available_bytes(CPU) == 64_000_000_000
+
+
+def test_the_processes_of_a_machine_share_what_is_free(files, monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert available_bytes(CPU) == 16_000_000_000
