@@ -37,6 +37,7 @@ class World:
     rank: int = 0
     size: int = 1
     local_rank: int = 0  # number on this machine, and of its GPU
+    local_size: int = 1  # processes on this machine
     joined: _Joined | None = None  # how to reach the others, after `join`
 
     @property
@@ -176,8 +177,11 @@ def _lost(cause: str) -> DistributedError:
 
 def from_environment() -> World:
     """The place that a launcher gave to this process, without talking to the others; alone without a launcher."""
-    rank, size, local_rank = (os.environ.get(name) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
-    return World(rank=int(rank or 0), size=int(size or 1), local_rank=int(local_rank or 0))
+
+    def told(name: str, alone: int) -> int:
+        return int(os.environ.get(name) or alone)
+
+    return World(told("RANK", 0), told("WORLD_SIZE", 1), told("LOCAL_RANK", 0), told("LOCAL_WORLD_SIZE", 1))
 
 
 @contextmanager

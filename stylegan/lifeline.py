@@ -17,10 +17,11 @@ BEAT_S = 1.0
 SILENT_BEATS = 15  # so long without a beat is a frozen process or a lost machine
 SUSPECT_BEATS = 3  # the same after a connection broke
 GRACE_S = 8  # for the main thread to end by itself; all together stays below 30 s
+STORE_LOST = "the first machine of the run, or rank 0, does not answer any more"  # one of them has the store
 
 
 class Lifeline:
-    """A thread that counts up in the store every second and watches that the next process does too.
+    """Counts up in the store every second and watches that the next process does too, and that the store answers.
 
     A closed connection already tells that a process died, but not which one; and a frozen process, or a machine
     without power, closes nothing.
@@ -36,11 +37,12 @@ class Lifeline:
         self.cause: str | None = None
         self._store, self._rank, self._next = store, rank, (rank + 1) % size
         self._limit = SILENT_BEATS
-        self._seen, self._missed = "", 0
+        self._seen, self._missed, self._unanswered = "", 0, 0
         self._ended = threading.Event()
         self._beat(0)
-        self._thread = threading.Thread(target=self._watch, name="lifeline", daemon=True)
+        self._thread = threading.Thread(target=self._talk, name="lifeline", daemon=True)
         self._thread.start()
+        threading.Thread(target=self._watch, name="lifeline of the store", daemon=True).start()
 
     def report(self, cause: str) -> None:
         """Tell all processes why the run cannot go on; the first report stands."""
@@ -62,15 +64,23 @@ class Lifeline:
         self._ended.set()
         self._thread.join(BEAT_S)
 
-    def _watch(self) -> None:
+    def _talk(self) -> None:
         beat = 0
         while self.cause is None and not self._ended.wait(BEAT_S):
             beat += 1
             try:
                 self._beat(beat)
                 self._look()
-            except RuntimeError:  # that process has the store, or its launcher does
-                self.cause = "the first machine of the run, or rank 0, does not answer any more"
+            except RuntimeError:
+                self.cause = STORE_LOST
+            self._unanswered = 0
+
+    def _watch(self) -> None:
+        """End what cannot end by itself. Never talks to the store, which may be on a machine without power."""
+        while self.cause is None and not self._ended.wait(BEAT_S):
+            self._unanswered += 1
+            if self._unanswered >= SILENT_BEATS:
+                self.cause = STORE_LOST
         if not self._ended.wait(GRACE_S):
             # The main thread waits inside the library for a message that will never come, and cannot be woken.
             os.write(2, f"Error: {self.cause}; go on from the newest snapshot.\n".encode())

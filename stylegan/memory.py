@@ -9,7 +9,14 @@ from pathlib import Path
 
 import torch
 
+from stylegan.distributed import from_environment
+
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
+
+_CGROUPS = (  # versions 2 and 1: where a container's limit is told, and how
+    (Path("/sys/fs/cgroup"), "memory.max", "memory.current", ""),
+    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+)
 
 
 def keep_freed_memory() -> bool:
@@ -26,7 +33,10 @@ def keep_freed_memory() -> bool:
 
 
 def available_bytes(device: torch.device) -> int | None:
-    """Memory that new tensors on `device` may take, also within the limits of a container; None if nobody tells."""
+    """Memory that this process's new tensors on `device` may take, None if nobody tells.
+
+    On a CPU also within the limits of a container, and an equal share if a launcher started several processes.
+    """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     if device.type != "cpu":
@@ -35,7 +45,10 @@ def available_bytes(device: torch.device) -> int | None:
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         free.append(int(next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))) * 1024)
-    with suppress(OSError, ValueError):  # "max" where there is no limit
-        group = Path("/sys/fs/cgroup")
-        free.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
-    return min(free, default=None)
+    for folder, limit, used, total in _CGROUPS:
+        with suppress(OSError, ValueError, KeyError):  # "max" where there is no limit
+            stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+            # Copies of files count as used, but the system gives them up when memory is asked for.
+            files = int(stat[f"{total}inactive_file"]) + int(stat[f"{total}active_file"])
+            free.append(int((folder / limit).read_text()) - int((folder / used).read_text()) + files)
+    return min(free) // from_environment().local_size if free else None

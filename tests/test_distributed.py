@@ -47,8 +47,8 @@ def note_pictures(rank, folder, *arguments):
 
     seen, real = [], Dataset.order
 
-    def noted(*args):
-        indices = real(*args)
+    def noted(*args, **options):
+        indices = real(*args, **options)
         seen.extend(indices.tolist())
         (folder / f"pictures{rank}.json").write_text(json.dumps(seen))
         return indices

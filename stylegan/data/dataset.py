@@ -146,6 +146,12 @@ class Dataset:
         """Indices of pictures that stand for the classes which a balanced `order` shows from `start` on."""
         return np.array([members[0] for members in self.class_members])
 
+    def at_hand(
+        self, seed: int, start: int, count: int, rank: int = 0, ranks: int = 1, *, balanced: bool = False
+    ) -> bool:
+        """Whether the pictures that `order` gives for these arguments can be read without waiting for a network."""
+        return True
+
     def preview(self) -> np.ndarray:
         """Indices to choose some pictures from to look at, int64 [at most len(self)], in a random order."""
         return np.random.RandomState(0).permutation(len(self))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import fcntl
 import hashlib
 import io
+import os
 import queue
 import tarfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,10 +26,12 @@ from stylegan.data.ordered_map import ordered_map
 from stylegan.data.pictures import read_picture
 from stylegan.data.shard_order import ShardOrder
 from stylegan.data.shard_writer import INDEX, LABELS
+from stylegan.distributed import from_environment
 from stylegan.errors import DataError, MissingExtra
 
 _TRIES = 4
 _FIRST_PAUSE_S = 1.0  # doubled after every try
+_TRY_S = 300.0  # a gigabyte at 3 MB/s
 
 
 def is_url(path: str | Path) -> bool:
@@ -98,7 +103,7 @@ class ShardedDataset(Dataset):
         self._sizes = tuple(_first(to_train, [shard.pictures for shard in index.shards]))
         self._copies = 2 if mirror else 1
         self._select(np.arange(to_train), mirror)
-        self._shards.require_room(self._shard_order(seed).window)
+        self._shards.require_room(self._shard_order(seed).window, from_environment().local_size)
 
     def order(
         self, seed: int, start: int, count: int, rank: int = 0, ranks: int = 1, *, balanced: bool = False
@@ -115,6 +120,12 @@ class ShardedDataset(Dataset):
         """As in `Dataset`, of the classes in the shards that are at hand."""
         _ = self.class_members  # raises without classes
         return self._shard_order(seed, rank, ranks, self._labels).one_of_each_class(start // ranks)
+
+    def at_hand(
+        self, seed: int, start: int, count: int, rank: int = 0, ranks: int = 1, *, balanced: bool = False
+    ) -> bool:
+        """As in `Dataset`; has them fetched. What cannot be had is at hand too, as an error."""
+        return self._shards.at_hand(self._index[self.order(seed, start, count, rank, ranks, balanced=balanced)])
 
     def preview(self) -> np.ndarray:
         """Pictures of the shards that training starts with, in a random order."""
@@ -148,11 +159,15 @@ class ShardPixels:
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
         """Copies of N pictures, uint8 [N, C, H, W]; waits for shards that are not there yet."""
         out = np.empty((len(index), *self.shape[1:]), np.uint8)
-        shard_of = np.searchsorted(self._starts, index, side="right") - 1
+        shard_of = self._shard_of(index)
         for shard in np.unique(shard_of).tolist():
             chosen = shard_of == shard
             out[chosen] = self._pictures(shard)[index[chosen] - self._starts[shard]]
         return out
+
+    def at_hand(self, index: np.ndarray) -> bool:
+        """Whether all shards of these pictures have come, or an error instead of them."""
+        return all(self._ask(shard).done() for shard in np.unique(self._shard_of(index)).tolist())
 
     def fetch(self, shards: Sequence[int]) -> None:
         """Have these shards brought in, the first one first, and let go of all others."""
@@ -161,15 +176,19 @@ class ShardPixels:
         for shard in shards:
             self._ask(shard)
 
-    def require_room(self, window: int) -> None:
-        """Raise DataError unless two windows fit the cache, or the whole set if that is less."""
-        each = sorted((shard.pictures for shard in self._shards), reverse=True)[: 2 * window]
+    def require_room(self, window: int, processes: int) -> None:
+        """Raise DataError unless two windows of each process fit the cache, or the whole set if that is less."""
+        each = sorted((shard.pictures for shard in self._shards), reverse=True)[: 2 * window * processes]
         needed = sum(each) * int(np.prod(self.shape[1:]))
         if needed > self._max_bytes:
+            several = f" of {processes} processes" if processes > 1 else ""
             raise DataError(
-                f"{self._root} needs {needed / 1e9:.3g} GB of cache for {len(each)} shards, but cache_gb allows "
-                f"{self._max_bytes / 1e9:.3g}; allow more, or write smaller shards."
+                f"{self._root} needs {needed / 1e9:.3g} GB of cache for {len(each)} shards{several}, but cache_gb "
+                f"allows {self._max_bytes / 1e9:.3g}; allow more, or write smaller shards."
             )
+
+    def _shard_of(self, index: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self._starts, index, side="right") - 1
 
     def _let_go(self) -> None:
         for shard in self._asked.keys() - set(self._wanted):
@@ -205,24 +224,31 @@ class ShardPixels:
     def _cached(self, shard: int) -> np.ndarray:
         """One shard, uint8 [n, C, H, W], mapped from its file in the cache."""
         file = self._folder / f"{shard:06d}.npy"
-        n = self._shards[shard].pictures
-        pixels = mapped(file, n)
+        pixels = mapped(file, self._shards[shard].pictures)
         if pixels is None:
-            try:
-                self._make_room(n * int(np.prod(self.shape[1:])))
-                self._bring(shard, file)
-            except OSError as error:
-                raise DataError(
-                    f"{file.parent} cannot hold a shard of {self._root}, so set STYLEGAN_CACHE to a folder with more "
-                    f"room: {error}"
-                ) from error
-            pixels = np.load(file, mmap_mode="r")
-        file.touch()  # the age that _make_room goes by
+            pixels = self._bring(shard, file)
+        with suppress(OSError):  # who shares the cache may have made room already
+            os.utime(file)  # the age that _make_room goes by
         return pixels
 
+    def _bring(self, shard: int, file: Path) -> np.ndarray:
+        described = self._shards[shard]
+        url, shape = f"{self._root}/{described.name}", (described.pictures, *self.shape[1:])
+        content = read_bytes(url, described.sha256)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with _in_turn(self._folder.with_suffix(".lock")):  # nobody takes this room, or removes this file unmapped
+                self._make_room(int(np.prod(shape)))
+                stream = self._decoded(content, url, described.pictures)
+                write_npy(file, shape, next(stream), stream)
+                return np.load(file, mmap_mode="r")
+        except OSError as error:
+            raise DataError(
+                f"{file.parent} cannot hold a shard of {self._root}, so set STYLEGAN_CACHE to a folder with more "
+                f"room: {error}"
+            ) from error
+
     def _make_room(self, size: int) -> None:
-        if not self._folder.is_dir():
-            return
         files = [(file.stat().st_mtime_ns, file.stat().st_size, file) for file in self._folder.iterdir()]
         used = sum(size for _, size, _ in files)
         for _, file_size, file in sorted(files):
@@ -230,12 +256,6 @@ class ShardPixels:
                 return
             file.unlink(missing_ok=True)  # who has it mapped keeps it until then
             used -= file_size
-
-    def _bring(self, shard: int, file: Path) -> None:
-        described = self._shards[shard]
-        url = f"{self._root}/{described.name}"
-        stream = self._decoded(read_bytes(url, described.sha256), url, described.pictures)
-        write_npy(file, (described.pictures, *self.shape[1:]), next(stream), stream)
 
     def _decoded(self, content: bytes, url: str, n: int) -> Iterator[np.ndarray]:
         """The pictures of a shard, uint8 [C, H, W]; nothing of it is unpacked to disk, so no name in it can do harm."""
@@ -258,6 +278,15 @@ class ShardPixels:
         return img
 
 
+@contextmanager
+def _in_turn(lock: Path) -> Iterator[None]:
+    """Wait until no other process or thread is in such a block. Does nothing where the file system knows no locks."""
+    with lock.open("ab") as file:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _pngs(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
     for member in tar:
         if member.isreg() and member.name.endswith(".png"):
@@ -267,7 +296,7 @@ def _pngs(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
 
 
 def read_bytes(location: str, sha256: str | None = None) -> bytes:
-    """A whole file, from a path or through fsspec, tried four times.
+    """A whole file, from a path or through fsspec, tried four times, five minutes each.
 
     Raises: DataError when it is not there, cannot be read or differs from `sha256`; MissingExtra.
     """
@@ -275,7 +304,7 @@ def read_bytes(location: str, sha256: str | None = None) -> bytes:
         if attempt:
             time.sleep(_FIRST_PAUSE_S * 2 ** (attempt - 1))
         try:
-            content = _read_through_fsspec(location) if is_url(location) else Path(location).read_bytes()
+            content = _within(_TRY_S, _read_through_fsspec if is_url(location) else _read_path, location)
         except (FileNotFoundError, NotADirectoryError):
             raise DataError(f"there is nothing at {location}; put it there, or give the place of the shards.") from None
         except MissingExtra:
@@ -287,6 +316,24 @@ def read_bytes(location: str, sha256: str | None = None) -> bytes:
             return content
         problem = "is damaged: its SHA-256 is not that of the index"
     raise DataError(f"{location} {problem}, tried {_TRIES} times; mend it or the way to it, then go on with --resume.")
+
+
+def _within(seconds: float, read: Callable[[str], bytes], location: str) -> bytes:
+    """What `read` returns. Raises TimeoutError when that takes longer: not every file system has a limit of its own."""
+    content: Future[bytes] = Future()
+
+    def work() -> None:
+        try:
+            content.set_result(read(location))
+        except BaseException as error:
+            content.set_exception(error)
+
+    threading.Thread(target=work, name="read", daemon=True).start()
+    return content.result(seconds)
+
+
+def _read_path(path: str) -> bytes:
+    return Path(path).read_bytes()
 
 
 def _read_through_fsspec(url: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from typing import Any
 
@@ -88,6 +89,13 @@ def next_micro_batches(config: TrainConfig, state: TrainingState, dataset: Datas
         _upload(dataset.labels(fake), state.device).split(size),
     )
     return [MicroBatch(*part) for part in zip(*parts, strict=True)]
+
+
+def await_next(config: TrainConfig, state: TrainingState, dataset: Dataset, stop: threading.Event) -> None:
+    """Return once `next_micro_batches` need not wait for data, or `stop` is set."""
+    where = (config.seed, state.nimg, config.batch, state.world.rank, state.world.size)
+    while not stop.is_set() and not dataset.at_hand(*where, balanced=config.data.balanced):
+        stop.wait(0.05)
 
 
 def _choose(config: TrainConfig, nimg: int, world: World, dataset: Dataset) -> tuple[np.ndarray, Tensor]:

@@ -19,7 +19,7 @@ from stylegan.data.dataset import Dataset
 from stylegan.device import resolve_device
 from stylegan.distributed import World
 from stylegan.networks.precision import require_precision
-from stylegan.training.batches import check_fits, check_same, identity, next_micro_batches, open_dataset
+from stylegan.training.batches import await_next, check_fits, check_same, identity, next_micro_batches, open_dataset
 from stylegan.training.best_effort import BestEffort
 from stylegan.training.config import TrainConfig
 from stylegan.training.growing import enter_stage
@@ -106,6 +106,8 @@ class _Run:
             here = enter_stage(state, config)
             _seed_step(config, state)
             train_step(state, here, next_micro_batches(here, state, self.dataset))
+            if state.nimg < total:
+                await_next(here, state, self.dataset, stop)
             told = bool(world.largest(stop.is_set()))  # to stop, and with no time for more than a snapshot
             stopping = told or state.nimg >= total
             if state.nimg % int(config.tick_kimg * 1000) >= here.batch and not stopping:

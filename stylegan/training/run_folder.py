@@ -82,7 +82,7 @@ def drop_lines_after(path: Path, nimg: int) -> None:
     """Remove the records of ticks that a resumed run is going to repeat."""
     if not path.exists():
         return
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()  # a power cut leaves any bytes
     kept = [line for line in lines if _nimg(line) <= nimg]
     write_text(path, "".join(line + "\n" for line in kept))
 

@@ -145,7 +145,7 @@ def _file(run: Path, name: str) -> Path:
 
 def _comparable(path: Path) -> list[dict[str, Any]]:
     kinds: dict[tuple, list[dict[str, Any]]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
         with suppress(ValueError):  # a line that a crash cut short
             record = json.loads(line)
             kinds.setdefault(tuple(record.get(key) for key in _PROTOCOL), []).append(record)

@@ -6,6 +6,8 @@ import json
 import shutil
 import tarfile
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,8 @@ from run_cli import run_cli
 from tiny_run import tiny_config, tiny_pictures
 
 from stylegan.data import Dataset, prepare
-from stylegan.data.sharded import ShardedDataset, open_any
+from stylegan.data.dataset import write_npy
+from stylegan.data.sharded import ShardedDataset, open_any, read_bytes
 from stylegan.errors import ConfigError, DataError, MissingExtra, OutputError
 from stylegan.training.loop import train
 
@@ -185,6 +188,26 @@ def test_the_cache_never_outgrows_its_bound_and_the_pictures_stay_right(tmp_path
         assert held <= bound * 1e9 + 128 * 9  # and their headers
 
 
+def test_a_reader_that_makes_room_leaves_others_what_they_have_just_brought(tmp_path, shards, monkeypatch):
+    """As two processes of a run share a cache, or training and `--metrics` beside it."""
+    every = open_any(shards).images(range(25))
+    shutil.rmtree(tmp_path / "cache")
+    reader, other = open_any(shards), open_any(shards)
+    reader._shards._max_bytes = other._shards._max_bytes = 0  # each new shard drives out all others
+    meanwhile = []
+
+    def crowded(*arguments):
+        write_npy(*arguments)
+        if not meanwhile:
+            meanwhile.append(pool.submit(other.image, 24))
+            wait(meanwhile, timeout=0.3)
+
+    monkeypatch.setattr("stylegan.data.sharded.write_npy", crowded)
+    with ThreadPoolExecutor(1) as pool:
+        assert torch.equal(reader.image(0), every[0])
+        assert torch.equal(meanwhile[0].result(), every[24])
+
+
 def test_only_the_shards_of_two_windows_are_fetched(tmp_path, served):
     url, asked = served
     dataset = open_any(url)
@@ -198,6 +221,13 @@ def test_too_small_a_cache_gets_a_sentence(shards):
         DataError, match="needs .* GB of cache for 8 shards, but cache_gb allows .*; allow more, or write"
     ):
         open_any(shards, cache_gb=3 * SHARD_GB)
+
+
+def test_each_process_of_a_machine_needs_room_for_shards_of_its_own(shards, monkeypatch):
+    open_any(shards, cache_gb=8.5 * SHARD_GB)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(DataError, match="needs .* GB of cache for 9 shards of 2 processes, but cache_gb allows"):
+        open_any(shards, cache_gb=8.1 * SHARD_GB)
 
 
 # URLs
@@ -245,6 +275,24 @@ def test_a_network_that_fails_for_a_moment_is_tried_again(shards, monkeypatch):
 
     monkeypatch.setattr(Path, "read_bytes", flaky)
     assert open_any(shards).images([0]).shape == (1, 3, 16, 16)
+
+
+def test_a_read_without_an_answer_is_a_failed_try(shards, monkeypatch):
+    answers = iter([False, False, True])
+    ended = threading.Event()
+
+    def slow(url):
+        if not next(answers):
+            ended.wait(20)
+        return b"content"
+
+    monkeypatch.setattr("stylegan.data.sharded._read_through_fsspec", slow)
+    monkeypatch.setattr("stylegan.data.sharded._TRY_S", 0.05)
+    assert read_bytes("https://host/file") == b"content"
+    answers = iter([False] * 4)
+    with pytest.raises(DataError, match=r"https://host/file cannot be read \(TimeoutError\), tried 4 times"):
+        read_bytes("https://host/file")
+    ended.set()
 
 
 def test_a_shard_that_stays_away_is_named_with_what_to_do(shards):
@@ -331,6 +379,22 @@ def test_a_resumed_run_over_shards_equals_an_uninterrupted_one(tmp_path, shards,
     assert (before, after) == ([8], [32, 64])
     last = max(path.name for path in (tmp_path / "whole/snapshots").iterdir())
     assert state_of(tmp_path / "whole", last) == state_of(tmp_path / "parts", last)
+
+
+def test_a_run_that_waits_for_data_stops_with_a_snapshot(tmp_path, shards, monkeypatch):
+    stop, asked = threading.Event(), []
+
+    def stalling(location, sha256=None):
+        asked.append(location)
+        if len(asked) == 6:  # the index, and the first shard that the second step needs
+            threading.Timer(1, stop.set).start()
+            time.sleep(10)
+            raise DataError("nobody stopped")
+        return read_bytes(location, sha256)
+
+    monkeypatch.setattr("stylegan.data.sharded.read_bytes", stalling)
+    assert [tick.nimg for tick in train(tiny_config(shards), tmp_path, stop=stop)] == [8]
+    assert state_of(tmp_path, "000000")
 
 
 def test_sharded_dataset_is_chosen_by_its_index(tmp_path, shards):
