@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from stylegan.training.config import DataConfig, TrainConfig, from_preset
+from stylegan.training.config import Pictures, TrainConfig, from_preset
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.state import TrainingState
 
@@ -16,9 +16,7 @@ STEPS = 16  # R1 every 16 steps, path lengths every 4
 
 def configuration(cfg: str, resolution: int, changes: dict[str, Any] | None = None) -> TrainConfig:
     """A preset for colour pictures without labels, with changes by dotted name."""
-    return from_preset(
-        cfg, data=DataConfig(path=""), resolution=resolution, channels=3, label_dim=0, changes=changes or {}
-    )
+    return from_preset(cfg, Pictures("", resolution), changes)
 
 
 def random_batch(config: TrainConfig, device: torch.device | str = "cpu") -> MicroBatch:

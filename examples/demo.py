@@ -31,7 +31,7 @@ from stylegan.sampling.output import save_png
 from stylegan.sampling.truncation import truncation_sweep
 from stylegan.sampling.video import save_video
 from stylegan.training import Tick, TrainConfig, train
-from stylegan.training.config import DataConfig, from_preset
+from stylegan.training.config import from_preset
 from stylegan.training.report import loss_plot, time_strip
 from stylegan.training.run_folder import new_run_folder
 
@@ -82,14 +82,7 @@ def settings(data: Dataset) -> TrainConfig:
         "snap_ticks": 4,
         **{f"{network}.{name}": value for network in ("generator", "discriminator") for name, value in width.items()},
     }
-    return from_preset(
-        "cpu32",
-        data=DataConfig(path=str(data.path.resolve())),
-        resolution=data.resolution,
-        channels=data.channels,
-        label_dim=data.label_dim,
-        changes=changes,
-    )
+    return from_preset("cpu32", data, changes)
 
 
 def train_for(seconds: float, config: TrainConfig, run: Path, data: Dataset, stop: threading.Event) -> Tick:

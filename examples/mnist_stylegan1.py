@@ -19,7 +19,7 @@ from stylegan.sampling.mixing import mixing_matrix, parse_styles
 from stylegan.sampling.output import save_png
 from stylegan.sampling.truncation import truncation_sweep
 from stylegan.training import train
-from stylegan.training.config import DataConfig, from_preset
+from stylegan.training.config import from_preset
 from stylegan.training.report import loss_plot
 from stylegan.training.run_folder import new_run_folder
 
@@ -38,11 +38,8 @@ dataset = Dataset(data)
 # Logistic loss and R1 in every step, style mixing, progressive growing from 8x8. A third of the run is for growing.
 config = from_preset(
     "stylegan1-cpu64",
-    data=DataConfig(path=str(data.resolve())),
-    resolution=dataset.resolution,
-    channels=dataset.channels,
-    label_dim=dataset.label_dim,
-    changes={
+    dataset,
+    {
         "precision": best_precision(resolve_device()),
         "kimg": kimg,
         "tick_kimg": kimg / 50,

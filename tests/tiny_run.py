@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stylegan.training.config import TrainConfig, data_config, from_preset
+from stylegan.training.config import Pictures, TrainConfig, from_preset
 
 
 def tiny_pictures(folder: Path, *, count: int = 24, channels: int = 3, size: int = 16, classes: int = 0) -> Path:
@@ -24,11 +24,4 @@ def tiny_pictures(folder: Path, *, count: int = 24, channels: int = 3, size: int
 def tiny_config(data: Path, *, channels: int = 3, label_dim: int = 0, **changes) -> TrainConfig:
     """The tiny16 preset on the CPU: 4 steps of 8 pictures a tick, a snapshot every tick."""
     defaults = {"device": "cpu", "kimg": 0.064, "tick_kimg": 0.032, "snap_ticks": 1}
-    return from_preset(
-        "tiny16",
-        data=data_config({"data.path": str(data), "data.labels": label_dim > 0}),
-        resolution=16,
-        channels=channels,
-        label_dim=label_dim,
-        changes={**defaults, **changes},
-    )
+    return from_preset("tiny16", Pictures(data, 16, channels, label_dim), {**defaults, **changes})

@@ -95,15 +95,7 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
         require_architecture(checkpoint, cfg, architecture)
     if settings.get("precision", "auto") == "auto":
         settings["precision"] = "fp32" if architecture == "minimal" else best_precision(device)
-    config = from_preset(
-        cfg,
-        data=data,
-        resolution=dataset.resolution,
-        channels=dataset.channels,
-        label_dim=dataset.label_dim,
-        gpus=processes,
-        changes=settings,
-    )
+    config = from_preset(cfg, dataset, settings, data=data, gpus=processes)
     check_fits(config, dataset)
     if fill_memory:
         config = largest_micro_batch(config, device, processes)

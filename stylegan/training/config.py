@@ -6,7 +6,7 @@ import copy
 import inspect
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,6 +18,9 @@ from stylegan.errors import ConfigError
 from stylegan.metrics.fid import parse_name
 from stylegan.networks.family import ARCHITECTURES, discriminator_class, generator_class
 from stylegan.networks.presets import auto_gamma, preset
+
+if TYPE_CHECKING:
+    from stylegan.data.dataset import Dataset
 
 
 class _Frozen(BaseModel):
@@ -167,28 +170,40 @@ class TrainConfig(_Frozen):
         return self.model_dump_json(indent=2) + "\n"
 
 
+class Pictures(NamedTuple):
+    """What the settings of a run have to know of its data set; a `Dataset` tells the same."""
+
+    path: Path | str
+    resolution: int  # pixels per side
+    channels: int = 3
+    label_dim: int = 0
+
+
 def from_preset(
     cfg: str,
-    *,
-    data: DataConfig,
-    resolution: int,
-    channels: int,
-    label_dim: int,
-    gpus: int = 1,
+    pictures: Pictures | Dataset,
     changes: dict[str, Any] | None = None,
+    *,
+    data: DataConfig | None = None,
+    gpus: int = 1,
 ) -> TrainConfig:
     """The full settings of a run: preset, what the data dictates, then `changes` by dotted name.
 
     Args:
         cfg: name of a preset.
-        resolution, channels, label_dim: of the data set.
-        gpus: processes that share a batch, each with its own device.
+        pictures: the data set to train on.
         changes: for example {"batch": 16, "generator.channel_base": 8192}; later ones win. {"r1_gamma": "auto"} is
             the heuristic of StyleGAN2-ADA for the resolution and batch.
+        data: how the data set was opened; without, it is read whole, and with its labels if it has any.
+        gpus: processes that share a batch, each with its own device.
     Raises: ConfigError for an unknown name or an impossible value, which it names.
     """
+    resolution = pictures.resolution
     p = preset(cfg, resolution, gpus)
-    shape = {"c_dim": label_dim, "img_resolution": resolution, "img_channels": channels}
+    shape = {"c_dim": pictures.label_dim, "img_resolution": resolution, "img_channels": pictures.channels}
+    if data is None:
+        path = str(pictures.path.resolve() if isinstance(pictures.path, Path) else pictures.path)
+        data = DataConfig(path=path, labels=pictures.label_dim > 0)
     settings: dict[str, Any] = {
         "cfg": cfg,
         "architecture": p.architecture,

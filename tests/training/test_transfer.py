@@ -14,7 +14,7 @@ from stylegan.checkpoints import Checkpoint, load_checkpoint, save
 from stylegan.errors import ConfigError
 from stylegan.networks import stylegan2, stylegan3
 from stylegan.training import phases
-from stylegan.training.config import TrainConfig, data_config, from_preset
+from stylegan.training.config import Pictures, TrainConfig, from_preset
 from stylegan.training.loop import train
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.run_folder import new_run_folder
@@ -57,11 +57,8 @@ def transfer_config(source: Path, data="unused", *, resolution=16, channels=3, l
     short = {"device": "cpu", "kimg": 0.064, "tick_kimg": 0.032, "snap_ticks": 1, "batch": 8}
     return from_preset(
         "tiny16" if resolution == 16 else "auto",
-        data=data_config({"data.path": str(data), "data.labels": label_dim > 0}),
-        resolution=resolution,
-        channels=channels,
-        label_dim=label_dim,
-        changes={**defaults, **short, **changes, **provenance},
+        Pictures(data, resolution, channels, label_dim),
+        {**defaults, **short, **changes, **provenance},
     )
 
 
