@@ -1,4 +1,4 @@
-"""What all metrics share: the names and the form of their scores, the latents that are drawn, and progress."""
+"""What all metrics share: names, meaning and form of their scores, the latents that are drawn, and progress."""
 
 from __future__ import annotations
 
@@ -13,6 +13,22 @@ from stylegan.data.dataset import Dataset
 from stylegan.device import device_of
 from stylegan.sampling.network import GeneratorLike
 
+
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """What the scores of a metric say."""
+
+    title: str  # of their curve
+    unit: str
+    lower_is_better: bool
+
+
+_EQUIVARIANCE = Meaning(title="Equivariance", unit="dB", lower_is_better=False)
+MEANINGS = {  # what the names of the scores begin with -> what they say
+    "fid": Meaning(title="Distance from real pictures", unit="0 = alike", lower_is_better=True),
+    "eqt": _EQUIVARIANCE,
+    "eqr": _EQUIVARIANCE,
+}
 Track = Callable[[Iterable, str, int], Iterable]  # (batches, what they are, how many) -> the batches
 
 
@@ -52,6 +68,12 @@ def join_name(kind: str, num: int) -> str:
     """The inverse of `split_name`; the same for all ways to write a number."""
     metric, underscore, rest = kind.partition("_")
     return f"{metric}{f'{num // 1000}k' if num % 1000 == 0 else num}{underscore}{rest}"
+
+
+def meaning_of(name: str) -> Meaning:
+    """What a score of this name says; of another version's metric, which may lie in a run, as good as nothing."""
+    kind, _ = split_name(name) or ("", 0)
+    return MEANINGS.get(kind.partition("_")[0], Meaning(title="Score", unit="", lower_is_better=True))
 
 
 def random_latents(

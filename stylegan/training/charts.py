@@ -10,6 +10,8 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
+from stylegan.metrics.protocol import meaning_of
+
 WIDTH, HEIGHT = 480, 220  # of a chart, in SVG units
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 8, 36  # margins that hold the numbers
 MAX_POINTS = 300  # a curve has no more; longer ones show means
@@ -50,10 +52,10 @@ def draw_charts(records: Sequence[dict[str, Any]], scores: Mapping[str, Sequence
     """
     figures = []
     for metric, lines in (scores or {}).items():
-        kind = ("Distance from real pictures", "0 = alike") if metric.startswith("fid") else ("Equivariance", "dB")
+        meaning = meaning_of(metric)
         points = sorted((line["nimg"] / 1000, line["results"][metric]) for line in lines)
         if points := [(x, y) for x, y in points if math.isfinite(y)]:  # of a network that moves exactly: infinity
-            figures.append(_figure(Chart(*kind, {}), {metric: points}))
+            figures.append(_figure(Chart(meaning.title, meaning.unit, {}), {metric: points}))
     whole = _whole_ticks(records)
     for chart in CHARTS:
         curves = {

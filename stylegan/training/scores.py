@@ -22,11 +22,12 @@ from stylegan.errors import DistributedError, StyleGANError
 from stylegan.files import atomic_file
 from stylegan.metrics.features import Detector, load_detector
 from stylegan.metrics.fid import fid, metric_name, parse_name
+from stylegan.metrics.protocol import meaning_of
 from stylegan.training.config import TrainConfig
 from stylegan.training.run_folder import append_line, drop_lines_after
 from stylegan.training.state import TrainingState
 
-BEST = "best"  # in the run folder, a link to the snapshot with the lowest score in the first of the metrics
+BEST = "best"  # in the run folder, a link to the snapshot with the best score in the first of the metrics
 _PROTOCOL = ("detector", "resize", "fakes", "reals", "data_fingerprint", "seed")  # equal in scores that are comparable
 
 
@@ -114,7 +115,7 @@ def drop_scores_after(run: Path, nimg: int, metrics: Sequence[str]) -> None:
 
 
 def link_best(run: Path, metrics: Sequence[str]) -> None:
-    """Let `run/best` lead to the snapshot with the lowest score in the first metric; remove it if none has one."""
+    """Let `run/best` lead to the snapshot with the best score in the first metric; remove it if none has one."""
     if not metrics:
         return
     records = _comparable(_file(run, metric_name(*parse_name(metrics[0]))))
@@ -123,7 +124,8 @@ def link_best(run: Path, metrics: Sequence[str]) -> None:
         if not there:
             (run / BEST).unlink(missing_ok=True)
             return
-        best = min(there, key=lambda record: record["results"][record["metric"]])
+        better = min if meaning_of(metrics[0]).lower_is_better else max
+        best = better(there, key=lambda record: record["results"][record["metric"]])
         with atomic_file(run / BEST) as temporary:
             os.symlink(best["snapshot_pkl"], temporary)
     except OSError as error:
