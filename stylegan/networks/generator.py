@@ -21,6 +21,7 @@ class FamilyGenerator(nn.Module):
     Attributes:
         args: what the constructor of a generation was called with, from which a checkpoint rebuilds the network.
         z_dim, c_dim, img_resolution, img_channels: of these.
+        w_dim, num_ws: of `synthesis`, which takes ws [N, num_ws, w_dim].
         class_names, label_names: what the classes, or the values of a label vector, mean, where that is known. Data and
             checkpoints tell; constructing does not.
     """
