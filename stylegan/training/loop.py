@@ -153,7 +153,11 @@ class _Run:
     def _saved(self, tick: Tick, state: TrainingState, *, last: bool, with_pictures: bool) -> Tick:
         """Keep a snapshot, and perhaps a grid of pictures."""
         snapshot = snapshot_folder(self.folder, state.nimg)
-        (self.writer.write_last if last else self.writer.begin)(self._contents(state), snapshot)
+        if last:
+            self.writer.write_last(self._contents(state), snapshot)
+            link_best(self.folder, self.config.metrics)  # which may lead to the one whose place this has taken
+        else:
+            self.writer.begin(self._contents(state), snapshot)
         if not with_pictures:
             return replace(tick, snapshot=snapshot)
         with self.best_effort("the picture grid"):
