@@ -1,0 +1,75 @@
+"""Whole files from a path or a URL, tried again when that fails, and given up when it takes too long."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+from stylegan.errors import DataError, MissingExtra
+
+_TRIES = 4
+_FIRST_PAUSE_S = 1.0  # doubled after every try
+_TRY_S = 300.0  # a gigabyte at 3 MB/s
+
+
+def is_url(path: str | Path) -> bool:
+    """Whether fsspec is to read it: s3://bucket/faces, https://host/faces, ..."""
+    return "://" in str(path)
+
+
+def read_bytes(location: str, sha256: str | None = None) -> bytes:
+    """A whole file, from a path or through fsspec, tried four times, five minutes each.
+
+    Raises: DataError when it is not there, cannot be read or differs from `sha256`; MissingExtra.
+    """
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_FIRST_PAUSE_S * 2 ** (attempt - 1))
+        try:
+            content = _within(_TRY_S, _read_through_fsspec if is_url(location) else _read_path, location)
+        except (FileNotFoundError, NotADirectoryError):
+            raise DataError(f"there is nothing at {location}; put it there, or give the place of the shards.") from None
+        except MissingExtra:
+            raise
+        except Exception as error:  # each file system has its own
+            problem = f"cannot be read ({str(error) or type(error).__name__})"
+            continue
+        if sha256 is None or hashlib.sha256(content).hexdigest() == sha256:
+            return content
+        problem = "is damaged: its SHA-256 is not that of the index"
+    raise DataError(f"{location} {problem}, tried {_TRIES} times; mend it or the way to it, then go on with --resume.")
+
+
+def _within(seconds: float, read: Callable[[str], bytes], location: str) -> bytes:
+    """What `read` returns. Raises TimeoutError when that takes longer: not every file system has a limit of its own."""
+    content: Future[bytes] = Future()
+
+    def work() -> None:
+        try:
+            content.set_result(read(location))
+        except BaseException as error:
+            content.set_exception(error)
+
+    threading.Thread(target=work, name="read", daemon=True).start()
+    return content.result(seconds)
+
+
+def _read_path(path: str) -> bytes:
+    return Path(path).read_bytes()
+
+
+def _read_through_fsspec(url: str) -> bytes:
+    try:
+        import fsspec  # type: ignore[import-untyped]
+
+        with fsspec.open(url, "rb") as file:
+            return file.read()
+    except (ImportError, ValueError) as error:  # fsspec has no reader for it, or that lacks a package
+        raise MissingExtra(
+            f"{url} cannot be read ({error}). HTTP needs: pip install 'stylegan[data]'; others their own package, "
+            "such as s3fs or gcsfs."
+        ) from error
