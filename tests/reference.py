@@ -140,12 +140,12 @@ def minibatch_std(x, group_size=4, num_channels=1):
     return torch.cat([x, torch.stack(rows)], 1)
 
 
-def pixel_norm(x, *, eps=1e-8):
-    """Every vector along dimension 1 over its root mean square."""
+def pixel_norm(x, *, dim=1, eps=1e-8):
+    """Every vector along `dim` over its root mean square."""
     return (
-        torch.stack([v / (v.square().mean() + eps).sqrt() for v in _vectors(x, 1)])
-        .unflatten(0, x.movedim(1, -1).shape[:-1])
-        .movedim(-1, 1)
+        torch.stack([v / (v.square().mean() + eps).sqrt() for v in _vectors(x, dim)])
+        .unflatten(0, x.movedim(dim, -1).shape[:-1])
+        .movedim(-1, dim)
     )
 
 

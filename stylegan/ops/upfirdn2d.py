@@ -19,11 +19,16 @@ Sides = tuple[int, int, int, int]  # left, right, top, bottom
 Taps = Tensor | Sequence[float] | Sequence[Sequence[float]] | None
 
 
-def setup_filter(taps: Taps, *, separable: bool | None = None) -> Tensor:
-    """Prepare taps for the functions below: their sum, which is the gain at DC, becomes 1.
+def setup_filter(
+    taps: Taps, *, normalize: bool = True, flip: bool = False, gain: float = 1.0, separable: bool | None = None
+) -> Tensor:
+    """Prepare taps for the functions below.
 
     Args:
         taps: [T] or [Kh, Kw] numbers; None is the identity.
+        normalize: divide by the sum, so that the gain at DC is 1.
+        flip: reverse every axis.
+        gain: factor on the 2-D response.
         separable: keep 1-D taps 1-D and apply them once an axis. Default: from 8 taps on, where that is cheaper.
     Returns: float32 [T] or [Kh, Kw].
     Raises: ShapeError if the taps have neither one nor two dimensions.
@@ -35,7 +40,11 @@ def setup_filter(taps: Taps, *, separable: bool | None = None) -> Tensor:
         raise ShapeError(f"a filter takes [T] or [Kh, Kw] taps, got shape {list(f.shape)}.")
     if f.ndim == 1 and not (separable if separable is not None else len(f) >= 8):
         f = f.outer(f)
-    return f / f.sum()
+    if normalize:
+        f = f / f.sum()
+    if flip:
+        f = f.flip(list(range(f.ndim)))
+    return f * gain ** (f.ndim / 2)
 
 
 def upfirdn2d(
@@ -82,18 +91,26 @@ def upfirdn2d(
     return _UpFirDn.apply(x, taps, (up_x, up_y), (down_x, down_y), (left, right, top, bottom))
 
 
-def filter2d(x: Tensor, f: Tensor, *, pad: int | Sequence[int] = 0) -> Tensor:
+def filter2d(x: Tensor, f: Tensor, *, pad: int | Sequence[int] = 0, flip_filter: bool = False, gain: float = 1.0):
     """Filter at the same resolution: [N, C, H, W] -> [N, C, H, W], plus the extra `pad`."""
     tx, ty = _taps(f)
     left, right, top, bottom = sides(pad)
     pad = (left + tx // 2, right + (tx - 1) // 2, top + ty // 2, bottom + (ty - 1) // 2)
-    return upfirdn2d(x, f, pad=pad)
+    return upfirdn2d(x, f, pad=pad, flip_filter=flip_filter, gain=gain)
 
 
-def upsample2d(x: Tensor, f: Tensor, *, up: int | Sequence[int] = 2, pad: int | Sequence[int] = 0) -> Tensor:
+def upsample2d(
+    x: Tensor,
+    f: Tensor,
+    *,
+    up: int | Sequence[int] = 2,
+    pad: int | Sequence[int] = 0,
+    flip_filter: bool = False,
+    gain: float = 1.0,
+) -> Tensor:
     """Enlarge by `up`, brightness kept: [N, C, H, W] -> [N, C, H*up, W*up], plus the extra `pad`."""
     ux, uy = _pair(up)
-    return upfirdn2d(x, f, up=up, pad=up_padding(f, up, pad), gain=ux * uy)
+    return upfirdn2d(x, f, up=up, pad=up_padding(f, up, pad), flip_filter=flip_filter, gain=gain * ux * uy)
 
 
 def downsample2d(
@@ -103,9 +120,10 @@ def downsample2d(
     down: int | Sequence[int] = 2,
     pad: int | Sequence[int] = 0,
     flip_filter: bool = False,
+    gain: float = 1.0,
 ) -> Tensor:
     """Shrink by `down`: [N, C, H, W] -> [N, C, H/down, W/down], plus the extra `pad`."""
-    return upfirdn2d(x, f, down=down, pad=down_padding(f, down, pad), flip_filter=flip_filter)
+    return upfirdn2d(x, f, down=down, pad=down_padding(f, down, pad), flip_filter=flip_filter, gain=gain)
 
 
 def up_padding(f: Tensor | None, up: int | Sequence[int], pad: int | Sequence[int] = 0) -> Sides:

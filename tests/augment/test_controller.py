@@ -25,6 +25,13 @@ def test_p_stays_between_0_and_its_limit():
     assert adapted(0.9, 1, target=0.6, step=0.25, max_p=1) == 1
 
 
+def test_p_goes_from_0_to_1_in_as_many_steps_as_make_1():
+    p = 0.0
+    for _ in range(100):
+        p = adapted(p, 1, target=0.6, step=0.01, max_p=1)
+    assert p == pytest.approx(1)
+
+
 def test_a_warning_is_due_from_the_safe_limit_on():
     assert [may_leak(p) for p in (0, 0.79, 0.8, 1)] == [False, False, True, True]
     assert may_leak(sum([torch.tensor(0.1)] * 8).item())

@@ -191,6 +191,13 @@ def test_no_taps_or_one_tap_is_the_identity(taps):
     assert setup_filter(taps).tolist() == [[1]]
 
 
+def test_gain_is_that_of_the_square_and_flip_reverses_every_axis():
+    f = setup_filter([1, 2, 4], normalize=False, gain=4)
+    assert torch.equal(f[2], torch.tensor([16.0, 32, 64]))
+    assert setup_filter([1, 2, 4], normalize=False, gain=4, separable=True).tolist() == [2, 4, 8]
+    assert setup_filter([[1, 2], [3, 4]], normalize=False, flip=True).tolist() == [[4, 3], [2, 1]]
+
+
 @pytest.mark.parametrize("taps", [torch.zeros(2, 2, 2), []])
 def test_taps_that_are_no_list_or_square_are_refused(taps):
     with pytest.raises(ShapeError, match=r"a filter takes \[T\] or \[Kh, Kw\] taps, got shape \["):

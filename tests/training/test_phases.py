@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_run import tiny_config
 
+from stylegan.errors import ConfigError
 from stylegan.training import phases
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.state import create_state
@@ -118,6 +119,20 @@ def test_augmentation_moves_towards_the_target_every_four_steps(target, directio
     move = direction * config.batch * 4 / 1000
     assert strengths == pytest.approx([0.4] * 3 + [0.4 + move] * 4 + [0.4 + 2 * move])
     assert state.signs.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("max_p", 1.5, "augment.max_p: Input should be less than or equal to 1, got 1.5"),
+        ("ada_kimg", 0, "augment.ada_kimg: Input should be greater than 0, got 0"),
+        ("interval", 0, "augment.interval: Input should be greater than or equal to 1, got 0"),
+        ("pipe", "bgcf", "the augmentation bgcf filters pictures of 22 pixels a side or more; use one without it"),
+    ],
+)
+def test_augmentation_that_cannot_be_is_refused_in_a_sentence(setting, value, message):
+    with pytest.raises(ConfigError, match=message):
+        tiny_config("unused", **{"augment.mode": "ada", f"augment.{setting}": value})
 
 
 def test_without_augmentation_pictures_reach_the_discriminator_untouched():
