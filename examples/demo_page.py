@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from stylegan.files import write_text
+from stylegan.files.atomic import write_text
 from stylegan.training import Tick
 
 WIDTH_PX = 896  # that pictures are enlarged to at most, by a whole factor

@@ -128,8 +128,8 @@ def command(
         raise click.UsageError(
             f"--grid {grid[0]}x{grid[1]} holds {grid[0] * grid[1]} pictures, got {len(seeds)} seeds; make it larger."
         )
-    from stylegan.digest import digest
     from stylegan.distributed import from_environment
+    from stylegan.files.digest import digest
     from stylegan.sampling.generate import generate
     from stylegan.sampling.output import make_folder
     from stylegan.sampling.transform import inverse_transform, transform_of

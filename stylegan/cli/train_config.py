@@ -104,7 +104,7 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
 
 def resumed_config(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
     """The configuration that `run` was started with; only its length, its machine and the place of its data change."""
-    from stylegan.data.dataset import default_cache
+    from stylegan.files.cache import default_cache
     from stylegan.training.batches import check_fits, open_dataset
     from stylegan.training.config import changed, read_config
 
@@ -183,9 +183,9 @@ def _from_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
 
 def _avatars(cfg: str | None) -> Path:
     """The embedded faces at the resolution that the preset wants, prepared once into the cache folder."""
-    from stylegan.data.dataset import default_cache
     from stylegan.data.prepare import prepare
     from stylegan.data.samples import avatars
+    from stylegan.files.cache import default_cache
     from stylegan.networks.presets import PRESETS
 
     resolution = PRESETS[cfg].resolution if cfg in PRESETS else None

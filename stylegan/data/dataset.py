@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +16,8 @@ from stylegan.data.order import balanced_indices, members_of, shuffled_indices
 from stylegan.data.ordered_map import ordered_map
 from stylegan.data.sources import Source, open_source
 from stylegan.errors import DataError, OutputError
-from stylegan.files import atomic_file
+from stylegan.files.atomic import atomic_file
+from stylegan.files.cache import default_cache
 
 # Without a writable cache, the pictures may take this much memory; 4 GB is 80,000 colour pictures of 128x128.
 _MAX_BYTES_IN_MEMORY = 4 << 30
@@ -169,11 +169,6 @@ def require_some_left(path: str | Path, pictures: int, held_out: int) -> int:
     if held_out >= pictures:
         raise DataError(f"{path} has {pictures} pictures, so {held_out} cannot be held out; leave some to train on.")
     return pictures - held_out
-
-
-def default_cache() -> Path:
-    """The cache folder: `$STYLEGAN_CACHE`, else `~/.cache/stylegan`. Nothing in it is ever missed."""
-    return Path(os.environ.get("STYLEGAN_CACHE") or Path.home() / ".cache" / "stylegan")
 
 
 def _subset(n: int, max_images: int | None, seed: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from stylegan.data.dataset import Dataset, default_cache, require_some_left
+from stylegan.data.dataset import Dataset, require_some_left
 from stylegan.data.labels import LabelList, LabelTable, label_meanings
 from stylegan.data.remote import is_url, read_bytes
 from stylegan.data.shard_order import ShardOrder
@@ -19,6 +19,7 @@ from stylegan.data.shard_pixels import Shard, ShardPixels
 from stylegan.data.shard_writer import INDEX, LABELS
 from stylegan.distributed import from_environment
 from stylegan.errors import DataError
+from stylegan.files.cache import default_cache
 
 
 def open_any(path: str | Path, *, cache_gb: float = 32, **options: Any) -> Dataset:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stylegan.archives import add_to_zip
 from stylegan.errors import OutputError
-from stylegan.files import atomic_file, atomic_folder
+from stylegan.files.archives import add_to_zip
+from stylegan.files.atomic import atomic_file, atomic_folder
 
 
 @contextmanager

@@ -17,11 +17,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from stylegan.data.dataset import Dataset, default_cache
+from stylegan.data.dataset import Dataset
 from stylegan.device import device_of
 from stylegan.distributed import World
 from stylegan.errors import ConfigError, OutputError
-from stylegan.files import atomic_file
+from stylegan.files.atomic import atomic_file
+from stylegan.files.cache import default_cache
 from stylegan.metrics.features import DETECTORS, Detector
 from stylegan.metrics.frechet import FeatureStatistics, frechet_distance
 from stylegan.metrics.protocol import ScoreAgainstReals, Track, join_name, random_latents, split_name, untracked

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from stylegan.errors import OutputError
-from stylegan.files import atomic_file
+from stylegan.files.atomic import atomic_file
 from stylegan.sampling.pictures import to_pil
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from stylegan.archives import add_to_tar
 from stylegan.errors import ConfigError
-from stylegan.files import atomic_file, write_text
+from stylegan.files.archives import add_to_tar
+from stylegan.files.atomic import atomic_file, write_text
 from stylegan.sampling.pictures import to_pil
 
 

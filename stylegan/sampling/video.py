@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylegan.errors import ConfigError, OutputError
-from stylegan.files import atomic_file
+from stylegan.files.atomic import atomic_file
 from stylegan.sampling.output import make_folder, save_png
 from stylegan.sampling.pictures import to_pil
 

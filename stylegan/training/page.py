@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from stylegan.files import write_text
+from stylegan.files.atomic import write_text
 from stylegan.training.charts import draw_charts
 from stylegan.training.config import TrainConfig
 from stylegan.training.report import grids_by_kimg

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from stylegan.digest import digest
 from stylegan.errors import ConfigError, DistributedError
+from stylegan.files.digest import digest
 from stylegan.training.config import TrainConfig
 from stylegan.training.state import TrainingState
 

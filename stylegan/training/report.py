@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from stylegan.errors import DataError, MissingExtra
-from stylegan.files import atomic_file
+from stylegan.files.atomic import atomic_file
 from stylegan.training.config import read_config
 
 LABEL_PX = 24  # height of the line of text above the pictures

@@ -6,9 +6,9 @@ import warnings
 from pathlib import Path
 from typing import Literal
 
-from stylegan.checkpoints.checksums import CHECKSUMS, read_checksums, to_json
 from stylegan.checkpoints.snapshots import TRAINING_FILES, damage, snapshots
-from stylegan.files import write_text
+from stylegan.files.atomic import write_text
+from stylegan.files.checksums import CHECKSUMS, read_checksums, to_json
 
 
 def drop_training_state(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stylegan.errors import OutputError
-from stylegan.files import write_text
+from stylegan.files.atomic import write_text
 from stylegan.training.config import TrainConfig
 
 

@@ -19,7 +19,7 @@ from stylegan.data.sharded import open_any
 from stylegan.device import resolve_device
 from stylegan.distributed import World
 from stylegan.errors import DistributedError, StyleGANError
-from stylegan.files import atomic_file
+from stylegan.files.atomic import atomic_file
 from stylegan.metrics.features import Detector, load_detector
 from stylegan.metrics.fid import fid, metric_name, parse_name
 from stylegan.metrics.protocol import meaning_of

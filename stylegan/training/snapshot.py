@@ -19,10 +19,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from stylegan.checkpoints.checkpoint import Checkpoint
-from stylegan.checkpoints.checksums import write_checksums
 from stylegan.checkpoints.native import Contents, contents, write
 from stylegan.errors import CheckpointError
-from stylegan.files import atomic_folder
+from stylegan.files.atomic import atomic_folder
+from stylegan.files.checksums import write_checksums
 from stylegan.training.environment import environment, warn_if_changed
 from stylegan.training.state import TrainingState
 

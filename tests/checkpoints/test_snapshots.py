@@ -7,10 +7,10 @@ import pytest
 from tiny_generator import tiny_generator
 
 import stylegan
-from stylegan.checkpoints import checksums
-from stylegan.checkpoints.checksums import mismatch, write_checksums
 from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.errors import CheckpointError
+from stylegan.files import checksums
+from stylegan.files.checksums import mismatch, write_checksums
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from stylegan import files
 from stylegan.checkpoints import native
+from stylegan.files import atomic
 from stylegan.training.snapshot_writer import SnapshotWriter
 
 Hook = Callable[[int, str], None]

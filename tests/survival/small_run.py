@@ -15,7 +15,7 @@ from unittest import mock
 import torch
 from tiny_run import tiny_config, tiny_pictures
 
-from stylegan.checkpoints.checksums import CHECKSUMS
+from stylegan.files.checksums import CHECKSUMS
 from stylegan.training import loop
 from stylegan.training.config import TrainConfig
 from stylegan.training.gradient_watch import GradientWatch

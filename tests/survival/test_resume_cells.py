@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from small_run import digests, folder_digest, small_config, small_pictures, train_small
 
-from stylegan.data.dataset import default_cache
 from stylegan.data.prepare import prepare
+from stylegan.files.cache import default_cache
 
 STEPS = 18  # R1 comes every 16 steps, path length and adaptation every 4
 KINDS = {

@@ -23,9 +23,9 @@ from typing import Any
 import click
 from PIL import Image
 
-from stylegan.archives import add_to_zip
 from stylegan.errors import ConfigError, MissingExtra, StyleGANError
-from stylegan.files import atomic_file
+from stylegan.files.archives import add_to_zip
+from stylegan.files.atomic import atomic_file
 
 ORIGIN = "Open Peeps (https://www.openpeeps.com) by Pablo Stanley, drawn by stylegan.data.samples.make_avatars"
 LICENCE = "CC0-1.0 (https://creativecommons.org/publicdomain/zero/1.0/)"

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from stylegan.errors import OutputError
-from stylegan.files import atomic_file, atomic_folder, write_text
+from stylegan.files.atomic import atomic_file, atomic_folder, write_text
 
 
 def test_file_appears_whole_or_not_at_all(tmp_path):
