@@ -13,7 +13,7 @@ from baseline import ops as baseline
 from measure import TEXTBOOK, measured, summary, take_turns
 from torch import Tensor
 
-from stylegan.networks.precision import DTYPES
+from stylegan.machine.precision import DTYPES
 from stylegan.ops import bias_act, downsample2d, modulated_conv2d, resample_conv2d, setup_filter, upsample2d
 
 F4 = setup_filter([1, 3, 3, 1])

@@ -19,10 +19,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 import stylegan
 from stylegan.data import Dataset, prepare
 from stylegan.data.samples import avatars
-from stylegan.device import resolve_device
 from stylegan.errors import MissingExtra
-from stylegan.memory import keep_freed_memory
-from stylegan.networks.precision import best_precision
+from stylegan.machine.devices import resolve_device
+from stylegan.machine.memory import keep_freed_memory
+from stylegan.machine.precision import best_precision
 from stylegan.sampling.generate import draw, generate
 from stylegan.sampling.grid import make_grid
 from stylegan.sampling.interpolation import loop

@@ -5,7 +5,7 @@ import sys
 import torch
 
 import stylegan
-from stylegan.device import device_of
+from stylegan.networks.protocol import device_of
 from stylegan.sampling.grid import make_grid
 from stylegan.sampling.output import save_png
 from stylegan.sampling.pictures import to_uint8

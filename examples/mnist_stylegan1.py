@@ -10,9 +10,9 @@ from pathlib import Path
 
 import stylegan
 from stylegan.data import Dataset, prepare
-from stylegan.device import resolve_device
-from stylegan.memory import keep_freed_memory
-from stylegan.networks.precision import best_precision
+from stylegan.machine.devices import resolve_device
+from stylegan.machine.memory import keep_freed_memory
+from stylegan.machine.precision import best_precision
 from stylegan.sampling.generate import generate
 from stylegan.sampling.grid import make_grid
 from stylegan.sampling.mixing import mixing_matrix, parse_styles

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
-from stylegan.device import resolve_device
 from stylegan.errors import CheckpointError, OutputError, StyleGANError
 from stylegan.files.atomic import atomic_folder
+from stylegan.machine.devices import resolve_device
 from stylegan.networks.family import ARCHITECTURES, architecture_of, discriminator_class, generator_class
 
 FORMAT = 1

@@ -80,7 +80,7 @@ def command(**options: Any) -> None:
     stylegan dataset --source train-images-idx3-ubyte.gz --dest fashion32.zip
     """
     from stylegan.data.prepare import PrepareConfig
-    from stylegan.distributed import from_environment
+    from stylegan.machine.processes import from_environment
 
     if not from_environment().first:
         return  # under a launcher: one data set is the work of one process

@@ -25,7 +25,7 @@ from stylegan.cli.options import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from stylegan.distributed import World
+    from stylegan.machine.processes import World
 
     Draw = Callable[[Sequence[int]], Iterable[Tensor]]  # seeds -> pictures
 
@@ -128,8 +128,8 @@ def command(
         raise click.UsageError(
             f"--grid {grid[0]}x{grid[1]} holds {grid[0] * grid[1]} pictures, got {len(seeds)} seeds; make it larger."
         )
-    from stylegan.distributed import from_environment
     from stylegan.files.digest import digest
+    from stylegan.machine.processes import from_environment
     from stylegan.sampling.generate import generate
     from stylegan.sampling.output import make_folder
     from stylegan.sampling.transform import inverse_transform, transform_of

@@ -13,7 +13,7 @@ from stylegan.cli.options import PathOrURL, device_option, network_option, open_
 from stylegan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from stylegan.distributed import World
+    from stylegan.machine.processes import World
     from stylegan.metrics.protocol import Score
 
 
@@ -82,7 +82,7 @@ def command(
     With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan metrics ...
     """
     from stylegan.data.sharded import open_any
-    from stylegan.device import resolve_device
+    from stylegan.machine.devices import resolve_device
     from stylegan.metrics import equivariance, fid
     from stylegan.metrics.equivariance import KINDS
     from stylegan.metrics.features import load_detector

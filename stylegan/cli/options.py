@@ -155,8 +155,8 @@ def sampling_options(command: Callable) -> Callable:
     @functools.wraps(command)
     def draws(*, network: Path, center: str, device: str, precision: str, compile: bool, **options: Any) -> Any:
         def open_as_told() -> Any:
-            from stylegan.device import resolve_device
-            from stylegan.distributed import from_environment
+            from stylegan.machine.devices import resolve_device
+            from stylegan.machine.processes import from_environment
 
             return open_network(network, from_environment().place(resolve_device(device)), precision, compile, center)
 
@@ -193,7 +193,7 @@ def video_options(default_dest: str) -> Callable:
 def open_network(network: Path, device: torch.device, precision: str, compile: bool, center: str = "global") -> Any:
     """The averaged generator of a checkpoint, made for drawing; `center` as in --trunc-center."""
     from stylegan.checkpoints import load
-    from stylegan.memory import keep_freed_memory
+    from stylegan.machine.memory import keep_freed_memory
     from stylegan.sampling.class_center import ClassCentered
 
     keep_freed_memory()
@@ -217,7 +217,7 @@ def with_progress(pictures: Iterable[Tensor], what: str, total: int) -> Iterator
     from rich.console import Console
     from rich.progress import track
 
-    from stylegan.distributed import from_environment
+    from stylegan.machine.processes import from_environment
 
     console = Console(stderr=True)
     hidden = not (console.is_terminal and from_environment().first)

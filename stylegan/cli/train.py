@@ -20,7 +20,7 @@ from stylegan.errors import ConfigError, OutputError, StyleGANError
 
 if TYPE_CHECKING:
     from stylegan.data.dataset import Dataset
-    from stylegan.distributed import World
+    from stylegan.machine.processes import World
     from stylegan.training import TrainConfig
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -210,7 +210,7 @@ def command(
     """
     import torch
 
-    from stylegan.memory import keep_freed_memory
+    from stylegan.machine.memory import keep_freed_memory
     from stylegan.metrics.features import load_detector
     from stylegan.metrics.fid import parse_name
     from stylegan.training.replicas import micro_batch_size
@@ -258,7 +258,7 @@ def command(
 def _check_room(config: TrainConfig, world: World, going_on: Path | None, outdir: Path | None, *, tell: bool) -> None:
     """Raises ConfigError if memory or disk are too small for what is left of the run; `tell` prints what it takes."""
     from stylegan.checkpoints.snapshots import snapshots
-    from stylegan.device import resolve_device
+    from stylegan.machine.devices import resolve_device
     from stylegan.training.estimate import estimate, require_room
 
     done = next((int(folder.name) for folder in snapshots(going_on)), 0) if going_on else 0

@@ -58,8 +58,8 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
 
     The third value says what the run takes over from those weights.
     """
-    from stylegan.device import resolve_device
-    from stylegan.networks.precision import best_precision
+    from stylegan.machine.devices import resolve_device
+    from stylegan.machine.precision import best_precision
     from stylegan.networks.presets import preset
     from stylegan.training.batches import check_fits, open_dataset
     from stylegan.training.config import data_config, from_preset

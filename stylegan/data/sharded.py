@@ -17,9 +17,9 @@ from stylegan.data.remote import is_url, read_bytes
 from stylegan.data.shard_order import ShardOrder
 from stylegan.data.shard_pixels import Shard, ShardPixels
 from stylegan.data.shard_writer import INDEX, LABELS
-from stylegan.distributed import from_environment
 from stylegan.errors import DataError
 from stylegan.files.cache import default_cache
+from stylegan.machine.processes import from_environment
 
 
 def open_any(path: str | Path, *, cache_gb: float = 32, **options: Any) -> Dataset:

@@ -16,8 +16,8 @@ from stylegan.data.dataset import Dataset
 from stylegan.errors import ConfigError
 from stylegan.metrics.moved_pictures import as_if_turned, shift, shift_between_pixels, turn
 from stylegan.metrics.protocol import Score, Track, join_name, random_latents, split_name, untracked
+from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import batched
-from stylegan.sampling.network import GeneratorLike
 from stylegan.sampling.transform import inverse_transform, transform_of
 
 BATCH = 4  # pictures that share a transform

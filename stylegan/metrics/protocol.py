@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from stylegan.data.dataset import Dataset
-from stylegan.device import device_of
-from stylegan.sampling.network import GeneratorLike
+from stylegan.networks.protocol import GeneratorLike, device_of
 
 
 @dataclass(frozen=True, kw_only=True)

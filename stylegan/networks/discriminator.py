@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from stylegan.errors import ShapeError
-from stylegan.networks.precision import check_precision
+from stylegan.machine.precision import check_precision
 
 
 class FamilyDiscriminator(nn.Module):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
-from stylegan.networks.precision import check_precision, require_precision
+from stylegan.machine.precision import check_precision, require_precision
 
 NOISE_MODES = ("random", "const", "none")
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan.errors import ConfigError
-from stylegan.networks.compiled import compile_or_eager
+from stylegan.machine.compile import compile_or_eager
 from stylegan.networks.generator import check_synthesis, noise_like
 from stylegan.networks.level_of_detail import enlarge, level_and_fade
 from stylegan.networks.precision import block_dtype

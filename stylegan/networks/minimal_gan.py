@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
+from stylegan.machine.compile import compile_or_eager
 from stylegan.networks import minimal
-from stylegan.networks.compiled import compile_or_eager
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.generator import FamilyGenerator, check_synthesis
 from stylegan.networks.mapping import FamilyMapping

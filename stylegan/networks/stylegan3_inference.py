@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan.networks.compiled import compile_or_eager
+from stylegan.machine.compile import compile_or_eager
 from stylegan.networks.generator import check_synthesis
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.stylegan2_inference import PreparedToRGB

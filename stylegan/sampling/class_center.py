@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stylegan.device import device_of
 from stylegan.errors import ConfigError
 from stylegan.networks.mapping import truncate
-from stylegan.sampling.network import GeneratorLike
+from stylegan.networks.protocol import GeneratorLike, device_of
 
 SAMPLES = 4096  # of w; their mean is off by 1/64 of one standard deviation
 

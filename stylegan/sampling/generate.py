@@ -8,11 +8,10 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from stylegan.device import device_of
 from stylegan.errors import ConfigError
+from stylegan.networks.protocol import GeneratorLike, device_of
 from stylegan.sampling.labels import Label, class_labels
 from stylegan.sampling.latents import latents
-from stylegan.sampling.network import GeneratorLike
 from stylegan.sampling.pictures import to_uint8
 
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
+from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import map_latents
 from stylegan.sampling.labels import Label, class_labels
 from stylegan.sampling.latents import latents
-from stylegan.sampling.network import GeneratorLike
 
 SPACES = ("w", "z")
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
-from stylegan.sampling.network import GeneratorLike
+from stylegan.networks.protocol import GeneratorLike
 
 Label = int | str | Sequence[float]
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
+from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import draw, seeds_to_ws
 from stylegan.sampling.labels import Label
-from stylegan.sampling.network import GeneratorLike
 
 NAMES = ("coarse", "middle", "fine")
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
-from stylegan.sampling.network import GeneratorLike
+from stylegan.networks.protocol import GeneratorLike
 
 
 def inverse_transform(x: float = 0.0, y: float = 0.0, degrees: float = 0.0) -> Tensor:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import draw, seeds_to_ws
 from stylegan.sampling.labels import Label
-from stylegan.sampling.network import GeneratorLike
 
 
 def truncation_sweep(

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from stylegan.data.dataset import Dataset, to_float
 from stylegan.data.sharded import open_any
-from stylegan.distributed import World
 from stylegan.errors import ConfigError
+from stylegan.machine.processes import World
 from stylegan.training.config import DataConfig, TrainConfig
 from stylegan.training.growing import fade
 from stylegan.training.phases import MicroBatch

@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from stylegan.errors import ConfigError
-from stylegan.memory import available_bytes
+from stylegan.machine.memory import available_bytes
 from stylegan.training.config import DataConfig, TrainConfig, changed
 from stylegan.training.phases import MicroBatch, due_phases
 from stylegan.training.snapshot_grid import grid_shape

@@ -16,9 +16,9 @@ from stylegan.augment import may_leak
 from stylegan.checkpoints.native import Contents
 from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.data.dataset import Dataset
-from stylegan.device import resolve_device
-from stylegan.distributed import World
-from stylegan.networks.precision import require_precision
+from stylegan.machine.devices import resolve_device
+from stylegan.machine.precision import require_precision
+from stylegan.machine.processes import World
 from stylegan.training.batches import await_next, check_fits, check_same, identity, next_micro_batches, open_dataset
 from stylegan.training.best_effort import BestEffort
 from stylegan.training.config import TrainConfig
@@ -59,7 +59,7 @@ def train(
         dataset: the opened data set, if the caller has it already.
         snapshot: the newest snapshot, if the caller has looked for it already.
         stop: when set, training ends after the current step with a snapshot; of several processes, all end.
-        world: the processes that train together, see `stylegan.distributed.join`. Rank 0 writes.
+        world: the processes that train together, see `stylegan.machine.processes.join`. Rank 0 writes.
     Yields: a `Tick` every `config.tick_kimg` and one at the end.
     Raises: ConfigError if the data does not fit the networks; DataError, CheckpointError; OutputError if nothing can
         be written at the start or the last snapshot cannot (in between, what the disk refuses is a warning), or if

@@ -16,10 +16,10 @@ from typing import Any
 from torch import Tensor
 
 from stylegan.data.sharded import open_any
-from stylegan.device import resolve_device
-from stylegan.distributed import World
 from stylegan.errors import DistributedError, StyleGANError
 from stylegan.files.atomic import atomic_file
+from stylegan.machine.devices import resolve_device
+from stylegan.machine.processes import World
 from stylegan.metrics.features import Detector, load_detector
 from stylegan.metrics.fid import fid, metric_name, parse_name
 from stylegan.metrics.protocol import meaning_of

@@ -23,7 +23,7 @@ from stylegan.checkpoints.native import Contents, contents, write
 from stylegan.errors import CheckpointError
 from stylegan.files.atomic import atomic_folder
 from stylegan.files.checksums import write_checksums
-from stylegan.training.environment import environment, warn_if_changed
+from stylegan.machine.environment import environment, warn_if_changed
 from stylegan.training.state import TrainingState
 
 _NETWORKS = {"G": "generator", "D": "discriminator", "G_ema": "generator_ema"}

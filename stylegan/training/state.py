@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from stylegan.augment import AugmentPipe, preset
-from stylegan.distributed import World
-from stylegan.networks.compiled import compile_or_eager
+from stylegan.machine.compile import compile_or_eager
+from stylegan.machine.processes import World
 from stylegan.networks.family import discriminator_class, generator_class
 from stylegan.training.config import AugmentConfig, TrainConfig
 from stylegan.training.gradient_watch import GradientWatch

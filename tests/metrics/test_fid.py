@@ -12,8 +12,8 @@ from tiny_run import tiny_pictures
 
 from stylegan.data import Dataset, prepare
 from stylegan.data.sharded import open_any
-from stylegan.distributed import join
 from stylegan.errors import ConfigError
+from stylegan.machine.processes import join
 from stylegan.metrics.fid import fid, metric_name, parse_name, real_statistics
 from stylegan.metrics.frechet import FeatureStatistics, frechet_distance
 

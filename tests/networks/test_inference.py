@@ -9,7 +9,7 @@ import torch
 from golden import R, fill
 
 from stylegan.errors import ConfigError, ShapeError
-from stylegan.networks import compiled, minimal_gan, progan, stylegan1, stylegan2, stylegan3
+from stylegan.networks import minimal_gan, progan, stylegan1, stylegan2, stylegan3
 from stylegan.sampling.generate import generate
 from stylegan.sampling.pictures import to_uint8
 
@@ -50,7 +50,7 @@ def in_range(G):
 def uncompiled(monkeypatch) -> list:
     """What is made for a compiler, without one; the functions that it was given."""
     given: list = []
-    monkeypatch.setattr(compiled.torch, "compile", lambda function, **_: given.append(function) or function)
+    monkeypatch.setattr(torch, "compile", lambda function, **_: given.append(function) or function)
     return given
 
 
@@ -123,7 +123,7 @@ def test_a_compiler_that_fails_is_told_once_and_drawing_goes_on(name, monkeypatc
 
         return call
 
-    monkeypatch.setattr(compiled.torch, "compile", broken)
+    monkeypatch.setattr(torch, "compile", broken)
     G, z = network(name), R(1, [2, 8])
     fast = G.for_inference(compile=True)
     with pytest.warns(RuntimeWarning, match=r"torch.compile failed \(no C\+\+ compiler\); going on without it\."):

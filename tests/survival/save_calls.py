@@ -63,7 +63,7 @@ def hooked(hook: Hook) -> Iterator[None]:
         "tensors": (native, "save_file", save_file),
         "mkdir": (Path, "mkdir", named("mkdir")),
         "unlink": (Path, "unlink", named("unlink")),
-        "fsync": (files, "_sync", named("fsync")),
+        "fsync": (atomic, "_sync", named("fsync")),
         "replace": (os, "replace", named("replace")),
     }
     originals = {name: getattr(owner, attribute) for name, (owner, attribute, _) in targets.items()}

@@ -7,8 +7,8 @@ import torch
 from launch import Launch
 from tiny_run import tiny_config
 
-from stylegan.distributed import World, join
 from stylegan.errors import ConfigError
+from stylegan.machine.processes import World, join
 from stylegan.training import phases
 from stylegan.training.config import TrainConfig
 from stylegan.training.phases import MicroBatch

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny_run import tiny_config
 
-from stylegan.training.environment import environment, warn_if_changed
+from stylegan.machine.environment import environment, warn_if_changed
 from stylegan.training.snapshot import capture, load_snapshot, write_snapshot
 from stylegan.training.state import create_state
 

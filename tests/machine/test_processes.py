@@ -17,8 +17,8 @@ from tiny_run import tiny_pictures
 
 from stylegan.data.order import shuffled_indices
 from stylegan.data.prepare import prepare
-from stylegan.distributed import World, from_environment, join
 from stylegan.errors import DistributedError
+from stylegan.machine.processes import World, from_environment, join
 
 TINY = ("--cfg", "tiny16", "--device", "cpu", "--tick", "0.032", "--snap", "1", "--aug", "ada", "--cond")
 

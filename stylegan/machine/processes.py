@@ -23,11 +23,11 @@ from torch import Tensor
 from torch import distributed as dist
 
 from stylegan.errors import ConfigError, DistributedError, StyleGANError
-from stylegan.lifeline import Lifeline
+from stylegan.machine.heartbeat import Heartbeat
 
 JOIN_TIMEOUT = timedelta(minutes=5)  # until every process must have come
 STEP_TIMEOUT = timedelta(minutes=30)  # for a message of training, which may have to wait for a snapshot
-WAIT_TIMEOUT = timedelta(days=2)  # for one process to prepare data for the others; the lifeline sees whether it lives
+WAIT_TIMEOUT = timedelta(days=2)  # for one process to prepare data for the others; the heartbeat sees whether it lives
 
 
 @dataclass
@@ -148,8 +148,8 @@ class World:
 class _Joined:
     """The connections of a world: gloo for what the hosts tell each other, and for GPUs nccl besides."""
 
-    def __init__(self, launcher: dist.TCPStore, lifeline: Lifeline):
-        self.launcher, self.lifeline = launcher, lifeline
+    def __init__(self, launcher: dist.TCPStore, heartbeat: Heartbeat):
+        self.launcher, self.heartbeat = launcher, heartbeat
         self._groups: dict[str, Any] = {}
 
     def group(self, device: torch.device) -> Any:
@@ -162,12 +162,12 @@ class _Joined:
     def talking(self) -> Iterator[None]:
         """Turns what a lost process causes into one sentence."""
         try:
-            if self.lifeline.cause is None:
+            if self.heartbeat.cause is None:
                 yield
                 return
-            cause = self.lifeline.cause
+            cause = self.heartbeat.cause
         except RuntimeError as error:
-            cause = self.lifeline.find_cause(error)
+            cause = self.heartbeat.find_cause(error)
         raise _lost(cause)
 
 
@@ -199,23 +199,23 @@ def join() -> Iterator[World]:
         return
     launcher = _connect(world)
     meeting = _meet(world, launcher)
-    lifeline = Lifeline(dist.PrefixStore(f"{meeting}/lifeline", _connect(world)), world.rank, world.size)
+    heartbeat = Heartbeat(dist.PrefixStore(f"{meeting}/heartbeat", _connect(world)), world.rank, world.size)
     try:
         group = dist.PrefixStore(f"{meeting}/group", launcher)
         dist.init_process_group("gloo", store=group, rank=world.rank, world_size=world.size, timeout=WAIT_TIMEOUT)
-        world.joined = _Joined(launcher, lifeline)
+        world.joined = _Joined(launcher, heartbeat)
         yield world
         world.gather(None)  # nobody leaves, and falls silent, while others still work
     except DistributedError:
         raise
     except dist.DistError as error:  # nccl tells of a lost process when it likes
-        raise _lost(lifeline.find_cause(error)) from error
+        raise _lost(heartbeat.find_cause(error)) from error
     except Exception as error:
         reason = str(error).rstrip(".") or type(error).__name__
-        lifeline.report(f"rank {world.rank} (on {platform.node()}) failed: {reason}")
+        heartbeat.report(f"rank {world.rank} (on {platform.node()}) failed: {reason}")
         raise
     finally:
-        lifeline.close()
+        heartbeat.close()
     dist.destroy_process_group()
 
 

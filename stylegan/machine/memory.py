@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from stylegan.distributed import from_environment
+from stylegan.machine.processes import from_environment
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
 

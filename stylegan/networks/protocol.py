@@ -1,11 +1,13 @@
-"""What sampling asks of a network; every generator of the family has it."""
+"""The interface of every generator of the family, which sampling and metrics rely on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, Protocol
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 
 class GeneratorLike(Protocol):
@@ -28,3 +30,12 @@ class GeneratorLike(Protocol):
 
     def parameters(self) -> Iterator[Any]:
         """Its weights, whose device is where it computes."""
+
+
+def device_of(G: GeneratorLike) -> torch.device:
+    """The device on which `G` computes."""
+    tensors: Any = G.parameters()
+    if isinstance(G, nn.Module):  # an inference form may have buffers but no parameters
+        tensors = chain(tensors, G.buffers())
+    device: torch.device = next(iter(tensors)).device
+    return device

@@ -20,7 +20,7 @@ GRACE_S = 8  # for the main thread to end by itself; all together stays below 30
 STORE_LOST = "the first machine of the run, or rank 0, does not answer any more"  # one of them has the store
 
 
-class Lifeline:
+class Heartbeat:
     """Counts up in the store every second and watches that the next process does too, and that the store answers.
 
     A closed connection already tells that a process died, but not which one; and a frozen process, or a machine
@@ -40,9 +40,9 @@ class Lifeline:
         self._seen, self._missed, self._unanswered = "", 0, 0
         self._ended = threading.Event()
         self._beat(0)
-        self._thread = threading.Thread(target=self._talk, name="lifeline", daemon=True)
+        self._thread = threading.Thread(target=self._talk, name="heartbeat", daemon=True)
         self._thread.start()
-        threading.Thread(target=self._watch, name="lifeline of the store", daemon=True).start()
+        threading.Thread(target=self._watch, name="heartbeat of the store", daemon=True).start()
 
     def report(self, cause: str) -> None:
         """Tell all processes why the run cannot go on; the first report stands."""

@@ -1,12 +1,12 @@
-"""What the lifeline notices by itself; whole runs with dead processes are in training/test_dead_ranks.py."""
+"""What the heartbeat notices by itself; whole runs with dead processes are in training/test_dead_ranks.py."""
 
 import multiprocessing
 import os
 import signal
 import threading
 
-from stylegan import lifeline
-from stylegan.lifeline import Lifeline
+from stylegan.machine import heartbeat as heartbeat
+from stylegan.machine.heartbeat import Heartbeat
 
 
 class FrozenStore:
@@ -29,14 +29,14 @@ class FrozenStore:
 
 def train_beside(store, output):
     os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT), 2)
-    alive = Lifeline(store, 0, 1)
+    alive = Heartbeat(store, 0, 1)
     signal.pause()
     alive.close()
 
 
 def test_a_first_machine_that_freezes_with_its_store_ends_the_process_with_a_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(lifeline, "BEAT_S", 0.02)
-    monkeypatch.setattr(lifeline, "GRACE_S", 0.1)
+    monkeypatch.setattr(heartbeat, "BEAT_S", 0.02)
+    monkeypatch.setattr(heartbeat, "GRACE_S", 0.1)
     arguments = (FrozenStore(), tmp_path / "output")
     process = multiprocessing.get_context("fork").Process(target=train_beside, args=arguments)
     process.start()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from stylegan.memory import available_bytes
+from stylegan.machine.memory import available_bytes
 
 CPU = torch.device("cpu")
 

@@ -1,52 +1,14 @@
-"""Which dtype a block computes in."""
+"""Number formats: what exists, and what works and is fast on a device."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from stylegan.errors import ConfigError
-from stylegan.networks import precision
-from stylegan.networks.precision import (
-    best_precision,
-    block_dtype,
-    check_precision,
-    cpu_features,
-    is_marked,
-    require_precision,
-)
-from stylegan.networks.sizes import resolutions
+from stylegan.machine import precision
+from stylegan.machine.precision import best_precision, check_precision, cpu_features, require_precision
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
-
-
-@pytest.mark.parametrize("policy", precision.PRECISIONS)
-@pytest.mark.parametrize("device", [CPU, GPU])
-def test_unmarked_blocks_are_float32_under_every_policy(policy, device):
-    assert block_dtype(False, policy, device) == torch.float32
-
-
-@pytest.mark.parametrize(
-    ("policy", "device", "dtype"),
-    [
-        ("fp32", GPU, torch.float32),
-        ("bf16", CPU, torch.bfloat16),
-        ("fp16", CPU, torch.float16),
-        ("auto", CPU, torch.float32),
-        ("auto", torch.device("mps"), torch.float32),
-        ("auto", GPU, torch.float16),
-    ],
-)
-def test_marked_blocks_follow_the_policy(policy, device, dtype):
-    assert block_dtype(True, policy, device) == dtype
-
-
-@pytest.mark.parametrize(
-    ("resolution", "num", "lowest"), [(1024, 4, 128), (256, 4, 32), (32, 4, 8), (32, 20, 8), (64, 1, 64), (16, 2, 8)]
-)
-def test_the_highest_resolutions_are_marked_but_never_four(resolution, num, lowest):
-    marked = [r for r in resolutions(resolution) if is_marked(r, resolution, num)]
-    assert (marked[0], marked[-1]) == (lowest, resolution)
-    assert not any(is_marked(r, resolution, 0) for r in resolutions(resolution))
 
 
 def test_an_unknown_precision_is_named():
