@@ -19,8 +19,9 @@ from measure import TEXTBOOK, measured, summary, take_turns
 from PIL import Image
 from steps import configuration, random_batch
 
-from stylegan.data.dataset import Dataset, to_float
+from stylegan.data.dataset import Dataset
 from stylegan.data.order import shuffled_indices
+from stylegan.images.pixels import to_float
 from stylegan.training import phases
 from stylegan.training.config import TrainConfig
 from stylegan.training.state import TrainingState, create_state

@@ -20,16 +20,16 @@ import stylegan
 from stylegan.data import Dataset, prepare
 from stylegan.data.samples import avatars
 from stylegan.errors import MissingExtra
+from stylegan.images.grid import make_grid
+from stylegan.images.png import save_png
+from stylegan.images.video import save_video
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.memory import keep_freed_memory
 from stylegan.machine.precision import best_precision
 from stylegan.sampling.generate import draw, generate
-from stylegan.sampling.grid import make_grid
 from stylegan.sampling.interpolation import loop
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
-from stylegan.sampling.output import save_png
 from stylegan.sampling.truncation import truncation_sweep
-from stylegan.sampling.video import save_video
 from stylegan.training import Tick, TrainConfig, train
 from stylegan.training.config import from_preset
 from stylegan.training.report import loss_plot, time_strip

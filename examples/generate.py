@@ -5,10 +5,10 @@ import sys
 import torch
 
 import stylegan
+from stylegan.images.grid import make_grid
+from stylegan.images.pixels import to_uint8
+from stylegan.images.png import save_png
 from stylegan.networks.protocol import device_of
-from stylegan.sampling.grid import make_grid
-from stylegan.sampling.output import save_png
-from stylegan.sampling.pictures import to_uint8
 
 if len(sys.argv) < 2:
     sys.exit(__doc__)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import stylegan
 from stylegan.data import Dataset, prepare
+from stylegan.images.grid import make_grid
+from stylegan.images.png import save_png
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.memory import keep_freed_memory
 from stylegan.machine.precision import best_precision
 from stylegan.sampling.generate import generate
-from stylegan.sampling.grid import make_grid
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
-from stylegan.sampling.output import save_png
 from stylegan.sampling.truncation import truncation_sweep
 from stylegan.training import train
 from stylegan.training.config import from_preset

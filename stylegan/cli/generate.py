@@ -129,9 +129,9 @@ def command(
             f"--grid {grid[0]}x{grid[1]} holds {grid[0] * grid[1]} pictures, got {len(seeds)} seeds; make it larger."
         )
     from stylegan.files.digest import digest
+    from stylegan.images.png import make_folder
     from stylegan.machine.processes import from_environment
     from stylegan.sampling.generate import generate
-    from stylegan.sampling.output import make_folder
     from stylegan.sampling.transform import inverse_transform, transform_of
     from stylegan.sampling.truncation import truncation_sweep
 
@@ -157,7 +157,7 @@ def command(
 
 
 def _singles(draw: Draw, seeds: list[int], outdir: Path) -> str:
-    from stylegan.sampling.output import save_png
+    from stylegan.images.png import save_png
 
     for seed, picture in zip(seeds, with_progress(draw(seeds), "Drawing", len(seeds)), strict=True):
         save_png(picture, outdir / f"seed{seed:04d}.png")
@@ -165,8 +165,8 @@ def _singles(draw: Draw, seeds: list[int], outdir: Path) -> str:
 
 
 def _sheet(draw: Draw, seeds: list[int], grid: tuple[int, int] | Literal["auto"], outdir: Path) -> str:
-    from stylegan.sampling.grid import auto_shape, make_grid
-    from stylegan.sampling.output import save_png
+    from stylegan.images.grid import auto_shape, make_grid
+    from stylegan.images.png import save_png
 
     columns, rows = auto_shape(len(seeds)) if grid == "auto" else grid
     pictures = with_progress(draw(seeds), "Drawing", len(seeds))
@@ -175,8 +175,8 @@ def _sheet(draw: Draw, seeds: list[int], grid: tuple[int, int] | Literal["auto"]
 
 
 def _sweep(draw: Draw, seeds: list[int], columns: int, outdir: Path) -> str:
-    from stylegan.sampling.grid import make_grid
-    from stylegan.sampling.output import save_png
+    from stylegan.images.grid import make_grid
+    from stylegan.images.png import save_png
 
     pictures = with_progress(draw(seeds), "Drawing", len(seeds) * columns)
     save_png(make_grid(pictures, columns, len(seeds)), outdir / "truncation.png")

@@ -47,9 +47,9 @@ def command(
 
     The seeds' own pictures stand along the top and the left side.
     """
-    from stylegan.sampling.grid import make_grid
+    from stylegan.images.grid import make_grid
+    from stylegan.images.png import make_folder, save_png
     from stylegan.sampling.mixing import mixing_matrix, parse_styles
-    from stylegan.sampling.output import make_folder, save_png
 
     start = time.perf_counter()
     G = open_network()

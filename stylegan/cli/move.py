@@ -48,9 +48,9 @@ def command(
     **drawing: Any,
 ) -> None:
     """Write a loop in which the pictures of a StyleGAN3 move; hair and texture move along and do not stick."""
+    from stylegan.images.video import check_video
     from stylegan.sampling.generate import seeds_to_ws
     from stylegan.sampling.motion import move
-    from stylegan.sampling.video import check_video
 
     with wrong_usage():
         check_video(dest, fps)

@@ -226,7 +226,7 @@ def with_progress(pictures: Iterable[Tensor], what: str, total: int) -> Iterator
 
 def write_loop(pictures: Iterable[Tensor], total: int, dest: str, fps: float, since: float) -> None:
     """Write the pictures of a loop as they are drawn, and end the verb as `say_wrote` does."""
-    from stylegan.sampling.video import save_video
+    from stylegan.images.video import save_video
 
     save_video(with_progress(pictures, "Drawing", total), dest, fps=fps)
     say_wrote(f"{dest} ({total} pictures, {total / fps:.1f} s long)", since)

@@ -23,11 +23,6 @@ from stylegan.files.cache import default_cache
 _MAX_BYTES_IN_MEMORY = 4 << 30
 
 
-def to_float(images: torch.Tensor) -> torch.Tensor:
-    """uint8 pictures of any shape, 0 ... 255 -> float32 of the same shape, -1 ... 1, as networks take them."""
-    return images.float() / 127.5 - 1
-
-
 class Dataset:
     """Equal square pictures with optional labels, in a fixed order.
 

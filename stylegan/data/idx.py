@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stylegan.data.pictures import unpacks_too_far
 from stylegan.errors import DataError
+from stylegan.images.read import unpacks_too_far
 
 _PICTURES = b"\x00\x00\x08\x03"  # unsigned bytes in 3 dimensions
 _LABELS = b"\x00\x00\x08\x01"

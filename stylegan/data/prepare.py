@@ -13,12 +13,12 @@ import numpy as np
 
 from stylegan.data.labels import LabelList, class_folders, folder_classes, label_table
 from stylegan.data.ordered_map import ordered_map
-from stylegan.data.pictures import Header
 from stylegan.data.shard_writer import ShardWriter, shard_writer
 from stylegan.data.sources import Source, open_source
-from stylegan.data.transforms import TRANSFORMS, Transform, has_transparency, keep_exact, to_channels
 from stylegan.data.writer import DatasetWriter, dataset_writer, encode_png
 from stylegan.errors import ConfigError, DataError
+from stylegan.images.read import Header
+from stylegan.images.resize import TRANSFORMS, Transform, has_transparency, keep_exact, to_channels
 
 LABELS = ("auto", "json", "folders", "none")
 _LARGE_PIXELS = 1 << 24  # such pictures are converted one at a time, so that memory stays that of one

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from stylegan.data.pictures import read_header
 from stylegan.data.writer import refuse_existing
 from stylegan.files.archives import add_to_tar
 from stylegan.files.atomic import atomic_folder
+from stylegan.images.read import read_header
 
 INDEX, LABELS = "index.json", "labels.npy"
 

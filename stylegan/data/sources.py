@@ -15,8 +15,8 @@ import numpy as np
 
 from stylegan.data.idx import is_idx, read_idx
 from stylegan.data.labels import LabelList, parse_dataset_json
-from stylegan.data.pictures import EXTENSIONS, MAX_BYTES, Header, read_header, read_picture, unpacks_too_far
 from stylegan.errors import DataError
+from stylegan.images.read import EXTENSIONS, MAX_BYTES, Header, read_header, read_picture, unpacks_too_far
 
 DATASET_JSON = "dataset.json"
 _MAX_JSON_BYTES = 1 << 28  # the labels of five million pictures; parsing takes many times as much memory

@@ -21,13 +21,13 @@ from stylegan.data.dataset import Dataset
 from stylegan.errors import ConfigError, OutputError
 from stylegan.files.atomic import atomic_file
 from stylegan.files.cache import default_cache
+from stylegan.images.pixels import to_uint8
 from stylegan.machine.processes import World
 from stylegan.metrics.features import DETECTORS, Detector
 from stylegan.metrics.frechet import FeatureStatistics, frechet_distance
 from stylegan.metrics.protocol import ScoreAgainstReals, Track, join_name, random_latents, split_name, untracked
 from stylegan.networks.protocol import GeneratorLike, device_of
 from stylegan.sampling.generate import batched
-from stylegan.sampling.pictures import to_uint8
 
 _BATCH = 16  # what a core's cache likes best
 

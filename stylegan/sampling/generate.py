@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
+from stylegan.images.pixels import to_uint8
 from stylegan.networks.protocol import GeneratorLike, device_of
 from stylegan.sampling.labels import Label, class_labels
 from stylegan.sampling.latents import latents
-from stylegan.sampling.pictures import to_uint8
 
 
 def generate(

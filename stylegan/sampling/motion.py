@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from torch import Tensor
 
 from stylegan.errors import ConfigError
+from stylegan.images.grid import auto_shape, make_grid
 from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import draw
-from stylegan.sampling.grid import auto_shape, make_grid
 from stylegan.sampling.transform import inverse_transform, transform_of
 
 REACH = 0.125  # of the picture, how far it goes from where it stands

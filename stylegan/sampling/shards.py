@@ -14,7 +14,7 @@ from torch import Tensor
 from stylegan.errors import ConfigError
 from stylegan.files.archives import add_to_tar
 from stylegan.files.atomic import atomic_file, write_text
-from stylegan.sampling.pictures import to_pil
+from stylegan.images.pixels import to_pil
 
 
 def write_shards(

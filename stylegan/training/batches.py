@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan.data.dataset import Dataset, to_float
+from stylegan.data.dataset import Dataset
 from stylegan.data.sharded import open_any
 from stylegan.errors import ConfigError
+from stylegan.images.pixels import to_float
 from stylegan.machine.processes import World
 from stylegan.training.config import DataConfig, TrainConfig
 from stylegan.training.growing import fade

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from stylegan.data.dataset import Dataset
-from stylegan.sampling.grid import make_grid
+from stylegan.images.grid import make_grid
+from stylegan.images.pixels import to_uint8
+from stylegan.images.png import save_png
 from stylegan.sampling.latents import latents
-from stylegan.sampling.output import save_png
-from stylegan.sampling.pictures import to_uint8
 
 
 def grid_shape(resolution: int) -> tuple[int, int]:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan.data.dataset import Dataset, to_float
+from stylegan.data.dataset import Dataset
+from stylegan.images.pixels import to_float
 from stylegan.sampling.latents import latents
 from stylegan.training.phases import discriminate
 from stylegan.training.state import TrainingState

@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from stylegan.data import Dataset, prepare, to_float
+from stylegan.data import Dataset, prepare
 from stylegan.errors import DataError
+from stylegan.images.pixels import to_float
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from stylegan.data import prepare
-from stylegan.data.pictures import read_picture
+from stylegan.images.read import read_picture
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is measured as Linux shows it")
 

@@ -11,8 +11,8 @@ from file_size_limit import file_size_limit
 from PIL import Image
 
 from stylegan.data import PrepareConfig, prepare, prepare_steps
-from stylegan.data.transforms import center_crop, center_crop_wide, resize
 from stylegan.errors import ConfigError, DataError, OutputError
+from stylegan.images.resize import center_crop, center_crop_wide, resize
 
 
 def noise(height=8, width=8, channels=3, seed=0):

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan.data.pictures import MAX_PIXELS, read_header, read_picture
 from stylegan.data.sources import open_source
 from stylegan.errors import DataError
+from stylegan.images.read import MAX_PIXELS, read_header, read_picture
 
 
 def save(path: Path, img: np.ndarray | Image.Image, **options) -> Path:

@@ -9,9 +9,9 @@ import torch
 from golden import R, fill
 
 from stylegan.errors import ConfigError, ShapeError
+from stylegan.images.pixels import to_uint8
 from stylegan.networks import minimal_gan, progan, stylegan1, stylegan2, stylegan3
 from stylegan.sampling.generate import generate
-from stylegan.sampling.pictures import to_uint8
 
 SMALL = {"img_resolution": 32, "channel_base": 256, "channel_max": 16, "num_fp16_res": 2}
 STYLEGAN2 = partial(stylegan2.Generator, 8, w_dim=8, mapping_layers=2, conv_clamp=256, **SMALL)

@@ -5,9 +5,9 @@ import torch
 from tiny_generator import tiny_generator
 
 from stylegan.errors import ConfigError
+from stylegan.images.pixels import to_uint8
 from stylegan.sampling.generate import batched, draw, generate, seeds_to_ws
 from stylegan.sampling.latents import latents
-from stylegan.sampling.pictures import to_uint8
 
 
 def stack(pictures):

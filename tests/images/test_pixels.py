@@ -5,8 +5,8 @@ import torch
 from PIL import Image
 
 from stylegan.errors import OutputError, ShapeError
-from stylegan.sampling.output import make_folder, save_png
-from stylegan.sampling.pictures import to_pil, to_uint8
+from stylegan.images.pixels import to_pil, to_uint8
+from stylegan.images.png import make_folder, save_png
 
 
 def test_pixels_are_rounded_as_the_official_tools_do():

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stylegan.errors import OutputError
 from stylegan.files.atomic import atomic_file
-from stylegan.sampling.pictures import to_pil
+from stylegan.images.pixels import to_pil
 
 
 def make_folder(folder: str | Path) -> Path:

@@ -5,7 +5,7 @@ import torch
 from PIL import Image, ImageSequence
 
 from stylegan.errors import ConfigError, OutputError
-from stylegan.sampling.video import check_video, save_video
+from stylegan.images.video import check_video, save_video
 
 
 def moving(n: int, channels: int = 3) -> torch.Tensor:

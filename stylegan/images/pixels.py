@@ -1,9 +1,9 @@
-"""The network's numbers to pixels, and pixels to Pillow."""
+"""Pixels: between the numbers of networks, bytes and Pillow."""
 
 from __future__ import annotations
 
 from PIL import Image
-from torch import Tensor, uint8
+from torch import Tensor, float32, uint8
 
 from stylegan.errors import ShapeError
 
@@ -16,6 +16,14 @@ def to_uint8(img: Tensor) -> Tensor:
     img [N, C, H, W] float -> [N, C, H, W] uint8
     """
     return (img * 127.5 + 128).clamp(0, 255).to(uint8)
+
+
+def to_float(images: Tensor) -> Tensor:
+    """[0, 255] to [-1, 1], as networks take images: x / 127.5 - 1.
+
+    images uint8 of any shape -> float32 of the same shape
+    """
+    return images.to(float32) / 127.5 - 1
 
 
 def to_pil(picture: Tensor) -> Image.Image:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stylegan.errors import ConfigError
-from stylegan.sampling.grid import auto_shape, make_grid
+from stylegan.images.grid import auto_shape, make_grid
 
 
 def test_picture_k_stands_at_row_k_over_columns():

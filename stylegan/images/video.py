@@ -10,8 +10,8 @@ from torch import Tensor
 
 from stylegan.errors import ConfigError, OutputError
 from stylegan.files.atomic import atomic_file
-from stylegan.sampling.output import make_folder, save_png
-from stylegan.sampling.pictures import to_pil
+from stylegan.images.pixels import to_pil
+from stylegan.images.png import make_folder, save_png
 
 MAX_GIF_FPS = 50  # browsers play anything faster at 10 pictures a second
 PALETTE_PX = 128  # the colours of a GIF frame are chosen from at most so many pixels a side
