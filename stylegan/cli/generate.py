@@ -184,7 +184,7 @@ def _sweep(draw: Draw, seeds: list[int], columns: int, outdir: Path) -> str:
 
 
 def _shards(draw: Draw, seeds: list[int], per_shard: int, settings: dict[str, Any], outdir: Path, world: World) -> str:
-    from stylegan.sampling.shards import write_shards
+    from stylegan.sampling.tar_output import write_shards
 
     new = list(write_shards(outdir, seeds, per_shard, draw, settings, rank=world.rank, size=world.size))
     return f"{_count(sum(n for _, n in new))} in {len(new)} new shards to {outdir}"

@@ -81,7 +81,7 @@ def command(
 
     With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan metrics ...
     """
-    from stylegan.data.sharded import open_any
+    from stylegan.data.shards.dataset import open_any
     from stylegan.machine.devices import resolve_device
     from stylegan.metrics import equivariance, fid
     from stylegan.metrics.equivariance import KINDS

@@ -200,7 +200,7 @@ def _avatars(cfg: str | None) -> Path:
 
 def _located(data: str | Path) -> str:
     """Where the data lies, whichever folder the run goes on in."""
-    from stylegan.data.remote import is_url
+    from stylegan.data.shards.remote import is_url
 
     return str(data) if is_url(data) else str(Path(data).resolve())
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from stylegan.data.labels import LabelList, class_folders, folder_classes, label_table
 from stylegan.data.ordered_map import ordered_map
-from stylegan.data.shard_writer import ShardWriter, shard_writer
+from stylegan.data.shards.writer import ShardWriter, shard_writer
 from stylegan.data.sources import Source, open_source
 from stylegan.data.writer import DatasetWriter, dataset_writer, encode_png
 from stylegan.errors import ConfigError, DataError

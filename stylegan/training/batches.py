@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stylegan.data.dataset import Dataset
-from stylegan.data.sharded import open_any
+from stylegan.data.shards.dataset import open_any
 from stylegan.errors import ConfigError
 from stylegan.images.pixels import to_float
 from stylegan.machine.processes import World

@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
-from stylegan.data.sharded import open_any
+from stylegan.data.shards.dataset import open_any
 from stylegan.errors import DistributedError, StyleGANError
 from stylegan.files.atomic import atomic_file
 from stylegan.machine.devices import resolve_device

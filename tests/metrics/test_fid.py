@@ -11,7 +11,7 @@ from tiny_generator import tiny_generator
 from tiny_run import tiny_pictures
 
 from stylegan.data import Dataset, prepare
-from stylegan.data.sharded import open_any
+from stylegan.data.shards.dataset import open_any
 from stylegan.errors import ConfigError
 from stylegan.machine.processes import join
 from stylegan.metrics.fid import fid, metric_name, parse_name, real_statistics

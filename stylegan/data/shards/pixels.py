@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 
 from stylegan.data.dataset import mapped, write_npy
 from stylegan.data.ordered_map import ordered_map
-from stylegan.data.remote import read_bytes
+from stylegan.data.shards.remote import read_bytes
 from stylegan.errors import DataError
 from stylegan.images.read import read_picture
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stylegan.errors import ConfigError
-from stylegan.sampling.shards import write_shards
+from stylegan.sampling.tar_output import write_shards
 
 
 def draw(seeds):

@@ -18,8 +18,8 @@ from tiny_run import tiny_config, tiny_pictures
 
 from stylegan.data import Dataset, prepare
 from stylegan.data.dataset import write_npy
-from stylegan.data.remote import read_bytes
-from stylegan.data.sharded import ShardedDataset, open_any
+from stylegan.data.shards.dataset import ShardedDataset, open_any
+from stylegan.data.shards.remote import read_bytes
 from stylegan.errors import ConfigError, DataError, MissingExtra, OutputError
 from stylegan.training.loop import train
 
@@ -29,7 +29,7 @@ SHARD_GB = 3 * 3 * 16 * 16 / 1e9  # decoded, 3 pictures of 16x16
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("stylegan.data.remote._FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("stylegan.data.shards.remote._FIRST_PAUSE_S", 0.001)
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_a_reader_that_makes_room_leaves_others_what_they_have_just_brought(tmp_
             meanwhile.append(pool.submit(other.image, 24))
             wait(meanwhile, timeout=0.3)
 
-    monkeypatch.setattr("stylegan.data.shard_pixels.write_npy", crowded)
+    monkeypatch.setattr("stylegan.data.shards.pixels.write_npy", crowded)
     with ThreadPoolExecutor(1) as pool:
         assert torch.equal(reader.image(0), every[0])
         assert torch.equal(meanwhile[0].result(), every[24])
@@ -287,8 +287,8 @@ def test_a_read_without_an_answer_is_a_failed_try(shards, monkeypatch):
             ended.wait(20)
         return b"content"
 
-    monkeypatch.setattr("stylegan.data.remote._read_through_fsspec", slow)
-    monkeypatch.setattr("stylegan.data.remote._TRY_S", 0.05)
+    monkeypatch.setattr("stylegan.data.shards.remote._read_through_fsspec", slow)
+    monkeypatch.setattr("stylegan.data.shards.remote._TRY_S", 0.05)
     assert read_bytes("https://host/file") == b"content"
     answers = iter([False] * 4)
     with pytest.raises(DataError, match=r"https://host/file cannot be read \(TimeoutError\), tried 4 times"):
@@ -393,7 +393,7 @@ def test_a_run_that_waits_for_data_stops_with_a_snapshot(tmp_path, shards, monke
             raise DataError("nobody stopped")
         return read_bytes(location, sha256)
 
-    monkeypatch.setattr("stylegan.data.shard_pixels.read_bytes", stalling)
+    monkeypatch.setattr("stylegan.data.shards.pixels.read_bytes", stalling)
     assert [tick.nimg for tick in train(tiny_config(shards), tmp_path, stop=stop)] == [8]
     assert state_of(tmp_path, "000000")
 

@@ -13,10 +13,10 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from stylegan.data.dataset import Dataset, require_some_left
 from stylegan.data.labels import LabelList, LabelTable, label_meanings
-from stylegan.data.remote import is_url, read_bytes
-from stylegan.data.shard_order import ShardOrder
-from stylegan.data.shard_pixels import Shard, ShardPixels
-from stylegan.data.shard_writer import INDEX, LABELS
+from stylegan.data.shards.order import ShardOrder
+from stylegan.data.shards.pixels import Shard, ShardPixels
+from stylegan.data.shards.remote import is_url, read_bytes
+from stylegan.data.shards.writer import INDEX, LABELS
 from stylegan.errors import DataError
 from stylegan.files.cache import default_cache
 from stylegan.machine.processes import from_environment

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stylegan.data.shard_order import ShardOrder
+from stylegan.data.shards.order import ShardOrder
 from stylegan.errors import ConfigError
 
 SIZES = (5, 5, 5, 5, 5, 5, 2)
