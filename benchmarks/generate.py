@@ -13,7 +13,7 @@ from baseline import stylegan3 as baseline3
 from measure import TEXTBOOK, ceiling, conv_shapes, measured, summary, take_turns
 
 from stylegan.networks import stylegan1, stylegan2, stylegan3
-from stylegan.networks.presets import preset
+from stylegan.training.presets import preset
 
 MARKED = {"num_fp16_res": 4, "conv_clamp": 256}
 T256 = {"img_resolution": 256, "channel_base": 16384}

@@ -15,8 +15,8 @@ from measure import measured, summary, take_turns
 from steps import STEPS, configuration, steps
 from torch import Tensor
 
-from stylegan.networks.presets import GENERATIONS, PRESETS
 from stylegan.training.config import TrainConfig
+from stylegan.training.presets import GENERATIONS, PRESETS
 from stylegan.training.state import TrainingState, create_state
 
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from stylegan.augment import colour
 from stylegan.augment.corruption import add_noise, cut_out
-from stylegan.augment.draws import Chance, Draws, Percentile
 from stylegan.augment.filter import BANDS, filter_bands, filter_bank, normalised
 from stylegan.augment.geometry import warp, wavelet
 from stylegan.augment.matrices import rotation, scaling, translation
+from stylegan.augment.randomness import Chance, Draws, Percentile
 from stylegan.errors import ConfigError, ShapeError
 
 MULTIPLIERS = (

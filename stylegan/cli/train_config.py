@@ -60,10 +60,10 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
     """
     from stylegan.machine.devices import resolve_device
     from stylegan.machine.precision import best_precision
-    from stylegan.networks.presets import preset
     from stylegan.training.batches import check_fits, open_dataset
     from stylegan.training.config import data_config, from_preset
     from stylegan.training.estimate import largest_micro_batch
+    from stylegan.training.presets import preset
     from stylegan.training.transfer import open_start, require_architecture, settings_to_take_over, transfer_report
 
     from_file = _from_file(flags["config_file"])
@@ -186,7 +186,7 @@ def _avatars(cfg: str | None) -> Path:
     from stylegan.data.prepare import prepare
     from stylegan.data.samples import avatars
     from stylegan.files.cache import default_cache
-    from stylegan.networks.presets import PRESETS
+    from stylegan.training.presets import PRESETS
 
     resolution = PRESETS[cfg].resolution if cfg in PRESETS else None
     if resolution in (None, 64):

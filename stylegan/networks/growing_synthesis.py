@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan.networks.generator import FamilyGenerator, check_synthesis, noise_like
+from stylegan.networks.growing import enlarge, level_and_fade
 from stylegan.networks.growing_inference import GrowingInferenceSynthesis
 from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear
-from stylegan.networks.level_of_detail import enlarge, level_and_fade
 from stylegan.networks.precision import block_dtype, is_marked
 from stylegan.networks.sizes import channels_at, resolutions
 from stylegan.ops import bias_act, filter2d, instance_norm, pixel_norm, resample_conv2d, setup_filter

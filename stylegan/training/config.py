@@ -17,7 +17,7 @@ from stylegan.augment.filter import SMALLEST_SIDE
 from stylegan.errors import ConfigError
 from stylegan.metrics.fid import parse_name
 from stylegan.networks.family import ARCHITECTURES, discriminator_class, generator_class
-from stylegan.networks.presets import auto_gamma, preset
+from stylegan.training.presets import auto_gamma, preset
 
 if TYPE_CHECKING:
     from stylegan.data.dataset import Dataset

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from stylegan.networks.level_of_detail import enlarge, shrink
+from stylegan.networks.growing import enlarge, shrink
 from stylegan.training.config import GrowingConfig, TrainConfig
 from stylegan.training.state import TrainingState
 

@@ -7,8 +7,8 @@ from golden import RECORDS, R, assert_matches
 from torch.testing import assert_close
 
 from stylegan.augment import PRESETS, AugmentPipe, preset
-from stylegan.augment.draws import Chance
 from stylegan.augment.pipeline import MULTIPLIERS
+from stylegan.augment.randomness import Chance
 from stylegan.errors import ConfigError, ShapeError
 
 RECORDED = [name for name in RECORDS if name.startswith("aug_") and "_dp" in name]

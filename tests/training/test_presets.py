@@ -7,7 +7,7 @@ import torch
 
 from stylegan.errors import ConfigError
 from stylegan.networks.family import discriminator_class, generator_class
-from stylegan.networks.presets import PRESETS, SIZES, preset
+from stylegan.training.presets import PRESETS, SIZES, preset
 
 PUBLISHED = {  # kimg, batch, micro batch, mbstd group, channel base, lr, gamma, ema kimg, ramp-up, mapping layers
     "stylegan2": (25000, 32, 4, 4, 32768, 0.002, 10, 10, None, 8),
