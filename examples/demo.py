@@ -26,14 +26,14 @@ from stylegan.images.video import save_video
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.memory import keep_freed_memory
 from stylegan.machine.precision import best_precision
+from stylegan.runs.report import loss_plot, time_strip
 from stylegan.sampling.generate import draw, generate
 from stylegan.sampling.interpolation import loop
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
 from stylegan.sampling.truncation import truncation_sweep
 from stylegan.training import Tick, TrainConfig, train
 from stylegan.training.config import from_preset
-from stylegan.training.report import loss_plot, time_strip
-from stylegan.training.run_folder import new_run_folder
+from stylegan.training.run import new_run_folder
 
 OUT = Path("out/demo")
 TRAINING_S = 180
@@ -142,7 +142,7 @@ def about_training(out: Path, run: Path, data: Dataset, last: Tick) -> Iterator[
         "losses.png",
         "The generator draws, the discriminator scores how real it looks: "
         "as long as neither wins (no score runs away), both go on learning.",
-        f"python -c \"from stylegan.training.report import loss_plot; loss_plot('{run}', '{out / 'losses.png'}')\"",
+        f"python -c \"from stylegan.runs.report import loss_plot; loss_plot('{run}', '{out / 'losses.png'}')\"",
     )
 
 

@@ -15,13 +15,13 @@ from stylegan.images.png import save_png
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.memory import keep_freed_memory
 from stylegan.machine.precision import best_precision
+from stylegan.runs.report import loss_plot
 from stylegan.sampling.generate import generate
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
 from stylegan.sampling.truncation import truncation_sweep
 from stylegan.training import train
 from stylegan.training.config import from_preset
-from stylegan.training.report import loss_plot
-from stylegan.training.run_folder import new_run_folder
+from stylegan.training.run import new_run_folder
 
 if len(sys.argv) < 2:
     sys.exit(__doc__)

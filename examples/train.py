@@ -7,7 +7,7 @@ from stylegan.data import Dataset, prepare
 from stylegan.data.samples import avatars
 from stylegan.training import train
 from stylegan.training.config import from_preset
-from stylegan.training.run_folder import new_run_folder
+from stylegan.training.run import new_run_folder
 
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "runs")
 kimg = float(sys.argv[2] if len(sys.argv) > 2 else 50)  # thousands of pictures to train on

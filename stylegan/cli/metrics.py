@@ -86,7 +86,7 @@ def command(
     from stylegan.metrics import equivariance, fid
     from stylegan.metrics.equivariance import KINDS
     from stylegan.metrics.features import load_detector
-    from stylegan.training.scores import append_score
+    from stylegan.runs.scores import append_score
 
     if data is None and not all(kind in KINDS for _, kind in metrics):
         raise click.UsageError("--metrics fid... compares with real pictures; name them with --data.")

@@ -213,9 +213,9 @@ def command(
     from stylegan.machine.memory import keep_freed_memory
     from stylegan.metrics.features import load_detector
     from stylegan.metrics.fid import parse_name
+    from stylegan.runs.tensorboard import summary_writer
     from stylegan.training.replicas import micro_batch_size
-    from stylegan.training.run_folder import new_run_folder
-    from stylegan.training.tensorboard import summary_writer
+    from stylegan.training.run import new_run_folder
 
     with wrong_usage():
         if transfer and resume is None:
@@ -273,15 +273,16 @@ def _run(
 ) -> None:
     """Train, show the ticks, stop on a signal. Leaves by SystemExit with the signal's conventional code."""
     from stylegan.checkpoints.snapshots import newest_snapshot
-    from stylegan.training.best_effort import BestEffort
+    from stylegan.files.atomic import write_text
+    from stylegan.runs.best_effort import BestEffort
+    from stylegan.runs.folder import mend_interrupted_writes
+    from stylegan.runs.lock import locked
+    from stylegan.runs.tensorboard import with_tensorboard
     from stylegan.training.loop import train
-    from stylegan.training.run_folder import mend_interrupted_writes, write_config
-    from stylegan.training.run_lock import locked
-    from stylegan.training.tensorboard import with_tensorboard
 
     with locked(run):
         if going_on:
-            write_config(run, config)
+            write_text(run / "config.json", config.to_json())
         mend_interrupted_writes(run)
     snapshot = newest_snapshot(run, to_resume=True)
     headline = f"New run in {run}"

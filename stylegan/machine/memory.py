@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -52,3 +53,9 @@ def available_bytes(device: torch.device) -> int | None:
             files = int(stat[f"{total}inactive_file"]) + int(stat[f"{total}active_file"])
             free.append(int((folder / limit).read_text()) - int((folder / used).read_text()) + files)
     return min(free) // from_environment().local_size if free else None
+
+
+def peak_memory_gb() -> float:
+    """The peak resident memory of this process, in GB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30

@@ -17,6 +17,7 @@ from stylegan.augment.filter import SMALLEST_SIDE
 from stylegan.errors import ConfigError
 from stylegan.metrics.fid import parse_name
 from stylegan.networks.family import ARCHITECTURES, discriminator_class, generator_class
+from stylegan.runs.info import RunInfo
 from stylegan.training.presets import auto_gamma, preset
 
 if TYPE_CHECKING:
@@ -167,7 +168,13 @@ class TrainConfig(_Frozen):
         return self
 
     def to_json(self) -> str:
+        """The content of a run's config.json."""
         return self.model_dump_json(indent=2) + "\n"
+
+    @property
+    def info(self) -> RunInfo:
+        """The settings that the folder and the page of a run show."""
+        return RunInfo.from_config(self.model_dump())
 
 
 class Pictures(NamedTuple):

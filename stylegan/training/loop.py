@@ -19,24 +19,26 @@ from stylegan.data.dataset import Dataset
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.precision import require_precision
 from stylegan.machine.processes import World
+from stylegan.runs.best_effort import BestEffort
+from stylegan.runs.folder import drop_lines_after, mend_interrupted_writes, snapshot_folder
+from stylegan.runs.lock import locked
+from stylegan.runs.retention import drop_training_state
+from stylegan.runs.scores import drop_scores_after, link_best
+from stylegan.runs.tick import Tick
+from stylegan.runs.tracking import Tracking
 from stylegan.training.batches import await_next, check_fits, check_same, identity, next_micro_batches, open_dataset
-from stylegan.training.best_effort import BestEffort
+from stylegan.training.clock import Clock
 from stylegan.training.config import TrainConfig
 from stylegan.training.growing import enter_stage
 from stylegan.training.health import count_rollback, examine, must_leave
 from stylegan.training.phases import train_step
 from stylegan.training.replicas import check_equal, micro_batch_size, share_weights
-from stylegan.training.retention import drop_training_state
-from stylegan.training.run_folder import drop_lines_after, mend_interrupted_writes, snapshot_folder
-from stylegan.training.run_lock import locked
-from stylegan.training.scores import SnapshotScores, drop_scores_after, link_best
+from stylegan.training.scores import SnapshotScores
 from stylegan.training.snapshot import capture, load_snapshot
 from stylegan.training.snapshot_grid import SnapshotGrid
 from stylegan.training.snapshot_health import SnapshotHealth
 from stylegan.training.snapshot_writer import SnapshotWriter
 from stylegan.training.state import TrainingState, create_state
-from stylegan.training.tick import Clock, Tick
-from stylegan.training.tracking import Tracking
 from stylegan.training.transfer import start_from_checkpoint
 
 
@@ -197,7 +199,7 @@ class _Run:
                 # The source may be thinned out, moved or trained further before the run comes to a snapshot.
                 self.writer.begin(self._contents(state), snapshot_folder(self.folder, 0))
         share_weights(state)
-        self.tracking = Tracking(self.folder, self.config)
+        self.tracking = Tracking(self.folder, self.config.info)
         return state
 
     def _newest(self) -> Path | None:

@@ -118,7 +118,7 @@ def test_statistics_and_grids_that_cannot_be_written_are_told_once_each(config, 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with (
-        mock.patch("stylegan.training.tracking.append_line", fail),
+        mock.patch("stylegan.runs.tracking.append_line", fail),
         mock.patch("stylegan.training.snapshot_grid.SnapshotGrid.write_fakes", fail_after_the_first(fail)),
     ):
         messages = warnings_of(config, tmp_path, lambda save, point: None)

@@ -16,7 +16,7 @@ from stylegan.training import batches, loop
 from stylegan.training.config import read_config
 from stylegan.training.gradient_watch import GradientWatch, HealthReport
 from stylegan.training.health import MAX_ROLLBACKS, must_leave, nonfinite_tensors
-from stylegan.training.run_folder import new_run_folder
+from stylegan.training.run import new_run_folder
 from stylegan.training.state import create_state
 
 SICK_STEP = 5  # in the second tick; the first, of four steps, ends with a snapshot

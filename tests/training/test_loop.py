@@ -15,7 +15,7 @@ from stylegan.data.prepare import prepare
 from stylegan.errors import ConfigError
 from stylegan.training.config import read_config
 from stylegan.training.loop import train
-from stylegan.training.run_folder import new_run_folder
+from stylegan.training.run import new_run_folder
 from stylegan.training.snapshot_grid import SnapshotGrid
 
 

@@ -17,9 +17,9 @@ from stylegan.errors import ConfigError
 from stylegan.metrics.features import DETECTORS
 from stylegan.metrics.fid import fid
 from stylegan.metrics.protocol import ScoreAgainstReals
+from stylegan.runs.scores import append_score, drop_scores_after, link_best, read_scores
 from stylegan.training import loop, train
-from stylegan.training.run_folder import new_run_folder
-from stylegan.training.scores import append_score, drop_scores_after, link_best, read_scores
+from stylegan.training.run import new_run_folder
 
 METRIC = "fid20_moments"
 

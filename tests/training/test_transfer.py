@@ -17,7 +17,7 @@ from stylegan.training import phases
 from stylegan.training.config import Pictures, TrainConfig, from_preset
 from stylegan.training.loop import train
 from stylegan.training.phases import MicroBatch, train_step
-from stylegan.training.run_folder import new_run_folder
+from stylegan.training.run import new_run_folder
 from stylegan.training.state import create_state
 from stylegan.training.transfer import (
     carry_over,

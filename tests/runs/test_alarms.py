@@ -9,8 +9,8 @@ from tiny_run import tiny_config, tiny_pictures
 from stylegan.data import Dataset
 from stylegan.errors import DataError
 from stylegan.training import train
-from stylegan.training.alarms import alarms
-from stylegan.training.run_folder import new_run_folder
+from stylegan.runs.alarms import alarms
+from stylegan.training.run import new_run_folder
 
 
 def records(n: int = 8, **curves) -> list[dict]:

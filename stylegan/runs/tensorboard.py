@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from stylegan.errors import MissingExtra
-from stylegan.training.best_effort import BestEffort
+from stylegan.runs.best_effort import BestEffort
 
 if TYPE_CHECKING:
-    from stylegan.training.tick import Tick
+    from stylegan.runs.tick import Tick
 
 
 def summary_writer() -> Any:

@@ -6,18 +6,18 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from stylegan.training.alarms import alarms
-from stylegan.training.config import TrainConfig
-from stylegan.training.page import write_run_page
-from stylegan.training.report import read_stats
-from stylegan.training.run_folder import append_line
+from stylegan.runs.alarms import alarms
+from stylegan.runs.info import RunInfo
+from stylegan.runs.page import write_run_page
+from stylegan.runs.report import read_stats
+from stylegan.runs.folder import append_line
 
 
 class Tracking:
     """The statistics of a run so far, in memory and on the disk."""
 
-    def __init__(self, run: Path, config: TrainConfig):
-        self.run, self.config = run, config
+    def __init__(self, run: Path, info: RunInfo):
+        self.run, self.info = run, info
         path = run / "stats.jsonl"
         self.records: list[dict[str, Any]] = read_stats(run) if path.exists() and path.stat().st_size else []
 
@@ -33,4 +33,4 @@ class Tracking:
 
     def write_page(self, *, finished: bool) -> None:
         """Show the run in its index.html."""
-        write_run_page(self.run, self.config, self.records, finished=finished)
+        write_run_page(self.run, self.info, self.records, finished=finished)

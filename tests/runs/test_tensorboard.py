@@ -7,8 +7,8 @@ from tiny_run import tiny_config, tiny_pictures
 
 from stylegan.errors import MissingExtra
 from stylegan.training import train
-from stylegan.training.run_folder import new_run_folder
-from stylegan.training.tensorboard import with_tensorboard
+from stylegan.training.run import new_run_folder
+from stylegan.runs.tensorboard import with_tensorboard
 
 
 @pytest.fixture

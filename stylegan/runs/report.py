@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from stylegan.errors import DataError, MissingExtra
 from stylegan.files.atomic import atomic_file
-from stylegan.training.config import read_config
+from stylegan.runs.info import read_info
 
 LABEL_PX = 24  # height of the line of text above the pictures
 CURVES = {
@@ -32,7 +32,7 @@ def time_strip(run: Path | str, dest: Path | str, *, moments: int = 8, seeds: in
     Raises: DataError if the run has no grids; ConfigError if it has no config.json; OutputError.
     """
     run = Path(run)
-    side = read_config(run / "config.json").generator["img_resolution"]
+    side = read_info(run).resolution
     grids = _spread(sorted(grids_by_kimg(run).items()), moments)
     if not grids:
         raise DataError(f"{run} has no picture grids yet; let it train until the first one.")

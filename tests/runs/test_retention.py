@@ -8,8 +8,8 @@ from tiny_run import tiny_config
 
 from stylegan.checkpoints import load_checkpoint
 from stylegan.checkpoints.snapshots import TRAINING_FILES, damage, keeps_training, newest_snapshot
-from stylegan.training import retention
-from stylegan.training.retention import drop_training_state
+from stylegan.runs import retention
+from stylegan.runs.retention import drop_training_state
 from stylegan.training.snapshot import capture, write_snapshot
 from stylegan.training.state import create_state
 

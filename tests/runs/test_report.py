@@ -7,7 +7,7 @@ from PIL import Image
 from tiny_run import tiny_config, tiny_pictures
 
 from stylegan.errors import DataError, MissingExtra
-from stylegan.training.report import LABEL_PX, loss_plot, time_strip
+from stylegan.runs.report import LABEL_PX, loss_plot, time_strip
 
 
 @pytest.fixture

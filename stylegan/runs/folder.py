@@ -12,14 +12,15 @@ from typing import Any
 
 from stylegan.errors import OutputError
 from stylegan.files.atomic import write_text
-from stylegan.training.config import TrainConfig
+from stylegan.runs.info import RunInfo
 
 
-def new_run_folder(parent: Path | str, config: TrainConfig, name: str) -> Path:
-    """Make `parent/00003-stylegan2-NAME-batch32-gamma0.8`, numbered after the runs already there.
+def make_run_folder(parent: Path | str, info: RunInfo, name: str, config: str) -> Path:
+    """Make `parent/00003-stylegan2-NAME-batch32-gamma0.8`, numbered after the runs already in `parent`.
 
     Args:
         name: of the data set.
+        config: the content of config.json.
     Raises: OutputError if `parent` cannot be written.
     """
     parent = Path(parent)
@@ -28,18 +29,12 @@ def new_run_folder(parent: Path | str, config: TrainConfig, name: str) -> Path:
         taken = [int(m[1]) for m in (re.match(r"(\d{5})-", p.name) for p in parent.iterdir()) if m]
         label = re.sub(r"[^\w.+-]+", "_", name)
         number = max(taken, default=-1) + 1
-        settings = f"batch{config.batch}-gamma{config.r1_gamma:g}"
-        folder = parent / f"{number:05d}-{config.architecture}-{label}-{settings}"
+        folder = parent / f"{number:05d}-{info.architecture}-{label}-batch{info.batch}-gamma{info.gamma:g}"
         (folder / "snapshots").mkdir(parents=True)
     except OSError as error:
         raise OutputError(f"cannot write a run into {parent}: {error.strerror}; choose another --outdir.") from error
-    write_config(folder, config)
+    write_text(folder / "config.json", config)
     return folder
-
-
-def write_config(run: Path, config: TrainConfig) -> None:
-    """Keep the settings beside the run."""
-    write_text(run / "config.json", config.to_json())
 
 
 def snapshot_folder(run: Path, nimg: int) -> Path:

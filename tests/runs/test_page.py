@@ -8,9 +8,9 @@ import pytest
 from tiny_run import tiny_config, tiny_pictures
 
 from stylegan.training import train
-from stylegan.training.charts import MAX_POINTS, draw_charts, nice_ticks, points_of
-from stylegan.training.page import write_run_page
-from stylegan.training.run_folder import new_run_folder
+from stylegan.runs.charts import MAX_POINTS, draw_charts, nice_ticks, points_of
+from stylegan.runs.page import write_run_page
+from stylegan.training.run import new_run_folder
 
 
 @pytest.fixture(scope="module")

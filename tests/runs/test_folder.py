@@ -4,8 +4,8 @@ import pytest
 from file_size_limit import file_size_limit
 
 from stylegan.errors import OutputError
-from stylegan.training.run_folder import append_line, drop_lines_after, mend_interrupted_writes
-from stylegan.training.scores import read_scores
+from stylegan.runs.folder import append_line, drop_lines_after, mend_interrupted_writes
+from stylegan.runs.scores import read_scores
 
 
 def test_line_that_does_not_fit_leaves_the_lines_before_whole(tmp_path):

@@ -11,16 +11,16 @@ from string import Template
 from typing import Any
 
 from stylegan.files.atomic import write_text
-from stylegan.training.charts import draw_charts
-from stylegan.training.config import TrainConfig
-from stylegan.training.report import grids_by_kimg
-from stylegan.training.scores import read_scores
+from stylegan.runs.charts import draw_charts
+from stylegan.runs.info import RunInfo
+from stylegan.runs.report import grids_by_kimg
+from stylegan.runs.scores import read_scores
 
 RELOAD_S = 30  # how often an open page looks for news
 MIN_SHEET_PX = 960  # smaller grids are enlarged without smoothing
 
 
-def write_run_page(run: Path, config: TrainConfig, records: Sequence[dict[str, Any]], *, finished: bool) -> None:
+def write_run_page(run: Path, info: RunInfo, records: Sequence[dict[str, Any]], *, finished: bool) -> None:
     """Draw the page from the statistics so far and the grids in the folder, whole or not at all.
 
     It asks nothing from anywhere else, and an open one reloads itself until the run has finished.
@@ -38,12 +38,12 @@ def write_run_page(run: Path, config: TrainConfig, records: Sequence[dict[str, A
         name=escape(run.resolve().name),
         state="Finished" if finished else "Training",
         kimg=f"{kimg:,.1f}",
-        total=f"{config.kimg:,g}",
-        percent=f"{min(100 * kimg / config.kimg, 100):.1f}",
+        total=f"{info.kimg:,g}",
+        percent=f"{min(100 * kimg / info.kimg, 100):.1f}",
         speed=f"{1000 / max(last['Timing/sec_per_kimg']['mean'], 1e-9):,.0f}",
         settings=escape(
-            f"{Path(config.data.path).stem}, cfg {config.cfg}, batch {config.batch}, gamma {config.r1_gamma:g}, "
-            f"{config.precision}"
+            f"{Path(info.data).stem}, cfg {info.cfg}, batch {info.batch}, gamma {info.gamma:g}, "
+            f"{info.precision}"
         ),
         updated=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(last["timestamp"])),
         notes="".join(f'<p class="note">{escape(note)}</p>' for note in _notes(last)),
