@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from stylegan.networks.generator import FamilyGenerator, check_synthesis, noise_like
 from stylegan.networks.growing import enlarge, level_and_fade
-from stylegan.networks.growing_inference import GrowingInferenceSynthesis
 from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear
 from stylegan.networks.precision import block_dtype, is_marked
 from stylegan.networks.sizes import channels_at, resolutions
@@ -208,7 +207,6 @@ class SynthesisNetwork(nn.Module):
 class GrowingGenerator(FamilyGenerator):
     """A generator with this synthesis network."""
 
-    inference_synthesis = GrowingInferenceSynthesis
     grows = True
 
     @property

@@ -6,14 +6,12 @@ stays, and pictures in [-1, 1] where those of the specification lie in [0, 1].
 
 from __future__ import annotations
 
-import copy
 import math
 
 import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
-from stylegan.machine.compile import compile_or_eager
 from stylegan.networks import minimal
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.generator import FamilyGenerator, check_synthesis
@@ -105,13 +103,6 @@ class Generator(FamilyGenerator):
             raise ConfigError(f"the minimal mapping network keeps the width of z, got z_dim {z_dim} and w_dim {w_dim}.")
         self.synthesis = Synthesis(w_dim, img_resolution, n_features, max_features)
         self.mapping = Mapping(z_dim, mapping_layers, self.num_ws, w_avg_beta)
-
-    @staticmethod
-    def inference_synthesis(synthesis: Synthesis, precision: str, compile: bool) -> Synthesis:
-        synthesis = copy.deepcopy(synthesis).requires_grad_(False)
-        if compile:
-            synthesis.forward = compile_or_eager(synthesis.forward)  # type: ignore[method-assign]
-        return synthesis
 
 
 class Discriminator(FamilyDiscriminator):

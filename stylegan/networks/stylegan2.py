@@ -19,7 +19,6 @@ from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype, is_marked
 from stylegan.networks.sizes import channels_at, check_architecture, resolutions
 from stylegan.networks.stylegan2_discriminator import Discriminator
-from stylegan.networks.stylegan2_inference import InferenceSynthesis
 from stylegan.ops import bias_act, modulated_conv2d, setup_filter, upsample2d
 from stylegan.ops.bias_act import activation_gain
 
@@ -233,8 +232,6 @@ class Generator(FamilyGenerator):
         resample_filter, activation, use_noise: taps, non-linearity and noise inputs of the synthesis layers.
     Raises: ConfigError for a resolution or architecture that is not one of these.
     """
-
-    inference_synthesis = InferenceSynthesis
 
     def __init__(
         self,

@@ -17,7 +17,6 @@ from stylegan.networks.layers import EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.stylegan2_discriminator import Discriminator
-from stylegan.networks.stylegan3_inference import AliasFreeInferenceSynthesis
 from stylegan.networks.stylegan3_schedule import Signal, schedule
 from stylegan.ops import bias_act, filtered_lrelu, lowpass, modulated_conv2d, radial_lowpass
 
@@ -217,8 +216,6 @@ class Generator(FamilyGenerator):
         embed_features, layer_features, lr_multiplier, w_avg_beta: see `MappingNetwork`.
     Raises: ConfigError for a resolution, number of layers or of channels that cannot be.
     """
-
-    inference_synthesis = AliasFreeInferenceSynthesis
 
     def __init__(
         self,

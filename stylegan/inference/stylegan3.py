@@ -14,14 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylegan.inference.shifted_filtered_lrelu import COMPILER_OPTIONS, ShiftedFilteredLReLU
+from stylegan.inference.stylegan2 import PreparedToRGB
 from stylegan.machine.compile import compile_or_eager
 from stylegan.networks.generator import check_synthesis
 from stylegan.networks.precision import block_dtype
-from stylegan.networks.stylegan2_inference import PreparedToRGB
 from stylegan.ops import filtered_lrelu
 from stylegan.ops.bias_act import activation_gain
 from stylegan.ops.modulated_conv2d import small_style, small_weight
-from stylegan.ops.shifted_filtered_lrelu import COMPILER_OPTIONS, ShiftedFilteredLReLU
 
 GAIN = activation_gain("lrelu")
 CHANNELS = 32  # a vector of bfloat16, and a tile of matrix units

@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan.errors import ConfigError
+from stylegan.inference.convolution import prepare
 from stylegan.machine.compile import compile_or_eager
 from stylegan.networks.generator import check_synthesis, noise_like
 from stylegan.networks.growing import enlarge, level_and_fade
 from stylegan.networks.precision import block_dtype
-from stylegan.networks.prepared_convolution import prepare
 from stylegan.ops import filter2d, instance_norm, pixel_norm
 
 Style = tuple[Tensor, Tensor] | None  # scale and shift [N, C]

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylegan.inference.composed_upsampling import composed_kernel, composed_upsampling
 from stylegan.ops import upfirdn2d
-from stylegan.ops.composed_upsampling import composed_kernel, composed_upsampling
 from stylegan.ops.upfirdn2d import up_padding
 
 _PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))  # rows, columns

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from stylegan.inference.composed_upsampling import composed_kernel, composed_upsampling, picture_taps, upsample_picture
 from stylegan.ops import resample_conv2d, setup_filter, upsample2d
-from stylegan.ops.composed_upsampling import composed_kernel, composed_upsampling, picture_taps, upsample_picture
 
 FILTERS = [[1, 3, 3, 1], [1, 2, 1], [1, 1], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6], [[1, 2, 0], [0, 5, 1], [3, 0, 1]]]
 

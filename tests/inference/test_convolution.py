@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from stylegan.networks import prepared_convolution
-from stylegan.networks.prepared_convolution import prepare
+from stylegan.inference import convolution as prepared_convolution
+from stylegan.inference.convolution import prepare
 from stylegan.ops import resample_conv2d, setup_filter
 
 FORMS = [getattr(prepared_convolution, name) for name in ("_Upsampling", "_PhaseUpsampling", "_ComposedUpsampling")]

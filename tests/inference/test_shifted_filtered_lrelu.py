@@ -5,8 +5,8 @@ import torch
 from derivatives import channels_last
 from torch.testing import assert_close
 
+from stylegan.inference.shifted_filtered_lrelu import ShiftedFilteredLReLU, separable_terms
 from stylegan.ops import filtered_lrelu, lowpass, radial_lowpass
-from stylegan.ops.shifted_filtered_lrelu import ShiftedFilteredLReLU, separable_terms
 
 UP2, UP4 = lowpass(12, 4, 8, 32), lowpass(24, 4, 8, 64)
 DOWN, RADIAL = lowpass(12, 5, 6, 32), radial_lowpass(12, 5, 6, 32)

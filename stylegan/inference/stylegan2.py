@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan.errors import ConfigError
+from stylegan.inference.composed_upsampling import picture_taps, upsample_picture
+from stylegan.inference.convolution import prepare
 from stylegan.machine.compile import compile_or_eager
 from stylegan.networks.generator import check_synthesis, noise_like
 from stylegan.networks.layers import SQRT_HALF
 from stylegan.networks.precision import block_dtype
-from stylegan.networks.prepared_convolution import prepare
 from stylegan.ops import upsample2d
-from stylegan.ops.composed_upsampling import picture_taps, upsample_picture
 from stylegan.ops.modulated_conv2d import small_style, small_weight
 
 Styles = list[tuple[Tensor, ...]]  # what each layer of a block takes from its w
