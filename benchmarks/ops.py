@@ -64,7 +64,7 @@ def operations() -> dict[str, tuple[Callable, Callable, list[tuple[int, ...]]]]:
 
 
 def calls(function: Callable, shapes: list[tuple[int, ...]], dtype: torch.dtype, layout: torch.memory_format):
-    """Value, gradient, and the gradient of the squared gradient for the picture, as R1 takes it."""
+    """Value, gradient, and the gradient of the squared gradient for the image, as R1 takes it."""
     torch.manual_seed(0)
     inputs = [torch.randn(shape).requires_grad_() for shape in shapes]
     inputs[0] = inputs[0].detach().to(dtype, memory_format=layout).requires_grad_()

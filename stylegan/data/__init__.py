@@ -1,4 +1,4 @@
-"""Pictures on disk -> batches: `prepare` makes a checked data set of any source, `Dataset` reads it."""
+"""Images on disk -> batches: `prepare` makes a checked data set of any source, `Dataset` reads it."""
 
 from stylegan.data.dataset import Dataset
 from stylegan.data.order import shuffled_indices

@@ -26,12 +26,12 @@ def to_float(images: Tensor) -> Tensor:
     return images.to(float32) / 127.5 - 1
 
 
-def to_pil(picture: Tensor) -> Image.Image:
-    """One picture [C, H, W] uint8 to Pillow: 1 channel stays grey, 3 are colour, 4 colour with alpha.
+def to_pil(image: Tensor) -> Image.Image:
+    """One image [C, H, W] uint8 to Pillow: 1 channel stays gray, 3 are color, 4 color with alpha.
 
     Raises: ShapeError for another number of axes or channels.
     """
-    if picture.ndim != 3 or picture.shape[0] not in MODES:
-        raise ShapeError(f"a picture has the shape [C, H, W] with 1, 3 or 4 channels, got {list(picture.shape)}.")
-    pixels = picture.cpu().permute(1, 2, 0).contiguous().numpy()
-    return Image.fromarray(pixels[:, :, 0] if picture.shape[0] == 1 else pixels)
+    if image.ndim != 3 or image.shape[0] not in MODES:
+        raise ShapeError(f"an image has the shape [C, H, W] with 1, 3 or 4 channels, got {list(image.shape)}.")
+    pixels = image.cpu().permute(1, 2, 0).contiguous().numpy()
+    return Image.fromarray(pixels[:, :, 0] if image.shape[0] == 1 else pixels)

@@ -1,4 +1,4 @@
-"""Where pictures go."""
+"""Where images go."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def make_folder(folder: str | Path) -> Path:
     return path
 
 
-def save_png(picture: Tensor, path: str | Path) -> None:
-    """Write one picture [C, H, W] uint8 as PNG, whole or not at all. Raises: OutputError, ShapeError."""
-    image = to_pil(picture)
+def save_png(image: Tensor, path: str | Path) -> None:
+    """Write one image [C, H, W] uint8 as PNG, whole or not at all. Raises: OutputError, ShapeError."""
+    pixels = to_pil(image)
     with atomic_file(path) as temporary:
-        image.save(temporary, format="PNG")
+        pixels.save(temporary, format="PNG")

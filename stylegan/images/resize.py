@@ -1,4 +1,4 @@
-"""One picture of any size -> one square picture of the set's size."""
+"""One image of any size -> one square image of the set's size."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def resize(img: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def _resize_rgba(x: torch.Tensor, width: int, height: int) -> torch.Tensor:
-    # Colours are weighed by alpha, or the unseen colour of transparent pixels would bleed into the edges.
-    # First the width, band by band of rows: floats of a whole large picture would take gigabytes.
+    # Colors are weighed by alpha, or the unseen color of transparent pixels would bleed into the edges.
+    # First the width, band by band of rows: floats of a whole large image would take gigabytes.
     bands = x.split(max((1 << 22) // x.shape[3], 1), dim=2)
     narrow = torch.cat([_interpolate(_weighed(band.float()), width, band.shape[2]) for band in bands], dim=2)
     y = _interpolate(narrow, width, height)
@@ -48,33 +48,33 @@ def _to_image(x: torch.Tensor) -> np.ndarray:
 
 
 def keep_exact(img: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Take a picture of the right size as it is; raise DataError for any other."""
+    """Take an image of the right size as it is; raise DataError for any other."""
     if img.shape[:2] != (height, width):
         raise DataError(f"it is {_size(img)} where the set is {width}x{height}; a given resolution would resize it")
     return img
 
 
 def keep_whole(img: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Resize a square picture; raise DataError for any other, since squeezing would distort it."""
+    """Resize a square image; raise DataError for any other, since squeezing would distort it."""
     if img.shape[0] != img.shape[1]:
         raise DataError(f"it is {_size(img)}, not square; the transform center-crop would take its middle")
     return resize(img, width, height)
 
 
 def center_crop(img: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Cut out the largest centred square, then resize."""
+    """Cut out the largest centered square, then resize."""
     side = min(img.shape[:2])
     top, left = (img.shape[0] - side) // 2, (img.shape[1] - side) // 2
     return resize(img[top : top + side, left : left + side], width, height)
 
 
 def center_crop_wide(img: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Make a width x height picture and paste it in the middle of a black width x width square.
+    """Make a width x height image and paste it in the middle of a black width x width square.
 
-    The rows kept are the middle round(width * H / W) of the picture's H, which is what the official data sets of
-    cars were made with; it changes the aspect ratio of a picture that is much wider than `width`.
+    The rows kept are the middle round(width * H / W) of the image's H, which is what the official data sets of
+    cars were made with; it changes the aspect ratio of an image that is much wider than `width`.
 
-    Raises: DataError for a picture narrower than `width` or with fewer than `height` such rows.
+    Raises: DataError for an image narrower than `width` or with fewer than `height` such rows.
     """
     rows = int(np.rint(width * img.shape[0] / img.shape[1]))
     if img.shape[1] < width or rows < height:
@@ -95,7 +95,7 @@ TRANSFORMS: dict[str | None, Transform] = {
 
 
 def to_channels(img: np.ndarray, channels: int) -> np.ndarray:
-    """Give uint8 [H, W, C] the set's number of channels; a set of grey pictures must hold no colour.
+    """Give uint8 [H, W, C] the set's number of channels; a set of gray images must hold no color.
 
     Without a channel for it, transparency is put on white, as a page shows it.
     """
@@ -115,8 +115,8 @@ def has_transparency(img: np.ndarray) -> bool:
 
 def on_white(img: np.ndarray) -> np.ndarray:
     """uint8 [H, W, 4] -> [H, W, 3] as it looks on a white page; opaque pixels stay as they are."""
-    colour, alpha = img[:, :, :3].astype(np.uint32), img[:, :, 3:].astype(np.uint32)
-    return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    color, alpha = img[:, :, :3].astype(np.uint32), img[:, :, 3:].astype(np.uint32)
+    return ((color * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def _size(img: np.ndarray) -> str:

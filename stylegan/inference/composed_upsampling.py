@@ -40,13 +40,13 @@ def composed_upsampling(x: Tensor, kernel: Tensor) -> Tensor:
     return y.reshape(n, 2 * h, 2 * w, -1).permute(0, 3, 1, 2)
 
 
-def picture_taps(f: Tensor) -> list[list[list[list[float]]]]:
+def image_taps(f: Tensor) -> list[list[list[list[float]]]]:
     """The weights of `upsample2d` with the filter `f`: [row phase][column phase][row][column]."""
     return _phases(lambda x: upsample2d(x, f), 1, _taps(f))[:, :, 0, 0].tolist()
 
 
-def upsample_picture(img: Tensor, taps: list[list[list[list[float]]]]) -> Tensor:
-    """`upsample2d` as sums of shifted pictures, [N, C, H, W] -> [N, C, 2H, 2W]: few channels give a convolution
+def upsample_image(img: Tensor, taps: list[list[list[list[float]]]]) -> Tensor:
+    """`upsample2d` as sums of shifted images, [N, C, H, W] -> [N, C, 2H, 2W]: few channels give a convolution
     nothing to do, and a compiler makes one pass of it."""
     n, c, h, w = img.shape
     radius = len(taps[0][0]) // 2

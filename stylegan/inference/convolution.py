@@ -23,7 +23,7 @@ def prepare(weight: Tensor, dtype: torch.dtype, f: Tensor | None) -> nn.Module:
     if f is None:
         return _Plain(weight, dtype)
     if weight.device.type == "cpu" and dtype == torch.bfloat16:
-        # Four times the products, where they are cheap, against two passes over the enlarged picture. Measured.
+        # Four times the products, where they are cheap, against two passes over the enlarged image. Measured.
         if weight.shape[1] <= 256:
             return _ComposedUpsampling(weight, dtype, f)
         return _PhaseUpsampling(weight, dtype, f)

@@ -1,4 +1,4 @@
-"""The synthesis network of ProGAN and StyleGAN1 made for drawing: the same pictures, sooner.
+"""The synthesis network of ProGAN and StyleGAN1 made for drawing: the same images, sooner.
 
 Weights are scaled, cast and laid out once, and a compiler makes few passes of all that follows a convolution. There are
 no gradients, and `lod` is what it was when the form was made.
@@ -96,7 +96,7 @@ class _Layer(nn.Module):
 
     def __init__(self, layer: Any, dtype: torch.dtype, compile: bool):
         super().__init__()
-        self.normalise = _instance_norm_in_two_passes if compile else instance_norm
+        self.normalize = _instance_norm_in_two_passes if compile else instance_norm
         self.options = layer.options
         if self.options.activation != "lrelu":
             raise ConfigError(f"the form for inference knows the activation lrelu, got {self.options.activation!r}.")
@@ -127,7 +127,7 @@ class _Layer(nn.Module):
         x = x.clamp(-clamp, clamp) if clamp is not None else x
         x = pixel_norm(x) if self.options.use_pixel_norm else x
         if self.options.use_instance_norm:
-            return self.normalise(x, *(style or ()))
+            return self.normalize(x, *(style or ()))
         if style is None:
             return x
         scale, shift = (s[:, :, None, None].to(x.dtype) for s in style)

@@ -1,4 +1,4 @@
-"""`filtered_lrelu` as sums of shifted pictures, of which a compiler makes four passes.
+"""`filtered_lrelu` as sums of shifted images, of which a compiler makes four passes.
 
 Rows are enlarged first, where they are few; then columns, with the leaky ReLU; then columns shrink, then rows. Channels
 lie innermost, so that every pass is a vector loop over them, and sums are float32 whatever is stored in between.

@@ -1,4 +1,4 @@
-"""The synthesis network of StyleGAN2 made for drawing: the same pictures, sooner.
+"""The synthesis network of StyleGAN2 made for drawing: the same images, sooner.
 
 Whatever does not depend on w is computed once: weights are scaled, cast and laid out, their squares are summed for
 demodulation, the noise and the gain of the activation are folded into constants. There are no gradients.
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan.errors import ConfigError
-from stylegan.inference.composed_upsampling import picture_taps, upsample_picture
+from stylegan.inference.composed_upsampling import image_taps, upsample_image
 from stylegan.inference.convolution import prepare
 from stylegan.machine.compile import compile_or_eager
 from stylegan.networks.generator import check_synthesis, noise_like
@@ -71,7 +71,7 @@ class _Block(nn.Module):
         super().__init__()
         self.dtype, self.num_conv = dtype, block.num_conv
         self.f = nn.Buffer(block.resample_filter.clone())
-        self.taps = picture_taps(block.resample_filter.cpu()) if compile else None
+        self.taps = image_taps(block.resample_filter.cpu()) if compile else None
         if block.num_conv == 1:
             self.const = nn.Buffer(block.const.detach()[None].to(dtype))
         else:
@@ -98,7 +98,7 @@ class _Block(nn.Module):
             x = self.conv1(self.conv0(x, *styles[0], noise_mode), *styles[1], noise_mode)
             x = x + y if y is not None else x
         if img is not None:
-            img = upsample_picture(img, self.taps) if self.taps else upsample2d(img, self.f)
+            img = upsample_image(img, self.taps) if self.taps else upsample2d(img, self.f)
         if self.torgb is not None:
             rgb = self.torgb(x, *styles[self.num_conv])
             img = rgb if img is None else img + rgb
@@ -145,7 +145,7 @@ class _Layer(nn.Module):
 
 
 class PreparedToRGB(nn.Module):
-    """`ToRGB`, prepared: one matrix per picture, so that the features are read once and never scaled."""
+    """`ToRGB`, prepared: one matrix per image, so that the features are read once and never scaled."""
 
     def __init__(self, layer: Any, dtype: torch.dtype, input_gain: Tensor | float = 1.0):
         super().__init__()

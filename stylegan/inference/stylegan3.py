@@ -1,4 +1,4 @@
-"""The synthesis network of StyleGAN3 made for drawing: the same pictures, sooner.
+"""The synthesis network of StyleGAN3 made for drawing: the same images, sooner.
 
 Weights are cast and laid out once, their squares are summed for demodulation, the gain of the activation is a part of
 the constants. Channels are filled up with zeros to whole vectors. There are no gradients.

@@ -1,4 +1,4 @@
-"""What every discriminator of the family is: a network from pictures, and labels where there are any, to logits."""
+"""What every discriminator of the family is: a network from images, and labels where there are any, to logits."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Progressive growing: which resolution a network works at, and how the next one fades in. ProGAN Sec. 2, Fig. 2.
 
-`lod` is 0 at full resolution and one more for each halving. Between two whole numbers the picture of the higher
-resolution is mixed with that of the lower one. Networks take and give pictures of full size all the while.
+`lod` is 0 at full resolution and one more for each halving. Between two whole numbers the image of the higher
+resolution is mixed with that of the lower one. Networks take and give images of full size all the while.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor
 
 def level_and_fade(lod: Tensor, num_levels: int) -> tuple[int, Tensor | None]:
     """The whole part of `lod`, as the number of highest resolutions that are left out, and the share of the lower
-    resolution in the picture: a scalar in (0, 1), or None where nothing fades. There are `num_levels` resolutions."""
+    resolution in the image: a scalar in (0, 1), or None where nothing fades. There are `num_levels` resolutions."""
     if lod.is_meta:  # sizes without values are asked for: the largest
         return 0, None
     level = min(max(int(lod), 0), num_levels - 1)

@@ -23,7 +23,7 @@ def convolution(in_channels: int, out_channels: int, kernel: int, conv_clamp: fl
 
 
 class DiscriminatorBlock(nn.Module):
-    """One resolution: two convolutions, the second halves the size. `fromrgb` is used where pictures come in."""
+    """One resolution: two convolutions, the second halves the size. `fromrgb` is used where images come in."""
 
     blur: Tensor | None
 

@@ -1,7 +1,7 @@
 """The minimal StyleGAN2 as one generator and one discriminator with the three calls of the family.
 
 The five modules of `minimal.py` are inside as they are. What is added: an average of w to truncate to, noise that
-stays, and pictures in [-1, 1] where those of the specification lie in [0, 1].
+stays, and images in [-1, 1] where those of the specification lie in [0, 1].
 """
 
 from __future__ import annotations
@@ -137,5 +137,5 @@ def _check(img_resolution: int, img_channels: int, c_dim: int) -> None:
     if img_channels != 3 or c_dim != 0:
         raise ConfigError(
             f"the minimal networks draw three channels without labels, got {img_channels} channels and "
-            f"{c_dim} labels; convert the pictures to RGB, or choose another cfg."
+            f"{c_dim} labels; convert the images to RGB, or choose another cfg."
         )

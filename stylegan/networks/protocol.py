@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class GeneratorLike(Protocol):
-    """A mapping from z to ws, a synthesis from ws to pictures, and the widths of both."""
+    """A mapping from z to ws, a synthesis from ws to images, and the widths of both."""
 
     z_dim: int
     c_dim: int

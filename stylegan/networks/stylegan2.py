@@ -222,7 +222,7 @@ class Generator(FamilyGenerator):
     Args:
         z_dim, c_dim, w_dim: widths of the latent, the label (0 = unconditional) and the intermediate latent.
         img_resolution: pixels per side, a power of two and at least 4.
-        img_channels: 1 grey, 3 colour, 4 with alpha.
+        img_channels: 1 gray, 3 color, 4 with alpha.
         mapping_layers: fully connected layers of the mapping network.
         channel_base, channel_max: resolution r has min(channel_base / r, channel_max) channels.
         architecture: "skip", "orig" or "resnet", StyleGAN2 Fig. 7.

@@ -8,11 +8,11 @@ from typing import Any
 
 Record = dict[str, Any]  # a line of stats.jsonl
 
-COLLAPSED = 0.25  # of the diversity of real pictures; healthy runs stay above a half of it, from the first snapshot on
-CERTAIN = 0.98  # mean sign of the scores of one kind of pictures: D is wrong about 1 in 100
-LOST = 8.0  # loss of G: D takes generated pictures for real with a probability of e^-8
+COLLAPSED = 0.25  # of the diversity of real images; healthy runs stay above a half of it, from the first snapshot on
+CERTAIN = 0.98  # mean sign of the scores of one kind of images: D is wrong about 1 in 100
+LOST = 8.0  # loss of G: D takes generated images for real with a probability of e^-8
 SUSTAINED_TICKS = 5
-MEMORISED = 0.8  # held-out gap: new pictures are nearly as suspicious to D as generated ones
+MEMORIZED = 0.8  # held-out gap: new images are nearly as suspicious to D as generated ones
 
 
 def alarms(records: Sequence[Record]) -> list[str]:
@@ -26,7 +26,7 @@ def _collapse(records: Sequence[Record]) -> str:
     if len(diversity) < 2 or max(diversity) > COLLAPSED or "Health/diversity" not in records[-1]:
         return ""
     return (
-        f"collapse: generated pictures vary {diversity[-1]:.2f} times as much as real ones; "
+        f"collapse: generated images vary {diversity[-1]:.2f} times as much as real ones; "
         "go back to an older snapshot, raise --gamma or lower --lr."
     )
 
@@ -40,18 +40,18 @@ def _discriminator_wins(records: Sequence[Record]) -> str:
     if min(real) < CERTAIN or max(fake) > -CERTAIN or loss[-1] < max(LOST, loss[0]):
         return ""
     return (
-        f"collapse: for {SUSTAINED_TICKS} ticks the discriminator has told all pictures apart while the loss of the "
-        f"generator rose to {loss[-1]:.1f}; raise --gamma, or use --aug ada or more pictures."
+        f"collapse: for {SUSTAINED_TICKS} ticks the discriminator has told all images apart while the loss of the "
+        f"generator rose to {loss[-1]:.1f}; raise --gamma, or use --aug ada or more images."
     )
 
 
 def _overfitting(records: Sequence[Record]) -> str:
     gap = _measured(records, "Health/held_out_gap")
-    if len(gap) < 2 or min(gap[-2:]) < MEMORISED or "Health/held_out_gap" not in records[-1]:
+    if len(gap) < 2 or min(gap[-2:]) < MEMORIZED or "Health/held_out_gap" not in records[-1]:
         return ""
     return (
-        f"overfitting: the discriminator scores held-out pictures like generated ones (gap {gap[-1]:.2f} of 1); "
-        "use --aug ada or more pictures, or stop here."
+        f"overfitting: the discriminator scores held-out images like generated ones (gap {gap[-1]:.2f} of 1); "
+        "use --aug ada or more images, or stop here."
     )
 
 

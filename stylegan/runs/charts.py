@@ -35,8 +35,8 @@ CHARTS = (
     Chart("Certainty of the discriminator", "mean sign of the score",
           {"Loss/signs/real": "real", "Loss/signs/fake": "generated"}, (-1, 1)),
     Chart("Augmentation", "probability", {"Augment/p": "p"}, (0, 1)),
-    Chart("Variety of generated pictures", "1 = as varied as real ones", {"Health/diversity": "variety"}, (0, 1)),
-    Chart("Overfitting", "0 = none, 1 = knows the pictures by heart", {"Health/held_out_gap": "held-out gap"}, (0, 1)),
+    Chart("Variety of generated images", "1 = as varied as real ones", {"Health/diversity": "variety"}, (0, 1)),
+    Chart("Overfitting", "0 = none, 1 = knows the images by heart", {"Health/held_out_gap": "held-out gap"}, (0, 1)),
     Chart("R1 penalty", "squared slope of the score", {"Loss/r1_penalty": "R1 penalty"}),
     Chart("Path length", "pixels per step in w", {"Loss/pl_length": "path length"}),
     Chart("Time", "seconds per kimg", {"Timing/sec_per_kimg": "seconds"}),
@@ -130,7 +130,7 @@ def _figure(chart: Chart, curves: dict[str, Points]) -> str:
 <figcaption>{escape(chart.title)}{unit}</figcaption>
 <div class="legend">{"".join(legend)}<span class="at"></span></div>
 <svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(chart.title)} over kimg">{"".join(grid)}
-<text x="{(WIDTH + LEFT - RIGHT) / 2}" y="{HEIGHT - 4}" text-anchor="middle">kimg (thousand pictures seen)</text>
+<text x="{(WIDTH + LEFT - RIGHT) / 2}" y="{HEIGHT - 4}" text-anchor="middle">kimg (thousand images seen)</text>
 {"".join(lines)}<line class="cursor" y1="{TOP}" y2="{HEIGHT - BOTTOM}" x1="-9" x2="-9"/></svg>
 </figure>"""
 

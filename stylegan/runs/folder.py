@@ -38,7 +38,7 @@ def make_run_folder(parent: Path | str, info: RunInfo, name: str, config: str) -
 
 
 def snapshot_folder(run: Path, nimg: int) -> Path:
-    """`run/snapshots/000200` after 200,000 pictures."""
+    """`run/snapshots/000200` after 200,000 images."""
     return run / "snapshots" / f"{nimg // 1000:06d}"
 
 

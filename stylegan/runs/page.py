@@ -1,4 +1,4 @@
-"""The page of a run, `index.html` in its folder: pictures and curves so far, opened without a server."""
+"""The page of a run, `index.html` in its folder: images and curves so far, opened without a server."""
 
 from __future__ import annotations
 

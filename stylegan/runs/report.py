@@ -1,4 +1,4 @@
-"""What a run folder tells at a glance: its pictures through time, and its curves."""
+"""What a run folder tells at a glance: its images through time, and its curves."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from stylegan.errors import DataError, MissingExtra
 from stylegan.files.atomic import atomic_file
 from stylegan.runs.info import read_info
 
-LABEL_PX = 24  # height of the line of text above the pictures
+LABEL_PX = 24  # height of the line of text above the images
 CURVES = {
     "Loss": {"Loss/G/loss": "generator", "Loss/D/loss": "discriminator"},
-    "Score of the discriminator": {"Loss/scores/real": "real pictures", "Loss/scores/fake": "generated pictures"},
+    "Score of the discriminator": {"Loss/scores/real": "real images", "Loss/scores/fake": "generated images"},
 }
-COLOURS = ("#2a78d6", "#d9662b")  # told apart with any colour vision
+COLORS = ("#2a78d6", "#d9662b")  # told apart with any color vision
 
 
 def time_strip(run: Path | str, dest: Path | str, *, moments: int = 8, seeds: int = 6, min_px: int = 64) -> None:
-    """The same latents at several moments of a run: a row per latent, a column per moment, labelled by kimg.
+    """The same latents at several moments of a run: a row per latent, a column per moment, labeled by kimg.
 
     Args:
         run: a run folder with the grids that training wrote.
         dest: the PNG to write.
         moments: at most so many of the grids, evenly spread, the first and the last among them.
         seeds: how many latents, the first of the grid.
-        min_px: smaller pictures are enlarged by a whole factor to at least so many pixels per side.
+        min_px: smaller images are enlarged by a whole factor to at least so many pixels per side.
     Raises: DataError if the run has no grids; ConfigError if it has no config.json; OutputError.
     """
     run = Path(run)
     side = read_info(run).resolution
     grids = _spread(sorted(grids_by_kimg(run).items()), moments)
     if not grids:
-        raise DataError(f"{run} has no picture grids yet; let it train until the first one.")
+        raise DataError(f"{run} has no image grids yet; let it train until the first one.")
     shown = side * max(1, -(-min_px // side))
     strip = Image.new("RGB", (len(grids) * shown, LABEL_PX + seeds * shown), "white")
     pen, font = ImageDraw.Draw(strip), ImageFont.load_default(14)
@@ -61,10 +61,10 @@ def loss_plot(run: Path | str, dest: Path | str) -> None:
     records = read_stats(run)
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     for axes, (title, curves) in zip(figure.subplots(1, len(CURVES)), CURVES.items(), strict=True):
-        for (name, label), colour in zip(curves.items(), COLOURS, strict=True):
+        for (name, label), color in zip(curves.items(), COLORS, strict=True):
             points = [(r["nimg"] / 1000, r[name]["mean"]) for r in records if name in r]
-            axes.plot(*zip(*points, strict=True), label=label, color=colour, linewidth=1.8)
-        axes.set(title=title, xlabel="kimg (thousands of real pictures shown)")
+            axes.plot(*zip(*points, strict=True), label=label, color=color, linewidth=1.8)
+        axes.set(title=title, xlabel="kimg (thousands of real images shown)")
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
@@ -101,7 +101,7 @@ def _spread(items: list, n: int) -> list:
 
 
 def _tile(grid: Image.Image, k: int, side: int) -> Image.Image:
-    """Picture k of a grid, row by row."""
+    """Image k of a grid, row by row."""
     columns = grid.width // side
     x, y = k % columns * side, k // columns * side
     return grid.crop((x, y, x + side, y + side))

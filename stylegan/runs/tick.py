@@ -14,10 +14,10 @@ class Tick:
     """One line of progress."""
 
     tick: int
-    nimg: int  # real pictures shown so far
+    nimg: int  # real images shown so far
     total_nimg: int
     seconds: float  # since the loop was entered
-    tick_seconds: float  # of this tick, without writing pictures and snapshots
+    tick_seconds: float  # of this tick, without writing images and snapshots
     maintenance_seconds: float  # spent on those since the tick before
     sec_per_kimg: float
     cpu_gb: float  # peak memory of the process

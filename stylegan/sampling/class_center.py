@@ -31,7 +31,7 @@ class ClassCentered(nn.Module):
     def __init__(self, G: Any):
         super().__init__()
         if G.c_dim == 0:
-            raise ConfigError("this network has no classes, so there is only the global centre of truncation.")
+            raise ConfigError("this network has no classes, so there is only the global center of truncation.")
         self.G = G
         self.z_dim, self.c_dim, self.num_ws, self.img_resolution = G.z_dim, G.c_dim, G.num_ws, G.img_resolution
         self.class_names, self.label_names = G.class_names, G.label_names

@@ -1,4 +1,4 @@
-"""Which label a picture is drawn for: a class by number or name, or a vector of values, to a row of c."""
+"""Which label an image is drawn for: a class by number or name, or a vector of values, to a row of c."""
 
 from __future__ import annotations
 

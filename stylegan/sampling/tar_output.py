@@ -1,4 +1,4 @@
-"""Many pictures as tar files, which one process or several can write, and go on writing after a stop."""
+"""Many images as tar files, which one process or several can write, and go on writing after a stop."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def write_shards(
     every size-th shard. One that is there already is kept.
 
     Args:
-        draw: seeds -> pictures [C, H, W] uint8 in their order.
-        settings: all that pictures depend on besides the seed; kept in shards.json.
-    Yields: each new shard and its number of pictures, once it is whole.
+        draw: seeds -> images [C, H, W] uint8 in their order.
+        settings: all that images depend on besides the seed; kept in shards.json.
+    Yields: each new shard and its number of images, once it is whole.
     Raises: ConfigError if the folder has shards of other settings; OutputError.
     """
     text = ",".join(map(str, seeds)).encode()
@@ -47,9 +47,9 @@ def write_shards(
             continue
         part = seeds[i * per_shard : (i + 1) * per_shard]
         with atomic_file(path) as temporary, tarfile.open(temporary, "w") as tar:
-            for seed, picture in zip(part, draw(part), strict=True):
+            for seed, image in zip(part, draw(part), strict=True):
                 png = io.BytesIO()
-                to_pil(picture).save(png, format="PNG")
+                to_pil(image).save(png, format="PNG")
                 add_to_tar(tar, f"seed{seed:07d}.png", png.getvalue())
         yield path, len(part)
 

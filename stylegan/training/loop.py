@@ -53,7 +53,7 @@ def train(
 ) -> Iterator[Tick]:
     """Train in `folder`; if that holds a snapshot, go on from the newest that is whole.
 
-    A resumed run repeats an uninterrupted one bit for bit on a CPU with the same number of threads: pictures and
+    A resumed run repeats an uninterrupted one bit for bit on a CPU with the same number of threads: images and
     random numbers of a step depend on the seed, the step and the rank alone. Seeds torch's global generator.
 
     Args:
@@ -130,9 +130,9 @@ class _Run:
             if due:
                 check_equal(state)
             if world.first:
-                tick = self._recorded(tick, state, with_pictures=due and not told)
+                tick = self._recorded(tick, state, with_images=due and not told)
                 if due:
-                    tick = self._saved(tick, state, last=stopping, with_pictures=not told)
+                    tick = self._saved(tick, state, last=stopping, with_images=not told)
             if due and not told:
                 tick = self._scored(tick, state)
             if world.first:
@@ -141,30 +141,30 @@ class _Run:
             yield tick
             clock.end_maintenance(state.nimg)
 
-    def _recorded(self, tick: Tick, state: TrainingState, *, with_pictures: bool) -> Tick:
-        """Keep the statistics, perhaps with those that take pictures, and warn of what they tell."""
-        if with_pictures:
+    def _recorded(self, tick: Tick, state: TrainingState, *, with_images: bool) -> Tick:
+        """Keep the statistics, perhaps with those that take images, and warn of what they tell."""
+        if with_images:
             tick = replace(tick, stats=tick.stats | self.health(state))
         with self.best_effort("stats.jsonl"):  # before the snapshot: after it, a killed run would never write this line
             self.tracking.add(tick.record())
         if state.augment is not None and may_leak(p := float(state.augment.p)):
-            message = f"augmentation is at p = {p:.2f}: pictures may begin to look augmented"
+            message = f"augmentation is at p = {p:.2f}: images may begin to look augmented"
             warnings.warn(f"{message}; use more data.", RuntimeWarning, stacklevel=4)
         return tick
 
-    def _saved(self, tick: Tick, state: TrainingState, *, last: bool, with_pictures: bool) -> Tick:
-        """Keep a snapshot, and perhaps a grid of pictures."""
+    def _saved(self, tick: Tick, state: TrainingState, *, last: bool, with_images: bool) -> Tick:
+        """Keep a snapshot, and perhaps a grid of images."""
         snapshot = snapshot_folder(self.folder, state.nimg)
         if last:
             self.writer.write_last(self._contents(state), snapshot)
             link_best(self.folder, self.config.metrics)  # which may lead to the one whose place this has taken
         else:
             self.writer.begin(self._contents(state), snapshot)
-        if not with_pictures:
+        if not with_images:
             return replace(tick, snapshot=snapshot)
-        with self.best_effort("the picture grid"):
-            picture = self.grid.write_fakes(self.folder / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
-            tick = replace(tick, grid=picture)
+        with self.best_effort("the image grid"):
+            image = self.grid.write_fakes(self.folder / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
+            tick = replace(tick, grid=image)
         return replace(tick, snapshot=snapshot)
 
     def _scored(self, tick: Tick, state: TrainingState) -> Tick:

@@ -47,13 +47,13 @@ class Preset:
 _MIXED_PRECISION = {"num_fp16_res": 4, "conv_clamp": 256.0}
 _LARGE = {"channel_base": 32768, "channel_max": 512}
 
-# Trained on 8 GPUs, of which each computed batch / 8 pictures at once. Fewer devices accumulate.
+# Trained on 8 GPUs, of which each computed batch / 8 images at once. Fewer devices accumulate.
 STYLEGAN2 = Preset(
     generator={"z_dim": 512, "w_dim": 512, "mapping_layers": 8, **_LARGE, **_MIXED_PRECISION},
     discriminator={**_LARGE, **_MIXED_PRECISION, "mbstd_group_size": 4, "architecture": "resnet"},
     training={
-        "batch": 32,  # pictures per step, over all devices
-        "micro_batch": 4,  # pictures that one device computes at once
+        "batch": 32,  # images per step, over all devices
+        "micro_batch": 4,  # images that one device computes at once
         "g_lr": 0.002,
         "d_lr": 0.002,
         "r1_gamma": 10.0,
@@ -83,7 +83,7 @@ CIFAR = STYLEGAN2.but(
     kimg=100000.0,
 )
 
-# StyleGAN3 App. E. R1 follows the resolution, see `preset`; the other regularisers are gone.
+# StyleGAN3 App. E. R1 follows the resolution, see `preset`; the other regularizers are gone.
 STYLEGAN3_T = STYLEGAN2.but(
     architecture="stylegan3",
     generator={"mapping_layers": 2},
@@ -106,7 +106,7 @@ _GROWING = {
     "lr": {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003},
 }
 _HALF = {"channel_base": 16384, "channel_max": 512}
-_GROWN: Settings = {  # no lazy regularisation yet
+_GROWN: Settings = {  # no lazy regularization yet
     "g_lr": 0.001,
     "d_lr": 0.001,
     "pl_weight": 0.0,
@@ -140,7 +140,7 @@ STYLEGAN1 = PROGAN.but(
     growing={**_GROWING, "initial_resolution": 8},
 )
 
-# The specification's networks see pictures in [0, 1]. In ours, [-1, 1], slopes of D are half and those of G twice as
+# The specification's networks see images in [0, 1]. In ours, [-1, 1], slopes of D are half and those of G twice as
 # steep, so gamma 10 becomes 40 and the weight 1 of the path length a quarter.
 MINIMAL = Preset(
     architecture="minimal",
@@ -187,7 +187,7 @@ class Size:
     batch: int
     gamma: float  # with much less, the discriminator of so small a network wins at once
     layers: int  # of StyleGAN3,
-    margin: int  # and what it draws around the picture, in samples
+    margin: int  # and what it draws around the image, in samples
     phase_kimg: float  # of growing: as long at a resolution as between two
     kimg: float = 1000.0
 
@@ -198,7 +198,7 @@ class Size:
             "micro_batch": self.batch,
             "g_lr": 0.0025,
             "d_lr": 0.0025,
-            "augment": {"mode": "noaug"},  # costs steps; worth asking for below a few thousand pictures
+            "augment": {"mode": "noaug"},  # costs steps; worth asking for below a few thousand images
             "ema_kimg": 5.0,
             "ema_rampup": 0.05,
             "ema_beta": None,
@@ -294,7 +294,7 @@ NAMES = (
 
 
 def preset(name: str, resolution: int, gpus: int = 1) -> Preset:
-    """The preset `name` for pictures of `resolution` pixels per side on `gpus` devices.
+    """The preset `name` for images of `resolution` pixels per side on `gpus` devices.
 
     Raises: ConfigError for an unknown name, or a preset that is made for another resolution.
     """

@@ -22,7 +22,7 @@ from stylegan.training.state import TrainingState
 
 
 class SnapshotScores:
-    """Measures the averaged generator as `config.metrics` says, against all pictures of the data set, not mirrored.
+    """Measures the averaged generator as `config.metrics` says, against all images of the data set, not mirrored.
 
     Args:
         world: the processes that share the work; all call it together.

@@ -1,7 +1,7 @@
 """Snapshots of a run: a native checkpoint, and beside it what resuming needs.
 
     training.json             counters, what the data was, where it was computed
-    training.safetensors      moments of both optimisers, running means, strength of augmentation
+    training.safetensors      moments of both optimizers, running means, strength of augmentation
     checksums.json            size and SHA-256 of every other file
 
 Random numbers and the order of the data are functions of the seed and the counters, so they need no state.

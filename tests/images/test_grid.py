@@ -1,4 +1,4 @@
-"""Sheets of pictures."""
+"""Sheets of images."""
 
 import pytest
 import torch
@@ -7,21 +7,21 @@ from stylegan.errors import ConfigError
 from stylegan.images.grid import auto_shape, make_grid
 
 
-def test_picture_k_stands_at_row_k_over_columns():
-    pictures = torch.randint(1, 256, [5, 3, 4, 6], dtype=torch.uint8)
-    sheet = make_grid(iter(pictures), columns=2, rows=3)
+def test_image_k_stands_at_row_k_over_columns():
+    images = torch.randint(1, 256, [5, 3, 4, 6], dtype=torch.uint8)
+    sheet = make_grid(iter(images), columns=2, rows=3)
     assert sheet.shape == (3, 12, 12)
-    for k, picture in enumerate(pictures):
+    for k, image in enumerate(images):
         row, column = k // 2, k % 2
-        assert torch.equal(sheet[:, row * 4 : row * 4 + 4, column * 6 : column * 6 + 6], picture)
+        assert torch.equal(sheet[:, row * 4 : row * 4 + 4, column * 6 : column * 6 + 6], image)
     assert not sheet[:, 8:, 6:].any()  # the sixth place is empty
 
 
-def test_too_many_pictures_or_none_are_refused():
-    pictures = torch.zeros(5, 1, 2, 2, dtype=torch.uint8)
-    with pytest.raises(ConfigError, match="a 2x2 grid holds 4 pictures, got more"):
-        make_grid(pictures, columns=2, rows=2)
-    with pytest.raises(ConfigError, match="at least one picture, got none"):
+def test_too_many_images_or_none_are_refused():
+    images = torch.zeros(5, 1, 2, 2, dtype=torch.uint8)
+    with pytest.raises(ConfigError, match="a 2x2 grid holds 4 images, got more"):
+        make_grid(images, columns=2, rows=2)
+    with pytest.raises(ConfigError, match="at least one image, got none"):
         make_grid([], columns=2, rows=2)
 
 

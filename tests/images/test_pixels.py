@@ -17,21 +17,21 @@ def test_pixels_are_rounded_as_the_official_tools_do():
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
 def test_channels_survive_a_file(tmp_path, channels, mode):
-    picture = torch.randint(256, [channels, 5, 7], dtype=torch.uint8)
-    save_png(picture, tmp_path / "a.png")
-    with Image.open(tmp_path / "a.png") as image:
-        assert (image.mode, image.size) == (mode, (7, 5))
-        pixels = torch.tensor(list(image.tobytes()), dtype=torch.uint8).reshape(5, 7, channels)
-    assert torch.equal(pixels.permute(2, 0, 1), picture)
+    image = torch.randint(256, [channels, 5, 7], dtype=torch.uint8)
+    save_png(image, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as stored:
+        assert (stored.mode, stored.size) == (mode, (7, 5))
+        pixels = torch.tensor(list(stored.tobytes()), dtype=torch.uint8).reshape(5, 7, channels)
+    assert torch.equal(pixels.permute(2, 0, 1), image)
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 7), (5, 7), (1, 3, 5, 7)])
-def test_what_is_not_a_picture_is_refused(shape):
+def test_what_is_not_a_image_is_refused(shape):
     with pytest.raises(ShapeError, match=r"1, 3 or 4 channels, got \["):
         to_pil(torch.zeros(shape, dtype=torch.uint8))
 
 
-def test_an_interrupted_write_leaves_the_older_picture_whole(tmp_path, monkeypatch):
+def test_an_interrupted_write_leaves_the_older_image_whole(tmp_path, monkeypatch):
     save_png(torch.zeros(1, 4, 4, dtype=torch.uint8), tmp_path / "a.png")
     before = (tmp_path / "a.png").read_bytes()
 

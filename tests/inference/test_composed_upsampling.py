@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from stylegan.inference.composed_upsampling import composed_kernel, composed_upsampling, picture_taps, upsample_picture
+from stylegan.inference.composed_upsampling import composed_kernel, composed_upsampling, image_taps, upsample_image
 from stylegan.ops import resample_conv2d, setup_filter, upsample2d
 
 FILTERS = [[1, 3, 3, 1], [1, 2, 1], [1, 1], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6], [[1, 2, 0], [0, 5, 1], [3, 0, 1]]]
@@ -23,7 +23,7 @@ def test_the_papers_filter_gives_one_3x3_kernel_a_phase():
 
 
 @pytest.mark.parametrize("taps", FILTERS)
-def test_shifted_pictures_add_up_to_the_upsampled_picture(taps):
+def test_shifted_images_add_up_to_the_upsampled_image(taps):
     torch.manual_seed(0)
     f, img = setup_filter(taps), torch.randn(2, 3, 6, 7)
-    assert_close(upsample_picture(img, picture_taps(f)), upsample2d(img, f))
+    assert_close(upsample_image(img, image_taps(f)), upsample2d(img, f))

@@ -1,4 +1,4 @@
-"""The form for inference of every generation draws the same pictures."""
+"""The form for inference of every generation draws the same images."""
 
 import math
 import warnings
@@ -40,7 +40,7 @@ def network(name: str, c_dim: int = 0, **options):
 
 
 def in_range(G):
-    """Pictures as of a trained network."""
+    """Images as of a trained network."""
     for name, p in G.named_parameters():
         if name.endswith("torgb.weight"):
             p.mul_(0.25)
@@ -64,7 +64,7 @@ def assert_same(fast, slow) -> None:
 @pytest.mark.parametrize(
     ("name", "c_dim"), [(name, c_dim) for name in GENERATIONS for c_dim in (0, 3) if (name, c_dim) != ("minimal", 3)]
 )
-def test_fp32_pictures_differ_by_at_most_one_step(name, c_dim, noise_mode, compile, uncompiled):
+def test_fp32_images_differ_by_at_most_one_step(name, c_dim, noise_mode, compile, uncompiled):
     G = network(name, c_dim)
     z, c = R(1, [3, 8]), torch.eye(3) if c_dim else None
     options = {"truncation_psi": 0.7, "truncation_cutoff": 3, "noise_mode": noise_mode}
@@ -182,7 +182,7 @@ def test_every_option_of_stylegan1_is_the_same(options, noise_mode):
 
 
 @pytest.mark.parametrize("name", ["stylegan3-t", "stylegan3-r"])
-def test_the_user_may_still_move_pictures(name):
+def test_the_user_may_still_move_images(name):
     G, z = network(name), R(1, [2, 8])
     fast = G.for_inference()
     c, s = math.cos(0.3), math.sin(0.3)

@@ -13,7 +13,7 @@ import torch
 from launch import Launch, command
 from run_cli import run_cli
 from safetensors.torch import load_file
-from tiny_run import tiny_pictures
+from tiny_run import tiny_images
 
 from stylegan.data.order import shuffled_indices
 from stylegan.data.prepare import prepare
@@ -24,25 +24,25 @@ TINY = ("--cfg", "tiny16", "--device", "cpu", "--tick", "0.032", "--snap", "1", 
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
-    prepare(tiny_pictures(folder / "source", classes=2), folder / "data.zip")
+def images(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    prepare(tiny_images(folder / "source", classes=2), folder / "data.zip")
     return folder / "data.zip"
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(pictures, tmp_path_factory) -> tuple[Path, Launch]:
+def uninterrupted(images, tmp_path_factory) -> tuple[Path, Launch]:
     """A run of two processes to its end."""
     folder = tmp_path_factory.mktemp("uninterrupted")
-    launch = Launch(2, folder, note_pictures, folder, "train", "--data", pictures, *TINY, "--kimg", "0.096",
+    launch = Launch(2, folder, note_images, folder, "train", "--data", images, *TINY, "--kimg", "0.096",
                     "--outdir", folder / "runs")  # fmt: skip
     assert launch.wait() == [0, 0], launch.output(0) + launch.output(1)
     (run,) = (folder / "runs").iterdir()
     return run, launch
 
 
-def note_pictures(rank, folder, *arguments):
-    """The command; which pictures of the data a rank trains on goes to pictures{rank}.json."""
+def note_images(rank, folder, *arguments):
+    """The command; which images of the data a rank trains on goes to images{rank}.json."""
     from stylegan.data import Dataset
 
     seen, real = [], Dataset.order
@@ -50,7 +50,7 @@ def note_pictures(rank, folder, *arguments):
     def noted(*args, **options):
         indices = real(*args, **options)
         seen.extend(indices.tolist())
-        (folder / f"pictures{rank}.json").write_text(json.dumps(seen))
+        (folder / f"images{rank}.json").write_text(json.dumps(seen))
         return indices
 
     Dataset.order = noted
@@ -80,11 +80,11 @@ def test_only_the_first_process_prints_and_writes(uninterrupted):
     assert json.loads((run / "config.json").read_text())["micro_batch"] == 4
 
 
-def test_every_picture_of_the_batch_is_used_once(uninterrupted):
+def test_every_image_of_the_batch_is_used_once(uninterrupted):
     _, launch = uninterrupted
-    first, second = (json.loads((launch.folder / f"pictures{rank}.json").read_text()) for rank in range(2))
+    first, second = (json.loads((launch.folder / f"images{rank}.json").read_text()) for rank in range(2))
     assert len(first) == len(second) == 48
-    used = [picture for i in range(0, 48, 4) for picture in first[i : i + 4] + second[i : i + 4]]
+    used = [image for i in range(0, 48, 4) for image in first[i : i + 4] + second[i : i + 4]]
     assert used == shuffled_indices(24, 0, 0, 96).tolist()
 
 
@@ -94,18 +94,18 @@ def stop_at(rank, step, number, *arguments):
 
     real = phases.discriminator_main
 
-    def signalled(state, *args):
+    def signaled(state, *args):
         if rank == 1 and state.step == step:
             os.kill(os.getpid(), number)
             os.kill(os.getpid(), number)  # launchers repeat themselves
         real(state, *args)
 
-    phases.discriminator_main = signalled
+    phases.discriminator_main = signaled
     command(rank, *arguments)
 
 
-def test_signal_to_one_stops_all_at_one_step_and_resuming_equals_going_on(pictures, uninterrupted, tmp_path):
-    options = ("train", "--data", pictures, *TINY, "--kimg", "0.096", "--outdir", tmp_path / "runs")
+def test_signal_to_one_stops_all_at_one_step_and_resuming_equals_going_on(images, uninterrupted, tmp_path):
+    options = ("train", "--data", images, *TINY, "--kimg", "0.096", "--outdir", tmp_path / "runs")
     launch = Launch(2, tmp_path, stop_at, 5, signal.SIGTERM, *options)
     assert launch.wait() == [143, 143], launch.output(0) + launch.output(1)
     (run,) = (tmp_path / "runs").iterdir()
@@ -126,9 +126,9 @@ def stop_with_scores(rank, *arguments):
     stop_at(rank, 5, signal.SIGUSR1, *arguments)
 
 
-def test_signal_of_a_queue_to_one_stops_all_and_snapshots_are_scored_together(pictures, tmp_path, monkeypatch):
+def test_signal_of_a_queue_to_one_stops_all_and_snapshots_are_scored_together(images, tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
-    options = ("train", "--data", pictures, *TINY, "--metrics", "fid20_moments", "--outdir", tmp_path / "runs")
+    options = ("train", "--data", images, *TINY, "--metrics", "fid20_moments", "--outdir", tmp_path / "runs")
     launch = Launch(2, tmp_path, stop_with_scores, *options)
     assert launch.wait() == [138, 138], launch.output(0) + launch.output(1)
     (run,) = (tmp_path / "runs").iterdir()
@@ -155,8 +155,8 @@ def differ(rank, *arguments):
     command(rank, *arguments)
 
 
-def test_processes_that_differ_are_named_and_no_snapshot_is_written(pictures, tmp_path):
-    launch = Launch(2, tmp_path, differ, "train", "--data", pictures, *TINY, "--outdir", tmp_path / "runs")
+def test_processes_that_differ_are_named_and_no_snapshot_is_written(images, tmp_path):
+    launch = Launch(2, tmp_path, differ, "train", "--data", images, *TINY, "--outdir", tmp_path / "runs")
     assert launch.wait() == [1, 1]
     for rank in range(2):
         sentence = r"Error: rank 1 has another generator than rank 0 after 0\.032 kimg; its machine, its software"
@@ -165,10 +165,10 @@ def test_processes_that_differ_are_named_and_no_snapshot_is_written(pictures, tm
     assert list((run / "snapshots").iterdir()) == []
 
 
-def test_torchrun_starts_again_and_goes_on_in_the_same_folder(pictures, uninterrupted, tmp_path):
+def test_torchrun_starts_again_and_goes_on_in_the_same_folder(images, uninterrupted, tmp_path):
     """The launcher itself: a worker is killed after the first snapshot, and the run ends as if nothing had been."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-               "--max-restarts", "1", "-m", "stylegan", "train", "--data", str(pictures), *TINY,
+               "--max-restarts", "1", "-m", "stylegan", "train", "--data", str(images), *TINY,
                "--kimg", "0.096", "--outdir", str(tmp_path / "runs")]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
@@ -221,10 +221,10 @@ def as_rank(monkeypatch):
     return become
 
 
-def test_dataset_is_the_work_of_one_process(as_rank, pictures, tmp_path):
+def test_dataset_is_the_work_of_one_process(as_rank, images, tmp_path):
     as_rank(1, 2)
-    assert run_cli("dataset", "--source", pictures, "--dest", tmp_path / "data.zip") == (0, "", "")
+    assert run_cli("dataset", "--source", images, "--dest", tmp_path / "data.zip") == (0, "", "")
     assert not (tmp_path / "data.zip").exists()
     as_rank(0, 2)
-    assert run_cli("dataset", "--source", pictures, "--dest", tmp_path / "data.zip").code == 0
+    assert run_cli("dataset", "--source", images, "--dest", tmp_path / "data.zip").code == 0
     assert (tmp_path / "data.zip").exists()

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import torch
-from tiny_run import tiny_config, tiny_pictures
+from tiny_run import tiny_config, tiny_images
 
 from stylegan.data import Dataset
 from stylegan.errors import DataError
@@ -29,12 +29,12 @@ HEALTHY = {
     "recovered": {"diversity": lambda i: 0.1 if i < 7 else 0.8},
     "D ahead, G holding": {"real": 1.0, "fake": -1.0, "loss": lambda i: 6.0},
     "D certain, G catching up": {"real": 1.0, "fake": -1.0, "loss": lambda i: 20.0 - i},
-    "certain of real pictures only": {"real": 1.0, "loss": lambda i: 9.0 + i},
+    "certain of real images only": {"real": 1.0, "loss": lambda i: 9.0 + i},
     "one large gap": {"gap": lambda i: 0.9 if i == 7 else 0.2},
     "numbers lost": {"loss": float("nan"), "diversity": float("nan"), "gap": float("nan")},
 }
 SICK = {
-    "all alike": ({"diversity": lambda i: 0.8 / (i + 1)}, "collapse: generated pictures vary 0.10 times as much"),
+    "all alike": ({"diversity": lambda i: 0.8 / (i + 1)}, "collapse: generated images vary 0.10 times as much"),
     "D has won": ({"real": 0.99, "fake": -1.0, "loss": lambda i: 6.0 + i}, "collapse: for 5 ticks the discriminator"),
     "by heart": ({"gap": lambda i: i / 7.5}, r"overfitting: .*\(gap 0\.93 of 1\); use --aug ada"),
 }
@@ -56,26 +56,26 @@ def test_the_first_ticks_are_no_reason_to_worry():
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    return tiny_pictures(tmp_path_factory.mktemp("pictures"), count=40)
+def images(tmp_path_factory):
+    return tiny_images(tmp_path_factory.mktemp("images"), count=40)
 
 
-def test_tiny_runs_raise_none(pictures, tmp_path, recwarn):
-    config = tiny_config(pictures, kimg=0.128, tick_kimg=0.032, **{"data.held_out": 8})
+def test_tiny_runs_raise_none(images, tmp_path, recwarn):
+    config = tiny_config(images, kimg=0.128, tick_kimg=0.032, **{"data.held_out": 8})
     list(train(config, new_run_folder(tmp_path, config, "healthy")))
     assert [w for w in recwarn if "collapse" in str(w.message) or "overfitting" in str(w.message)] == []
 
 
-def test_held_out_pictures_are_never_trained_on(pictures):
-    dataset = Dataset(pictures, held_out=8, mirror=True, seed=5)
+def test_held_out_images_are_never_trained_on(images):
+    dataset = Dataset(images, held_out=8, mirror=True, seed=5)
     assert (len(dataset), len(dataset.held_out)) == (2 * 32, 8)
     seen = {img.numpy().tobytes() for img in dataset.images(range(32))}
     kept = {img.numpy().tobytes() for img in dataset.held_out.images(range(8))}
     assert len(seen | kept) == 40
     assert not seen & kept
-    again, other = (Dataset(pictures, held_out=8, seed=seed).held_out for seed in (5, 6))
+    again, other = (Dataset(images, held_out=8, seed=seed).held_out for seed in (5, 6))
     assert torch.equal(again.images(range(8)), dataset.held_out.images(range(8)))
     assert not torch.equal(other.images(range(8)), again.images(range(8)))
-    assert Dataset(pictures).held_out is None
-    with pytest.raises(DataError, match="has 40 pictures, so 40 cannot be held out; leave some to train on"):
-        Dataset(pictures, held_out=40)
+    assert Dataset(images).held_out is None
+    with pytest.raises(DataError, match="has 40 images, so 40 cannot be held out; leave some to train on"):
+        Dataset(images, held_out=40)

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 from run_cli import run_cli
-from tiny_run import tiny_config, tiny_pictures
+from tiny_run import tiny_config, tiny_images
 
 from stylegan.errors import OutputError
 from stylegan.training import train
@@ -37,8 +37,8 @@ def test_the_second_process_is_told_which_one_trains_and_a_killed_one_leaves_the
 
 
 def test_a_run_that_is_being_trained_is_neither_resumed_nor_changed(tmp_path):
-    config = tiny_config(tiny_pictures(tmp_path / "pictures"), kimg=0.032)
-    run = new_run_folder(tmp_path, config, "pictures")
+    config = tiny_config(tiny_images(tmp_path / "images"), kimg=0.032)
+    run = new_run_folder(tmp_path, config, "images")
     before = (run / "config.json").read_text()
     with locked(run):
         with pytest.raises(OutputError, match="is being trained by process"):

@@ -5,7 +5,7 @@ import math
 import re
 
 import pytest
-from tiny_run import tiny_config, tiny_pictures
+from tiny_run import tiny_config, tiny_images
 
 from stylegan.training import train
 from stylegan.runs.charts import MAX_POINTS, draw_charts, nice_ticks, points_of
@@ -17,8 +17,8 @@ from stylegan.training.run import new_run_folder
 def run(tmp_path_factory):
     """A finished run of two ticks, which somebody named like markup, and the pages that were there after each."""
     folder = tmp_path_factory.mktemp("runs")
-    config = tiny_config(tiny_pictures(folder / "pictures"))
-    run = new_run_folder(folder, config, "pictures")
+    config = tiny_config(tiny_images(folder / "images"))
+    run = new_run_folder(folder, config, "images")
     run = run.rename(folder / "<b>run & co")
     pages = [(run / "index.html").read_text() for _ in train(config, run)]
     return run, pages
@@ -32,7 +32,7 @@ def test_page_is_there_from_the_first_tick_and_reloads_until_the_end(run):
     assert "if (0) setTimeout" in after
 
 
-def test_page_refers_to_pictures_of_the_run_and_to_no_other_place(run):
+def test_page_refers_to_images_of_the_run_and_to_no_other_place(run):
     folder, (_, page) = run
     references = set(re.findall(r"""(?:src|href)="([^"]*)""", page))
     assert references == {"reals.png", "fakes000000.png"}
@@ -44,14 +44,14 @@ def test_page_refers_to_pictures_of_the_run_and_to_no_other_place(run):
     assert "$" not in page
 
 
-def test_page_has_a_labelled_chart_for_each_thing_that_was_measured(run):
+def test_page_has_a_labeled_chart_for_each_thing_that_was_measured(run):
     page = run[1][-1]
     titles = re.findall(r"<figcaption>([^<]*)", page)
     assert [t.strip() for t in titles] == [
-        "Loss", "Score of the discriminator", "Certainty of the discriminator", "Variety of generated pictures",
+        "Loss", "Score of the discriminator", "Certainty of the discriminator", "Variety of generated images",
         "R1 penalty", "Path length", "Time",
     ]  # fmt: skip
-    assert page.count("kimg (thousand pictures seen)") == len(titles)
+    assert page.count("kimg (thousand images seen)") == len(titles)
 
 
 def test_alarms_and_replaced_values_are_told_on_the_page(tmp_path):
@@ -89,7 +89,7 @@ def test_means_over_a_tick_that_a_stop_cut_short_are_left_out_of_the_curve():
 def test_each_metric_has_a_curve():
     scores = {"fid5k_x": [{"nimg": n, "results": {"fid5k_x": y}} for n, y in ((2000, 7.5), (1000, 30))]}
     figure = draw_charts([], scores)
-    assert "Distance from real pictures" in figure
+    assert "Distance from real images" in figure
     assert [point[1:] for point in json.loads(re.search(r"data-points='([^']*)'", figure)[1])[0]] == [
         ["1", "30"],
         ["2", "7.5"],

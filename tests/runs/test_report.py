@@ -1,10 +1,10 @@
-"""The pictures and curves of a run folder."""
+"""The images and curves of a run folder."""
 
 import sys
 
 import pytest
 from PIL import Image
-from tiny_run import tiny_config, tiny_pictures
+from tiny_run import tiny_config, tiny_images
 
 from stylegan.errors import DataError, MissingExtra
 from stylegan.runs.report import LABEL_PX, loss_plot, time_strip
@@ -12,10 +12,10 @@ from stylegan.runs.report import LABEL_PX, loss_plot, time_strip
 
 @pytest.fixture
 def run(tmp_path):
-    """A run folder with the grids of three moments, each of one colour."""
-    (tmp_path / "config.json").write_text(tiny_config(tiny_pictures(tmp_path / "pictures", count=1)).to_json())
-    for name, colour in (("_init", "red"), ("000009", "lime"), ("000010", "blue")):
-        Image.new("RGB", (4 * 16, 4 * 16), colour).save(tmp_path / f"fakes{name}.png")
+    """A run folder with the grids of three moments, each of one color."""
+    (tmp_path / "config.json").write_text(tiny_config(tiny_images(tmp_path / "images", count=1)).to_json())
+    for name, color in (("_init", "red"), ("000009", "lime"), ("000010", "blue")):
+        Image.new("RGB", (4 * 16, 4 * 16), color).save(tmp_path / f"fakes{name}.png")
     return tmp_path
 
 
@@ -38,7 +38,7 @@ def test_run_without_grids_or_statistics_says_so(run, tmp_path):
         loss_plot(run, tmp_path / "plot.png")
     for path in run.glob("fakes*.png"):
         path.unlink()
-    with pytest.raises(DataError, match="has no picture grids yet; let it train"):
+    with pytest.raises(DataError, match="has no image grids yet; let it train"):
         time_strip(run, tmp_path / "strip.png")
 
 

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from tiny_run import tiny_config, tiny_pictures
+from tiny_run import tiny_config, tiny_images
 
 from stylegan.errors import MissingExtra
 from stylegan.training import train
@@ -13,7 +13,7 @@ from stylegan.runs.tensorboard import with_tensorboard
 
 @pytest.fixture
 def ticks(tmp_path):
-    config = tiny_config(tiny_pictures(tmp_path / "pictures"))
+    config = tiny_config(tiny_images(tmp_path / "images"))
     folder = new_run_folder(tmp_path, config, "board")
     return train(config, folder), folder
 

@@ -1,4 +1,4 @@
-"""Pictures in tar files, which several processes share."""
+"""Images in tar files, which several processes share."""
 
 import json
 import tarfile
@@ -40,10 +40,10 @@ def test_processes_share_the_shards_and_write_what_one_would(tmp_path):
 
 def test_what_is_there_is_not_drawn_again(tmp_path):
     def stop_at_six(seeds):
-        for seed, picture in zip(seeds, draw(seeds), strict=True):
+        for seed, image in zip(seeds, draw(seeds), strict=True):
             if seed == 6:
                 raise KeyboardInterrupt
-            yield picture
+            yield image
 
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path, draw=stop_at_six)
@@ -52,7 +52,7 @@ def test_what_is_there_is_not_drawn_again(tmp_path):
 
 
 @pytest.mark.parametrize("other", [{"settings": {"psi": 0.5}}, {"seeds": range(1, 11)}])
-def test_shards_of_other_pictures_are_not_mixed(tmp_path, other):
+def test_shards_of_other_images_are_not_mixed(tmp_path, other):
     write(tmp_path)
     with pytest.raises(ConfigError, match="shards.json tells of other seeds, network or settings; choose another"):
         write(tmp_path, **other)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from tiny_run import tiny_config, tiny_pictures
+from tiny_run import tiny_config, tiny_images
 
 from stylegan.checkpoints import load, load_checkpoint
 from stylegan.data.prepare import prepare
@@ -20,15 +20,15 @@ from stylegan.training.snapshot_grid import SnapshotGrid
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
-    return tiny_pictures(tmp_path_factory.mktemp("pictures"))
+def images(tmp_path_factory) -> Path:
+    return tiny_images(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(scope="module")
-def finished(pictures, tmp_path_factory) -> Path:
+def finished(images, tmp_path_factory) -> Path:
     """A run of two ticks."""
-    config = tiny_config(pictures)
-    run = new_run_folder(tmp_path_factory.mktemp("runs"), config, "pictures")
+    config = tiny_config(images)
+    run = new_run_folder(tmp_path_factory.mktemp("runs"), config, "images")
     torch.set_num_threads(1)
     ticks = list(train(config, run))
     assert [t.nimg for t in ticks] == [32, 64]
@@ -48,7 +48,7 @@ def assert_same_snapshot(a: Path, b: Path) -> None:
 
 
 def test_run_folder_holds_config_grids_statistics_and_snapshots(finished):
-    assert finished.name == "00000-stylegan2-pictures-batch8-gamma1"
+    assert finished.name == "00000-stylegan2-images-batch8-gamma1"
     assert {p.name for p in finished.iterdir()} == {
         "config.json", "reals.png", "fakes_init.png", "fakes000000.png", "stats.jsonl", "snapshots", "index.html",
     }  # fmt: skip
@@ -61,7 +61,7 @@ def test_run_folder_holds_config_grids_statistics_and_snapshots(finished):
     assert Image.open(finished / "reals.png").size == (16 * 16, 8 * 16)
 
 
-def test_newest_snapshot_of_a_run_draws_pictures(finished):
+def test_newest_snapshot_of_a_run_draws_images(finished):
     G = load(finished, device="cpu")
     img = G(torch.randn(2, G.z_dim), noise_mode="const")
     assert img.shape == (2, 3, 16, 16)
@@ -72,8 +72,8 @@ ADA = {"augment.mode": "ada", "augment.target": -0.5, "augment.ada_kimg": 0.1}  
 
 
 @pytest.mark.parametrize("changes", [{}, {"precision": "bf16"}, ADA], ids=["fp32", "bf16", "ada"])
-def test_resumed_run_equals_uninterrupted_run(pictures, tmp_path, changes):
-    long = tiny_config(pictures, kimg=0.096, **changes)
+def test_resumed_run_equals_uninterrupted_run(images, tmp_path, changes):
+    long = tiny_config(images, kimg=0.096, **changes)
     whole, parts = (new_run_folder(tmp_path, long, name) for name in ("whole", "parts"))
     for _ in train(long, whole):
         pass
@@ -84,10 +84,10 @@ def test_resumed_run_equals_uninterrupted_run(pictures, tmp_path, changes):
     assert_same_snapshot(whole / "snapshots/000000", parts / "snapshots/000000")
 
 
-def test_strength_of_augmentation_is_kept_in_checkpoint_and_statistics(pictures, tmp_path):
-    config = tiny_config(pictures, kimg=0.064, **ADA)
+def test_strength_of_augmentation_is_kept_in_checkpoint_and_statistics(images, tmp_path):
+    config = tiny_config(images, kimg=0.064, **ADA)
     run = new_run_folder(tmp_path, config, "ada")
-    with pytest.warns(RuntimeWarning, match=r"augmentation is at p = 0\.80: pictures may begin to look augmented"):
+    with pytest.warns(RuntimeWarning, match=r"augmentation is at p = 0\.80: images may begin to look augmented"):
         ticks = list(train(config.model_copy(update={"kimg": 0.32}), run))
     assert ticks[0].augment_p < 0.5
     assert load_checkpoint(run).augment_p == pytest.approx(0.8)
@@ -95,8 +95,8 @@ def test_strength_of_augmentation_is_kept_in_checkpoint_and_statistics(pictures,
     assert lines == sorted(lines)
 
 
-def test_other_seed_gives_another_run(pictures, finished, tmp_path):
-    config = tiny_config(pictures, seed=1)
+def test_other_seed_gives_another_run(images, finished, tmp_path):
+    config = tiny_config(images, seed=1)
     run = new_run_folder(tmp_path, config, "other")
     for _ in train(config, run):
         pass
@@ -104,8 +104,8 @@ def test_other_seed_gives_another_run(pictures, finished, tmp_path):
     assert not torch.equal(x["synthesis.b16.conv1.weight"], y["synthesis.b16.conv1.weight"])
 
 
-def test_stop_ends_after_the_step_with_a_snapshot(pictures, tmp_path):
-    config = tiny_config(pictures, kimg=10, snap_ticks=1000)
+def test_stop_ends_after_the_step_with_a_snapshot(images, tmp_path):
+    config = tiny_config(images, kimg=10, snap_ticks=1000)
     run = new_run_folder(tmp_path, config, "stopped")
     stop = threading.Event()
     ticks = []
@@ -116,9 +116,9 @@ def test_stop_ends_after_the_step_with_a_snapshot(pictures, tmp_path):
     assert [tick.snapshot for tick in ticks] == [None, run / "snapshots/000000"]
 
 
-def test_stop_waits_for_nothing_but_the_snapshot(pictures, tmp_path, monkeypatch):
-    """Pictures of a large network take longer than whoever sent the signal waits."""
-    config = tiny_config(pictures, kimg=10, snap_ticks=1, **{"data.held_out": 4})
+def test_stop_waits_for_nothing_but_the_snapshot(images, tmp_path, monkeypatch):
+    """Images of a large network take longer than whoever sent the signal waits."""
+    config = tiny_config(images, kimg=10, snap_ticks=1, **{"data.held_out": 4})
     run = new_run_folder(tmp_path, config, "stopped")
     stop, drawn = threading.Event(), []
     draw = SnapshotGrid.write_fakes
@@ -133,8 +133,8 @@ def test_stop_waits_for_nothing_but_the_snapshot(pictures, tmp_path, monkeypatch
     assert json.loads((run / "snapshots/000000/training.json").read_text())["nimg"] == ticks[-1].nimg == 40
 
 
-def test_resumed_run_repeats_no_line_of_statistics(pictures, finished, tmp_path):
-    config = tiny_config(pictures, kimg=0.064)
+def test_resumed_run_repeats_no_line_of_statistics(images, finished, tmp_path):
+    config = tiny_config(images, kimg=0.064)
     run = new_run_folder(tmp_path, config, "lines")
     for _ in train(config, run):
         pass
@@ -146,19 +146,19 @@ def test_resumed_run_repeats_no_line_of_statistics(pictures, finished, tmp_path)
     assert nimgs == [32, 64, 96, 128]
 
 
-def test_data_of_another_shape_is_refused_with_both_values(pictures, tmp_path):
-    grey = tiny_pictures(tmp_path / "grey", channels=1)
-    config = tiny_config(pictures).model_copy(update={"data": tiny_config(grey).data})
-    with pytest.raises(ConfigError, match=r"img_channels 3, but the data set .*grey has 1; train on data like that"):
+def test_data_of_another_shape_is_refused_with_both_values(images, tmp_path):
+    gray = tiny_images(tmp_path / "gray", channels=1)
+    config = tiny_config(images).model_copy(update={"data": tiny_config(gray).data})
+    with pytest.raises(ConfigError, match=r"img_channels 3, but the data set .*gray has 1; train on data like that"):
         next(train(config, new_run_folder(tmp_path, config, "x")))
 
 
-def test_other_labels_for_the_same_pictures_are_refused(tmp_path):
-    data = tiny_pictures(tmp_path / "in", count=8)
+def test_other_labels_for_the_same_images_are_refused(tmp_path):
+    data = tiny_images(tmp_path / "in", count=8)
     labels = [[f"{i:03d}.png", i % 2] for i in range(8)]
     (data / "dataset.json").write_text(json.dumps({"labels": labels}))
     config = tiny_config(data, label_dim=2, kimg=0.032)
-    run = new_run_folder(tmp_path, config, "labelled")
+    run = new_run_folder(tmp_path, config, "labeled")
     list(train(config, run))
     (data / "dataset.json").write_text(json.dumps({"labels": [[name, 1 - label] for name, label in labels]}))
     with pytest.raises(
@@ -168,14 +168,14 @@ def test_other_labels_for_the_same_pictures_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("changes", [{"augment.mode": "fixed", "augment.p": 0.9}, {**ADA, "augment.ada_kimg": 0.01}])
-def test_strong_augmentation_is_told_whatever_the_mean_of_the_tick_was(pictures, tmp_path, changes):
-    config = tiny_config(pictures, kimg=0.064, **changes)
-    with pytest.warns(RuntimeWarning, match=r"augmentation is at p = 0\.[89]0: pictures may begin to look augmented"):
+def test_strong_augmentation_is_told_whatever_the_mean_of_the_tick_was(images, tmp_path, changes):
+    config = tiny_config(images, kimg=0.064, **changes)
+    with pytest.warns(RuntimeWarning, match=r"augmentation is at p = 0\.[89]0: images may begin to look augmented"):
         list(train(config, new_run_folder(tmp_path, config, "strong")))
 
 
-def test_grey_and_conditional_data_train_too(tmp_path):
-    source = tiny_pictures(tmp_path / "source", channels=1, classes=3)
+def test_gray_and_conditional_data_train_too(tmp_path):
+    source = tiny_images(tmp_path / "source", channels=1, classes=3)
     prepare(source, tmp_path / "data.zip")
     config = tiny_config(tmp_path / "data.zip", channels=1, label_dim=3)
     run = new_run_folder(tmp_path, config, "data")
@@ -186,8 +186,8 @@ def test_grey_and_conditional_data_train_too(tmp_path):
     assert Image.open(run / "fakes_init.png").mode == "L"
 
 
-def test_training_starts_where_learning_starts(pictures, tmp_path):
-    """Twenty steps on one picture: the discriminator tells real from fake."""
-    config = tiny_config(pictures, kimg=0.16, tick_kimg=0.16)
+def test_training_starts_where_learning_starts(images, tmp_path):
+    """Twenty steps on one image: the discriminator tells real from fake."""
+    config = tiny_config(images, kimg=0.16, tick_kimg=0.16)
     (tick,) = train(config, new_run_folder(tmp_path, config, "learn"))
     assert tick.stats["Loss/scores/real"]["mean"] > tick.stats["Loss/scores/fake"]["mean"]

@@ -60,7 +60,7 @@ def test_auto_follows_the_resolution_and_the_devices(resolution):
         assert t["g_lr"] == (0.002 if resolution >= 1024 else 0.0025)
 
 
-def test_auto_never_has_fewer_pictures_than_devices():
+def test_auto_never_has_fewer_images_than_devices():
     assert preset("auto", 8192, gpus=4).training["batch"] == 4
 
 
@@ -101,7 +101,7 @@ def test_the_minimal_preset_is_that_of_the_specification():
     t = preset("minimal", 64).training
     assert (t["g_lr"], t["mapping_lr"], t["clip_norm"], t["batch"]) == (1e-3, 1e-5, 1.0, 32)
     assert (t["r1_interval"], t["pl_interval"], t["pl_start"], t["style_mixing_prob"]) == (4, 32, 5000, 0.9)
-    # Its weights are of pictures in [0, 1], which have half the range of ours: 10 for R1, 1 for path lengths.
+    # Its weights are of images in [0, 1], which have half the range of ours: 10 for R1, 1 for path lengths.
     assert t["r1_gamma"] / 4 == 10
     assert t["pl_weight"] * t["pl_interval"] * 4 == 1
 

@@ -64,18 +64,18 @@ class ShardedDataset(Dataset):
         index = _parse_index(content, f"{root}/{INDEX}")
         self.fingerprint = hashlib.sha256(content).hexdigest()[:16]
         if use_labels and not index.labels:
-            raise DataError(f"{root} has no labels; shard pictures that have, or train without them.")
-        self._labels = _read_labels(f"{root}/{LABELS}", index.pictures) if use_labels else None
+            raise DataError(f"{root} has no labels; shard images that have, or train without them.")
+        self._labels = _read_labels(f"{root}/{LABELS}", index.images) if use_labels else None
         self.label_dim = self._labels.label_dim if self._labels else 0
         named = LabelList({}, index.class_names, index.label_names)
         self.class_names, self.label_names = label_meanings(named, self._labels)
         self._seed = seed
         self.channels, self.resolution = index.channels, index.resolution
-        shape = (index.pictures, self.channels, self.resolution, self.resolution)
+        shape = (index.images, self.channels, self.resolution, self.resolution)
         folder = Path(cache or default_cache()) / "data" / f"{self.fingerprint}.shards"
         self._shards = ShardPixels(root, index.shards, shape, folder, workers, int(cache_gb * 1e9))
         self._pixels = self._shards  # type: ignore[assignment]  # indexes like an array
-        chosen = min(max_images or index.pictures, index.pictures)
+        chosen = min(max_images or index.images, index.images)
         to_train = require_some_left(path, chosen, held_out)
         self._sizes: tuple[int, ...] = (held_out,)
         self._copies = 1
@@ -83,7 +83,7 @@ class ShardedDataset(Dataset):
         if held_out:
             self.held_out = copy.copy(self)
             self.held_out._select(np.arange(to_train, chosen), mirror=False)
-        self._sizes = tuple(_first(to_train, [shard.pictures for shard in index.shards]))
+        self._sizes = tuple(_first(to_train, [shard.images for shard in index.shards]))
         self._copies = 2 if mirror else 1
         self._select(np.arange(to_train), mirror)
         self._shards.require_room(self._shard_order(seed).window, from_environment().local_size)
@@ -111,7 +111,7 @@ class ShardedDataset(Dataset):
         return self._shards.at_hand(self._index[self.order(seed, start, count, rank, ranks, balanced=balanced)])
 
     def preview(self) -> np.ndarray:
-        """Pictures of the shards that training starts with, in a random order."""
+        """Images of the shards that training starts with, in a random order."""
         order = self._shard_order(self._seed)
         return order.indices(0, order.left_in_window(0))
 
@@ -123,7 +123,7 @@ class ShardedDataset(Dataset):
 
 class _Index(BaseModel):
     format: Literal[1]
-    pictures: int = Field(ge=1)
+    images: int = Field(ge=1, alias="pictures")  # the name that the format has
     resolution: int = Field(ge=4)
     channels: Literal[1, 3, 4]
     labels: bool
@@ -133,8 +133,8 @@ class _Index(BaseModel):
 
     @model_validator(mode="after")
     def _adds_up(self) -> _Index:
-        if sum(shard.pictures for shard in self.shards) != self.pictures:
-            raise ValueError("the pictures of the shards do not add up")
+        if sum(shard.images for shard in self.shards) != self.images:
+            raise ValueError("the images of the shards do not add up")
         return self
 
 
@@ -155,12 +155,12 @@ def _read_labels(location: str, n: int) -> LabelTable:
     except (ValueError, EOFError) as error:
         raise DataError(f"{location} is damaged ({error}); write the shards again.") from error
     if len(values) != n or (values.dtype, values.ndim) not in ((np.int64, 1), (np.float32, 2)):
-        raise DataError(f"{location} holds {values.dtype} {values.shape}, not the labels of {n} pictures.")
+        raise DataError(f"{location} holds {values.dtype} {values.shape}, not the labels of {n} images.")
     return LabelTable(values)
 
 
 def _first(n: int, sizes: list[int]) -> list[int]:
-    """How many of the first n pictures lie in each shard; shards without any are left away."""
+    """How many of the first n images lie in each shard; shards without any are left away."""
     ends = np.minimum(np.cumsum(sizes), n)
     kept = np.diff(ends, prepend=0)
     return kept[kept > 0].tolist()

@@ -1,4 +1,4 @@
-"""The order in which training sees sharded pictures: shuffled without random access to all of them."""
+"""The order in which training sees sharded images: shuffled without random access to all of them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from stylegan.errors import ConfigError
 
 @dataclass(frozen=True)
 class ShardOrder:
-    """An endless stream of pictures, a pure function of (seed, position) like `shuffled_indices`.
+    """An endless stream of images, a pure function of (seed, position) like `shuffled_indices`.
 
-    An epoch goes through the shards in a random order, a window of a few at a time; the pictures of a window are
+    An epoch goes through the shards in a random order, a window of a few at a time; the images of a window are
     shuffled together. So only two windows need to be at hand: this one and the next.
 
     Args:
-        sizes: pictures in each shard.
-        copies: of each picture; copy k of picture i is number i + k * sum(sizes).
+        sizes: images in each shard.
+        copies: of each image; copy k of image i is number i + k * sum(sizes).
         rank, ranks: each of several processes gets shards of its own, dealt anew in every epoch. All have epochs of
-            the same length, so a rank with smaller shards meets some pictures twice and one with larger misses some.
-        balanced_by: classes of all pictures; those of a window then come equally often in it. Rarer ones repeat.
+            the same length, so a rank with smaller shards meets some images twice and one with larger misses some.
+        balanced_by: classes of all images; those of a window then come equally often in it. Rarer ones repeat.
     Raises: ConfigError for fewer shards than ranks.
     """
 
@@ -46,11 +46,11 @@ class ShardOrder:
         return sum(self.sizes) * self.copies // self.ranks
 
     def indices(self, start: int, count: int) -> np.ndarray:
-        """Pictures at the positions start ... start + count - 1 of this rank's stream, int64 [count]."""
+        """Images at the positions start ... start + count - 1 of this rank's stream, int64 [count]."""
         pieces = [np.zeros(0, np.int64)]
         while count > 0:
             epoch, window, offset, left = self._locate(start)
-            pieces.append(_pictures(self, epoch, window)[offset : offset + min(left, count)])
+            pieces.append(_images(self, epoch, window)[offset : offset + min(left, count)])
             start, count = start + len(pieces[-1]), count - len(pieces[-1])
         return np.concatenate(pieces)
 
@@ -66,7 +66,7 @@ class ShardOrder:
         return self._locate(position)[3]
 
     def one_of_each_class(self, position: int) -> np.ndarray:
-        """A picture of each class that the window at a position holds."""
+        """An image of each class that the window at a position holds."""
         epoch, window, _, _ = self._locate(position)
         return np.array([members[0] for members in _members(self, epoch, window)])
 
@@ -91,7 +91,7 @@ def _windows(order: ShardOrder, epoch: int) -> tuple[list[list[int]], list[int]]
 
 
 @lru_cache(maxsize=2)  # a batch can straddle two windows
-def _pictures(order: ShardOrder, epoch: int, window: int) -> np.ndarray:
+def _images(order: ShardOrder, epoch: int, window: int) -> np.ndarray:
     every = _in_window(order, epoch, window)
     random = np.random.RandomState([order.seed % 2**32, epoch, 1 + _windows(order, epoch)[0][window][0]])
     if order.balanced_by is None:
@@ -100,7 +100,7 @@ def _pictures(order: ShardOrder, epoch: int, window: int) -> np.ndarray:
 
 
 def _in_window(order: ShardOrder, epoch: int, window: int) -> np.ndarray:
-    """All pictures of its shards, and their copies."""
+    """All images of its shards, and their copies."""
     ends = np.cumsum(order.sizes)
     shards = _windows(order, epoch)[0][window]
     once = np.concatenate([np.arange(ends[shard] - order.sizes[shard], ends[shard]) for shard in shards])
@@ -109,7 +109,7 @@ def _in_window(order: ShardOrder, epoch: int, window: int) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _members(order: ShardOrder, epoch: int, window: int) -> list[np.ndarray]:
-    """The pictures of each class in a window."""
+    """The images of each class in a window."""
     assert order.balanced_by is not None
     every = _in_window(order, epoch, window)
     return [every[at] for at in members_of(order.balanced_by.values[every % sum(order.sizes)])]

@@ -1,4 +1,4 @@
-"""Tar shards as one array of pictures: fetched when they are needed, decoded into a cache of bounded size."""
+"""Tar shards as one array of images: fetched when they are needed, decoded into a cache of bounded size."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from stylegan.data.dataset import mapped, write_npy
 from stylegan.data.ordered_map import ordered_map
 from stylegan.data.shards.remote import read_bytes
 from stylegan.errors import DataError
-from stylegan.images.read import read_picture
+from stylegan.images.read import read_image
 
 
 class Shard(BaseModel):
     """What the index says of one tar."""
 
     name: str = Field(pattern=r"^\w[\w.-]*\.tar$")  # beside the index and nowhere else
-    pictures: int = Field(ge=1)
+    images: int = Field(ge=1, alias="pictures")  # the name that the format has
     sha256: str
 
 
@@ -43,23 +43,23 @@ class ShardPixels:
         self.shape = shape
         self._root, self._shards, self._folder = root, shards, folder
         self._workers, self._max_bytes = workers, max_bytes
-        self._starts = np.cumsum([0, *(shard.pictures for shard in shards)])
+        self._starts = np.cumsum([0, *(shard.images for shard in shards)])
         self._asked: dict[int, Future[np.ndarray]] = {}  # fetched or being fetched
         self._wanted: Sequence[int] = ()  # those that training needs now and next
         self._queue: queue.SimpleQueue[tuple[int, Future[np.ndarray]]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
-        """Copies of N pictures, uint8 [N, C, H, W]; waits for shards that are not there yet."""
+        """Copies of N images, uint8 [N, C, H, W]; waits for shards that are not there yet."""
         out = np.empty((len(index), *self.shape[1:]), np.uint8)
         shard_of = self._shard_of(index)
         for shard in np.unique(shard_of).tolist():
             chosen = shard_of == shard
-            out[chosen] = self._pictures(shard)[index[chosen] - self._starts[shard]]
+            out[chosen] = self._images(shard)[index[chosen] - self._starts[shard]]
         return out
 
     def at_hand(self, index: np.ndarray) -> bool:
-        """Whether all shards of these pictures have come, or an error instead of them."""
+        """Whether all shards of these images have come, or an error instead of them."""
         return all(self._ask(shard).done() for shard in np.unique(self._shard_of(index)).tolist())
 
     def fetch(self, shards: Sequence[int]) -> None:
@@ -71,7 +71,7 @@ class ShardPixels:
 
     def require_room(self, window: int, processes: int) -> None:
         """Raise DataError unless two windows of each process fit the cache, or the whole set if that is less."""
-        each = sorted((shard.pictures for shard in self._shards), reverse=True)[: 2 * window * processes]
+        each = sorted((shard.images for shard in self._shards), reverse=True)[: 2 * window * processes]
         needed = sum(each) * int(np.prod(self.shape[1:]))
         if needed > self._max_bytes:
             several = f" of {processes} processes" if processes > 1 else ""
@@ -99,7 +99,7 @@ class ShardPixels:
                 self._thread.start()
         return self._asked[shard]
 
-    def _pictures(self, shard: int) -> np.ndarray:
+    def _images(self, shard: int) -> np.ndarray:
         try:
             return self._ask(shard).result()
         except BaseException:
@@ -117,7 +117,7 @@ class ShardPixels:
     def _cached(self, shard: int) -> np.ndarray:
         """One shard, uint8 [n, C, H, W], mapped from its file in the cache."""
         file = self._folder / f"{shard:06d}.npy"
-        pixels = mapped(file, self._shards[shard].pictures)
+        pixels = mapped(file, self._shards[shard].images)
         if pixels is None:
             pixels = self._bring(shard, file)
         with suppress(OSError):  # who shares the cache may have made room already
@@ -126,13 +126,13 @@ class ShardPixels:
 
     def _bring(self, shard: int, file: Path) -> np.ndarray:
         described = self._shards[shard]
-        url, shape = f"{self._root}/{described.name}", (described.pictures, *self.shape[1:])
+        url, shape = f"{self._root}/{described.name}", (described.images, *self.shape[1:])
         content = read_bytes(url, described.sha256)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with _in_turn(self._folder.with_suffix(".lock")):  # nobody takes this room, or removes this file unmapped
                 self._make_room(int(np.prod(shape)))
-                stream = self._decoded(content, url, described.pictures)
+                stream = self._decoded(content, url, described.images)
                 write_npy(file, shape, next(stream), stream)
                 return np.load(file, mmap_mode="r")
         except OSError as error:
@@ -151,7 +151,7 @@ class ShardPixels:
             used -= file_size
 
     def _decoded(self, content: bytes, url: str, n: int) -> Iterator[np.ndarray]:
-        """The pictures of a shard, uint8 [C, H, W]; nothing of it is unpacked to disk, so no name in it can do harm."""
+        """The images of a shard, uint8 [C, H, W]; nothing of it is unpacked to disk, so no name in it can do harm."""
         found = 0
         try:
             with tarfile.open(fileobj=io.BytesIO(content)) as tar:
@@ -161,11 +161,11 @@ class ShardPixels:
         except (DataError, tarfile.TarError) as error:
             raise DataError(f"the shard {url} is damaged: {error}; write it again.") from error
         if found != n:
-            raise DataError(f"the shard {url} holds {found} pictures, not {n}; write the shards again.")
+            raise DataError(f"the shard {url} holds {found} images, not {n}; write the shards again.")
 
     def _decode(self, member: tuple[str, bytes]) -> np.ndarray:
         name, png = member
-        img = read_picture(io.BytesIO(png)).transpose(2, 0, 1)
+        img = read_image(io.BytesIO(png)).transpose(2, 0, 1)
         if img.shape != self.shape[1:]:
             raise DataError(f"{name} is {img.shape} where the set is {self.shape[1:]}")
         return img

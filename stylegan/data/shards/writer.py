@@ -23,34 +23,34 @@ INDEX, LABELS = "index.json", "labels.npy"
 
 
 @contextmanager
-def shard_writer(dest: Path, pictures_per_shard: int) -> Iterator[ShardWriter]:
+def shard_writer(dest: Path, images_per_shard: int) -> Iterator[ShardWriter]:
     """Write a folder of shards that is there, whole, once the block ends well, as `dataset_writer` does.
 
     Raises: OutputError if something is at `dest` already, or it cannot be written.
     """
     refuse_existing(dest, as_zip=False)
-    with atomic_folder(dest) as folder, closing(ShardWriter(folder, pictures_per_shard)) as writer:
+    with atomic_folder(dest) as folder, closing(ShardWriter(folder, images_per_shard)) as writer:
         yield writer
 
 
 class ShardWriter:
-    """Writes `pictures_per_shard` pictures a tar, each as KEY.png, beside it KEY.cls (a class) or KEY.json (a vector).
+    """Writes `images_per_shard` images a tar, each as KEY.png, beside it KEY.cls (a class) or KEY.json (a vector).
 
-    KEY is the number of the picture. `index.json` holds what a reader must know before it reads any shard:
+    KEY is the number of the image. `index.json` holds what a reader must know before it reads any shard:
     resolution, channels, and size and SHA-256 of every shard; `labels.npy` all labels in order.
     """
 
     compress_level = 6  # bytes travel, so fewer are better here
 
-    def __init__(self, folder: Path, pictures_per_shard: int):
+    def __init__(self, folder: Path, images_per_shard: int):
         self._folder = folder
-        self._per_shard = pictures_per_shard
+        self._per_shard = images_per_shard
         self._count = 0
-        self._last = b""  # picture, which is like all the others
+        self._last = b""  # image, which is like all the others
         self._tar: tarfile.TarFile | None = None
 
     def add(self, png: bytes) -> str:
-        """Write the next picture and return its name in the set."""
+        """Write the next image and return its name in the set."""
         name = f"{self._count:09d}.png"
         if self._count % self._per_shard == 0:
             self.close()
@@ -62,12 +62,12 @@ class ShardWriter:
         return name
 
     def finish(self, dataset_json: dict[str, Any]) -> None:
-        """Put the labels beside the pictures and write the index, after the last picture."""
+        """Put the labels beside the images and write the index, after the last image."""
         self.close()
         labels = [label for _, label in dataset_json.pop("labels") or []]
         shards = sorted(self._folder.glob("*.tar"))
         if labels:
-            # Which classes there are is known only when all pictures were decoded.
+            # Which classes there are is known only when all images were decoded.
             for number, shard in enumerate(shards):
                 _add_labels(shard, labels[number * self._per_shard : (number + 1) * self._per_shard])
             np.save(self._folder / LABELS, np.array(labels, np.int64 if isinstance(labels[0], int) else np.float32))
@@ -102,11 +102,11 @@ class ShardWriter:
 
 
 def _add_labels(shard: Path, labels: list[int | list[float]]) -> None:
-    """Write the shard again with the label of each picture behind it, since readers stream."""
-    labelled = shard.with_suffix(".labelled")
-    with tarfile.open(shard) as pictures, tarfile.open(labelled, "w") as tar:
-        for member, label in zip(pictures, labels, strict=True):
-            png = pictures.extractfile(member)
+    """Write the shard again with the label of each image behind it, since readers stream."""
+    labeled = shard.with_suffix(".labeled")
+    with tarfile.open(shard) as images, tarfile.open(labeled, "w") as tar:
+        for member, label in zip(images, labels, strict=True):
+            png = images.extractfile(member)
             assert png is not None
             add_to_tar(tar, member.name, png.read())
             key = member.name.removesuffix(".png")
@@ -114,4 +114,4 @@ def _add_labels(shard: Path, labels: list[int | list[float]]) -> None:
                 add_to_tar(tar, f"{key}.cls", str(label).encode())
             else:
                 add_to_tar(tar, f"{key}.json", json.dumps({"label": label}).encode())
-    os.replace(labelled, shard)
+    os.replace(labeled, shard)

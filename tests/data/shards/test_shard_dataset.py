@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from run_cli import run_cli
-from tiny_run import tiny_config, tiny_pictures
+from tiny_run import tiny_config, tiny_images
 
 from stylegan.data import Dataset, prepare
 from stylegan.data.dataset import write_npy
@@ -23,7 +23,7 @@ from stylegan.data.shards.remote import read_bytes
 from stylegan.errors import ConfigError, DataError, MissingExtra, OutputError
 from stylegan.training.loop import train
 
-SHARD_GB = 3 * 3 * 16 * 16 / 1e9  # decoded, 3 pictures of 16x16
+SHARD_GB = 3 * 3 * 16 * 16 / 1e9  # decoded, 3 images of 16x16
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +34,8 @@ def _isolated(tmp_path, monkeypatch):
 
 @pytest.fixture
 def shards(tmp_path) -> Path:
-    """25 pictures in 9 shards."""
-    prepare(tiny_pictures(tmp_path / "in", count=25), tmp_path / "faces", shards=3)
+    """25 images in 9 shards."""
+    prepare(tiny_images(tmp_path / "in", count=25), tmp_path / "faces", shards=3)
     return tmp_path / "faces"
 
 
@@ -57,8 +57,8 @@ def served(shards):
         server.shutdown()
 
 
-def same_pictures(a: Dataset, b: Dataset) -> bool:
-    """Whether two sets hold the same pictures in any order."""
+def same_images(a: Dataset, b: Dataset) -> bool:
+    """Whether two sets hold the same images in any order."""
     bags = [sorted(img.numpy().tobytes() for img in dataset.images(range(len(dataset)))) for dataset in (a, b)]
     return bags[0] == bags[1]
 
@@ -67,7 +67,7 @@ def same_pictures(a: Dataset, b: Dataset) -> bool:
 
 
 def test_shards_follow_the_webdataset_convention(tmp_path):
-    prepare(tiny_pictures(tmp_path / "in", count=7, classes=2), tmp_path / "out", shards=3)
+    prepare(tiny_images(tmp_path / "in", count=7, classes=2), tmp_path / "out", shards=3)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "000000.tar", "000001.tar", "000002.tar", "index.json", "labels.npy",
     ]  # fmt: skip
@@ -82,8 +82,8 @@ def test_shards_follow_the_webdataset_convention(tmp_path):
     assert (index["resolution"], index["channels"]) == (16, 3)
 
 
-def test_label_vectors_lie_beside_the_pictures_as_json(tmp_path):
-    tiny_pictures(tmp_path / "in", count=2)
+def test_label_vectors_lie_beside_the_images_as_json(tmp_path):
+    tiny_images(tmp_path / "in", count=2)
     (tmp_path / "in/dataset.json").write_text('{"labels": [["000.png", [0.5, 1]], ["001.png", [2, 3]]]}')
     prepare(tmp_path / "in", tmp_path / "out", shards=3)
     with tarfile.open(tmp_path / "out/000000.tar") as tar:
@@ -92,7 +92,7 @@ def test_label_vectors_lie_beside_the_pictures_as_json(tmp_path):
     assert open_any(tmp_path / "out", use_labels=True).labels([0, 1]).tolist() == found
 
 
-def test_the_same_pictures_give_the_same_shards(tmp_path, shards):
+def test_the_same_images_give_the_same_shards(tmp_path, shards):
     prepare(tmp_path / "in", tmp_path / "again", shards=3)
     for file in shards.iterdir():
         assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes()
@@ -106,7 +106,7 @@ def test_a_taken_or_impossible_destination_gets_a_sentence(tmp_path, shards):
 
 
 def test_a_failed_run_leaves_nothing_behind(tmp_path):
-    tiny_pictures(tmp_path / "in", count=5)
+    tiny_images(tmp_path / "in", count=5)
     (tmp_path / "in/zz.png").write_bytes(b"x")
     with pytest.raises(DataError):
         prepare(tmp_path / "in", tmp_path / "out", shards=2, strict=True)
@@ -116,16 +116,16 @@ def test_a_failed_run_leaves_nothing_behind(tmp_path):
 # reading
 
 
-def test_shards_hold_the_pictures_of_the_folder_shuffled(tmp_path, shards):
+def test_shards_hold_the_images_of_the_folder_shuffled(tmp_path, shards):
     sharded, plain = open_any(shards), Dataset(tmp_path / "in")
     assert (sharded.name, sharded.resolution, sharded.channels, len(sharded)) == ("faces", 16, 3, 25)
-    assert same_pictures(sharded, plain)
+    assert same_images(sharded, plain)
     assert not torch.equal(sharded.images(range(25)), plain.images(range(25)))
     assert torch.equal(sharded.images([24, 0, 24])[1], sharded.image(0))
 
 
-def test_labels_stay_with_their_pictures(tmp_path):
-    prepare(tiny_pictures(tmp_path / "in", count=9, classes=3), tmp_path / "out", shards=2)
+def test_labels_stay_with_their_images(tmp_path):
+    prepare(tiny_images(tmp_path / "in", count=9, classes=3), tmp_path / "out", shards=2)
     sharded, plain = open_any(tmp_path / "out", use_labels=True), Dataset(tmp_path / "in")
     prepare(tmp_path / "in", tmp_path / "out.zip")
     plain = Dataset(tmp_path / "out.zip", use_labels=True)
@@ -136,10 +136,10 @@ def test_labels_stay_with_their_pictures(tmp_path):
 
 
 def test_balanced_classes_come_equally_often_from_the_shards_at_hand(tmp_path):
-    tiny_pictures(tmp_path / "in", count=36, classes=3)
+    tiny_images(tmp_path / "in", count=36, classes=3)
     for rare in sorted((tmp_path / "in/class2").iterdir())[4:]:
         rare.unlink()
-    prepare(tmp_path / "in", tmp_path / "out", shards=7)  # 28 pictures in one window of four shards
+    prepare(tmp_path / "in", tmp_path / "out", shards=7)  # 28 images in one window of four shards
     dataset = open_any(tmp_path / "out", use_labels=True, mirror=True)
     epoch = dataset.order(1, 0, 54, balanced=True)
     assert dataset.labels(epoch).sum(0).tolist() == [18, 18, 18]
@@ -151,7 +151,7 @@ def test_balanced_classes_come_equally_often_from_the_shards_at_hand(tmp_path):
         _ = open_any(tmp_path / "out").class_members
 
 
-def test_the_last_pictures_are_held_out(shards):
+def test_the_last_images_are_held_out(shards):
     whole, part = open_any(shards), open_any(shards, held_out=5, mirror=True, max_images=22)
     assert (len(part), len(part.held_out)) == (2 * 17, 5)
     assert torch.equal(part.held_out.images(range(5)), whole.images(range(17, 22)))
@@ -159,11 +159,11 @@ def test_the_last_pictures_are_held_out(shards):
     kept = {img.numpy().tobytes() for img in part.held_out.images(part.held_out.preview())}
     assert len(kept) == 5
     assert not kept & {img.numpy().tobytes() for img in part.images(range(34))}
-    with pytest.raises(DataError, match="has 25 pictures, so 25 cannot be held out"):
+    with pytest.raises(DataError, match="has 25 images, so 25 cannot be held out"):
         open_any(shards, held_out=25)
 
 
-def test_any_number_of_workers_decodes_the_same_pictures(tmp_path, shards):
+def test_any_number_of_workers_decodes_the_same_images(tmp_path, shards):
     once = open_any(shards, workers=1).images(range(25))
     shutil.rmtree(tmp_path / "cache")
     assert torch.equal(open_any(shards, workers=5).images(range(25)), once)
@@ -177,7 +177,7 @@ def test_mirror_and_subset(shards):
     assert sorted(part.order(0, 0, 20).tolist()) == list(range(20))
 
 
-def test_the_cache_never_outgrows_its_bound_and_the_pictures_stay_right(tmp_path, shards):
+def test_the_cache_never_outgrows_its_bound_and_the_images_stay_right(tmp_path, shards):
     bound = 8.5 * SHARD_GB  # of 9 shards
     every = open_any(shards).images(range(25))
     shutil.rmtree(tmp_path / "cache")
@@ -254,7 +254,7 @@ def test_the_command_line_takes_a_url_as_it_is(served):
 def test_any_file_system_of_fsspec_will_do(shards):
     fsspec = pytest.importorskip("fsspec")
     fsspec.filesystem("memory").put(str(shards), "/bucket/faces", recursive=True)
-    assert same_pictures(open_any("memory://bucket/faces"), open_any(shards))
+    assert same_images(open_any("memory://bucket/faces"), open_any(shards))
 
 
 def test_an_unknown_kind_of_url_says_what_to_install():
@@ -318,7 +318,7 @@ def test_a_damaged_shard_is_named_and_can_be_mended(shards):
     ("change", "message"),
     [
         ({"format": 2}, "format Input should be 1"),
-        ({"pictures": 24}, "the pictures of the shards do not add up"),
+        ({"pictures": 24}, "the images of the shards do not add up"),
         ({"shards": [{"name": "../../etc/passwd.tar", "pictures": 25, "sha256": ""}]}, "shards.0.name"),
         ({"channels": 2}, "channels Input should be 1, 3 or 4"),
     ],
@@ -331,12 +331,12 @@ def test_an_index_that_lies_gets_a_sentence(shards, change, message):
 
 
 def test_labels_that_are_not_there_get_a_sentence(shards):
-    with pytest.raises(DataError, match="has no labels; shard pictures that have"):
+    with pytest.raises(DataError, match="has no labels; shard images that have"):
         open_any(shards, use_labels=True)
 
 
-def test_members_of_a_tar_that_are_no_pictures_are_never_unpacked(tmp_path, shards):
-    """A tar with links, devices and names that lead outside, all beside the pictures."""
+def test_members_of_a_tar_that_are_no_images_are_never_unpacked(tmp_path, shards):
+    """A tar with links, devices and names that lead outside, all beside the images."""
     import hashlib
 
     shard = shards / "000000.tar"
@@ -352,7 +352,7 @@ def test_members_of_a_tar_that_are_no_pictures_are_never_unpacked(tmp_path, shar
     index = json.loads((shards / "index.json").read_text())
     index["shards"][0]["sha256"] = hashlib.sha256(shard.read_bytes()).hexdigest()
     (shards / "index.json").write_text(json.dumps(index))
-    assert same_pictures(open_any(shards), Dataset(tmp_path / "in"))
+    assert same_images(open_any(shards), Dataset(tmp_path / "in"))
     assert not list(tmp_path.rglob("*evil*"))
 
 

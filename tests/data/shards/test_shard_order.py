@@ -10,7 +10,7 @@ SIZES = (5, 5, 5, 5, 5, 5, 2)
 
 
 @pytest.mark.parametrize("copies", [1, 2])
-def test_every_epoch_shows_every_picture_once_in_another_order(copies):
+def test_every_epoch_shows_every_image_once_in_another_order(copies):
     order = ShardOrder(SIZES, seed=3, copies=copies, window=3)
     n = 32 * copies
     epochs = [order.indices(epoch * n, n) for epoch in range(3)]
@@ -27,7 +27,7 @@ def test_any_cut_of_the_stream_gives_the_same_stream():
         assert (np.concatenate(pieces)[:200] == whole).all()
 
 
-def test_pictures_come_from_the_shards_that_were_announced():
+def test_images_come_from_the_shards_that_were_announced():
     order = ShardOrder(SIZES, seed=1, window=2)
     shard_of = np.repeat(np.arange(len(SIZES)), SIZES)
     for position in range(200):

@@ -1,6 +1,6 @@
-"""Pictures moved and turned as truly as their pixels allow, which is what an equivariant network is held against.
+"""Images moved and turned as truly as their pixels allow, which is what an equivariant network is held against.
 
-Each function returns the picture and a mask [1, 1, H, W] that is 1 where all it was made from is in the original.
+Each function returns the image and a mask [1, 1, H, W] that is 1 where all it was made from is in the original.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from stylegan.metrics.band_limit import band_limit_filter
 from stylegan.ops.upfirdn2d import filter2d, upsample2d
 
 LANCZOS = 3  # a of the filter of a shift
-UP = 4  # a picture is enlarged so much before it is turned
+UP = 4  # an image is enlarged so much before it is turned
 
 Moved = tuple[Tensor, Tensor]
 
@@ -35,14 +35,14 @@ def shift_between_pixels(img: Tensor, x: float, y: float) -> Moved:
 
 
 def turn(img: Tensor, A: Tensor) -> Moved:
-    """By a rotation A [2, 2] about the centre, keeping the frequencies that both grids can hold.
+    """By a rotation A [2, 2] about the center, keeping the frequencies that both grids can hold.
 
     img [N, C, H, H] -> [N, C, H, H]. It is enlarged and filtered, then read bilinearly. StyleGAN3 App. E.
     """
     size, f = img.shape[-1], band_limit_filter(A, UP)
-    margin = len(f) // 2  # enlarged pixels around the picture that the filter still reaches
+    margin = len(f) // 2  # enlarged pixels around the image that the filter still reaches
     enlarged = upsample2d(img, f.to(img), up=UP, pad=margin)
-    # A filter of odd length puts a pixel at the centre of an enlarged one, half of one beyond its own centre.
+    # A filter of odd length puts a pixel at the center of an enlarged one, half of one beyond its own center.
     theta = torch.cat([A.double().cpu().inverse(), torch.full([2, 1], 1 / (UP * size), dtype=torch.float64)], 1)
     theta = (theta * (size / (size + 2 * margin / UP))).to(img)
     grid = F.affine_grid(theta[None], [1, 1, size, size], align_corners=False)
@@ -65,7 +65,7 @@ def _lanczos_taps(fraction: float) -> Tensor:
 
 
 def _inside(img: Tensor, reach_x: tuple[int, int], reach_y: tuple[int, int]) -> Tensor:
-    """1 where the pixels from `low` to `high` places before are pixels of the picture."""
+    """1 where the pixels from `low` to `high` places before are pixels of the image."""
     (h, w), (low_x, high_x), (low_y, high_y) = img.shape[2:], reach_x, reach_y
     mask = img.new_zeros([1, 1, h, w])
     mask[:, :, max(high_y, 0) : h + min(low_y, 0), max(high_x, 0) : w + min(low_x, 0)] = 1

@@ -1,6 +1,6 @@
-"""Colour transformations: one affine map of RGB per image. StyleGAN2-ADA App. B, transformations 9-13.
+"""Color transformations: one affine map of RGB per image. StyleGAN2-ADA App. B, transformations 9-13.
 
-Matrices are [N, 4, 4] and act on (r, g, b, 1). The grey axis is v = (1, 1, 1)/sqrt(3).
+Matrices are [N, 4, 4] and act on (r, g, b, 1). The gray axis is v = (1, 1, 1)/sqrt(3).
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def saturation(s: Tensor) -> Tensor:
     return torch.eye(4, device=s.device) + (s[:, None, None] - 1) * chroma
 
 
-def recolour(images: Tensor, C: Tensor) -> Tensor:
-    """Apply one colour matrix to every image; the result is not clamped.
+def recolor(images: Tensor, C: Tensor) -> Tensor:
+    """Apply one color matrix to every image; the result is not clamped.
 
     Args:
-        images: [N, 1, H, W] grey, [N, 3, H, W] RGB, or [N, 4, H, W] RGB and alpha, which stays as it is.
-        C: [N, 4, 4] float32. A grey image takes the mean of the three rows, as if it were r = g = b.
+        images: [N, 1, H, W] gray, [N, 3, H, W] RGB, or [N, 4, H, W] RGB and alpha, which stays as it is.
+        C: [N, 4, 4] float32. A gray image takes the mean of the three rows, as if it were r = g = b.
     Returns: the shape of `images`.
     Raises: ShapeError for other numbers of channels.
     """
@@ -60,17 +60,17 @@ def recolour(images: Tensor, C: Tensor) -> Tensor:
         row = C[:, :3].mean(1)  # [N, 4]
         return images * row[:, :3].sum(1)[:, None, None, None] + row[:, 3, None, None, None]
     if channels == 4:
-        return torch.cat([recolour(images[:, :3], C), images[:, 3:]], 1)
+        return torch.cat([recolor(images[:, :3], C), images[:, 3:]], 1)
     if channels != 3:
         raise ShapeError(
-            f"colour augmentation takes images of 1, 3 or 4 channels, got {channels}; use the pipe bg for others."
+            f"color augmentation takes images of 1, 3 or 4 channels, got {channels}; use the pipe bg for others."
         )
     rgb = C[:, :3, :3] @ images.flatten(2) + C[:, :3, 3:]
     return rgb.unflatten(2, images.shape[2:])
 
 
 def _vv(device: torch.device) -> Tensor:
-    """v v^T: the projection on the grey axis, [4, 4]."""
+    """v v^T: the projection on the gray axis, [4, 4]."""
     return F.pad(torch.full([3, 3], 1 / 3, device=device), [0, 1, 0, 1])
 
 

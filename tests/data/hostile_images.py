@@ -1,4 +1,4 @@
-"""Odd and bad pictures, made when the tests run: what `prepare` must take, and what it must leave out and why."""
+"""Odd and bad images, made when the tests run: what `prepare` must take, and what it must leave out and why."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageCms
 
-NOT_A_PICTURE = "it is empty, damaged or not one of"
+NOT_A_IMAGE = "it is empty, damaged or not one of"
 BROKEN = "it cannot be read"
 BOMB = "it has .*more than the limit"
 
@@ -62,7 +62,7 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     return out.getvalue()
 
 
-# PNG by hand: Pillow writes neither interlaced nor 16-bit colour PNGs
+# PNG by hand: Pillow writes neither interlaced nor 16-bit color PNGs
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -70,14 +70,14 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png(
-    width: int, height: int, *, depth: int = 8, colour: int = 2, interlace: int = 0, before: bytes = b"",
+    width: int, height: int, *, depth: int = 8, color: int = 2, interlace: int = 0, before: bytes = b"",
     data: bytes | None = None, end: bytes = chunk(b"IEND", b""),
 ) -> bytes:  # fmt: skip
-    """A PNG of colour type `colour` whose samples all have the upper half of their bits set."""
-    header = chunk(b"IHDR", struct.pack(">II5B", width, height, depth, colour, 0, 0, interlace))
-    palette = chunk(b"PLTE", bytes(range(48)) * 16) if colour == 3 else b""
+    """A PNG of color type `color` whose samples all have the upper half of their bits set."""
+    header = chunk(b"IHDR", struct.pack(">II5B", width, height, depth, color, 0, 0, interlace))
+    palette = chunk(b"PLTE", bytes(range(48)) * 16) if color == 3 else b""
     if data is None:
-        data = zlib.compress(b"".join(_png_passes(width, height, depth * _SAMPLES[colour], interlace)))
+        data = zlib.compress(b"".join(_png_passes(width, height, depth * _SAMPLES[color], interlace)))
     return b"\x89PNG\r\n\x1a\n" + header + palette + before + chunk(b"IDAT", data) + end
 
 
@@ -94,18 +94,18 @@ def _png_passes(width: int, height: int, bits: int, interlace: int) -> Iterator[
 
 def png_kinds() -> Iterator[Case]:
     depths = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-    for colour, allowed in depths.items():
+    for color, allowed in depths.items():
         for depth in allowed:
             for interlace in (0, 1):
-                content = png(16, 16, depth=depth, colour=colour, interlace=interlace)
-                yield Case(f"colour{colour}_{depth}bit_interlace{interlace}.png", content)
-    yield Case("palette_transparency.png", png(16, 16, colour=3, before=chunk(b"tRNS", bytes(range(256)))))
-    yield Case("grey_transparent_value.png", png(16, 16, colour=0, before=chunk(b"tRNS", b"\0\xf0")))
-    yield Case("grey16_transparent_value.png", png(16, 16, depth=16, colour=0, before=chunk(b"tRNS", b"\xf0\xf0")))
+                content = png(16, 16, depth=depth, color=color, interlace=interlace)
+                yield Case(f"color{color}_{depth}bit_interlace{interlace}.png", content)
+    yield Case("palette_transparency.png", png(16, 16, color=3, before=chunk(b"tRNS", bytes(range(256)))))
+    yield Case("gray_transparent_value.png", png(16, 16, color=0, before=chunk(b"tRNS", b"\0\xf0")))
+    yield Case("gray16_transparent_value.png", png(16, 16, depth=16, color=0, before=chunk(b"tRNS", b"\xf0\xf0")))
     yield Case("rgb_transparent_value.png", png(16, 16, before=chunk(b"tRNS", b"\0\xf0\0\xf0\0\xf0")))
 
 
-# TIFF by hand: Pillow writes no 12-bit, 16-bit colour or white-is-zero TIFFs
+# TIFF by hand: Pillow writes no 12-bit, 16-bit color or white-is-zero TIFFs
 
 
 def tiff(width: int, height: int, bits: tuple[int, ...], photometric: int, data: bytes, *, order: str = "<") -> bytes:
@@ -136,14 +136,14 @@ def tiff_kinds() -> Iterator[Case]:
     for order, name in (("<", "little"), (">", "big")):
         deep = np.full(16 * 16 * 3, 0x8080, f"{order}u2").tobytes()
         yield Case(f"rgb16_{name}_endian.tiff", tiff(16, 16, (16, 16, 16), 2, deep, order=order))
-        yield Case(f"grey16_{name}_endian.tiff", tiff(16, 16, (16,), 1, deep[: 16 * 16 * 2], order=order))
-    yield Case("grey16_white_is_zero.tif", tiff(16, 16, (16,), 0, bytes(512)))
-    yield Case("grey12.tif", tiff(16, 16, (12,), 1, b"\xff" * 384))
+        yield Case(f"gray16_{name}_endian.tiff", tiff(16, 16, (16,), 1, deep[: 16 * 16 * 2], order=order))
+    yield Case("gray16_white_is_zero.tif", tiff(16, 16, (16,), 0, bytes(512)))
+    yield Case("gray12.tif", tiff(16, 16, (12,), 1, b"\xff" * 384))
     yield Case("big_tiff.tif", encoded(photo(), "TIFF", big_tiff=True))
     yield Case("float.tif", encoded(Image.new("F", (16, 16)), "TIFF"), "it holds floating-point pixels")
-    deep_grey = Image.fromarray(np.full((16, 16), 1 << 20, np.int32))
-    yield Case("int32.tif", encoded(deep_grey, "TIFF"), "it holds 32-bit pixels")
-    yield Case("ifd_beyond_the_end.tif", b"II*\0" + struct.pack("<I", 1 << 30), NOT_A_PICTURE)
+    deep_gray = Image.fromarray(np.full((16, 16), 1 << 20, np.int32))
+    yield Case("int32.tif", encoded(deep_gray, "TIFF"), "it holds 32-bit pixels")
+    yield Case("ifd_beyond_the_end.tif", b"II*\0" + struct.pack("<I", 1 << 30), NOT_A_IMAGE)
     yield Case("strip_beyond_the_end.tif", tiff(16, 16, (8,), 1, b"")[:-1] + b"\0", BROKEN)
 
 
@@ -164,7 +164,7 @@ def other_modes() -> Iterator[Case]:
         b"\xff\xee\0\x0eAdobe\0d\0\0\0\0\0", b"\xff\xee\0\x0eAdobe\0d\0\0\0\0\2"
     )
     yield Case("ycck.jpg", ycck)
-    yield Case("grey_subsampled.jfif", encoded(photo("L"), "JPEG", quality=1))
+    yield Case("gray_subsampled.jfif", encoded(photo("L"), "JPEG", quality=1))
     yield Case("restart_markers.jpe", encoded(photo(), "JPEG", restart_marker_blocks=1))
     for mode in ("1", "L", "P", "RGB", "RGBA"):
         yield Case(f"{mode}.bmp", encoded(photo(mode), "BMP"))
@@ -178,9 +178,9 @@ def other_modes() -> Iterator[Case]:
     for mode in ("L", "LA", "RGB", "RGBA"):
         yield Case(f"{mode}.jp2", encoded(photo(mode), "JPEG2000"))
     yield Case("bitmap.pbm", encoded(photo("1"), "PPM"))
-    yield Case("grey.pgm", encoded(photo("L"), "PPM"))
-    yield Case("grey16.pgm", b"P5 16 16 65535\n" + b"\x80\x80" * 256)
-    yield Case("grey10.pgm", b"P5 16 16 1023\n" + b"\x01\xff" * 256)
+    yield Case("gray.pgm", encoded(photo("L"), "PPM"))
+    yield Case("gray16.pgm", b"P5 16 16 65535\n" + b"\x80\x80" * 256)
+    yield Case("gray10.pgm", b"P5 16 16 1023\n" + b"\x01\xff" * 256)
     yield Case("rgb16.ppm", b"P6 16 16 65535\n" + b"\x80\x80" * 768)
     yield Case("text.ppm", b"P3 # a comment\n16 16 255\n" + b"10 20 30\n" * 256)
     yield Case("any.pnm", encoded(photo(), "PPM"))
@@ -192,7 +192,7 @@ def _top_down_bmp() -> bytes:
     return bytes(content)
 
 
-# the same picture in a state that a copy or a download left behind
+# the same image in a state that a copy or a download left behind
 
 
 def truncated() -> Iterator[Case]:
@@ -204,8 +204,8 @@ def truncated() -> Iterator[Case]:
         content = encoded(photo(), kind)
         for percent in (0, 1, 25, 50, 75, 90):
             cut = content[: len(content) * percent // 100]
-            yield Case(f"{percent:02d}percent.{extension}", cut, NOT_A_PICTURE if not cut else "it ")
-        yield Case(f"zeros_instead.{extension}", bytes(len(content)), NOT_A_PICTURE)
+            yield Case(f"{percent:02d}percent.{extension}", cut, NOT_A_IMAGE if not cut else "it ")
+        yield Case(f"zeros_instead.{extension}", bytes(len(content)), NOT_A_IMAGE)
 
 
 # orientation: all eight show the same scene
@@ -296,7 +296,7 @@ def bombs() -> Iterator[Case]:
     yield Case("size.webp", b"RIFF" + struct.pack("<I", len(webp) + 4) + b"WEBP" + webp, "it ")
     yield Case("canvas.webp", _webp_canvas(16384), BOMB)
     zeros = zlib.compress(bytes(100 << 20), 9)
-    yield Case("pixels_beyond_the_last.png", png(16, 16, colour=0, data=zeros))
+    yield Case("pixels_beyond_the_last.png", png(16, 16, color=0, data=zeros))
     for kind, body in ((b"zTXt", b"k\0\0"), (b"iTXt", b"k\0\1\0\0\0")):
         yield Case(f"{kind.decode()}.png", png(16, 16, before=chunk(kind, body + zeros)), BROKEN)
     yield Case("iccp.png", png(16, 16, before=chunk(b"iCCP", b"k\0\0" + zeros)), BROKEN)
@@ -315,7 +315,7 @@ def large() -> bytes:
     pack = zlib.compressobj(9)
     row = b"\0" + b"\x10\x20\x30\x80" * side
     data = b"".join([*(pack.compress(row) for _ in range(side)), pack.flush()])
-    return png(side, side, colour=6, data=data)
+    return png(side, side, color=6, data=data)
 
 
 def _webp_canvas(side: int) -> bytes:
@@ -348,7 +348,7 @@ def disguises() -> Iterator[Case]:
     yield Case("CAPITALS.PNG", encoded(photo(), "PNG"))
     yield Case("Mixed.JpEg", encoded(photo(), "JPEG"))
     for extension in ("png", "jpg", "gif", "bmp", "webp", "tiff", "jp2", "ppm"):
-        yield Case(f"empty.{extension}", b"", NOT_A_PICTURE)
+        yield Case(f"empty.{extension}", b"", NOT_A_IMAGE)
     svg = b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'
     heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
     for name, content in {
@@ -367,14 +367,14 @@ def disguises() -> Iterator[Case]:
         "pickle.png": b"cos\nsystem\n(S'true'\ntR.",
         "resource_fork.png": b"\0\5\x16\7" + bytes(78),
     }.items():
-        yield Case(name, content, NOT_A_PICTURE)
+        yield Case(name, content, NOT_A_IMAGE)
     for name, content in {
         "drawing.svg": svg, "phone.heic": heic, "photo.avif": encoded(photo(), "AVIF"), "movie.mp4": heic,
         "download.png.part": encoded(photo(), "PNG"), "backup.png~": encoded(photo(), "PNG"),
         "no_extension": encoded(photo(), "PNG"), ".png": encoded(photo(), "PNG"), "Thumbs.db": b"x", ".DS_Store": b"x",
         "raw.cr2": encoded(photo(), "TIFF"), "set.zip": b"PK\5\6" + bytes(18),
     }.items():  # fmt: skip
-        yield Case(name, content, "it is not a picture")
+        yield Case(name, content, "it is not an image")
     yield Case("inner/dataset.json", b"[" * 100_000, "only a dataset.json beside the outermost")
     yield Case("train-images-idx3-ubyte", b"\0\0\x08\3" + bytes(12), "it is an IDX file")
 
@@ -393,9 +393,9 @@ def names() -> Iterator[Case]:
     for form in ("NFC", "NFD"):
         yield Case(unicodedata.normalize(form, "twin é.png"), content)
     yield Case(os.fsdecode(b"latin1 \xe9.png"), content)
-    yield Case(os.fsdecode(b"broken utf-8 \xf0\x9f.png"), b"x", NOT_A_PICTURE)
+    yield Case(os.fsdecode(b"broken utf-8 \xf0\x9f.png"), b"x", NOT_A_IMAGE)
     for name in ("trailing space.png ", "...png"):
-        yield Case(name, content, "it is not a picture")
+        yield Case(name, content, "it is not an image")
 
 
 def links() -> Iterator[Case]:
@@ -411,7 +411,7 @@ def links() -> Iterator[Case]:
     yield Case("ring_b", lambda path: path.symlink_to("ring_a"), "it cannot be opened")
     yield Case("zeros_for_ever.png", lambda path: path.symlink_to("/dev/zero"), "it is a device or a pipe")
     yield Case("nothing.png", lambda path: path.symlink_to("/dev/null"), "it is a device or a pipe")
-    yield Case("to_text.png", lambda path: path.symlink_to("/etc/passwd"), NOT_A_PICTURE)
+    yield Case("to_text.png", lambda path: path.symlink_to("/etc/passwd"), NOT_A_IMAGE)
     yield Case("pipe.png", os.mkfifo, "it is a device or a pipe")
     yield Case("socket.png", _socket, "it is a device or a pipe")
     yield Case("folder.png", lambda path: path.mkdir())
@@ -430,7 +430,7 @@ def _socket(path: Path) -> None:
         os.chdir(here)
 
 
-NO_FILES = {"links/to_a_folder_outside", "links/loop_up", "links/loop_here", "links/folder.png"}  # are not pictures
+NO_FILES = {"links/to_a_folder_outside", "links/loop_up", "links/loop_here", "links/folder.png"}  # are not images
 FOUND_THROUGH_LINKS = {"links/to_a_folder_outside/photo.png"}
 
 
@@ -448,7 +448,7 @@ def png_damage() -> Iterator[Case]:
     yield Case("half_the_pixels.png", png(16, 16, data=zlib.compress(raw[: len(raw) // 2])))  # black below
     yield Case("no_zlib.png", png(16, 16, data=b"hello"), BROKEN)
     yield Case("unknown_filter.png", png(16, 16, data=zlib.compress(b"\x09" + raw[1:])), "it ")
-    yield Case("unknown_colour.png", png(16, 16, data=b"").replace(b"\x08\2\0\0\0", b"\x08\5\0\0\0"), "it ")
+    yield Case("unknown_color.png", png(16, 16, data=b"").replace(b"\x08\2\0\0\0", b"\x08\5\0\0\0"), "it ")
     yield Case("no_palette.png", good.replace(b"\x08\2\0\0\0", b"\x08\3\0\0\0"), "it ")
     yield Case("huge_chunk.png", good[:33] + b"\x7f\xff\xff\xffIDAT", "it ")
     yield Case("two_headers.png", good[:33] + good[8:])
@@ -485,7 +485,7 @@ def profiles_and_texts() -> Iterator[Case]:
         ("good", srgb),
         ("cut", srgb[:100]),
         ("nonsense", b"hello" * 40),
-        ("grey", srgb[:16] + b"GRAY"),
+        ("gray", srgb[:16] + b"GRAY"),
     ):
         yield Case(f"icc_{name}.jpg", encoded(photo(), "JPEG", icc_profile=profile))
         yield Case(f"icc_{name}.png", encoded(photo(), "PNG", icc_profile=profile))
