@@ -31,8 +31,9 @@ from stylegan.sampling.generate import draw, generate
 from stylegan.sampling.interpolation import loop
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
 from stylegan.sampling.truncation import truncation_sweep
-from stylegan.training import Tick, TrainConfig, train
-from stylegan.training.config import from_preset
+from stylegan.training import Tick, TrainConfig
+from stylegan.training.assemble import from_preset
+from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
 
 OUT = Path("out/demo")

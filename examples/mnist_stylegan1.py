@@ -19,8 +19,8 @@ from stylegan.runs.report import loss_plot
 from stylegan.sampling.generate import generate
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
 from stylegan.sampling.truncation import truncation_sweep
-from stylegan.training import train
-from stylegan.training.config import from_preset
+from stylegan.training.assemble import from_preset
+from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
 
 if len(sys.argv) < 2:

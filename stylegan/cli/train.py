@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +13,14 @@ import click
 
 from stylegan.cli.launch import launched
 from stylegan.cli.options import PathOrURL, wrong_usage
-from stylegan.cli.train_config import is_checkpoint, new_config, resumed_config
-from stylegan.cli.train_progress import ShowTicks, tick_line
-from stylegan.errors import ConfigError, OutputError, StyleGANError
+from stylegan.cli.train_config import new_settings, resumed_settings
+from stylegan.cli.train_progress import ShowTicks
+from stylegan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from stylegan.data.dataset import Dataset
     from stylegan.machine.processes import World
-    from stylegan.training import TrainConfig
+    from stylegan.training.plan import Plan
+    from stylegan.training.run import Run
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -208,144 +207,65 @@ def command(
     stylegan train --resume runs/00000-stylegan2-faces64-batch16-gamma2
     stylegan train --resume FILE_OR_RUN --transfer --data mine64.zip --freezed 4
     """
-    import torch
-
-    from stylegan.machine.memory import keep_freed_memory
-    from stylegan.metrics.features import load_detector
-    from stylegan.metrics.fid import parse_name
-    from stylegan.runs.tensorboard import summary_writer
-    from stylegan.training.replicas import micro_batch_size
-    from stylegan.training.run import new_run_folder
+    from stylegan.training.plan import is_checkpoint, new_plan, resumed_plan
+    from stylegan.training.run import begin
 
     with wrong_usage():
         if transfer and resume is None:
             raise ConfigError("--transfer needs the weights to start from; add --resume FILE.")
-        going_on = resume if resume and not transfer and not is_checkpoint(resume) else None
-        report = ""
-        with world.in_turn(world.local_rank == 0):  # one of each machine decodes the images into the cache
-            if going_on:
-                config, dataset = resumed_config(going_on, {"outdir": outdir, **flags})
-            else:
-                config, dataset, report = new_config(flags, resume, world.size)
-        config_here = config.model_copy(update={"micro_batch": micro_batch_size(config, world.size)})
-        if dry_run and world.first:
-            click.echo(config.to_json(), nl=False)
-            click.echo(report, err=True, nl=bool(report))
-        if not force:
-            _check_room(config_here, world, going_on, outdir, tell=dry_run and world.first)
-    if dry_run:
-        return
-    if tensorboard:
-        summary_writer()  # or tell what is missing
-    for metric in config.metrics:
-        load_detector(parse_name(metric)[1])  # or tell what is missing
-    keep_freed_memory()
-    run = going_on or Path(world.once("run", lambda: str(new_run_folder(outdir or Path("runs"), config, dataset.name))))
-    try:
-        if world.first:
-            started = going_on is not None
-            _run(config, dataset, run, world, going_on=started, report=report, tensorboard=tensorboard)
+        if resume is None or transfer or is_checkpoint(resume):
+            plan = new_plan(new_settings(flags), resume, world)
         else:
-            _help(config, dataset, run, world)
-    except torch.OutOfMemoryError as error:
-        raise OutputError(f"the device ran out of memory ({error}); use a smaller --batch-gpu or network.") from error
-    except StyleGANError:  # some are OSErrors too, and say more
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write to {run}: {error.strerror or error}.") from error
-
-
-def _check_room(config: TrainConfig, world: World, going_on: Path | None, outdir: Path | None, *, tell: bool) -> None:
-    """Raises ConfigError if memory or disk are too small for what is left of the run; `tell` prints what it takes."""
-    from stylegan.checkpoints.snapshots import snapshots
-    from stylegan.machine.devices import resolve_device
-    from stylegan.training.estimate import estimate, require_room
-
-    done = next((int(folder.name) for folder in snapshots(going_on)), 0) if going_on else 0
-    needed = estimate(config, done * 1000)
-    if tell:
-        click.echo(needed, err=True)
-    require_room(needed, world.place(resolve_device(config.device)), going_on or outdir or Path("runs"))
-
-
-def _run(
-    config: TrainConfig, dataset: Dataset, run: Path, world: World, *, going_on: bool, report: str, tensorboard: bool
-) -> None:
-    """Train, show the ticks, stop on a signal. Leaves by SystemExit with the signal's conventional code."""
-    from stylegan.checkpoints.snapshots import newest_snapshot
-    from stylegan.files.atomic import write_text
-    from stylegan.runs.best_effort import BestEffort
-    from stylegan.runs.folder import mend_interrupted_writes
-    from stylegan.runs.lock import locked
-    from stylegan.runs.tensorboard import with_tensorboard
-    from stylegan.training.loop import train
-
-    with locked(run):
-        if going_on:
-            write_text(run / "config.json", config.to_json())
-        mend_interrupted_writes(run)
-    snapshot = newest_snapshot(run, to_resume=True)
-    headline = f"New run in {run}"
-    if report:
-        headline += f" from the weights of {config.transfer.source}\n{report}"
-    if going_on or snapshot is not None:  # a launcher may start the processes of a new run again
-        headline = f"Going on with {run} from " + (f"{snapshot.name} kimg" if snapshot else "the start")
-    size = f"{dataset.resolution}x{dataset.resolution}, {dataset.channels} channel{'s' * (dataset.channels > 1)}"
-    headline += (
-        f"\n{len(dataset):,} images of {size}; cfg {config.cfg}, batch {config.batch}, gamma {config.r1_gamma:g}, "
-        f"{config.precision}, {config.kimg:g} kimg. Ctrl-C stops with a snapshot."
-    )
-    best_effort = BestEffort()
-
-    def log(line: str) -> None:
-        with best_effort("log.txt"), (run / "log.txt").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-
-    with _stop_on_signal(world) as (stop, received):
-        log(headline)
-        click.echo(headline)
-        with ShowTicks(config) as show:
-            ticks = train(config, run, dataset=dataset, snapshot=snapshot, stop=stop, world=world)
-            for tick in with_tensorboard(ticks, run) if tensorboard else ticks:
-                log(tick_line(tick))
-                show(tick)
+            plan = resumed_plan(resume, resumed_settings({"outdir": outdir, **flags}), world)
+        outdir = outdir or Path("runs")
+        if dry_run:
+            _show(plan)
+            if not force:
+                plan.require_room(outdir)
+            return
+        run = begin(plan, outdir, tensorboard=tensorboard, force=force)
+    echo = click.echo if world.first else _silently
+    echo(f"{run.headline} Ctrl-C stops with a snapshot.")
+    with _stopped_by_signal(run) as received, ShowTicks(run.config) if world.first else nullcontext(_silently) as show:
+        for tick in run:
+            show(tick)
     if number := world.largest(max(received, default=0)):
-        click.echo(f"Stopped. Go on with: stylegan train --resume {run}", err=True)
+        echo(f"Stopped. Go on with: stylegan train --resume {run.folder}", err=True)
         sys.exit(128 + number)
-    click.echo(f"Done. Draw images with: stylegan generate --network {run} --seeds 0-31 --grid auto --trunc 0.7")
+    echo(f"Done. Draw images with: stylegan generate --network {run.folder} --seeds 0-31 --grid auto --trunc 0.7")
 
 
-def _help(config: TrainConfig, dataset: Dataset, run: Path, world: World) -> None:
-    """What all ranks but the first do: the same training, without a word."""
-    from stylegan.training.loop import train
+def _show(plan: Plan) -> None:
+    """Print the settings, and what the run takes over and needs beside them."""
+    if plan.world.first:
+        click.echo(plan.config.to_json(), nl=False)
+        click.echo(plan.report, err=True, nl=bool(plan.report))
+        click.echo(plan.needed(), err=True)
 
-    with _stop_on_signal(world) as (stop, received):
-        for _ in train(config, run, dataset=dataset, stop=stop, world=world):
-            pass
-    if number := world.largest(max(received, default=0)):
-        sys.exit(128 + number)
+
+def _silently(*_: Any, **__: Any) -> None:
+    """Show nothing: rank 0 alone prints."""
 
 
 @contextmanager
-def _stop_on_signal(world: World) -> Iterator[tuple[threading.Event, list[int]]]:
-    """An event that Ctrl-C, SIGTERM (a shutdown) and SIGUSR1 (a cluster's queue) set, and the signals received.
+def _stopped_by_signal(run: Run) -> Iterator[list[int]]:
+    """Let Ctrl-C, SIGTERM (a shutdown) and SIGUSR1 (a cluster's queue) stop the run; yields the signals received.
 
     A second one stops at once, unless there is a launcher: it repeats signals, and ends by itself what does not stop.
     """
-    stop: threading.Event = threading.Event()
     received: list[int] = []
 
     def on_signal(number: int, frame: object) -> None:
-        if received and world.size == 1:
+        if received and run.world.size == 1:
             raise KeyboardInterrupt
-        if world.first and not received:
+        if run.world.first and not received:
             click.echo("\nStopping after this step ...", err=True)
         received.append(number)
-        stop.set()
+        run.stop()
 
     before = {number: signal.signal(number, on_signal) for number in STOPPING}
     try:
-        yield stop, received
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -32,7 +32,7 @@ class ShowTicks:
 
     def __enter__(self) -> Callable[[Tick], None]:
         if not self.console.is_terminal:
-            return lambda tick: click.echo(tick_line(tick))
+            return lambda tick: click.echo(str(tick))
         self.bar.start()
         task = self.bar.add_task("starting", total=self.config.kimg * 1000)
 
@@ -49,34 +49,5 @@ class ShowTicks:
         self.bar.stop()
 
 
-def tick_line(tick: Tick) -> str:
-    """The line that the official trainers print, which scripts read."""
-    return "  ".join(
-        [
-            f"tick {tick.tick:<5d}",
-            f"kimg {tick.nimg / 1000:<8.1f}",
-            f"time {_duration(tick.seconds):<12s}",
-            f"sec/tick {tick.tick_seconds:<7.1f}",
-            f"sec/kimg {tick.sec_per_kimg:<7.2f}",
-            f"maintenance {tick.maintenance_seconds:<6.1f}",
-            f"cpumem {tick.cpu_gb:<6.2f}",
-            f"gpumem {tick.gpu_gb:<6.2f}",
-            f"augment {tick.augment_p:.3f}",
-            *_scores(tick),
-        ]
-    ).rstrip()
-
-
 def _scores(tick: Tick) -> list[str]:
     return [f"{name} {score:.4f}" for name, score in tick.scores.items()]
-
-
-def _duration(seconds: float) -> str:
-    s = round(seconds)
-    if s < 60:
-        return f"{s}s"
-    if s < 3600:
-        return f"{s // 60}m {s % 60:02d}s"
-    if s < 86400:
-        return f"{s // 3600}h {s // 60 % 60:02d}m {s % 60:02d}s"
-    return f"{s // 86400}d {s // 3600 % 24:02d}h {s // 60 % 60:02d}m"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,10 +18,7 @@ from stylegan.errors import ConfigError
 from stylegan.metrics.fid import parse_name
 from stylegan.networks.family import ARCHITECTURES, discriminator_class, generator_class
 from stylegan.runs.info import RunInfo
-from stylegan.training.presets import auto_gamma, preset
-
-if TYPE_CHECKING:
-    from stylegan.data.dataset import Dataset
+from stylegan.training.refusal import refusal
 
 
 class _Frozen(BaseModel):
@@ -29,6 +26,7 @@ class _Frozen(BaseModel):
 
 
 _Model = TypeVar("_Model", bound=_Frozen)
+GROUPS = ("data", "generator", "discriminator", "augment", "blur", "transfer")  # and growing, which may be None
 
 
 class DataConfig(_Frozen):
@@ -46,7 +44,7 @@ class DataConfig(_Frozen):
     @model_validator(mode="after")
     def _fits(self) -> DataConfig:
         if self.balanced and not self.labels:
-            raise ValueError("balanced classes need labels; train with --cond too")
+            raise ValueError("data.balanced needs data.labels; turn on both or neither")
         return self
 
 
@@ -177,79 +175,23 @@ class TrainConfig(_Frozen):
         return RunInfo.from_config(self.model_dump())
 
 
-class Images(NamedTuple):
-    """What the settings of a run have to know of its data set; a `Dataset` tells the same."""
-
-    path: Path | str
-    resolution: int  # pixels per side
-    channels: int = 3
-    label_dim: int = 0
-
-
-def from_preset(
-    cfg: str,
-    images: Images | Dataset,
-    changes: dict[str, Any] | None = None,
-    *,
-    data: DataConfig | None = None,
-    gpus: int = 1,
-) -> TrainConfig:
-    """The full settings of a run: preset, what the data dictates, then `changes` by dotted name.
-
-    Args:
-        cfg: name of a preset.
-        images: the data set to train on.
-        changes: for example {"batch": 16, "generator.channel_base": 8192}; later ones win. {"r1_gamma": "auto"} is
-            the heuristic of StyleGAN2-ADA for the resolution and batch.
-        data: how the data set was opened; without, it is read whole, and with its labels if it has any.
-        gpus: processes that share a batch, each with its own device.
-    Raises: ConfigError for an unknown name or an impossible value, which it names.
-    """
-    resolution = images.resolution
-    p = preset(cfg, resolution, gpus)
-    shape = {"c_dim": images.label_dim, "img_resolution": resolution, "img_channels": images.channels}
-    if data is None:
-        path = str(images.path.resolve() if isinstance(images.path, Path) else images.path)
-        data = DataConfig(path=path, labels=images.label_dim > 0)
-    settings: dict[str, Any] = {
-        "cfg": cfg,
-        "architecture": p.architecture,
-        "data": data.model_dump(),
-        "generator": {**shape, **p.generator},
-        "discriminator": {**shape, **p.discriminator},
-        "augment": {},
-        "blur": {},
-        "transfer": {},
-        **copy.deepcopy(p.training),
-    }
-    for name, value in (changes or {}).items():
-        _set(settings, name, value)
-    if "micro_batch" not in (changes or {}) and isinstance(settings["batch"], int):
-        share = max(settings["batch"] // gpus, 1)
-        settings["micro_batch"] = share if "batch" in (changes or {}) else min(settings["micro_batch"], share)
-    if settings["r1_gamma"] == "auto" and isinstance(settings["batch"], int) and settings["batch"] > 0:
-        settings["r1_gamma"] = auto_gamma(resolution, settings["batch"])
-    if p.architecture == "stylegan3" and isinstance(settings["batch"], int):  # half-life of 20 kimg
-        settings["generator"].setdefault("magnitude_ema_beta", 0.5 ** (settings["batch"] / 20e3))
-    return _validated(settings)
-
-
 def data_config(settings: dict[str, Any]) -> DataConfig:
-    """The data settings from {"data.path": ..., "data.mirror": ...}. Raises: ConfigError."""
-    return _build(DataConfig, {name.removeprefix("data."): value for name, value in settings.items()})
+    """Return the data settings of {"data.path": ..., "data.mirror": ...}. Raises: ConfigError."""
+    return _build(DataConfig, {name.removeprefix("data."): value for name, value in settings.items()}, "data.")
 
 
 def read_config(path: Path | str) -> TrainConfig:
     """The settings that a run was started with, from its config.json."""
     try:
-        return _validated(json.loads(Path(path).read_text(encoding="utf-8")))
+        return validated(json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{path} is not the configuration of a run: {error}.") from error
 
 
-def _validated(settings: dict[str, Any]) -> TrainConfig:
+def validated(settings: dict[str, Any]) -> TrainConfig:
+    """Return the configuration of complete settings in groups. Raises: ConfigError for impossible values."""
     architecture = settings.get("architecture", "stylegan2")
     if architecture not in ARCHITECTURES:
         raise ConfigError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}.")
@@ -278,29 +220,34 @@ def _validated(settings: dict[str, Any]) -> TrainConfig:
     return config
 
 
-def changed(config: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
-    """The configuration with some settings changed. Raises: ConfigError for impossible values."""
-    return _validated({**config.model_dump(), **changes})
+def changed(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
+    """Return `config` with some settings changed, by dotted name. Raises: ConfigError for impossible values."""
+    return validated(overlaid([config.model_dump(), changes]))
 
 
-def _build(model: type[_Model], settings: dict[str, Any]) -> _Model:
+def overlaid(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return settings in groups, from layers that name them "batch" or "generator.w_dim"; later layers win.
+
+    A layer that names a whole group replaces it. Raises: ConfigError for a name whose group does not exist.
+    """
+    settings: dict[str, Any] = {group: {} for group in GROUPS}
+    for layer in layers:
+        for name, value in layer.items():
+            settings = _with(settings, name, value, name)
+    return settings
+
+
+def _with(settings: Mapping[str, Any], path: str, value: Any, name: str) -> dict[str, Any]:
+    group, dot, rest = path.partition(".")
+    if not dot:
+        return {**settings, group: value}
+    if not isinstance(settings.get(group), dict):
+        raise ConfigError(f"there is no setting {name!r}; the groups are {', '.join([*GROUPS, 'growing'])}.")
+    return {**settings, group: _with(settings[group], rest, value, name)}
+
+
+def _build(model: type[_Model], settings: dict[str, Any], prefix: str = "") -> _Model:
     try:
         return model(**settings)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        reason = first["msg"].removeprefix("Value error, ")
-        got = "" if first["type"] in ("missing", "value_error") else f", got {first['input']!r}"
-        raise ConfigError(f"{where + ': ' if where else ''}{reason}{got}.") from error
-
-
-def _set(settings: dict[str, Any], name: str, value: Any) -> None:
-    *parents, leaf = name.split(".")
-    for parent in parents:
-        if not isinstance(settings.get(parent), dict):
-            raise ConfigError(
-                f"there is no setting {name!r}; the groups are data, generator, discriminator, augment, "
-                "blur, growing and transfer."
-            )
-        settings = settings[parent]
-    settings[leaf] = value
+        raise ConfigError(refusal(error, prefix)) from error

@@ -91,7 +91,7 @@ def require_room(needed: Estimate, device: torch.device, folder: Path) -> None:
     if free is not None and needed.memory > free:
         raise ConfigError(
             f"training needs about {_size(needed.memory)} of memory, {_size(needed.memory - free)} more than is free "
-            f"on {device}; use a smaller --batch-gpu or network, or --force to try."
+            f"on {device}; use a smaller micro_batch or network, or set force to try it."
         )
     while not folder.exists():
         folder = folder.parent
@@ -99,28 +99,27 @@ def require_room(needed: Estimate, device: torch.device, folder: Path) -> None:
     if needed.disk > free:
         raise ConfigError(
             f"the run writes about {_size(needed.disk)} ({needed.snapshots + needed.drawings} snapshots), "
-            f"{_size(needed.disk - free)} more than is free at {folder}; write fewer with --snap or "
-            "--keep, or --force to try."
+            f"{_size(needed.disk - free)} more than is free at {folder}; write fewer with snap_ticks or "
+            "keep_snapshots, or set force to try it."
         )
 
 
 def largest_micro_batch(config: TrainConfig, device: torch.device, processes: int = 1) -> TrainConfig:
-    """The same run with as many images computed at once as memory allows; the batch accumulates over them.
+    """Return the same run with as many images computed at once as memory allows; the batch accumulates over them.
 
     Raises: ConfigError if not even the smallest micro-batch fits.
     """
     group = config.discriminator.get("mbstd_group_size", 4) or 1
+    share = config.batch // processes
+    sizes = [n for n in range(share, 0, -1) if share % n == 0 and n % min(group, share) == 0] or [share]
     free = available_bytes(device)
-    n = share = config.batch // processes
-    while True:
+    for n in sizes:
         tried = changed(config, {"micro_batch": n})
         if free is None or estimate(tried).memory <= free:
             return tried
-        if n % 2 or n // 2 < min(group, share):
-            raise ConfigError(
-                f"not even {n} images at once fit into the {_size(free)} free on {device}; use a smaller network."
-            )
-        n //= 2
+    raise ConfigError(
+        f"not even {sizes[-1]} images at once fit into the {_size(free or 0)} free on {device}; use a smaller network."
+    )
 
 
 def _without_values(config: TrainConfig) -> TrainingState:

@@ -41,7 +41,8 @@ def enter_stage(state: TrainingState, config: TrainConfig) -> TrainConfig:
     growing = config.growing
     if growing is None:
         return config
-    lod, resolution = stage(state.nimg, config.generator["img_resolution"], growing)
+    now = stage(state.nimg, config.generator["img_resolution"], growing)
+    lod = now.lod
     before = float(state.G.lod)
     if (math.floor(lod), math.ceil(lod)) != (math.floor(before), math.ceil(before)):
         for optimizer in (state.G_opt, state.D_opt):
@@ -51,9 +52,22 @@ def enter_stage(state: TrainingState, config: TrainConfig) -> TrainConfig:
         network.lod.fill_(lod)
     for optimizer, lr in ((state.G_opt, config.g_lr), (state.D_opt, config.d_lr)):
         for group in optimizer.param_groups:
-            group["lr"] = growing.lr.get(resolution, lr) * group["lr_scale"]
-    batch = growing.batch.get(resolution, config.batch)
-    micro_batch = math.gcd(batch, config.micro_batch * 4 ** int(lod))
+            group["lr"] = growing.lr.get(now.resolution, lr) * group["lr_scale"]
+    return _at(now, config, growing)
+
+
+def stage_configs(config: TrainConfig) -> dict[int, TrainConfig]:
+    """Return the settings of the steps at each resolution that the run comes to; the last one is the full size."""
+    side, growing = config.generator["img_resolution"], config.growing
+    if growing is None:
+        return {side: config}
+    levels = range(int(math.log2(side / growing.initial_resolution)), -1, -1)
+    return {side >> level: _at(Stage(level, side >> level), config, growing) for level in levels}
+
+
+def _at(stage: Stage, config: TrainConfig, growing: GrowingConfig) -> TrainConfig:
+    batch = growing.batch.get(stage.resolution, config.batch)
+    micro_batch = math.gcd(batch, config.micro_batch * 4 ** int(stage.lod))
     return config.model_copy(update={"batch": batch, "micro_batch": micro_batch})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,7 +50,7 @@ def train(
     snapshot: Path | None = None,
     stop: threading.Event | None = None,
     world: World | None = None,
-) -> Iterator[Tick]:
+) -> Generator[Tick, None, None]:
     """Train in `folder`; if that holds a snapshot, go on from the newest that is whole.
 
     A resumed run repeats an uninterrupted one bit for bit on a CPU with the same number of threads: images and
@@ -79,12 +79,12 @@ def train(
     grid, health = SnapshotGrid(dataset, z_dim, micro_batch), SnapshotHealth(dataset, z_dim, micro_batch)
     writer = SnapshotWriter(folder, config.keep_snapshots, config.milestone_kimg)
     with locked(folder) if world.first else nullcontext(), writer:
-        run = _Run(config, folder, dataset, world, writer, grid, health, SnapshotScores(config, folder, world, stop))
+        run = _Loop(config, folder, dataset, world, writer, grid, health, SnapshotScores(config, folder, world, stop))
         yield from run.ticks(snapshot, stop or threading.Event())
 
 
 @dataclass
-class _Run:
+class _Loop:
     """A run and what it leaves in its folder, where rank 0 alone writes."""
 
     config: TrainConfig

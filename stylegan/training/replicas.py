@@ -10,6 +10,7 @@ from torch import Tensor
 from stylegan.errors import ConfigError, DistributedError
 from stylegan.files.digest import digest
 from stylegan.training.config import TrainConfig
+from stylegan.training.growing import stage_configs
 from stylegan.training.state import TrainingState
 
 
@@ -24,10 +25,21 @@ def micro_batch_size(config: TrainConfig, processes: int) -> int:
     if rest or share % size or (group and size % min(group, size)):
         raise ConfigError(
             f"batch {config.batch} cannot be split over {processes} processes into equal micro-batches of at most "
-            f"{config.micro_batch}, each a multiple of mbstd_group_size {group}; change --batch, --batch-gpu or the "
+            f"{config.micro_batch}, each a multiple of mbstd_group_size {group}; change batch, micro_batch or the "
             "number of processes."
         )
     return size
+
+
+def require_even_split(config: TrainConfig, processes: int) -> None:
+    """Raise ConfigError unless `processes` can share the batch of every stage of the run."""
+    for resolution, step in stage_configs(config).items():
+        try:
+            micro_batch_size(step, processes)
+        except ConfigError as error:
+            if step.batch == config.batch:
+                raise
+            raise ConfigError(f"growing.batch at {resolution} px: {error}") from error
 
 
 def share_weights(state: TrainingState) -> None:

@@ -7,7 +7,7 @@ the checkpoint cannot fill starts fresh.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,27 +36,51 @@ class Transfer:
     unused: list[str]  # names of the checkpoint's that find no place
 
 
-def open_start(source: Path) -> tuple[Checkpoint, dict[str, Any], dict[str, Any]]:
-    """The checkpoint that a new run starts from, and settings for that run by dotted name.
+@dataclass(frozen=True)
+class Start:
+    """Trained weights that a new run starts from."""
 
-    Returns: the checkpoint; what other settings win over: networks as large as the checkpoint's, augmentation that
-        adapts five times as fast, no ramp of the average, which does not start from noise; and where the weights come
-        from. A run stands for its newest snapshot.
+    checkpoint: Checkpoint
+    source: Path
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings that suit these weights, by dotted name, for all others to win over.
+
+        Networks as large as the checkpoint's, augmentation that adapts five times as fast, and no ramp of the average,
+        which does not start from noise.
+        """
+        settings: dict[str, Any] = {"augment.ada_kimg": 100, "ema_rampup": None, "blur": {}, "growing": None}
+        networks: dict[str, Any] = {
+            "generator": self.checkpoint.G_ema or self.checkpoint.G,
+            "discriminator": self.checkpoint.D,
+        }
+        for group, network in networks.items():
+            args = network.args if network is not None else {}
+            settings |= {f"{group}.{k}": value for k, value in args.items() if k not in _OF_DATA + _OF_TRAINING}
+        return settings
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Settings that say where the weights come from, by dotted name."""
+        return {
+            "transfer.source": str(self.source.resolve()),
+            "transfer.origin": self.checkpoint.origin,
+            "transfer.licence": self.checkpoint.licence,
+        }
+
+
+def open_start(source: Path) -> Start:
+    """Open the weights of a checkpoint, or of a run, which stands for its newest snapshot.
+
     Raises: CheckpointError if there is no such checkpoint.
     """
     if (source / "snapshots").is_dir():
         source = newest_snapshot(source) or source
-    checkpoint = load_checkpoint(source)
-    defaults: dict[str, Any] = {"augment.ada_kimg": 100, "ema_rampup": None, "blur": {}, "growing": None}
-    networks: dict[str, Any] = {"generator": checkpoint.G_ema or checkpoint.G, "discriminator": checkpoint.D}
-    for group, network in networks.items():
-        args = network.args if network is not None else {}
-        defaults |= {f"{group}.{name}": value for name, value in args.items() if name not in _OF_DATA + _OF_TRAINING}
-    provenance = {"source": str(source.resolve()), "origin": checkpoint.origin, "licence": checkpoint.licence}
-    return checkpoint, defaults, {f"transfer.{name}": value for name, value in provenance.items()}
+    return Start(load_checkpoint(source), source)
 
 
-def settings_to_take_over(settings: dict[str, Any]) -> dict[str, Any]:
+def settings_to_take_over(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Of the settings of another run, by dotted name, those that suit a run from trained weights: not how training
     from random weights begins, nor what the data set of that run dictated."""
     begins = ("augment.ada_kimg", "ema_rampup", "blur.", "growing")

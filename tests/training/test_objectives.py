@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stylegan.training import phases
-from stylegan.training.config import Images, from_preset
+from stylegan.training.assemble import Images, from_preset
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.state import create_state
 

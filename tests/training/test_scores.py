@@ -18,7 +18,8 @@ from stylegan.metrics.features import DETECTORS
 from stylegan.metrics.fid import fid
 from stylegan.metrics.protocol import ScoreAgainstReals
 from stylegan.runs.scores import append_score, drop_scores_after, link_best, read_scores
-from stylegan.training import loop, train
+from stylegan.training import loop
+from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
 
 METRIC = "fid20_moments"

@@ -14,7 +14,8 @@ from stylegan.checkpoints import Checkpoint, load_checkpoint, save
 from stylegan.errors import ConfigError
 from stylegan.networks import stylegan2, stylegan3
 from stylegan.training import phases
-from stylegan.training.config import Images, TrainConfig, from_preset
+from stylegan.training.assemble import Given, Images, assemble
+from stylegan.training.config import TrainConfig
 from stylegan.training.loop import train
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.run import new_run_folder
@@ -53,12 +54,12 @@ def source(tmp_path_factory) -> Path:
 
 def transfer_config(source: Path, data="unused", *, resolution=16, channels=3, label_dim=0, **changes) -> TrainConfig:
     """What `train --resume SOURCE --transfer` makes."""
-    _, defaults, provenance = open_start(source)
     short = {"device": "cpu", "kimg": 0.064, "tick_kimg": 0.032, "snap_ticks": 1, "batch": 8}
-    return from_preset(
+    return assemble(
         "tiny16" if resolution == 16 else "auto",
         Images(data, resolution, channels, label_dim),
-        {**defaults, **short, **changes, **provenance},
+        Given(assignments={**short, **changes}),
+        start=open_start(source),
     )
 
 
@@ -286,9 +287,9 @@ def test_settings_of_another_run_go_over_but_for_its_beginning_and_its_data():
 def test_average_magnitudes_follow_the_batch_of_the_new_run(tmp_path):
     args = {"img_resolution": 16, "num_layers": 3, "channel_base": 64, "channel_max": 8, "mapping_layers": 1}
     save(Checkpoint(G_ema=stylegan3.Generator(**args, magnitude_ema_beta=0.9)), tmp_path / "net")
-    _, defaults, _ = open_start(tmp_path / "net")
-    assert "generator.magnitude_ema_beta" not in defaults
-    assert defaults["generator.channel_base"] == 64
+    settings = open_start(tmp_path / "net").settings
+    assert "generator.magnitude_ema_beta" not in settings
+    assert settings["generator.channel_base"] == 64
 
 
 def test_transferred_run_resumes_bit_for_bit_and_says_where_it_came_from(source, tmp_path):
