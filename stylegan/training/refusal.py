@@ -50,7 +50,8 @@ def refusal(error: ValidationError, prefix: str = "") -> str:
 
 def _expected(error: ErrorDetails) -> str | None:
     text = _EXPECTED.get(error["type"])
-    return None if text is None else text.format(**error.get("ctx", {}))
+    limits = {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in error.get("ctx", {}).items()}
+    return None if text is None else text.format(**limits)
 
 
 def _name(error: ErrorDetails, prefix: str) -> str:

@@ -105,7 +105,7 @@ def test_run_prints_the_official_tick_line_and_how_to_go_on(images, tmp_path):
     assert f"stylegan generate --network {run}" in result.out
     assert (run / "log.txt").read_text().count("tick 1") == 1
     longer = run_cli("train", "--resume", run, "--kimg", "0.064")
-    assert longer.out.startswith(f"Going on with {run} from 000000 kimg\n")
+    assert longer.out.startswith(f"Resuming {run} from 000000 kimg\n")
     assert "tick 2" in longer.out
     assert sorted(p.name for p in tmp_path.iterdir()) == [run.name]
 
@@ -158,15 +158,15 @@ def test_signal_stops_with_a_snapshot_that_resumes(images, tmp_path, number, cod
         ([*TINY, "--set", "generator=5"], 2, "generator must be a group of settings, got 5"),
         ([*TINY, "--set", "a=[1"], 2, "is not a value in YAML"),
         ([*TINY, "--set", "seed=abc"], 2, "seed must be a whole number, got 'abc'"),
-        ([*TINY, "--seed", str(2**70)], 2, "seed: .*less than"),
+        ([*TINY, "--seed", str(2**70)], 2, "seed must be less than 4294967296, got "),
         ([*TINY, "--set", "adam_betas=[0,2]"], 2, r"adam_betas must lie in \[0, 1\)"),
         ([*TINY, "--device", "meta"], 1, "device 'meta' is not available here"),
         (["--batch", "6", *TINY], 2, "micro_batch must be a multiple of mbstd_group_size 4, got 6"),
         (["--batch", "12", "--batch-gpu", "8", *TINY], 2, "batch must be a multiple of micro_batch 8, got 12"),
-        (["--kimg", "-1", *TINY], 2, "kimg: .*greater than 0, got -1"),
+        (["--kimg", "-1", *TINY], 2, "kimg must be greater than 0, got -1"),
         (["--set", "generator.depth=3", *TINY], 2, "generator has no setting 'depth'; it has "),
-        (["--set", "color=blue", *TINY], 2, "color: Extra inputs are not permitted, got 'blue'"),
-        (["--set", "data.flip=true", *TINY], 2, "flip: Extra inputs are not permitted"),
+        (["--set", "color=blue", *TINY], 2, "there is no setting 'color', got 'blue'; correct the name, or leave it out"),
+        (["--set", "data.flip=true", *TINY], 2, "there is no setting 'data.flip', got True"),
         (["--set", "batch", *TINY], 2, "expected NAME=VALUE such as batch=16, got 'batch'"),
         (["--precision", "int8"], 2, "'int8' is not one of"),
         ([*TINY, "--device", "cuda:9"], 1, "device 'cuda:9' is not available here"),

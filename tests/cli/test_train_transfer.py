@@ -44,7 +44,7 @@ def test_the_first_line_says_whether_a_run_goes_on_or_starts_from_weights(run, i
     assert (config["g_lr"], config["d_lr"], config["discriminator"]["freeze_layers"]) == (0.001, 0.0005, 4)
     assert config["transfer"]["freeze_mapping"]
     again = run_cli("train", "--resume", new, "--kimg", "0.016")
-    assert again.out.startswith(f"Going on with {new} from 000000 kimg\n")
+    assert again.out.startswith(f"Resuming {new} from 000000 kimg\n")
     assert f"from the weights of {snapshot} (trained by" in stylegan.load_checkpoint(new).origin
 
 
@@ -69,7 +69,7 @@ def test_settings_of_the_source_may_be_taken_over_too(run, images):
     [
         (["--transfer"], "--transfer needs the weights to start from; add --resume FILE."),
         (["--freezed", "3"], "frozen layers would keep random weights; start from a checkpoint, or freeze nothing."),
-        (["--balanced"], "balanced classes need labels; train with --cond too."),
+        (["--balanced"], "data.balanced needs data.labels; turn on both or neither."),
     ],
 )
 def test_what_makes_no_sense_alone_gets_one_sentence(images, arguments, message):
