@@ -182,7 +182,7 @@ def test_torchrun_starts_again_and_goes_on_in_the_same_folder(images, uninterrup
     output = "".join(lines)
     assert launcher.returncode == 0, output
     (run,) = (tmp_path / "runs").iterdir()
-    assert f"Going on with {run} from 000000 kimg" in output
+    assert f"Resuming {run} from 000000 kimg" in output
     assert re.search(r"rank 1 \(process \d+ on .*\) died.*; go on from the newest snapshot", output), output
     assert_same_state(run, uninterrupted[0])
 
