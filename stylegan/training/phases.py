@@ -6,6 +6,7 @@ optimiser step of their own, or in that of the main loss where the settings say 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -136,7 +137,8 @@ def generator_path_length(state: TrainingState, config: TrainConfig, batch: Micr
     img = state.G.synthesis(ws)
     lengths = path_lengths(img, ws, torch.randn_like(img))
     if config.path_length == "previous_mean":
-        updates = (state.step - config.pl_start + config.pl_interval - 1) // config.pl_interval
+        # Multiples of the interval from pl_start on, which need not be one itself
+        updates = state.step // config.pl_interval - math.ceil(config.pl_start / config.pl_interval)
         penalty, mean = corrected_mean_penalty(lengths, state.pl_mean, config.pl_decay, updates)
     else:
         penalty, mean = path_length_penalty(lengths, state.pl_mean, config.pl_decay)

@@ -66,13 +66,15 @@ def test_a_regulariser_of_every_step_shares_the_main_step_at_the_full_rate():
     assert [opt.param_groups[0]["lr"] for opt in (state.G_opt, state.D_opt)] == [config.g_lr, config.d_lr]
 
 
-def test_a_path_length_penalty_with_the_previous_mean_is_zero_at_first():
-    state, config, batch = new_state("minimal-tiny16", pl_start=0)
-    for step in (0, 32):
+@pytest.mark.parametrize(("start", "steps"), [(0, (0, 32)), (40, (64, 96))])
+def test_a_path_length_penalty_with_the_previous_mean_is_zero_at_first(start, steps):
+    """Also where the first step is no multiple of the interval, as with the 5000 of the preset."""
+    state, config, batch = new_state("minimal-tiny16", pl_start=start)
+    for step in steps:
         state.step = step
         train_step(state, config, [batch])
         stats = state.statistics.collect()
-        assert (stats["Loss/pl_penalty"]["mean"] == 0) == (step == 0)
+        assert (stats["Loss/pl_penalty"]["mean"] == 0) == (step == steps[0])
         assert stats["Loss/pl_length"]["mean"] > 0
 
 
