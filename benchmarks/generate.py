@@ -1,4 +1,4 @@
-"""Drawing pictures: our forms against the textbook form, with the same weights, in turns.
+"""Drawing images: our forms against the textbook form, with the same weights, in turns.
 
 python benchmarks/generate.py [--config 64 --config "stylegan3-t 256" ...] [--json out.json]
 """
@@ -13,7 +13,7 @@ from baseline import stylegan3 as baseline3
 from measure import TEXTBOOK, ceiling, conv_shapes, measured, summary, take_turns
 
 from stylegan.networks import stylegan1, stylegan2, stylegan3
-from stylegan.networks.presets import preset
+from stylegan.training.presets import preset
 
 MARKED = {"num_fp16_res": 4, "conv_clamp": 256}
 T256 = {"img_resolution": 256, "channel_base": 16384}
@@ -50,10 +50,10 @@ def measure(name: str, rounds: int) -> dict:
         limit, gflop = limits["bf16" if label.startswith("bf16") else "fp32"]
         result[label] = {
             **s,
-            "ms_per_picture": s["median_s"] / batch * 1000,
+            "ms_per_image": s["median_s"] / batch * 1000,
             "ratio": summary(seconds[TEXTBOOK])["median_s"] / s["median_s"],
             "of_ceiling": limit / s["median_s"],
-            "gflop_per_picture": gflop / batch,
+            "gflop_per_image": gflop / batch,
         }
     return {"config": name, "batch": batch, "forms": result}
 
@@ -63,12 +63,12 @@ def measure(name: str, rounds: int) -> dict:
 @measured(rounds=7)
 def main(configs: list[str], rounds: int) -> dict:
     results = []
-    click.echo("| config | form | ms a picture | ratio | of the ceiling |\n|---|---|---|---|---|")
+    click.echo("| config | form | ms an image | ratio | of the ceiling |\n|---|---|---|---|---|")
     for name in configs:
         result = measure(name, rounds)
         results.append(result)
         for label, r in result["forms"].items():
-            row = f"{r['ms_per_picture']:.1f} | {r['ratio']:.2f} | {r['of_ceiling']:.0%}"
+            row = f"{r['ms_per_image']:.1f} | {r['ratio']:.2f} | {r['of_ceiling']:.0%}"
             click.echo(f"| {name} px, batch {result['batch']} | {label} | {row} |")
     return {"results": results}
 

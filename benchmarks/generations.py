@@ -1,8 +1,8 @@
-"""Training and drawing of every generation in one size: pictures a second, in turns.
+"""Training and drawing of every generation in one size: images a second, in turns.
 
 python benchmarks/generations.py [--size cpu32] [--json out.json]
 
-Growing networks are measured grown up. Steps are averaged over the longest interval of a regulariser.
+Growing networks are measured grown up. Steps are averaged over the longest interval of a regularizer.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from measure import measured, summary, take_turns
 from steps import STEPS, configuration, steps
 from torch import Tensor
 
-from stylegan.networks.presets import GENERATIONS, PRESETS
 from stylegan.training.config import TrainConfig
+from stylegan.training.presets import GENERATIONS, PRESETS
 from stylegan.training.state import TrainingState, create_state
 
 
@@ -44,14 +44,14 @@ def main(size: str, precision: str, rounds: int) -> dict:
     with torch.no_grad():
         drawing = take_turns({g: drawn(state, config) for g, (state, config) in made.items()}, rounds)
     results = []
-    click.echo("| generation | G | D | training, pictures a second | drawing |\n|---|---|---|---|---|")
+    click.echo("| generation | G | D | training, images a second | drawing |\n|---|---|---|---|---|")
     for generation, (state, config) in made.items():
         sizes = [sum(p.numel() for p in network.parameters()) for network in (state.G, state.D)]
         rates = [
             config.batch * STEPS / summary(training[generation])["median_s"],
             config.batch / summary(drawing[generation])["median_s"],
         ]
-        results.append({"generation": generation, "parameters": sizes, "pictures_per_s": rates})
+        results.append({"generation": generation, "parameters": sizes, "images_per_s": rates})
         cells = [generation, *(f"{s / 1e6:.2f} M" for s in sizes), *(f"{r:.1f}" for r in rates)]
         click.echo(f"| {' | '.join(cells)} |")
     return {"size": size, "precision": precision, "results": results}

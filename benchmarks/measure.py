@@ -20,8 +20,8 @@ import click
 import torch
 import torch.nn.functional as F
 
-from stylegan.memory import keep_freed_memory
-from stylegan.networks.precision import DTYPES, cpu_features
+from stylegan.machine.memory import keep_freed_memory
+from stylegan.machine.precision import DTYPES, cpu_features
 
 Seconds = dict[str, list[float]]
 TEXTBOOK = "textbook"  # forms of this name run as in a process that never heard of us

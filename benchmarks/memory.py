@@ -1,4 +1,4 @@
-"""Peak memory of drawing one picture: what a call needs beyond the loaded network, each form in a process of its own.
+"""Peak memory of drawing one image: what a call needs beyond the loaded network, each form in a process of its own.
 
 python benchmarks/memory.py [--config 1024] [--json out.json]
 """

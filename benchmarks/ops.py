@@ -13,7 +13,7 @@ from baseline import ops as baseline
 from measure import TEXTBOOK, measured, summary, take_turns
 from torch import Tensor
 
-from stylegan.networks.precision import DTYPES
+from stylegan.machine.precision import DTYPES
 from stylegan.ops import bias_act, downsample2d, modulated_conv2d, resample_conv2d, setup_filter, upsample2d
 
 F4 = setup_filter([1, 3, 3, 1])
@@ -64,7 +64,7 @@ def operations() -> dict[str, tuple[Callable, Callable, list[tuple[int, ...]]]]:
 
 
 def calls(function: Callable, shapes: list[tuple[int, ...]], dtype: torch.dtype, layout: torch.memory_format):
-    """Value, gradient, and the gradient of the squared gradient for the picture, as R1 takes it."""
+    """Value, gradient, and the gradient of the squared gradient for the image, as R1 takes it."""
     torch.manual_seed(0)
     inputs = [torch.randn(shape).requires_grad_() for shape in shapes]
     inputs[0] = inputs[0].detach().to(dtype, memory_format=layout).requires_grad_()

@@ -40,7 +40,7 @@ class _Count(TorchDispatchMode):
 
 
 def count(name: str) -> tuple[float, float]:
-    """FLOP and bytes a picture, all phases at their intervals."""
+    """FLOP and bytes an image, all phases at their intervals."""
     config = configuration(name, CONFIGS[name], CHANGES)
     state = create_state(config, torch.device("meta"))
     batch = random_batch(config, state.device)
@@ -54,7 +54,7 @@ def count(name: str) -> tuple[float, float]:
 
 
 def measure(name: str, compile: bool) -> float:
-    """Seconds a thousand pictures on the GPU, with gradient accumulation as the preset has it."""
+    """Seconds a thousand images on the GPU, with gradient accumulation as the preset has it."""
     config = configuration(name, CONFIGS[name], {**CHANGES, "compile": compile})
     take_steps = steps(create_state(config, torch.device("cuda")), config)
     for _ in range(2):
@@ -75,7 +75,7 @@ def main(configs: list[str], measures: bool, compile: bool, path: Path | None) -
     if measures and not torch.cuda.is_available():
         raise click.UsageError("--measure needs a CUDA device, and there is none here; leave it out.")
     bounds = " | ".join(f"{gpu}: arithmetic, bytes (s/kimg)" for gpu in GPUS)
-    click.echo(f"| config | GFLOP a picture | GB a picture | {bounds} | measured |")
+    click.echo(f"| config | GFLOP an image | GB an image | {bounds} | measured |")
     click.echo("|---" * (4 + len(GPUS)) + "|")
     results = []
     for name in configs:

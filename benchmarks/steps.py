@@ -1,4 +1,4 @@
-"""Training steps to measure: a configuration without data, and pictures of noise."""
+"""Training steps to measure: a configuration without data, and images of noise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from stylegan.training.config import Pictures, TrainConfig, from_preset
+from stylegan.training.config import Images, TrainConfig, from_preset
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.state import TrainingState
 
@@ -15,12 +15,12 @@ STEPS = 16  # R1 every 16 steps, path lengths every 4
 
 
 def configuration(cfg: str, resolution: int, changes: dict[str, Any] | None = None) -> TrainConfig:
-    """A preset for colour pictures without labels, with changes by dotted name."""
-    return from_preset(cfg, Pictures("", resolution), changes)
+    """A preset for color images without labels, with changes by dotted name."""
+    return from_preset(cfg, Images("", resolution), changes)
 
 
 def random_batch(config: TrainConfig, device: torch.device | str = "cpu") -> MicroBatch:
-    """As many pictures as are computed at once."""
+    """As many images as are computed at once."""
     n, side = config.micro_batch, config.generator["img_resolution"]
     img = torch.randn(n, 3, side, side, device=device).clamp(-1, 1).contiguous(memory_format=torch.channels_last)
     labels = torch.zeros(n, 0, device=device)

@@ -19,8 +19,9 @@ from measure import TEXTBOOK, measured, summary, take_turns
 from PIL import Image
 from steps import configuration, random_batch
 
-from stylegan.data.dataset import Dataset, to_float
+from stylegan.data.dataset import Dataset
 from stylegan.data.order import shuffled_indices
+from stylegan.images.pixels import to_float
 from stylegan.training import phases
 from stylegan.training.config import TrainConfig
 from stylegan.training.state import TrainingState, create_state
@@ -76,7 +77,7 @@ def measure(name: str, precisions: list[str], rounds: int) -> dict:
         "loading_s": loading(n, config.generator["img_resolution"]),
         "forms": {
             label: {
-                "pictures_per_s": n / seconds,
+                "images_per_s": n / seconds,
                 "ratio": mix[TEXTBOOK] / seconds,
                 "phases": detail[label],
             }
@@ -86,10 +87,10 @@ def measure(name: str, precisions: list[str], rounds: int) -> dict:
 
 
 def loading(batch: int, resolution: int) -> float:
-    """Seconds to get the pictures of a step, as the training loop does, from a data set in the cache."""
+    """Seconds to get the images of a step, as the training loop does, from a data set in the cache."""
     with tempfile.TemporaryDirectory() as folder:
-        pictures = np.random.RandomState(0).randint(0, 256, [512, resolution, resolution, 3], np.uint8)
-        for i, pixels in enumerate(pictures):
+        images = np.random.RandomState(0).randint(0, 256, [512, resolution, resolution, 3], np.uint8)
+        for i, pixels in enumerate(images):
             Image.fromarray(pixels).save(Path(folder) / f"{i:04d}.png")
         dataset = Dataset(folder, cache=folder)
         positions = itertools.count(step=batch)
@@ -122,15 +123,15 @@ def _phase(state: TrainingState, config: TrainConfig, i: int, batch: phases.Micr
 @measured(rounds=5)
 def main(configs: list[str], precisions: list[str], rounds: int) -> dict:
     results = []
-    click.echo("| config | form | pictures a second | ratio |\n|---|---|---|---|")
+    click.echo("| config | form | images a second | ratio |\n|---|---|---|---|")
     for name in configs:
         result = measure(name, list(precisions), rounds)
         results.append(result)
         for label, r in result["forms"].items():
-            click.echo(f"| {name}, batch {result['batch']} | {label} | {r['pictures_per_s']:.1f} | {r['ratio']:.2f} |")
-        fastest = max(r["pictures_per_s"] for r in result["forms"].values())
+            click.echo(f"| {name}, batch {result['batch']} | {label} | {r['images_per_s']:.1f} | {r['ratio']:.2f} |")
+        fastest = max(r["images_per_s"] for r in result["forms"].values())
         share = result["loading_s"] * fastest / result["batch"]
-        click.echo(f"Getting the pictures takes {share:.1%} of the fastest step.")
+        click.echo(f"Getting the images takes {share:.1%} of the fastest step.")
     return {"results": results}
 
 

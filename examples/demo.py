@@ -1,4 +1,4 @@
-"""The whole library in five minutes: prepare pictures, train on them, draw, and show it all in out/demo/index.html.
+"""The whole library in five minutes: prepare images, train on them, draw, and show it all in out/demo/index.html.
 
 python examples/demo.py
 """
@@ -19,27 +19,27 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 import stylegan
 from stylegan.data import Dataset, prepare
 from stylegan.data.samples import avatars
-from stylegan.device import resolve_device
 from stylegan.errors import MissingExtra
-from stylegan.memory import keep_freed_memory
-from stylegan.networks.precision import best_precision
+from stylegan.images.grid import make_grid
+from stylegan.images.png import save_png
+from stylegan.images.video import save_video
+from stylegan.machine.devices import resolve_device
+from stylegan.machine.memory import keep_freed_memory
+from stylegan.machine.precision import best_precision
+from stylegan.runs.report import loss_plot, time_strip
 from stylegan.sampling.generate import draw, generate
-from stylegan.sampling.grid import make_grid
 from stylegan.sampling.interpolation import loop
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
-from stylegan.sampling.output import save_png
 from stylegan.sampling.truncation import truncation_sweep
-from stylegan.sampling.video import save_video
 from stylegan.training import Tick, TrainConfig, train
 from stylegan.training.config import from_preset
-from stylegan.training.report import loss_plot, time_strip
-from stylegan.training.run_folder import new_run_folder
+from stylegan.training.run import new_run_folder
 
 OUT = Path("out/demo")
 TRAINING_S = 180
 EVERY_S = 10  # between two lines of progress where there is no terminal
 TRUNC = 0.7
-# What shows faces soonest. Longer runs gain from the preset's wider networks and its path length regularisation.
+# What shows faces soonest. Longer runs gain from the preset's wider networks and its path length regularization.
 QUICK = (
     "--batch 16 --lr 0.005 --gamma 2 --cbase 1024 --cmax 64 "
     "--set pl_weight=0 --set style_mixing_prob=0.5 --set ema_rampup=0.1 --tick 0.5 --snap 4"
@@ -54,7 +54,7 @@ def demo(out: Path = OUT, seconds: float = TRAINING_S, stop: threading.Event | N
     data = Dataset(prepare(avatars(), out / "avatars32.zip", resolution=32).dest)
     config = settings(data)
     run = new_run_folder(out, config, data.name)
-    print(f"Training on {len(data)} pictures of {data.resolution}x{data.resolution} for {seconds:.0f} s in {run}")
+    print(f"Training on {len(data)} images of {data.resolution}x{data.resolution} for {seconds:.0f} s in {run}")
     last = train_for(seconds, config, run, data, stop or threading.Event())
     print("Drawing")
     chapters = [*about_training(out, run, data, last), *about_drawing(out, run)]
@@ -67,7 +67,7 @@ def demo(out: Path = OUT, seconds: float = TRAINING_S, stop: threading.Event | N
 
 
 def settings(data: Dataset) -> TrainConfig:
-    """The preset for small pictures on a CPU, made quicker: the same as the flags `QUICK`."""
+    """The preset for small images on a CPU, made quicker: the same as the flags `QUICK`."""
     width = {"channel_base": 1024, "channel_max": 64}
     changes = {
         "precision": best_precision(resolve_device()),
@@ -107,7 +107,7 @@ def shown(ticks: Iterator[Tick], seconds: float) -> Iterator[Tick]:
         task = bar.add_task("Training", total=seconds)
         told = 0.0
         for tick in ticks:
-            state = f"{tick.nimg / 1000:5.1f} kimg, {1000 / tick.sec_per_kimg:4.0f} pictures/s"
+            state = f"{tick.nimg / 1000:5.1f} kimg, {1000 / tick.sec_per_kimg:4.0f} images/s"
             bar.update(task, completed=tick.seconds, description=state)
             if not console.is_terminal and tick.seconds - told >= EVERY_S:
                 told = tick.seconds
@@ -116,10 +116,10 @@ def shown(ticks: Iterator[Tick], seconds: float) -> Iterator[Tick]:
 
 
 def about_training(out: Path, run: Path, data: Dataset, last: Tick) -> Iterator[Chapter]:
-    """The pictures that it learnt from, and how it learnt."""
+    """The images that it learnt from, and how it learnt."""
     save_png(make_grid(data.images(range(28)), 14, 2), out / "reals.png")
     yield Chapter(
-        "The pictures it learns from",
+        "The images it learns from",
         "reals.png",
         f"{len(data)} drawn faces that come with the library, made {data.resolution} pixels wide.",
         f"stylegan dataset --source {avatars()} --dest {data.path} --resolution {data.resolution}x{data.resolution}",
@@ -129,7 +129,7 @@ def about_training(out: Path, run: Path, data: Dataset, last: Tick) -> Iterator[
         "Learning",
         "time.png",
         "Each row is one seed, drawn again and again while the network learns from noise "
-        f"to {last.nimg / 1000:.0f} thousand pictures seen (kimg).",
+        f"to {last.nimg / 1000:.0f} thousand images seen (kimg).",
         f"stylegan train --data {data.path} --cfg cpu32 {QUICK} --kimg {last.nimg / 1000:g} --outdir {out}",
     )
     try:
@@ -142,7 +142,7 @@ def about_training(out: Path, run: Path, data: Dataset, last: Tick) -> Iterator[
         "losses.png",
         "The generator draws, the discriminator scores how real it looks: "
         "as long as neither wins (no score runs away), both go on learning.",
-        f"python -c \"from stylegan.training.report import loss_plot; loss_plot('{run}', '{out / 'losses.png'}')\"",
+        f"python -c \"from stylegan.runs.report import loss_plot; loss_plot('{run}', '{out / 'losses.png'}')\"",
     )
 
 
@@ -165,7 +165,7 @@ def about_drawing(out: Path, run: Path) -> Iterator[Chapter]:
         "Mixing",
         "mix.png",
         "Every face has the coarse layers (head, hair, hat) of the face above its column and the finer ones "
-        "(colours, details) of the face at its left.",
+        "(colors, details) of the face at its left.",
         f"stylegan mix {network} --rows 0-3 --cols 4-11 --styles coarse --trunc {TRUNC}",
     )
     save_png(make_grid(truncation_sweep(G, range(4), PSIS), len(PSIS), 4), out / "truncation.png")

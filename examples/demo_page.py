@@ -9,20 +9,20 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from stylegan.files import write_text
+from stylegan.files.atomic import write_text
 from stylegan.training import Tick
 
-WIDTH_PX = 896  # that pictures are enlarged to at most, by a whole factor
+WIDTH_PX = 896  # that images are enlarged to at most, by a whole factor
 MAX_SCALE = 8
 
 
 class Chapter(NamedTuple):
-    """One picture and what there is to say about it."""
+    """One image and what there is to say about it."""
 
     title: str
     file: str  # beside the page
     text: str
-    command: str  # that makes the picture
+    command: str  # that makes the image
 
 
 def write_page(path: Path, run: Path, last: Tick, chapters: list[Chapter]) -> None:
@@ -40,8 +40,8 @@ def write_page(path: Path, run: Path, last: Tick, chapters: list[Chapter]) -> No
 
 
 def _section(folder: Path, chapter: Chapter) -> str:
-    with Image.open(folder / chapter.file) as picture:
-        width, height = picture.size
+    with Image.open(folder / chapter.file) as image:
+        width, height = image.size
     scale = min(max(1, WIDTH_PX // width), MAX_SCALE)
     name, title = escape(chapter.file), escape(chapter.title)
     return f"""<section>

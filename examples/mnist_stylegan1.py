@@ -1,8 +1,8 @@
-"""The classroom experiment: a StyleGAN1 on grey pictures of 64x64 pixels, and what its parts do.
+"""The classroom experiment: a StyleGAN1 on gray images of 64x64 pixels, and what its parts do.
 
-python examples/mnist_stylegan1.py PICTURES [OUT_DIR] [KIMG]
+python examples/mnist_stylegan1.py IMAGES [OUT_DIR] [KIMG]
 
-PICTURES is train-images-idx3-ubyte.gz of MNIST or of Fashion-MNIST (Debian: dataset-fashion-mnist), or any folder.
+IMAGES is train-images-idx3-ubyte.gz of MNIST or of Fashion-MNIST (Debian: dataset-fashion-mnist), or any folder.
 """
 
 import sys
@@ -10,27 +10,27 @@ from pathlib import Path
 
 import stylegan
 from stylegan.data import Dataset, prepare
-from stylegan.device import resolve_device
-from stylegan.memory import keep_freed_memory
-from stylegan.networks.precision import best_precision
+from stylegan.images.grid import make_grid
+from stylegan.images.png import save_png
+from stylegan.machine.devices import resolve_device
+from stylegan.machine.memory import keep_freed_memory
+from stylegan.machine.precision import best_precision
+from stylegan.runs.report import loss_plot
 from stylegan.sampling.generate import generate
-from stylegan.sampling.grid import make_grid
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
-from stylegan.sampling.output import save_png
 from stylegan.sampling.truncation import truncation_sweep
 from stylegan.training import train
 from stylegan.training.config import from_preset
-from stylegan.training.report import loss_plot
-from stylegan.training.run_folder import new_run_folder
+from stylegan.training.run import new_run_folder
 
 if len(sys.argv) < 2:
     sys.exit(__doc__)
 source = Path(sys.argv[1])
 out = Path(sys.argv[2] if len(sys.argv) > 2 else "out/mnist")
-kimg = float(sys.argv[3] if len(sys.argv) > 3 else 100)  # thousands of pictures to train on
+kimg = float(sys.argv[3] if len(sys.argv) > 3 else 100)  # thousands of images to train on
 
-# 28x28 pictures, padded to 32x32 and enlarged
-data = out / "grey64.zip"
+# 28x28 images, padded to 32x32 and enlarged
+data = out / "gray64.zip"
 if not data.exists():
     prepare(source, data, resolution=64, max_images=20000)
 dataset = Dataset(data)
@@ -55,7 +55,7 @@ config = from_preset(
 keep_freed_memory()
 run = new_run_folder(out, config, dataset.name)
 for tick in train(config, run, dataset=dataset):
-    print(f"{tick.nimg / 1000:6.1f} kimg  {1000 / tick.sec_per_kimg:4.0f} pictures/s", flush=True)
+    print(f"{tick.nimg / 1000:6.1f} kimg  {1000 / tick.sec_per_kimg:4.0f} images/s", flush=True)
 
 G = stylegan.load(run)
 loss_plot(run, out / "losses.png")

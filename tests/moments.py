@@ -13,8 +13,8 @@ class Moments:
     def __init__(self, device="cpu"):
         self.seen = []
 
-    def __call__(self, pictures):
-        assert pictures.dtype == torch.uint8
-        self.seen += pictures
-        x = pictures.float().flatten(2)
+    def __call__(self, images):
+        assert images.dtype == torch.uint8
+        self.seen += images
+        x = images.float().flatten(2)
         return torch.cat([x.mean(2), x.std(2)], dim=1)

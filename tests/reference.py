@@ -57,14 +57,14 @@ def upfirdn2d(x, f, *, up=1, down=1, pad=0, flip_filter=False, gain=1.0):
 
 
 def upsample2d(x, f, *, up=2):
-    """Zero stuffing that keeps the brightness, the filter centred on the samples."""
+    """Zero stuffing that keeps the brightness, the filter centered on the samples."""
     (kh, kw), (ux, uy) = taps2d(f).shape, pair(up)
     pad = ((kw + ux - 1) // 2, (kw - ux) // 2, (kh + uy - 1) // 2, (kh - uy) // 2)
     return upfirdn2d(x, f, up=up, pad=pad, gain=ux * uy)
 
 
 def downsample2d(x, f, *, down=2):
-    """Filter and decimate, the filter centred on the groups of samples that become one."""
+    """Filter and decimate, the filter centered on the groups of samples that become one."""
     (kh, kw), (dx, dy) = taps2d(f).shape, pair(down)
     pad = ((kw - dx + 1) // 2, (kw - dx) // 2, (kh - dy + 1) // 2, (kh - dy) // 2)
     return upfirdn2d(x, f, down=down, pad=pad)
@@ -124,13 +124,13 @@ def filtered_lrelu(x, fu=None, fd=None, b=None, *, up=1, down=1, pad=0, gain=2**
 
 
 def minibatch_std(x, group_size=4, num_channels=1):
-    """Picture n belongs to the group of all pictures m with m = n modulo the number of groups."""
+    """Image n belongs to the group of all images m with m = n modulo the number of groups."""
     n, c, h, w = x.shape
     num_groups = n // (n if group_size is None else min(group_size, n))
     per_statistic = c // num_channels
     rows = []
-    for picture in range(n):
-        group = x[picture % num_groups :: num_groups]
+    for image in range(n):
+        group = x[image % num_groups :: num_groups]
         statistics = []
         for k in range(num_channels):
             part = group[:, k * per_statistic : (k + 1) * per_statistic]

@@ -1,4 +1,4 @@
-"""ProGAN and StyleGAN1 as their equations: every resolution is computed, and lod mixes all of the pictures.
+"""ProGAN and StyleGAN1 as their equations: every resolution is computed, and lod mixes all of the images.
 
 The functions read the numbers of our networks from their state dicts.
 """
@@ -70,9 +70,9 @@ def mapping(s: dict[str, Tensor], z: Tensor, c: Tensor | None = None) -> Tensor:
 
 
 def synthesis(
-    s: dict[str, Tensor], ws: Tensor, resolution: int, lod: float, *, normalise: str, blurred: bool, noise: bool = True
+    s: dict[str, Tensor], ws: Tensor, resolution: int, lod: float, *, normalize: str, blurred: bool, noise: bool = True
 ) -> Tensor:
-    """With `normalise` "instance" or "pixel" as behind the convolutions of StyleGAN and ProGAN, or "both", or ""."""
+    """With `normalize` "instance" or "pixel" as behind the convolutions of StyleGAN and ProGAN, or "both", or ""."""
 
     def layer(x: Tensor, name: str, i: int, up: bool) -> Tensor:
         weight = s.get(f"{name}.weight")
@@ -82,8 +82,8 @@ def synthesis(
         if noise and f"{name}.noise_strength" in s:
             x = x + channels(s[f"{name}.noise_strength"]) * s[f"{name}.noise_const"]
         x = lrelu(x + channels(s[f"{name}.bias"]))
-        x = pixel_norm(x) if normalise in ("pixel", "both") else x
-        x = instance_norm(x) if normalise in ("instance", "both") else x
+        x = pixel_norm(x) if normalize in ("pixel", "both") else x
+        x = instance_norm(x) if normalize in ("instance", "both") else x
         if f"{name}.affine.weight" in s:
             style = dense(ws[:, i], s[f"{name}.affine.weight"], s[f"{name}.affine.bias"], gain=1)
             scale, shift = style[:, : x.shape[1], None, None], style[:, x.shape[1] :, None, None]
@@ -109,7 +109,7 @@ def synthesis(
 
 
 def discriminator(s: dict[str, Tensor], img: Tensor, resolution: int, lod: float, *, blurred: bool) -> Tensor:
-    """All outputs, [N, O]; one group of pictures in the minibatch standard deviation."""
+    """All outputs, [N, O]; one group of images in the minibatch standard deviation."""
 
     def conv(x: Tensor, name: str) -> Tensor:
         weight = s[f"{name}.weight"]

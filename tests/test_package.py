@@ -28,7 +28,7 @@ def test_importing_the_package_or_the_command_line_imports_no_torch():
 
 def test_importing_everything_needs_the_core_only():
     statement = (
-        "import stylegan.training, stylegan.sampling.video, stylegan.minimal, stylegan.metrics.fid, stylegan.cli.train"
+        "import stylegan.training, stylegan.images.video, stylegan.minimal, stylegan.metrics.fid, stylegan.cli.train"
     )
     assert not imported_by(statement) & {
         "torchvision",

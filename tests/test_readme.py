@@ -8,7 +8,7 @@ from string import Template
 
 import pytest
 from run_cli import run_cli
-from tiny_run import tiny_pictures
+from tiny_run import tiny_images
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 SMALLER = {
@@ -35,9 +35,9 @@ def smaller(text: str) -> str:
 @pytest.mark.skipif(os.name == "nt", reason="the README is written for a POSIX shell")
 def test_blocks_run_in_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    tiny_pictures(tmp_path / "pictures", size=20, count=12)
+    tiny_images(tmp_path / "images", size=20, count=12)
     for name in ("cat", "dog"):
-        tiny_pictures(tmp_path / "pets" / name, size=20, count=4)
+        tiny_images(tmp_path / "pets" / name, size=20, count=4)
     commands = [line for block in blocks("bash") for line in smaller(block).splitlines()]
     assert len(commands) >= 9
     variables: dict = {}

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stylegan.training.config import Pictures, TrainConfig, from_preset
+from stylegan.training.config import Images, TrainConfig, from_preset
 
 
-def tiny_pictures(folder: Path, *, count: int = 24, channels: int = 3, size: int = 16, classes: int = 0) -> Path:
-    """Random pictures in `folder`; with `classes`, in as many sub-folders."""
+def tiny_images(folder: Path, *, count: int = 24, channels: int = 3, size: int = 16, classes: int = 0) -> Path:
+    """Random images in `folder`; with `classes`, in as many sub-folders."""
     rng = np.random.RandomState(0)
     for i in range(count):
         path = folder / (f"class{i % classes}" if classes else "") / f"{i:03d}.png"
@@ -22,6 +22,6 @@ def tiny_pictures(folder: Path, *, count: int = 24, channels: int = 3, size: int
 
 
 def tiny_config(data: Path, *, channels: int = 3, label_dim: int = 0, **changes) -> TrainConfig:
-    """The tiny16 preset on the CPU: 4 steps of 8 pictures a tick, a snapshot every tick."""
+    """The tiny16 preset on the CPU: 4 steps of 8 images a tick, a snapshot every tick."""
     defaults = {"device": "cpu", "kimg": 0.064, "tick_kimg": 0.032, "snap_ticks": 1}
-    return from_preset("tiny16", Pictures(data, 16, channels, label_dim), {**defaults, **changes})
+    return from_preset("tiny16", Images(data, 16, channels, label_dim), {**defaults, **changes})

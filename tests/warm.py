@@ -10,7 +10,7 @@ from tiny_run import tiny_config
 
 from stylegan.training.state import create_state
 
-for late in ("torch._dynamo", "stylegan.cli.train", "stylegan.training.replicas"):  # the optimisers load the first
+for late in ("torch._dynamo", "stylegan.cli.train", "stylegan.training.replicas"):  # the optimizers load the first
     import_module(late)
 torch.set_num_threads(1)
 create_state(tiny_config(Path("unused")), torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""A picture that is a sum of waves, known at every place, which moves and turns exactly as it is told."""
+"""An image that is a sum of waves, known at every place, which moves and turns exactly as it is told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Waves(nn.Module):
-    """A generator with the calls of the family: ws are the phases of 24 waves of at most `cycles` a picture.
+    """A generator with the calls of the family: ws are the phases of 24 waves of at most `cycles` an image.
 
     `stuck` adds a grating that does not move, as texture that sticks to the pixels does.
     """

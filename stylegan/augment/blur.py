@@ -9,12 +9,12 @@ from stylegan.ops import filter2d
 
 
 def blur_sigma(nimg: int, init_sigma: float, fade_kimg: float) -> float:
-    """Width of the blur in pixels after `nimg` pictures: from `init_sigma` to 0 within `fade_kimg`."""
+    """Width of the blur in pixels after `nimg` images: from `init_sigma` to 0 within `fade_kimg`."""
     return max(1 - nimg / (fade_kimg * 1000), 0) * init_sigma
 
 
 def blur(img: Tensor, sigma: float) -> Tensor:
-    """Filter pictures with 2^-(i / sigma)^2 along both axes, zeros around them: [N, C, H, W] -> [N, C, H, W]"""
+    """Filter images with 2^-(i / sigma)^2 along both axes, zeros around them: [N, C, H, W] -> [N, C, H, W]"""
     reach = int(3 * sigma)
     if reach == 0:
         return img

@@ -13,13 +13,13 @@ def adapted(p: float, r_t: float, target: float, step: float, max_p: float = SAF
     Args:
         p: the present probability.
         r_t: in [-1, 1], over all real logits since the last update. NaN leaves p as it is.
-        target: of r_t; 0 = undecided about real pictures, 1 = certain of all.
-        step: change of p, such that it can go from 0 to 1 within a given number of real pictures.
+        target: of r_t; 0 = undecided about real images, 1 = certain of all.
+        step: change of p, such that it can go from 0 to 1 within a given number of real images.
     """
     direction = (r_t > target) - (r_t < target)
     return float(min(max(p + direction * step, 0), max_p))
 
 
 def may_leak(p: float) -> bool:
-    """Whether p is so high that generated pictures may begin to look augmented: worth a warning."""
+    """Whether p is so high that generated images may begin to look augmented: worth a warning."""
     return p > SAFE_P - 1e-3  # steps add up to the limit but for rounding

@@ -11,19 +11,19 @@ def add_noise(images: Tensor, sigma: Tensor) -> Tensor:
     return images + torch.randn_like(images) * sigma[:, None, None, None].to(images.dtype)
 
 
-def cut_out(images: Tensor, centre: Tensor, size: Tensor) -> Tensor:
-    """Set a rectangle to zero (mid-grey).
+def cut_out(images: Tensor, center: Tensor, size: Tensor) -> Tensor:
+    """Set a rectangle to zero (mid-gray).
 
     Args:
         images: [N, C, H, W].
-        centre: [N, 2] (x, y) as fractions of width and height.
+        center: [N, 2] (x, y) as fractions of width and height.
         size: [N] sides of the rectangle as a fraction of those of the image; 0 cuts nothing.
     """
     h, w = images.shape[2:]
     x = (torch.arange(w, device=images.device) + 0.5) / w
     y = (torch.arange(h, device=images.device) + 0.5) / h
     half = size[:, None] / 2
-    outside_x = (x - centre[:, :1]).abs() >= half  # [N, W]
-    outside_y = (y - centre[:, 1:]).abs() >= half  # [N, H]
+    outside_x = (x - center[:, :1]).abs() >= half  # [N, W]
+    outside_y = (y - center[:, 1:]).abs() >= half  # [N, H]
     keep = outside_x[:, None, :] | outside_y[:, :, None]
     return images * keep[:, None].to(images.dtype)

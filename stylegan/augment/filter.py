@@ -15,7 +15,7 @@ SYM2 = (-0.12940952255092145, 0.22414386804185735, 0.836516303737469, 0.48296291
 # Power of natural images per band, falling with 1/f: the lowest band holds ten times as much as each other.
 BAND_POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
 BANDS = len(BAND_POWER)
-SMALLEST_SIDE = 22  # pixels: half of the taps reach beyond the edge, where pictures continue by reflection
+SMALLEST_SIDE = 22  # pixels: half of the taps reach beyond the edge, where images continue by reflection
 
 
 def filter_bank() -> Tensor:
@@ -36,7 +36,7 @@ def filter_bank() -> Tensor:
     return torch.from_numpy(bank).float()
 
 
-def normalised(t: Tensor) -> Tensor:
+def normalized(t: Tensor) -> Tensor:
     """Divide amplifications t [N, 4] by the change of power that they make in a natural image."""
     power = torch.stack([e * t[:, i].square() for i, e in enumerate(BAND_POWER)]).sum(0)
     return t / power.sqrt()[:, None]

@@ -1,6 +1,6 @@
 """Geometric transformations: one resampling for all of them. StyleGAN2-ADA App. B, transformations 1-8.
 
-G_inv [N, 3, 3] maps a pixel of the result, counted from the image centre, to the place in the source that it shows.
+G_inv [N, 3, 3] maps a pixel of the result, counted from the image center, to the place in the source that it shows.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def warp(images: Tensor, G_inv: Tensor, f: Tensor) -> Tensor:
     out_h, out_w = (h + 2 * border) * 2, (w + 2 * border) * 2
 
     device = images.device
-    G_inv = translation((left - right) / 2, (top - bottom) / 2, device) @ G_inv  # the centre moves with the margin
+    G_inv = translation((left - right) / 2, (top - bottom) / 2, device) @ G_inv  # the center moves with the margin
     G_inv = scaling(2, 2, device) @ G_inv @ scaling(0.5, 0.5, device)
-    # pixel centres of the enlarged grid lie half a pixel off those that the wavelet was laid on
+    # pixel centers of the enlarged grid lie half a pixel off those that the wavelet was laid on
     G_inv = translation(-0.5, -0.5, device) @ G_inv @ translation(0.5, 0.5, device)
     to_pixels = scaling(out_w / 2, out_h / 2, device)  # grid coordinates run from -1 to 1
     to_grid = scaling(2 / enlarged.shape[3], 2 / enlarged.shape[2], device)

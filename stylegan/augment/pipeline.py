@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from stylegan.augment import colour
+from stylegan.augment import color
 from stylegan.augment.corruption import add_noise, cut_out
-from stylegan.augment.draws import Chance, Draws, Percentile
-from stylegan.augment.filter import BANDS, filter_bands, filter_bank, normalised
+from stylegan.augment.filter import BANDS, filter_bands, filter_bank, normalized
 from stylegan.augment.geometry import warp, wavelet
 from stylegan.augment.matrices import rotation, scaling, translation
+from stylegan.augment.randomness import Chance, Draws, Percentile
 from stylegan.errors import ConfigError, ShapeError
 
 MULTIPLIERS = (
@@ -23,7 +23,7 @@ MULTIPLIERS = (
 
 
 class AugmentPipe(nn.Module):
-    """Changes the pictures that the discriminator sees. StyleGAN2-ADA App. B.
+    """Changes the images that the discriminator sees. StyleGAN2-ADA App. B.
 
     Every transformation is off (0) unless its multiplier is given; `preset` has the usual sets. The overall
     probability `p` is a buffer that training adapts: `pipe.p.fill_(0.2)`. Randomness comes from torch's global
@@ -35,7 +35,7 @@ class AugmentPipe(nn.Module):
         scale, rotate, aniso, xfrac: geometry: size, angle, stretching, shift.
         scale_std, aniso_std, xfrac_std: standard deviations, of log2 of the factor or in fractions of the image.
         rotate_max: furthest angle, in half turns.
-        brightness, contrast, lumaflip, hue, saturation: colour.
+        brightness, contrast, lumaflip, hue, saturation: color.
         brightness_std, contrast_std, saturation_std: standard deviations, of log2 of the factor but for brightness.
         hue_max: furthest angle, in half turns.
         imgfilter: amplify frequency bands; imgfilter_bands: four multipliers more, lowest band first;
@@ -118,7 +118,7 @@ class AugmentPipe(nn.Module):
         if any([self.xflip, self.rotate90, self.xint, self.scale, self.rotate, self.aniso, self.xfrac]):
             images = warp(images, self._geometry(draws, h, w), self.Hz_geom)
         if any([self.brightness, self.contrast, self.lumaflip, self.hue, self.saturation]):
-            images = colour.recolour(images, self._colour(draws, channels))
+            images = color.recolor(images, self._color(draws, channels))
         if self.imgfilter > 0:
             images = filter_bands(images, self._band_gains(draws), self.Hz_fbank)
         if self.noise > 0:
@@ -161,20 +161,20 @@ class AugmentPipe(nn.Module):
             G_inv = G_inv @ translation(-x * w, -y * h, device)
         return G_inv
 
-    def _colour(self, draws: Draws, channels: int) -> Tensor:
-        """C of transformations 9-13, [N, 4, 4]: each multiplied from the left. Grey has no chroma to change."""
+    def _color(self, draws: Draws, channels: int) -> Tensor:
+        """C of transformations 9-13, [N, 4, 4]: each multiplied from the left. Gray has no chroma to change."""
         p = self.p
         C = torch.eye(4, device=p.device).expand(draws.n, 4, 4)
         if self.brightness > 0:
-            C = colour.brightness(draws.gate(self.brightness * p, draws.normal() * self.brightness_std, 0)) @ C
+            C = color.brightness(draws.gate(self.brightness * p, draws.normal() * self.brightness_std, 0)) @ C
         if self.contrast > 0:
-            C = colour.contrast(draws.gate(self.contrast * p, (draws.normal() * self.contrast_std).exp2(), 1)) @ C
+            C = color.contrast(draws.gate(self.contrast * p, (draws.normal() * self.contrast_std).exp2(), 1)) @ C
         if self.lumaflip > 0:
-            C = colour.luma_flip(draws.gate(self.lumaflip * p, draws.integer(2), 0)) @ C
+            C = color.luma_flip(draws.gate(self.lumaflip * p, draws.integer(2), 0)) @ C
         if self.hue > 0 and channels > 1:
-            C = colour.hue(draws.gate(self.hue * p, draws.symmetric() * math.pi * self.hue_max, 0)) @ C
+            C = color.hue(draws.gate(self.hue * p, draws.symmetric() * math.pi * self.hue_max, 0)) @ C
         if self.saturation > 0 and channels > 1:
-            C = colour.saturation(draws.gate(self.saturation * p, (draws.normal() * self.saturation_std).exp2(), 1)) @ C
+            C = color.saturation(draws.gate(self.saturation * p, (draws.normal() * self.saturation_std).exp2(), 1)) @ C
         return C
 
     def _band_gains(self, draws: Draws) -> Tensor:
@@ -184,5 +184,5 @@ class AugmentPipe(nn.Module):
             amplify = (draws.normal() * self.imgfilter_std).exp2()
             t = draws.gate(self.imgfilter * self.p * multiplier, amplify, 1)
             one = torch.ones_like(t)
-            gains.append(normalised(torch.stack([t if i == band else one for i in range(BANDS)], 1)))
+            gains.append(normalized(torch.stack([t if i == band else one for i in range(BANDS)], 1)))
         return torch.stack(gains).prod(0)

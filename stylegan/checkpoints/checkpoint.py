@@ -15,6 +15,6 @@ class Checkpoint:
     G: nn.Module | None = None
     D: nn.Module | None = None
     augment_p: float = 0.0  # overall augmentation probability at that moment, 0 without a pipe
-    nimg: int | None = None  # real pictures that D had been shown by then, where that is known
+    nimg: int | None = None  # real images that D had been shown by then, where that is known
     origin: str | None = None  # where the weights came from
     licence: str | None = None  # theirs, not this library's

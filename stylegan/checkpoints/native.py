@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
-from stylegan.device import resolve_device
 from stylegan.errors import CheckpointError, OutputError, StyleGANError
-from stylegan.files import atomic_folder
+from stylegan.files.atomic import atomic_folder
+from stylegan.machine.devices import resolve_device
 from stylegan.networks.family import ARCHITECTURES, architecture_of, discriminator_class, generator_class
 
 FORMAT = 1
@@ -132,7 +132,7 @@ def load(source: Path | str, *, device: str | torch.device = "auto") -> Any:
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """What is replaced must be a checkpoint or nothing: a wrong name must not cost somebody's pictures."""
+    """What is replaced must be a checkpoint or nothing: a wrong name must not cost somebody's images."""
     if folder.is_dir() and (not any(folder.iterdir()) or (folder / "config.json").is_file()):
         return
     if folder.exists():
@@ -182,7 +182,7 @@ def _names(config: dict[str, Any], key: str, folder: Path) -> list[str] | None:
 
 def _read_network(file: Path, architecture: str, kind: str, args: dict[str, Any]) -> nn.Module:
     try:
-        with torch.device("meta"):  # no random initialisation of weights that are replaced at once
+        with torch.device("meta"):  # no random initialization of weights that are replaced at once
             network = (generator_class if kind == "Generator" else discriminator_class)(architecture)(**args)
         network.load_state_dict(load_file(file), assign=True)
     except (OSError, SafetensorError) as error:

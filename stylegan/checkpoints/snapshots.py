@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from stylegan.checkpoints import checksums
 from stylegan.errors import CheckpointError
+from stylegan.files import checksums
 
 # What a snapshot has beyond a checkpoint to draw with. The first marks it, so it is the last to go.
 TRAINING_FILES = ("training.json", "training.safetensors", "generator.safetensors", "discriminator.safetensors")

@@ -1,4 +1,4 @@
-"""`stylegan dataset`: any pictures -> a checked data set."""
+"""`stylegan dataset`: any images -> a checked data set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stylegan.cli.options import wrong_usage
 if TYPE_CHECKING:
     from stylegan.data.prepare import PrepareConfig, PrepareReport
 
-_COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}
+_COLORS = {1: "gray", 3: "RGB", 4: "RGBA"}
 
 
 class _Size(click.ParamType):
@@ -33,7 +33,7 @@ class _Size(click.ParamType):
     "--source",
     type=click.Path(exists=True, path_type=Path),
     required=True,
-    help="Folder (any depth), zip or IDX file of pictures.",
+    help="Folder (any depth), zip or IDX file of images.",
 )
 @click.option(
     "--dest", type=click.Path(path_type=Path), required=True, help="New data set: NAME.zip or the name of a folder."
@@ -44,9 +44,9 @@ class _Size(click.ParamType):
 @click.option(
     "--transform",
     type=click.Choice(["center-crop", "center-crop-wide"]),
-    help="What to do with pictures that are not square.  [default: leave them out]",
+    help="What to do with images that are not square.  [default: leave them out]",
 )
-@click.option("--max-images", type=click.IntRange(min=1), metavar="N", help="Stop after so many usable pictures.")
+@click.option("--max-images", type=click.IntRange(min=1), metavar="N", help="Stop after so many usable images.")
 @click.option(
     "--labels",
     type=click.Choice(["auto", "json", "folders", "none"]),
@@ -58,8 +58,8 @@ class _Size(click.ParamType):
 @click.option(
     "--shards",
     type=click.IntRange(min=1),
-    metavar="PICTURES",
-    help="Write tar shards of so many pictures, which training can stream, to the folder --dest.",
+    metavar="IMAGES",
+    help="Write tar shards of so many images, which training can stream, to the folder --dest.",
 )
 @click.option(
     "--workers",
@@ -67,11 +67,11 @@ class _Size(click.ParamType):
     default=4,
     show_default=True,
     metavar="THREADS",
-    help="Pictures to work on at the same time.",
+    help="Images to work on at the same time.",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be used.")
 def command(**options: Any) -> None:
-    """Turn pictures into a checked data set: equal, square, numbered, with dataset.json.
+    """Turn images into a checked data set: equal, square, numbered, with dataset.json.
 
     Every file that cannot be used is left out and named with the reason.
 
@@ -80,7 +80,7 @@ def command(**options: Any) -> None:
     stylegan dataset --source train-images-idx3-ubyte.gz --dest fashion32.zip
     """
     from stylegan.data.prepare import PrepareConfig
-    from stylegan.distributed import from_environment
+    from stylegan.machine.processes import from_environment
 
     if not from_environment().first:
         return  # under a launcher: one data set is the work of one process
@@ -102,7 +102,7 @@ def _run(config: PrepareConfig) -> PrepareReport:
             for step in prepare_steps(config):
                 if step.left_out is not None:
                     left_out.append(step.left_out)
-                if step.done % 64 == 0:  # drawing is slower than a small picture
+                if step.done % 64 == 0:  # drawing is slower than a small image
                     bar.update(task, completed=step.done, total=step.total)
                 report = step.report
     finally:
@@ -115,8 +115,8 @@ def _run(config: PrepareConfig) -> PrepareReport:
 def _summary(report: PrepareReport) -> str:
     side = f"{report.resolution}x{report.resolution}"
     labels = f"{report.label_dim} labels" if report.label_dim else "no labels"
-    pictures = "1 picture" if report.used == 1 else f"{report.used} pictures"
-    text = f"{report.dest}: {pictures}, {side}, {_COLOURS[report.channels]}, {labels}."
+    images = "1 image" if report.used == 1 else f"{report.used} images"
+    text = f"{report.dest}: {images}, {side}, {_COLORS[report.channels]}, {labels}."
     if report.not_needed:
         text += f"\n{report.not_needed} more were not needed (--max-images)."
     if report.flattened:

@@ -1,4 +1,4 @@
-"""`stylegan generate`: seeds -> pictures, a sheet of them, or a truncation sweep."""
+"""`stylegan generate`: seeds -> images, a sheet of them, or a truncation sweep."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from stylegan.cli.options import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from stylegan.distributed import World
+    from stylegan.machine.processes import World
 
-    Draw = Callable[[Sequence[int]], Iterable[Tensor]]  # seeds -> pictures
+    Draw = Callable[[Sequence[int]], Iterable[Tensor]]  # seeds -> images
 
 
 class _Grid(click.ParamType):
@@ -64,41 +64,41 @@ class _Motion(click.ParamType):
 
 @click.command("generate")
 @network_option
-@click.option("--seeds", type=Seeds(), default="0", show_default=True, help="Which pictures, for example 0-7,42.")
+@click.option("--seeds", type=Seeds(), default="0", show_default=True, help="Which images, for example 0-7,42.")
 @click.option(
     "--trunc",
     "psis",
     type=Psis(),
     default="1",
     show_default=True,
-    help="0 = the average picture, 1 = full variety; 0.7 is a good middle. Several, such as 0,0.5,1, draw every "
+    help="0 = the average image, 1 = full variety; 0.7 is a good middle. Several, such as 0,0.5,1, draw every "
     "seed at each of them into truncation.png.",
 )
 @click.option(
     "--grid",
     type=_Grid(),
     metavar="COLSxROWS",
-    help="Write one grid.png, for example 8x4 or auto, instead of single pictures.",
+    help="Write one grid.png, for example 8x4 or auto, instead of single images.",
 )
 @click.option(
     "--shards",
     type=click.IntRange(min=1),
-    metavar="PICTURES",
-    help="Write tar files of so many pictures each instead of single ones; those that are there already are kept.",
+    metavar="IMAGES",
+    help="Write tar files of so many images each instead of single ones; those that are there already are kept.",
 )
 @click.option(
     "--translate",
     type=_Motion("x,y"),
     default="0,0",
     show_default=True,
-    help="For a StyleGAN3: move the picture to the right and down by so many of its widths, such as 0.25,-0.1.",
+    help="For a StyleGAN3: move the image to the right and down by so many of its widths, such as 0.25,-0.1.",
 )
 @click.option(
     "--rotate",
     type=_Motion("degrees"),
     default="0",
     show_default=True,
-    help="For a StyleGAN3: turn the picture about its centre, counter-clockwise, before it is moved.",
+    help="For a StyleGAN3: turn the image about its center, counter-clockwise, before it is moved.",
 )
 @outdir_option
 @sampling_options
@@ -115,23 +115,23 @@ def command(
 ) -> None:
     """Write one PNG per seed, seed0000.png and so on.
 
-    The same network and seed always give the same picture (unless --noise-mode random), on any machine up to
+    The same network and seed always give the same image (unless --noise-mode random), on any machine up to
     rounding. Older files of the same name are replaced.
 
     Under torchrun the processes share the seeds: torchrun --standalone --nproc-per-node 8 -m stylegan generate ...
     """
     if shards and (grid or len(psis) > 1):
-        raise click.UsageError("--shards holds single pictures; leave out --grid and give one --trunc.")
+        raise click.UsageError("--shards holds single images; leave out --grid and give one --trunc.")
     if grid and len(psis) > 1:
         raise click.UsageError("several values of --trunc draw a sheet of their own; leave --grid out.")
     if isinstance(grid, tuple) and grid[0] * grid[1] < len(seeds):
         raise click.UsageError(
-            f"--grid {grid[0]}x{grid[1]} holds {grid[0] * grid[1]} pictures, got {len(seeds)} seeds; make it larger."
+            f"--grid {grid[0]}x{grid[1]} holds {grid[0] * grid[1]} images, got {len(seeds)} seeds; make it larger."
         )
-    from stylegan.digest import digest
-    from stylegan.distributed import from_environment
+    from stylegan.files.digest import digest
+    from stylegan.images.png import make_folder
+    from stylegan.machine.processes import from_environment
     from stylegan.sampling.generate import generate
-    from stylegan.sampling.output import make_folder
     from stylegan.sampling.transform import inverse_transform, transform_of
     from stylegan.sampling.truncation import truncation_sweep
 
@@ -157,38 +157,38 @@ def command(
 
 
 def _singles(draw: Draw, seeds: list[int], outdir: Path) -> str:
-    from stylegan.sampling.output import save_png
+    from stylegan.images.png import save_png
 
-    for seed, picture in zip(seeds, with_progress(draw(seeds), "Drawing", len(seeds)), strict=True):
-        save_png(picture, outdir / f"seed{seed:04d}.png")
+    for seed, image in zip(seeds, with_progress(draw(seeds), "Drawing", len(seeds)), strict=True):
+        save_png(image, outdir / f"seed{seed:04d}.png")
     return f"{_count(len(seeds))} to {outdir}"
 
 
 def _sheet(draw: Draw, seeds: list[int], grid: tuple[int, int] | Literal["auto"], outdir: Path) -> str:
-    from stylegan.sampling.grid import auto_shape, make_grid
-    from stylegan.sampling.output import save_png
+    from stylegan.images.grid import auto_shape, make_grid
+    from stylegan.images.png import save_png
 
     columns, rows = auto_shape(len(seeds)) if grid == "auto" else grid
-    pictures = with_progress(draw(seeds), "Drawing", len(seeds))
-    save_png(make_grid(pictures, columns, rows), outdir / "grid.png")
+    images = with_progress(draw(seeds), "Drawing", len(seeds))
+    save_png(make_grid(images, columns, rows), outdir / "grid.png")
     return f"{outdir / 'grid.png'} ({columns}x{rows})"
 
 
 def _sweep(draw: Draw, seeds: list[int], columns: int, outdir: Path) -> str:
-    from stylegan.sampling.grid import make_grid
-    from stylegan.sampling.output import save_png
+    from stylegan.images.grid import make_grid
+    from stylegan.images.png import save_png
 
-    pictures = with_progress(draw(seeds), "Drawing", len(seeds) * columns)
-    save_png(make_grid(pictures, columns, len(seeds)), outdir / "truncation.png")
+    images = with_progress(draw(seeds), "Drawing", len(seeds) * columns)
+    save_png(make_grid(images, columns, len(seeds)), outdir / "truncation.png")
     return f"{outdir / 'truncation.png'} (a row per seed, a column per psi)"
 
 
 def _shards(draw: Draw, seeds: list[int], per_shard: int, settings: dict[str, Any], outdir: Path, world: World) -> str:
-    from stylegan.sampling.shards import write_shards
+    from stylegan.sampling.tar_output import write_shards
 
     new = list(write_shards(outdir, seeds, per_shard, draw, settings, rank=world.rank, size=world.size))
     return f"{_count(sum(n for _, n in new))} in {len(new)} new shards to {outdir}"
 
 
-def _count(pictures: int) -> str:
-    return "1 picture" if pictures == 1 else f"{pictures} pictures"
+def _count(images: int) -> str:
+    return "1 image" if images == 1 else f"{images} images"

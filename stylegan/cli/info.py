@@ -13,8 +13,8 @@ import click
 def command(source: Path) -> None:
     """Print the layers, parameters, buffers, output shapes and datatypes of every network in SOURCE.
 
-    SOURCE is a checkpoint or the folder of a run, of which the newest snapshot is taken. Shapes are for 4 pictures;
-    NAME:1 is a layer's second output, the picture so far, listed with the shape of its first as in the official
+    SOURCE is a checkpoint or the folder of a run, of which the newest snapshot is taken. Shapes are for 4 images;
+    NAME:1 is a layer's second output, the image so far, listed with the shape of its first as in the official
     tables. float16 marks the layers that compute in reduced precision where the device or --precision asks for it.
     """
     from stylegan.checkpoints import load_checkpoint

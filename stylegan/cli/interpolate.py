@@ -70,10 +70,10 @@ def command(
     seeds = seeds or ([0] if classes else [0, 1, 2, 3])
     if len(seeds) < 2 and classes is None:
         raise click.BadParameter("a loop needs at least two seeds, for example 0-3.", param_hint="'--seeds'")
+    from stylegan.images.video import check_video
     from stylegan.sampling.generate import draw
     from stylegan.sampling.interpolation import loop
     from stylegan.sampling.labels import waypoints
-    from stylegan.sampling.video import check_video
 
     with wrong_usage():
         check_video(dest, fps)

@@ -12,7 +12,7 @@ def launched(command: Callable) -> Callable:
 
     @functools.wraps(command)
     def together(*args: Any, **options: Any) -> Any:
-        from stylegan.distributed import join
+        from stylegan.machine.processes import join
 
         with join() as world:
             return command(*args, world=world, **options)

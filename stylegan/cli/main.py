@@ -13,13 +13,13 @@ from stylegan.errors import StyleGANError
 # Verb -> its line in `stylegan --help`. A verb's module is imported only when the verb is used, so that help
 # and completion never wait for PyTorch.
 VERBS = {
-    "dataset": "Turn any folder, zip or IDX file of pictures into a checked data set.",
+    "dataset": "Turn any folder, zip or IDX file of images into a checked data set.",
     "train": "Train a network on a data set, or continue a run.",
-    "generate": "Draw pictures from a trained network, one per seed.",
-    "mix": "Draw a matrix of pictures that mixes the styles of two sets of seeds.",
+    "generate": "Draw images from a trained network, one per seed.",
+    "mix": "Draw a matrix of images that mixes the styles of two sets of seeds.",
     "interpolate": "Draw a seamless loop that moves through several seeds.",
-    "move": "Draw a seamless loop in which the pictures of a StyleGAN3 move or turn.",
-    "metrics": "Score the pictures of a network.",
+    "move": "Draw a seamless loop in which the images of a StyleGAN3 move or turn.",
+    "metrics": "Score the images of a network.",
     "info": "Print the layers, parameters and shapes of the networks in a checkpoint.",
 }
 

@@ -13,12 +13,12 @@ from stylegan.cli.options import PathOrURL, device_option, network_option, open_
 from stylegan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from stylegan.distributed import World
+    from stylegan.machine.processes import World
     from stylegan.metrics.protocol import Score
 
 
 class _Names(click.ParamType):
-    """One name of a metric or several -> (pictures, kind of equivariance or detector) of each."""
+    """One name of a metric or several -> (images, kind of equivariance or detector) of each."""
 
     name = "name"
 
@@ -38,24 +38,22 @@ class _Names(click.ParamType):
     "--data",
     type=PathOrURL(exists=True),
     metavar="ZIP|DIR|URL",
-    help="The real pictures, best those that the network was trained on; eqt and eqr need none but their labels.",
+    help="The real images, best those that the network was trained on; eqt and eqr need none but their labels.",
 )
 @click.option(
     "--metrics",
     type=_Names(),
     required=True,
     metavar="NAME[,NAME]",
-    help="fid10k_efflite0, eqt10k_int, eqt10k_frac or eqr10k draw 10,000 pictures; any other number works too.",
+    help="fid10k_efflite0, eqt10k_int, eqt10k_frac or eqr10k draw 10,000 images; any other number works too.",
 )
 @click.option(
     "--max-reals",
     type=click.IntRange(min=1),
-    metavar="PICTURES",
+    metavar="IMAGES",
     help="Compare with so many random ones of --data.  [default: all]",
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Which pictures are drawn."
-)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Which images are drawn.")
 @device_option
 @launched
 def command(
@@ -67,13 +65,13 @@ def command(
     seed: int,
     device: str,
 ) -> None:
-    """Score the pictures of a network, against real ones or against themselves.
+    """Score the images of a network, against real ones or against themselves.
 
-    fidNk_efflite0 is the Fréchet distance of N thousand pictures in the features of EfficientNet-Lite0; lower is
+    fidNk_efflite0 is the Fréchet distance of N thousand images in the features of EfficientNet-Lite0; lower is
     better. It tells trainings on the same data apart; it is no FID of the literature, which takes another network.
-    Compare only equal names, data and numbers of pictures.
+    Compare only equal names, data and numbers of images.
 
-    eqtNk_int, eqtNk_frac and eqrNk tell in dB how truly the picture of a StyleGAN3 follows when its input is moved by
+    eqtNk_int, eqtNk_frac and eqrNk tell in dB how truly the image of a StyleGAN3 follows when its input is moved by
     whole pixels, moved or turned; higher is better, and they are those of the literature.
 
     Of a run, the newest snapshot is measured; for another, name its folder in RUN/snapshots. Each score is
@@ -81,34 +79,34 @@ def command(
 
     With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan metrics ...
     """
-    from stylegan.data.sharded import open_any
-    from stylegan.device import resolve_device
+    from stylegan.data.shards.dataset import open_any
+    from stylegan.machine.devices import resolve_device
     from stylegan.metrics import equivariance, fid
     from stylegan.metrics.equivariance import KINDS
     from stylegan.metrics.features import load_detector
-    from stylegan.training.scores import append_score
+    from stylegan.runs.scores import append_score
 
     if data is None and not all(kind in KINDS for _, kind in metrics):
-        raise click.UsageError("--metrics fid... compares with real pictures; name them with --data.")
+        raise click.UsageError("--metrics fid... compares with real images; name them with --data.")
     place = world.place(resolve_device(device))
     snapshot, run = world.gather(_snapshot_and_run(network) if world.first else None)[0]
     for num, kind in metrics:
         start = time.perf_counter()
-        # The difference of two pictures that are nearly equal must not be that of their rounding.
+        # The difference of two images that are nearly equal must not be that of their rounding.
         precision = "fp32" if kind in KINDS else "auto"
         G = open_network(snapshot, place, precision=precision, compile=False)
-        with world.in_turn(world.local_rank == 0):  # one of each machine decodes the pictures into the cache
+        with world.in_turn(world.local_rank == 0):  # one of each machine decodes the images into the cache
             dataset: Any = data and open_any(data, use_labels=G.c_dim > 0, max_images=max_reals)
         score: Score
         if kind in KINDS:
             if not world.first:  # quickly done by one
                 continue
             score = equivariance.equivariance(G, kind, num=num, seed=seed, dataset=dataset, track=with_progress)
-            result = f"{score.value:.2f} dB: {score.fakes:,} pictures of {snapshot}"
+            result = f"{score.value:.2f} dB: {score.fakes:,} images of {snapshot}"
         else:
             detector = load_detector(kind, place)
             score = fid.fid(G, dataset, detector, num=num, seed=seed, track=with_progress, world=world)
-            result = f"{score.value:.4f}: {score.fakes:,} pictures of {snapshot} against {score.reals:,} of {data}"
+            result = f"{score.value:.4f}: {score.fakes:,} images of {snapshot} against {score.reals:,} of {data}"
         seconds = time.perf_counter() - start
         if not world.first:
             continue

@@ -1,4 +1,4 @@
-"""`stylegan mix`: two sets of seeds -> a matrix of pictures that mixes their styles."""
+"""`stylegan mix`: two sets of seeds -> a matrix of images that mixes their styles."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from stylegan.cli.options import (
     default="coarse",
     show_default=True,
     metavar="LAYERS",
-    help="What the columns give: coarse (pose, shape), middle (features), fine (colours), or layers such as 0-6,9.",
+    help="What the columns give: coarse (pose, shape), middle (features), fine (colors), or layers such as 0-6,9.",
 )
 @trunc_option
 @outdir_option
@@ -45,11 +45,11 @@ def command(
 ) -> None:
     """Write mix.png: every row seed with the styles of every column seed.
 
-    The seeds' own pictures stand along the top and the left side.
+    The seeds' own images stand along the top and the left side.
     """
-    from stylegan.sampling.grid import make_grid
+    from stylegan.images.grid import make_grid
+    from stylegan.images.png import make_folder, save_png
     from stylegan.sampling.mixing import mixing_matrix, parse_styles
-    from stylegan.sampling.output import make_folder, save_png
 
     start = time.perf_counter()
     G = open_network()
@@ -57,6 +57,6 @@ def command(
         layers = parse_styles(styles, G.num_ws)
     make_folder(outdir)
     shape = len(cols) + 1, len(rows) + 1
-    pictures = with_progress(mixing_matrix(G, rows, cols, layers, **drawing), "Drawing", shape[0] * shape[1])
-    save_png(make_grid(pictures, *shape), outdir / "mix.png")
+    images = with_progress(mixing_matrix(G, rows, cols, layers, **drawing), "Drawing", shape[0] * shape[1])
+    save_png(make_grid(images, *shape), outdir / "mix.png")
     say_wrote(f"{outdir / 'mix.png'} (layers {', '.join(map(str, layers))} from the columns)", start)

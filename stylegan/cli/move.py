@@ -1,4 +1,4 @@
-"""`stylegan move`: a StyleGAN3 -> a seamless loop of pictures that move or turn."""
+"""`stylegan move`: a StyleGAN3 -> a seamless loop of images that move or turn."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stylegan.cli.options import (
 
 @click.command("move")
 @network_option
-@click.option("--seeds", type=Seeds(), default="0-3", show_default=True, help="Which pictures, side by side.")
+@click.option("--seeds", type=Seeds(), default="0-3", show_default=True, help="Which images, side by side.")
 @click.option(
     "--path",
     type=click.Choice(["circle", "shift", "rotate"]),
@@ -47,10 +47,10 @@ def command(
     open_network: Callable[[], Any],
     **drawing: Any,
 ) -> None:
-    """Write a loop in which the pictures of a StyleGAN3 move; hair and texture move along and do not stick."""
+    """Write a loop in which the images of a StyleGAN3 move; hair and texture move along and do not stick."""
+    from stylegan.images.video import check_video
     from stylegan.sampling.generate import seeds_to_ws
     from stylegan.sampling.motion import move
-    from stylegan.sampling.video import check_video
 
     with wrong_usage():
         check_video(dest, fps)

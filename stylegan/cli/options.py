@@ -1,4 +1,4 @@
-"""Options and parameter types that the verbs which draw pictures share."""
+"""Options and parameter types that the verbs which draw images share."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ trunc_option = click.option(
     type=Psi(),
     default="1",
     show_default=True,
-    help="0 = the average picture, 1 = full variety; 0.7 is a good middle.",
+    help="0 = the average image, 1 = full variety; 0.7 is a good middle.",
 )
 device_option = click.option(
     "--device",
@@ -115,7 +115,7 @@ _SAMPLING_OPTIONS = [
         type=click.Choice(["global", "class"]),
         default="global",
         show_default=True,
-        help="The average picture of truncation: of all classes, as in the official tools, or of the class itself.",
+        help="The average image of truncation: of all classes, as in the official tools, or of the class itself.",
     ),
     click.option(
         "--noise-mode",
@@ -129,7 +129,7 @@ _SAMPLING_OPTIONS = [
         type=click.IntRange(min=1),
         default=8,
         show_default=True,
-        metavar="PICTURES",
+        metavar="IMAGES",
         help="How many to draw at a time; fewer need less memory.",
     ),
     device_option,
@@ -143,7 +143,7 @@ _SAMPLING_OPTIONS = [
     click.option(
         "--compile",
         is_flag=True,
-        help="Compile the network first: takes up to a minute, pays off for many pictures.",
+        help="Compile the network first: takes up to a minute, pays off for many images.",
     ),
 ]
 
@@ -155,8 +155,8 @@ def sampling_options(command: Callable) -> Callable:
     @functools.wraps(command)
     def draws(*, network: Path, center: str, device: str, precision: str, compile: bool, **options: Any) -> Any:
         def open_as_told() -> Any:
-            from stylegan.device import resolve_device
-            from stylegan.distributed import from_environment
+            from stylegan.machine.devices import resolve_device
+            from stylegan.machine.processes import from_environment
 
             return open_network(network, from_environment().place(resolve_device(device)), precision, compile, center)
 
@@ -176,7 +176,7 @@ def video_options(default_dest: str) -> Callable:
             default=default_dest,
             show_default=True,
             metavar="FILE",
-            help="A .gif, a .webp (smaller, all colours), or a folder for numbered PNG frames.",
+            help="A .gif, a .webp (smaller, all colors), or a folder for numbered PNG frames.",
         )(command)
         return click.option(
             "--fps",
@@ -184,7 +184,7 @@ def video_options(default_dest: str) -> Callable:
             default=30,
             show_default=True,
             metavar="FPS",
-            help="Pictures a second; a GIF shows at most 50.",
+            help="Images a second; a GIF shows at most 50.",
         )(command)
 
     return add
@@ -193,7 +193,7 @@ def video_options(default_dest: str) -> Callable:
 def open_network(network: Path, device: torch.device, precision: str, compile: bool, center: str = "global") -> Any:
     """The averaged generator of a checkpoint, made for drawing; `center` as in --trunc-center."""
     from stylegan.checkpoints import load
-    from stylegan.memory import keep_freed_memory
+    from stylegan.machine.memory import keep_freed_memory
     from stylegan.sampling.class_center import ClassCentered
 
     keep_freed_memory()
@@ -212,24 +212,24 @@ def wrong_usage(option: str | None = None) -> Iterator[None]:
         raise click.BadParameter(str(error), param_hint=f"'{option}'") from error
 
 
-def with_progress(pictures: Iterable[Tensor], what: str, total: int) -> Iterator[Tensor]:
-    """The same pictures, one by one or in batches, with a bar that a terminal shows while they come."""
+def with_progress(images: Iterable[Tensor], what: str, total: int) -> Iterator[Tensor]:
+    """The same images, one by one or in batches, with a bar that a terminal shows while they come."""
     from rich.console import Console
     from rich.progress import track
 
-    from stylegan.distributed import from_environment
+    from stylegan.machine.processes import from_environment
 
     console = Console(stderr=True)
     hidden = not (console.is_terminal and from_environment().first)
-    yield from track(pictures, what, total=total, console=console, transient=True, disable=hidden)
+    yield from track(images, what, total=total, console=console, transient=True, disable=hidden)
 
 
-def write_loop(pictures: Iterable[Tensor], total: int, dest: str, fps: float, since: float) -> None:
-    """Write the pictures of a loop as they are drawn, and end the verb as `say_wrote` does."""
-    from stylegan.sampling.video import save_video
+def write_loop(images: Iterable[Tensor], total: int, dest: str, fps: float, since: float) -> None:
+    """Write the images of a loop as they are drawn, and end the verb as `say_wrote` does."""
+    from stylegan.images.video import save_video
 
-    save_video(with_progress(pictures, "Drawing", total), dest, fps=fps)
-    say_wrote(f"{dest} ({total} pictures, {total / fps:.1f} s long)", since)
+    save_video(with_progress(images, "Drawing", total), dest, fps=fps)
+    say_wrote(f"{dest} ({total} images, {total / fps:.1f} s long)", since)
 
 
 def say_wrote(what: Path | str, since: float) -> None:

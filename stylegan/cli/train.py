@@ -20,7 +20,7 @@ from stylegan.errors import ConfigError, OutputError, StyleGANError
 
 if TYPE_CHECKING:
     from stylegan.data.dataset import Dataset
-    from stylegan.distributed import World
+    from stylegan.machine.processes import World
     from stylegan.training import TrainConfig
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -74,24 +74,24 @@ class _OrAuto(click.ParamType):
     "--no-growing", is_flag=True, default=None, help="Train progan and stylegan1 at full size from the start."
 )
 @click.option("--cond", is_flag=True, default=None, help="Train on the labels of the data set too.")
-@click.option("--workers", type=int, metavar="THREADS", help="Pictures to decode at the same time.  [default: 4]")
+@click.option("--workers", type=int, metavar="THREADS", help="Images to decode at the same time.  [default: 4]")
 @click.option("--balanced", is_flag=True, default=None, help="With --cond: show every class equally often.")
-@click.option("--mirror", is_flag=True, default=None, help="Add every picture flipped left to right.")
-@click.option("--subset", type=int, metavar="PICTURES", help="Train on so many only.")
-@click.option("--kimg", type=float, metavar="KIMG", help="Stop after so many thousand pictures.")
+@click.option("--mirror", is_flag=True, default=None, help="Add every image flipped left to right.")
+@click.option("--subset", type=int, metavar="IMAGES", help="Train on so many only.")
+@click.option("--kimg", type=float, metavar="KIMG", help="Stop after so many thousand images.")
 @click.option(
     "--held-out",
     type=int,
-    metavar="PICTURES",
+    metavar="IMAGES",
     help="Keep so many from training, and report how much better D knows the others: overfitting.",
 )
 @click.option(
     "--batch",
     type=_OrAuto(click.INT),
-    metavar="PICTURES|auto",
-    help="Pictures per step; auto keeps the preset's and computes as many at once as memory allows.",
+    metavar="IMAGES|auto",
+    help="Images per step; auto keeps the preset's and computes as many at once as memory allows.",
 )
-@click.option("--batch-gpu", type=int, metavar="PICTURES", help="Pictures computed at once; the rest accumulates.")
+@click.option("--batch-gpu", type=int, metavar="IMAGES", help="Images computed at once; the rest accumulates.")
 @click.option(
     "--gamma",
     type=_OrAuto(click.FLOAT),
@@ -104,7 +104,7 @@ class _OrAuto(click.ParamType):
     help="Augmentation: none, adapted to overfitting, or fixed at --p.  [default: noaug for CPU presets, else ada]",
 )
 @click.option("--p", type=float, metavar="P", help="Probability of each augmentation with --aug fixed.")
-@click.option("--target", type=float, metavar="SIGN", help="How sure D may be of real pictures with --aug ada.")
+@click.option("--target", type=float, metavar="SIGN", help="How sure D may be of real images with --aug ada.")
 @click.option("--augpipe", metavar="NAME", help="Which augmentations: blit, geom, color, bg, bgc, ... bgcfnc.")
 @click.option("--lr", type=float, metavar="RATE", help="Learning rate of both networks.")
 @click.option("--glr", type=float, metavar="RATE", help="Of the generator alone.")
@@ -112,9 +112,9 @@ class _OrAuto(click.ParamType):
 @click.option("--cbase", type=int, metavar="CHANNELS", help="Channels times resolution: the size of the networks.")
 @click.option("--cmax", type=int, metavar="CHANNELS", help="Most channels of any layer.")
 @click.option("--map-depth", type=int, metavar="LAYERS", help="Layers of the mapping network.")
-@click.option("--mbstd-group", type=int, metavar="PICTURES", help="Group size of minibatch standard deviation.")
+@click.option("--mbstd-group", type=int, metavar="IMAGES", help="Group size of minibatch standard deviation.")
 @click.option("--tick", type=float, metavar="KIMG", help="Between two lines of progress.")
-@click.option("--snap", type=int, metavar="TICKS", help="Between two snapshots and picture grids.")
+@click.option("--snap", type=int, metavar="TICKS", help="Between two snapshots and image grids.")
 @click.option(
     "--metrics",
     metavar="NAME[,NAME]|none",
@@ -185,7 +185,7 @@ class _OrAuto(click.ParamType):
     help="Bad values in gradients are replaced. Where they last or reach the weights: go back to the newest snapshot "
     "with other random numbers; skip never minds gradients, stop ends at the first.  [default: rollback]",
 )
-@click.option("--tensorboard", is_flag=True, help="Also write scalars and picture grids for TensorBoard.")
+@click.option("--tensorboard", is_flag=True, help="Also write scalars and image grids for TensorBoard.")
 @click.option("--force", is_flag=True, help="Start even if memory or disk look too small.")
 @click.option("-n", "--dry-run", is_flag=True, help="Print the settings, and what memory and disk they need, and stop.")
 @launched
@@ -199,7 +199,7 @@ def command(
     force: bool,
     **flags: Any,
 ) -> None:
-    """Train a GAN of any generation from pictures; a StyleGAN2 unless --cfg says otherwise.
+    """Train a GAN of any generation from images; a StyleGAN2 unless --cfg says otherwise.
 
     Without any option it trains on the embedded avatar faces. Ctrl-C, SIGTERM and SIGUSR1 stop with a snapshot,
     from which --resume goes on. With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan train ...
@@ -210,19 +210,19 @@ def command(
     """
     import torch
 
-    from stylegan.memory import keep_freed_memory
+    from stylegan.machine.memory import keep_freed_memory
     from stylegan.metrics.features import load_detector
     from stylegan.metrics.fid import parse_name
+    from stylegan.runs.tensorboard import summary_writer
     from stylegan.training.replicas import micro_batch_size
-    from stylegan.training.run_folder import new_run_folder
-    from stylegan.training.tensorboard import summary_writer
+    from stylegan.training.run import new_run_folder
 
     with wrong_usage():
         if transfer and resume is None:
             raise ConfigError("--transfer needs the weights to start from; add --resume FILE.")
         going_on = resume if resume and not transfer and not is_checkpoint(resume) else None
         report = ""
-        with world.in_turn(world.local_rank == 0):  # one of each machine decodes the pictures into the cache
+        with world.in_turn(world.local_rank == 0):  # one of each machine decodes the images into the cache
             if going_on:
                 config, dataset = resumed_config(going_on, {"outdir": outdir, **flags})
             else:
@@ -258,7 +258,7 @@ def command(
 def _check_room(config: TrainConfig, world: World, going_on: Path | None, outdir: Path | None, *, tell: bool) -> None:
     """Raises ConfigError if memory or disk are too small for what is left of the run; `tell` prints what it takes."""
     from stylegan.checkpoints.snapshots import snapshots
-    from stylegan.device import resolve_device
+    from stylegan.machine.devices import resolve_device
     from stylegan.training.estimate import estimate, require_room
 
     done = next((int(folder.name) for folder in snapshots(going_on)), 0) if going_on else 0
@@ -273,15 +273,16 @@ def _run(
 ) -> None:
     """Train, show the ticks, stop on a signal. Leaves by SystemExit with the signal's conventional code."""
     from stylegan.checkpoints.snapshots import newest_snapshot
-    from stylegan.training.best_effort import BestEffort
+    from stylegan.files.atomic import write_text
+    from stylegan.runs.best_effort import BestEffort
+    from stylegan.runs.folder import mend_interrupted_writes
+    from stylegan.runs.lock import locked
+    from stylegan.runs.tensorboard import with_tensorboard
     from stylegan.training.loop import train
-    from stylegan.training.run_folder import mend_interrupted_writes, write_config
-    from stylegan.training.run_lock import locked
-    from stylegan.training.tensorboard import with_tensorboard
 
     with locked(run):
         if going_on:
-            write_config(run, config)
+            write_text(run / "config.json", config.to_json())
         mend_interrupted_writes(run)
     snapshot = newest_snapshot(run, to_resume=True)
     headline = f"New run in {run}"
@@ -291,7 +292,7 @@ def _run(
         headline = f"Going on with {run} from " + (f"{snapshot.name} kimg" if snapshot else "the start")
     size = f"{dataset.resolution}x{dataset.resolution}, {dataset.channels} channel{'s' * (dataset.channels > 1)}"
     headline += (
-        f"\n{len(dataset):,} pictures of {size}; cfg {config.cfg}, batch {config.batch}, gamma {config.r1_gamma:g}, "
+        f"\n{len(dataset):,} images of {size}; cfg {config.cfg}, batch {config.batch}, gamma {config.r1_gamma:g}, "
         f"{config.precision}, {config.kimg:g} kimg. Ctrl-C stops with a snapshot."
     )
     best_effort = BestEffort()
@@ -311,7 +312,7 @@ def _run(
     if number := world.largest(max(received, default=0)):
         click.echo(f"Stopped. Go on with: stylegan train --resume {run}", err=True)
         sys.exit(128 + number)
-    click.echo(f"Done. Draw pictures with: stylegan generate --network {run} --seeds 0-31 --grid auto --trunc 0.7")
+    click.echo(f"Done. Draw images with: stylegan generate --network {run} --seeds 0-31 --grid auto --trunc 0.7")
 
 
 def _help(config: TrainConfig, dataset: Dataset, run: Path, world: World) -> None:

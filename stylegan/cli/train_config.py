@@ -58,12 +58,12 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
 
     The third value says what the run takes over from those weights.
     """
-    from stylegan.device import resolve_device
-    from stylegan.networks.precision import best_precision
-    from stylegan.networks.presets import preset
+    from stylegan.machine.devices import resolve_device
+    from stylegan.machine.precision import best_precision
     from stylegan.training.batches import check_fits, open_dataset
     from stylegan.training.config import data_config, from_preset
     from stylegan.training.estimate import largest_micro_batch
+    from stylegan.training.presets import preset
     from stylegan.training.transfer import open_start, require_architecture, settings_to_take_over, transfer_report
 
     from_file = _from_file(flags["config_file"])
@@ -110,7 +110,7 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
 
 def resumed_config(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
     """The configuration that `run` was started with; only its length, its machine and the place of its data change."""
-    from stylegan.data.dataset import default_cache
+    from stylegan.files.cache import default_cache
     from stylegan.training.batches import check_fits, open_dataset
     from stylegan.training.config import changed, read_config
 
@@ -189,10 +189,10 @@ def _from_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
 
 def _avatars(cfg: str | None) -> Path:
     """The embedded faces at the resolution that the preset wants, prepared once into the cache folder."""
-    from stylegan.data.dataset import default_cache
     from stylegan.data.prepare import prepare
     from stylegan.data.samples import avatars
-    from stylegan.networks.presets import PRESETS
+    from stylegan.files.cache import default_cache
+    from stylegan.training.presets import PRESETS
 
     resolution = PRESETS[cfg].resolution if cfg in PRESETS else None
     if resolution in (None, 64):
@@ -206,7 +206,7 @@ def _avatars(cfg: str | None) -> Path:
 
 def _located(data: str | Path) -> str:
     """Where the data lies, whichever folder the run goes on in."""
-    from stylegan.data.remote import is_url
+    from stylegan.data.shards.remote import is_url
 
     return str(data) if is_url(data) else str(Path(data).resolve())
 

@@ -37,7 +37,7 @@ class ShowTicks:
         task = self.bar.add_task("starting", total=self.config.kimg * 1000)
 
         def show(tick: Tick) -> None:
-            speed = f"{1000 / tick.sec_per_kimg:.0f} pictures/s"
+            speed = f"{1000 / tick.sec_per_kimg:.0f} images/s"
             self.bar.update(task, completed=tick.nimg, description=f"{tick.nimg / 1000:.1f} kimg, {speed}")
             if tick.grid is not None:
                 line = "  ".join([f"{tick.nimg / 1000:8.1f} kimg  wrote {tick.grid}", *_scores(tick)])

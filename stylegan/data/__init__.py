@@ -1,6 +1,6 @@
-"""Pictures on disk -> batches: `prepare` makes a checked data set of any source, `Dataset` reads it."""
+"""Images on disk -> batches: `prepare` makes a checked data set of any source, `Dataset` reads it."""
 
-from stylegan.data.dataset import Dataset, to_float
+from stylegan.data.dataset import Dataset
 from stylegan.data.order import shuffled_indices
 from stylegan.data.prepare import PrepareConfig, PrepareReport, PrepareStep, prepare, prepare_steps
 
@@ -12,5 +12,4 @@ __all__ = [
     "prepare",
     "prepare_steps",
     "shuffled_indices",
-    "to_float",
 ]

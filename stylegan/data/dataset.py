@@ -1,10 +1,9 @@
-"""The reader: a data set as one uint8 array of pictures, mapped from a cache file, and the labels beside it."""
+"""The reader: a data set as one uint8 array of images, mapped from a cache file, and the labels beside it."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,28 +16,24 @@ from stylegan.data.order import balanced_indices, members_of, shuffled_indices
 from stylegan.data.ordered_map import ordered_map
 from stylegan.data.sources import Source, open_source
 from stylegan.errors import DataError, OutputError
-from stylegan.files import atomic_file
+from stylegan.files.atomic import atomic_file
+from stylegan.files.cache import default_cache
 
-# Without a writable cache, the pictures may take this much memory; 4 GB is 80,000 colour pictures of 128x128.
+# Without a writable cache, the images may take this much memory; 4 GB is 80,000 color images of 128x128.
 _MAX_BYTES_IN_MEMORY = 4 << 30
 
 
-def to_float(images: torch.Tensor) -> torch.Tensor:
-    """uint8 pictures of any shape, 0 ... 255 -> float32 of the same shape, -1 ... 1, as networks take them."""
-    return images.float() / 127.5 - 1
-
-
 class Dataset:
-    """Equal square pictures with optional labels, in a fixed order.
+    """Equal square images with optional labels, in a fixed order.
 
-    The first time a set is opened, its pictures are decoded into one array in the cache folder (`$STYLEGAN_CACHE`,
-    else `~/.cache/stylegan`, there in `data/`); afterwards reading a picture is reading memory.
+    The first time a set is opened, its images are decoded into one array in the cache folder (`$STYLEGAN_CACHE`,
+    else `~/.cache/stylegan`, there in `data/`); afterwards reading an image is reading memory.
 
     Args:
-        path: a zip or folder in the official format, or any source of equal square pictures (see `open_source`).
+        path: a zip or folder in the official format, or any source of equal square images (see `open_source`).
         use_labels: read the labels; without, `label_dim` is 0.
         max_images: use a random subset of this size, the same for the same `seed`.
-        mirror: add each picture a second time, flipped left to right, after all the others.
+        mirror: add each image a second time, flipped left to right, after all the others.
         held_out: leave so many out, drawn by the seed; they become the data set `held_out`.
         workers: threads that decode. cache: another cache folder.
     Attributes:
@@ -47,11 +42,11 @@ class Dataset:
         label_dim: classes or length of the label vectors, counted over the whole set whatever `max_images` is.
         class_names, label_names: what each class, or each value of label vectors, means; None for the other kind and
             if not known. Values without names are called by their positions.
-        held_out: the pictures that were left out, None without any.
-        fingerprint: hex digits that change when the pictures do; a zip keeps them wherever it lies.
-        selection: hex digits that change when `max_images`, `held_out`, `mirror` or `seed` choose other pictures.
+        held_out: the images that were left out, None without any.
+        fingerprint: hex digits that change when the images do; a zip keeps them wherever it lies.
+        selection: hex digits that change when `max_images`, `held_out`, `mirror` or `seed` choose other images.
     Raises: DataError for a set that is missing, empty, damaged, of mixed size or channels, not square or not a
-        power of two; and when labels are asked for but are missing for all or some pictures.
+        power of two; and when labels are asked for but are missing for all or some images.
     """
 
     def __init__(
@@ -70,7 +65,7 @@ class Dataset:
         self.name = Path(path).resolve().stem
         with open_source(path) as source:
             if not source.names:
-                raise DataError(f"{path} holds no pictures; make a data set of yours with `stylegan dataset`.")
+                raise DataError(f"{path} holds no images; make a data set of yours with `stylegan dataset`.")
             labels = source.labels() if use_labels else None
             if use_labels and labels is None:
                 raise DataError(f"{path} has no labels; add a dataset.json with labels, or train without them.")
@@ -99,12 +94,12 @@ class Dataset:
         return len(self._index)
 
     def image(self, i: int) -> torch.Tensor:
-        """Picture i as uint8 [C, H, W]."""
+        """Image i as uint8 [C, H, W]."""
         return self.images([i])[0]
 
     @cached_property
     def class_members(self) -> list[np.ndarray]:
-        """The indices of the pictures of each class that has some. Raises: DataError unless labels are classes."""
+        """The indices of the images of each class that has some. Raises: DataError unless labels are classes."""
         if self._labels is None or self._labels.values.ndim != 1:
             raise DataError(f"{self.path} has no class numbers, which balanced classes need; train without --balanced.")
         return members_of(self._labels.values[self._index])
@@ -115,11 +110,11 @@ class Dataset:
         return hashlib.sha256(self._labels.values.tobytes()).hexdigest()[:16] if self._labels else ""
 
     def label(self, i: int) -> torch.Tensor:
-        """Label of picture i as float32 [label_dim], one-hot for classes."""
+        """Label of image i as float32 [label_dim], one-hot for classes."""
         return self.labels([i])[0]
 
     def images(self, indices: Sequence[int] | np.ndarray | torch.Tensor) -> torch.Tensor:
-        """N pictures, each index in [0, len(self)), as uint8 [N, C, H, W] that is free to be changed."""
+        """N images, each index in [0, len(self)), as uint8 [N, C, H, W] that is free to be changed."""
         at = np.asarray(indices, np.int64)
         pixels = self._pixels[self._index[at]]
         flipped = self._flipped[at]
@@ -130,11 +125,11 @@ class Dataset:
     def order(
         self, seed: int, start: int, count: int, rank: int = 0, ranks: int = 1, *, balanced: bool = False
     ) -> np.ndarray:
-        """Indices of the pictures that one of `ranks` processes trains on next.
+        """Indices of the images that one of `ranks` processes trains on next.
 
         Args:
-            start: pictures that all processes together have seen. count: pictures of the next step, of all together.
-            balanced: every class equally often, however many pictures it has.
+            start: images that all processes together have seen. count: images of the next step, of all together.
+            balanced: every class equally often, however many images it has.
         Returns: int64 [count // ranks], a function of the arguments alone.
         """
         share = count // ranks
@@ -143,41 +138,36 @@ class Dataset:
         return shuffled_indices(len(self), seed, start + rank * share, share)
 
     def one_of_each_class(self, seed: int, start: int, rank: int = 0, ranks: int = 1) -> np.ndarray:
-        """Indices of pictures that stand for the classes which a balanced `order` shows from `start` on."""
+        """Indices of images that stand for the classes which a balanced `order` shows from `start` on."""
         return np.array([members[0] for members in self.class_members])
 
     def at_hand(
         self, seed: int, start: int, count: int, rank: int = 0, ranks: int = 1, *, balanced: bool = False
     ) -> bool:
-        """Whether the pictures that `order` gives for these arguments can be read without waiting for a network."""
+        """Whether the images that `order` gives for these arguments can be read without waiting for a network."""
         return True
 
     def preview(self) -> np.ndarray:
-        """Indices to choose some pictures from to look at, int64 [at most len(self)], in a random order."""
+        """Indices to choose some images from to look at, int64 [at most len(self)], in a random order."""
         return np.random.RandomState(0).permutation(len(self))
 
     def labels(self, indices: Sequence[int] | np.ndarray | torch.Tensor) -> torch.Tensor:
-        """Labels of N pictures as float32 [N, label_dim]; [N, 0] without labels."""
+        """Labels of N images as float32 [N, label_dim]; [N, 0] without labels."""
         at = np.asarray(indices, np.int64)
         if self._labels is None:
             return torch.zeros(len(at), 0)
         return torch.from_numpy(self._labels.rows(self._index[at]))
 
 
-def require_some_left(path: str | Path, pictures: int, held_out: int) -> int:
-    """How many pictures are left to train on. Raises: DataError for none."""
-    if held_out >= pictures:
-        raise DataError(f"{path} has {pictures} pictures, so {held_out} cannot be held out; leave some to train on.")
-    return pictures - held_out
-
-
-def default_cache() -> Path:
-    """The cache folder: `$STYLEGAN_CACHE`, else `~/.cache/stylegan`. Nothing in it is ever missed."""
-    return Path(os.environ.get("STYLEGAN_CACHE") or Path.home() / ".cache" / "stylegan")
+def require_some_left(path: str | Path, images: int, held_out: int) -> int:
+    """How many images are left to train on. Raises: DataError for none."""
+    if held_out >= images:
+        raise DataError(f"{path} has {images} images, so {held_out} cannot be held out; leave some to train on.")
+    return images - held_out
 
 
 def _subset(n: int, max_images: int | None, seed: int) -> np.ndarray:
-    """Picture numbers, int64 and sorted, as the official loader chooses them."""
+    """Image numbers, int64 and sorted, as the official loader chooses them."""
     index = np.arange(n, dtype=np.int64)
     if max_images is not None and max_images < n:
         np.random.RandomState(seed % 2**32).shuffle(index)
@@ -207,7 +197,7 @@ def _cached_pixels(source: Source, workers: int, file: Path) -> np.ndarray:
 
 
 def mapped(file: Path, n: int) -> np.ndarray | None:
-    """The n pictures in a file of the cache, uint8 [n, C, H, W]; None if it is not there, damaged or another."""
+    """The n images in a file of the cache, uint8 [n, C, H, W]; None if it is not there, damaged or another."""
     try:
         pixels = np.load(file, mmap_mode="r")
     except (OSError, ValueError, EOFError):  # not there, cut short or no .npy
@@ -217,7 +207,7 @@ def mapped(file: Path, n: int) -> np.ndarray | None:
 
 
 def write_npy(file: Path, shape: tuple[int, ...], first: np.ndarray, rest: Iterator[np.ndarray]) -> None:
-    """Write uint8 [n, C, H, W], given as its first picture and the others, whole or not at all. Raises: OutputError."""
+    """Write uint8 [n, C, H, W], given as its first image and the others, whole or not at all. Raises: OutputError."""
     # Plain writes and no memory map: on a full disk a write raises, while a map would kill the process.
     with atomic_file(file) as temporary, temporary.open("wb") as out:
         np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
@@ -227,11 +217,11 @@ def write_npy(file: Path, shape: tuple[int, ...], first: np.ndarray, rest: Itera
 
 
 def _decoded(source: Source, workers: int) -> Iterator[np.ndarray]:
-    """Each picture as uint8 [C, H, W], all of the shape of the first."""
+    """Each image as uint8 [C, H, W], all of the shape of the first."""
 
     def decode(name: str) -> np.ndarray:
         try:
-            return source.picture(name)
+            return source.image(name)
         except DataError as error:
             raise DataError(f"{name} of {source.path} is damaged: {error}; mend it with `stylegan dataset`.") from error
 

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from stylegan.data.pictures import unpacks_too_far
 from stylegan.errors import DataError
+from stylegan.images.read import unpacks_too_far
 
-_PICTURES = b"\x00\x00\x08\x03"  # unsigned bytes in 3 dimensions
+_IMAGES = b"\x00\x00\x08\x03"  # unsigned bytes in 3 dimensions
 _LABELS = b"\x00\x00\x08\x01"
 _MAX_BYTES = 1 << 34  # a header that asks for more is damaged
 
 
 def is_idx(path: Path) -> bool:
-    """Whether the file starts like IDX pictures or labels, gzipped or not."""
+    """Whether the file starts like IDX images or labels, gzipped or not."""
     try:
         with _opened(path) as file:
-            return file.read(4) in (_PICTURES, _LABELS)
+            return file.read(4) in (_IMAGES, _LABELS)
     except (OSError, EOFError, zlib.error):
         return False
 
@@ -30,13 +30,13 @@ def is_idx(path: Path) -> bool:
 def read_idx(path: Path) -> np.ndarray:
     """Read a whole IDX file of unsigned bytes.
 
-    Returns: uint8 [n, H, W] for a file of pictures, [n] for a file of labels.
+    Returns: uint8 [n, H, W] for a file of images, [n] for a file of labels.
     Raises: DataError if it is truncated, damaged or not such a file.
     """
     try:
         with _opened(path) as file:
             magic = file.read(4)
-            if magic not in (_PICTURES, _LABELS):
+            if magic not in (_IMAGES, _LABELS):
                 raise DataError(f"{path} is not an IDX file of bytes in 1 or 3 dimensions.")
             rank = magic[3]
             shape = struct.unpack(f">{rank}I", file.read(4 * rank))

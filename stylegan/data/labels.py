@@ -1,4 +1,4 @@
-"""Labels: what `dataset.json` says about each picture, and the rows `c` [N, label_dim] that networks take."""
+"""Labels: what `dataset.json` says about each image, and the rows `c` [N, label_dim] that networks take."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Label = int | list[float]  # a class number, or one value per attribute
 
 @dataclass(frozen=True)
 class LabelList:
-    """The labels of a data set by picture name, as `dataset.json` keeps them."""
+    """The labels of a data set by image name, as `dataset.json` keeps them."""
 
     by_name: Mapping[str, Label]
     class_names: list[str] | None = None  # what each class number means
@@ -36,7 +36,7 @@ class LabelList:
 
 @dataclass(frozen=True, eq=False)
 class LabelTable:
-    """Labels in picture order. Class numbers stay numbers, since [n, 1000] one-hot rows can outgrow memory."""
+    """Labels in image order. Class numbers stay numbers, since [n, 1000] one-hot rows can outgrow memory."""
 
     values: np.ndarray  # int64 [n] classes, or float32 [n, label_dim] vectors
 
@@ -45,7 +45,7 @@ class LabelTable:
         return int(self.values.max()) + 1 if self.values.ndim == 1 else self.values.shape[1]
 
     def rows(self, indices: np.ndarray) -> np.ndarray:
-        """Labels of some pictures: int64 [N] -> float32 [N, label_dim], one-hot for classes."""
+        """Labels of some images: int64 [N] -> float32 [N, label_dim], one-hot for classes."""
         if self.values.ndim == 2:
             return self.values[indices]
         one_hot = np.zeros((len(indices), self.label_dim), np.float32)
@@ -102,21 +102,21 @@ def label_meanings(labels: LabelList | None, table: LabelTable | None) -> tuple[
 
 
 def require_labels(labels: LabelList, names: Sequence[str], where: str) -> None:
-    """Raise DataError unless every picture has a label: half-labelled sets train on nonsense."""
+    """Raise DataError unless every image has a label: half-labeled sets train on nonsense."""
     missing = [name for name in names if name not in labels.by_name]
     if missing:
         raise DataError(
-            f"{where} labels some pictures but not {len(missing)} of {len(names)}, the first of them {missing[0]}; "
+            f"{where} labels some images but not {len(missing)} of {len(names)}, the first of them {missing[0]}; "
             "label all or none."
         )
 
 
 def label_table(labels: LabelList, names: Sequence[str], where: str) -> LabelTable:
-    """Put labels in picture order.
+    """Put labels in image order.
 
     Args:
-        names: the n >= 1 pictures in index order.
-    Raises: DataError if a picture has no label, classes and vectors are mixed, vectors differ in length, or a class
+        names: the n >= 1 images in index order.
+    Raises: DataError if an image has no label, classes and vectors are mixed, vectors differ in length, or a class
         number is absurd.
     """
     require_labels(labels, names, where)
@@ -141,10 +141,10 @@ def label_table(labels: LabelList, names: Sequence[str], where: str) -> LabelTab
 def folder_classes(names: Sequence[str]) -> LabelList | None:
     """Labels from class sub-folders: `cat/1.png`, `dog/2.png` -> classes 0 and 1, named "cat" and "dog".
 
-    Folders that all pictures share (`animals/cat/1.png`) are looked through. The official format's shard folders
+    Folders that all images share (`animals/cat/1.png`) are looked through. The official format's shard folders
     (`00000/`) are no classes.
 
-    Returns: None unless all pictures lie in at least two class folders.
+    Returns: None unless all images lie in at least two class folders.
     """
     folders = class_folders(names)
     if None in folders.values():
@@ -157,7 +157,7 @@ def folder_classes(names: Sequence[str]) -> LabelList | None:
 
 
 def class_folders(names: Sequence[str]) -> dict[str, str | None]:
-    """The class folder of each picture, None for one that lies in no class folder."""
+    """The class folder of each image, None for one that lies in no class folder."""
     parents = [name.split("/")[:-1] for name in names]
     first, last = min(parents), max(parents)  # what these two share, all in between share
     shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))

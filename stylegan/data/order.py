@@ -1,4 +1,4 @@
-"""The order in which training sees pictures: a pure function, so a run resumes from its position alone."""
+"""The order in which training sees images: a pure function, so a run resumes from its position alone."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import numpy as np
 
 
 def shuffled_indices(n: int, seed: int, start: int, count: int) -> np.ndarray:
-    """Which pictures stand at positions start ... start + count - 1 of an endless shuffled stream.
+    """Which images stand at positions start ... start + count - 1 of an endless shuffled stream.
 
-    Each run of n positions is an epoch: every picture once, in an order drawn from (seed, epoch).
+    Each run of n positions is an epoch: every image once, in an order drawn from (seed, epoch).
 
     Args:
-        n: number of pictures, at least 1.
-        start: position in the stream, from 0; training passes the number of pictures seen so far.
+        n: number of images, at least 1.
+        start: position in the stream, from 0; training passes the number of images seen so far.
     Returns: int64 [count], each in [0, n).
     """
     return _shuffled(n, start, count, seed)
 
 
 def balanced_indices(members: Sequence[np.ndarray], seed: int, start: int, count: int) -> np.ndarray:
-    """The same for a stream in which every class stands equally often, however many pictures it has.
+    """The same for a stream in which every class stands equally often, however many images it has.
 
-    The classes are shuffled as `shuffled_indices` does with pictures, so each run of len(members) positions holds
-    every class once. Each class goes through its own pictures in the same way.
+    The classes are shuffled as `shuffled_indices` does with images, so each run of len(members) positions holds
+    every class once. Each class goes through its own images in the same way.
 
     Args:
-        members: the pictures of each class, at least one for each.
+        members: the images of each class, at least one for each.
     Returns: int64 [count], from `members`.
     """
     classes = shuffled_indices(len(members), seed, start, count)

@@ -1,4 +1,4 @@
-"""A function of many pictures, computed by several threads and given back in order."""
+"""A function of many images, computed by several threads and given back in order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], workers: int) ->
     Pillow and zlib let go of Python's lock while they work, so decoding and encoding do run side by side.
     Raises: what `function` raises, when it is the turn of that item.
     """
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="pictures")
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="images")
     ahead: deque[Future[R]] = deque()
     try:
         for item in items:

@@ -1,4 +1,4 @@
-"""Pictures as people have them -> a checked data set in the official format, and a list of what was left out."""
+"""Images as people have them -> a checked data set in the official format, and a list of what was left out."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import numpy as np
 
 from stylegan.data.labels import LabelList, class_folders, folder_classes, label_table
 from stylegan.data.ordered_map import ordered_map
-from stylegan.data.pictures import Header
-from stylegan.data.shard_writer import ShardWriter, shard_writer
+from stylegan.data.shards.writer import ShardWriter, shard_writer
 from stylegan.data.sources import Source, open_source
-from stylegan.data.transforms import TRANSFORMS, Transform, has_transparency, keep_exact, to_channels
 from stylegan.data.writer import DatasetWriter, dataset_writer, encode_png
 from stylegan.errors import ConfigError, DataError
+from stylegan.images.read import Header
+from stylegan.images.resize import TRANSFORMS, Transform, has_transparency, keep_exact, to_channels
 
 LABELS = ("auto", "json", "folders", "none")
-_LARGE_PIXELS = 1 << 24  # such pictures are converted one at a time, so that memory stays that of one
+_LARGE_PIXELS = 1 << 24  # such images are converted one at a time, so that memory stays that of one
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareConfig:
-    """What to make of which pictures; `prepare` explains each."""
+    """What to make of which images; `prepare` explains each."""
 
     source: Path
     dest: Path
@@ -50,7 +50,7 @@ class PrepareConfig:
         if self.workers < 1:
             raise ConfigError(f"workers must be at least 1, got {self.workers}.")
         if self.shards is not None and (self.shards < 1 or self.dest.suffix.lower() == ".zip"):
-            raise ConfigError(f"shards must be at least 1 picture each, in a folder; got {self.shards}, {self.dest}.")
+            raise ConfigError(f"shards must be at least 1 image each, in a folder; got {self.shards}, {self.dest}.")
         if self.size is None:
             if self.transform is not None:
                 raise ConfigError(f"the transform {self.transform} needs a resolution, for example 256x256.")
@@ -74,18 +74,18 @@ class PrepareReport:
     """What became of the files of a source."""
 
     dest: Path
-    used: int  # pictures written
+    used: int  # images written
     resolution: int  # pixels per side
-    channels: int  # 1 grey, 3 RGB, 4 RGBA
+    channels: int  # 1 gray, 3 RGB, 4 RGBA
     label_dim: int  # number of classes or length of a label vector, 0 without labels
     left_out: tuple[tuple[str, str], ...]  # (name, reason) of each file that could not be used, by name
-    not_needed: int  # pictures not looked into, because max_images was reached
-    flattened: int  # pictures with transparent pixels that are on white now
+    not_needed: int  # images not looked into, because max_images was reached
+    flattened: int  # images with transparent pixels that are on white now
 
 
 @dataclass(frozen=True)
 class PrepareStep:
-    """Progress after one file. A picture is met twice: its header, to find what fits all, then its pixels."""
+    """Progress after one file. An image is met twice: its header, to find what fits all, then its pixels."""
 
     done: int
     total: int
@@ -109,29 +109,29 @@ def prepare(
     workers: int = 4,
     strict: bool = False,
 ) -> PrepareReport:
-    """Turn a folder, zip or IDX file of pictures into a data set of equal square pictures in the official format.
+    """Turn a folder, zip or IDX file of images into a data set of equal square images in the official format.
 
-    A file that cannot be used is left out and named in the report; it never stops the others. Pictures stand in
-    the order of their names. The set has three channels if any picture has colour, else one, and transparent pixels
+    A file that cannot be used is left out and named in the report; it never stops the others. Images stand in
+    the order of their names. The set has three channels if any image has color, else one, and transparent pixels
     are put on white; with `alpha` it has four.
 
     Args:
-        source: see `open_source`. Pictures of an IDX file come padded from 28x28 to 32x32.
+        source: see `open_source`. Images of an IDX file come padded from 28x28 to 32x32.
         dest: a new name; ending in .zip it is an uncompressed zip, else a folder.
         resolution: pixels per side, a power of two >= 4; (width, height) for center-crop-wide. None takes the most
-            common square power-of-two size and leaves pictures of other sizes out.
-        transform: None takes square pictures only, "center-crop" the middle of any, "center-crop-wide" keeps wide
-            pictures wide between black bars.
-        max_images: stop after so many usable pictures; with class folders they are taken from each in turn.
+            common square power-of-two size and leaves images of other sizes out.
+        transform: None takes square images only, "center-crop" the middle of any, "center-crop-wide" keeps wide
+            images wide between black bars.
+        max_images: stop after so many usable images; with class folders they are taken from each in turn.
         labels: "json" from the source's `dataset.json` (or the labels file beside an IDX file), "folders" from class
             sub-folders, "none", or "auto": the first of these that there is.
-        alpha: keep transparency as a fourth channel, opaque in pictures that have none.
-        shards: write so many pictures, in a random order, to each of several tars in the folder `dest`, see
+        alpha: keep transparency as a fourth channel, opaque in images that have none.
+        shards: write so many images, in a random order, to each of several tars in the folder `dest`, see
             `shard_writer`.
         workers: threads that decode, resize and encode; the set is the same with any number.
         strict: raise DataError at the first file that cannot be used.
     Raises: ConfigError for settings that make no sense, DataError for a source that is missing, holds nothing
-        usable or labels only some pictures, OutputError if `dest` is taken or cannot be written.
+        usable or labels only some images, OutputError if `dest` is taken or cannot be written.
     """
     config = PrepareConfig(
         source=Path(source),
@@ -200,7 +200,7 @@ class _Tally:
 
 
 def _scan(source: Source, config: PrepareConfig, tally: _Tally, headers: dict[str, Header]) -> Steps:
-    """Fill `headers` with those of the pictures that may be usable."""
+    """Fill `headers` with those of the images that may be usable."""
     for name, reason in source.ignored:
         yield tally.leave_out(name, reason)
     folders = class_folders(source.names) if config.labels == "folders" else {}
@@ -224,7 +224,7 @@ class _Plan:
     height: int
     channels: int
     fit: Transform
-    pixels: dict[str, int]  # of each picture as it is
+    pixels: dict[str, int]  # of each image as it is
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ class _Converted:
 
 
 def _plan(headers: Mapping[str, Header], config: PrepareConfig, listed: LabelList | None) -> _Plan:
-    """What all pictures have to become, found from all headers so that no single picture decides."""
+    """What all images have to become, found from all headers so that no single image decides."""
     names = list(headers)
     if config.max_images is not None and listed is None and config.labels != "none" and folder_classes(names):
         names = _in_turns(names)
@@ -242,7 +242,7 @@ def _plan(headers: Mapping[str, Header], config: PrepareConfig, listed: LabelLis
         count = min(config.max_images or len(names), len(names))
         shuffled = np.random.RandomState(0).permutation(count)
         names = [names[i] for i in shuffled] + names[count:]  # the last stand in for what turns out to be damaged
-    channels = 4 if config.alpha else 3 if any(header.colour for header in headers.values()) else 1
+    channels = 4 if config.alpha else 3 if any(header.color for header in headers.values()) else 1
     if config.size is not None:
         width, height, fit = *config.size, TRANSFORMS[config.transform]
     else:
@@ -260,7 +260,7 @@ def _write(
         large = plan.pixels[name] > _LARGE_PIXELS
         with one_at_a_time if large else nullcontext():
             try:
-                img = plan.fit(source.picture(name), plan.width, plan.height)
+                img = plan.fit(source.image(name), plan.width, plan.height)
             except DataError as error:
                 return error
         png = encode_png(to_channels(img, plan.channels), compress_level=writer.compress_level)
@@ -296,13 +296,13 @@ def _listed_labels(source: Source, config: PrepareConfig) -> LabelList | None:
 
 
 def _final_labels(listed: LabelList | None, written: Mapping[str, str], config: PrepareConfig) -> LabelList | None:
-    """The labels of the written pictures by their new names."""
+    """The labels of the written images by their new names."""
     labels = listed
     if labels is None and config.labels in ("auto", "folders"):
         labels = folder_classes(list(written))
     if labels is None:
         if config.labels == "folders":
-            raise DataError(f"the usable pictures of {config.source} lie in fewer than two class folders.")
+            raise DataError(f"the usable images of {config.source} lie in fewer than two class folders.")
         return None
     return replace(labels, by_name={new: labels.by_name[old] for old, new in written.items()})
 
@@ -312,7 +312,7 @@ def _common_side(headers: Mapping[str, Header], source: Path) -> int:
     if not sides:
         name, header = next(iter(headers.items()))
         raise DataError(
-            f"no picture of {source} is square with a power of two as its side ({name} is {header.width}x"
+            f"no image of {source} is square with a power of two as its side ({name} is {header.width}x"
             f"{header.height}); give a resolution, and the transform center-crop if they are not square."
         )
     return max(sides, key=lambda side: (sides[side], side))
@@ -331,9 +331,9 @@ def _in_turns(names: Sequence[str]) -> list[str]:
 
 def _nothing_usable(source: Path, left_out: Sequence[tuple[str, str]]) -> str:
     if not left_out:
-        return f"{source} is empty; give a folder, zip or IDX file that holds pictures."
+        return f"{source} is empty; give a folder, zip or IDX file that holds images."
     name, reason = left_out[0]
-    return f"{source} holds no usable picture: all {len(left_out)} files were left out, for example {name}: {reason}."
+    return f"{source} holds no usable image: all {len(left_out)} files were left out, for example {name}: {reason}."
 
 
 def _refuse_overlap(source: Path, dest: Path) -> None:

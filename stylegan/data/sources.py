@@ -1,4 +1,4 @@
-"""Where pictures come from: a folder, a zip or an IDX file, each a sorted list of names with pictures and labels."""
+"""Where images come from: a folder, a zip or an IDX file, each a sorted list of names with images and labels."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ import numpy as np
 
 from stylegan.data.idx import is_idx, read_idx
 from stylegan.data.labels import LabelList, parse_dataset_json
-from stylegan.data.pictures import EXTENSIONS, MAX_BYTES, Header, read_header, read_picture, unpacks_too_far
 from stylegan.errors import DataError
+from stylegan.images.read import EXTENSIONS, MAX_BYTES, Header, read_header, read_image, unpacks_too_far
 
 DATASET_JSON = "dataset.json"
-_MAX_JSON_BYTES = 1 << 28  # the labels of five million pictures; parsing takes many times as much memory
+_MAX_JSON_BYTES = 1 << 28  # the labels of five million images; parsing takes many times as much memory
 _LOCAL_HEADER_BYTES = 30  # of a zip entry, before its name
 
 
 class Source(ABC):
-    """Pictures in a fixed order.
+    """Images in a fixed order.
 
     Attributes:
         path: where it was opened.
-        names: the pictures, relative names with "/", sorted as strings.
+        names: the images, relative names with "/", sorted as strings.
         ignored: (name, reason) of files that are not even candidates.
     """
 
@@ -38,19 +38,19 @@ class Source(ABC):
 
     @abstractmethod
     def header(self, name: str) -> Header:
-        """Size and channels of a picture. Raises DataError with a clause that says what is wrong with it."""
+        """Size and channels of an image. Raises DataError with a clause that says what is wrong with it."""
 
     @abstractmethod
-    def picture(self, name: str) -> np.ndarray:
-        """A picture as uint8 [H, W, C]. Raises DataError with a clause that says what is wrong with it."""
+    def image(self, name: str) -> np.ndarray:
+        """An image as uint8 [H, W, C]. Raises DataError with a clause that says what is wrong with it."""
 
     @abstractmethod
     def labels(self) -> LabelList | None:
-        """The labels that come with the pictures, None without. Raises DataError if they are malformed."""
+        """The labels that come with the images, None without. Raises DataError if they are malformed."""
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Sixteen hex digits that change when the pictures do, found without reading them."""
+        """Sixteen hex digits that change when the images do, found without reading them."""
 
     def close(self) -> None:  # noqa: B027 - most sources hold nothing open
         """Let go of open files."""
@@ -63,7 +63,7 @@ class Source(ABC):
 
 
 def open_source(path: str | Path) -> Source:
-    """Open a folder of pictures (any depth), a zip of pictures, or an IDX file of pictures (plain or gzipped).
+    """Open a folder of images (any depth), a zip of images, or an IDX file of images (plain or gzipped).
 
     Raises: DataError if there is nothing at `path`, or it is none of the three.
     """
@@ -77,16 +77,16 @@ def open_source(path: str | Path) -> Source:
         if stat.S_ISREG(mode) and is_idx(path):
             return IdxSource(path)
     except (FileNotFoundError, NotADirectoryError):
-        raise DataError(f"there is nothing at {path}; give a folder, a zip or an IDX file of pictures.") from None
+        raise DataError(f"there is nothing at {path}; give a folder, a zip or an IDX file of images.") from None
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be opened ({error}).") from error
     if path.suffix.lower() == ".zip":
         raise DataError(f"{path} is no zip or has lost its end, where the list of its files stands; fetch it again.")
-    raise DataError(f"{path} is neither a folder, nor a zip, nor an IDX file of pictures.")
+    raise DataError(f"{path} is neither a folder, nor a zip, nor an IDX file of images.")
 
 
 class FolderSource(Source):
-    """Every picture below a folder. Links to folders are followed, but no folder is entered twice."""
+    """Every image below a folder. Links to folders are followed, but no folder is entered twice."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -98,8 +98,8 @@ class FolderSource(Source):
     def header(self, name: str) -> Header:
         return read_header(self.path / name)
 
-    def picture(self, name: str) -> np.ndarray:
-        return read_picture(self.path / name)
+    def image(self, name: str) -> np.ndarray:
+        return read_image(self.path / name)
 
     def labels(self) -> LabelList | None:
         if DATASET_JSON not in self._stats:
@@ -117,7 +117,7 @@ class FolderSource(Source):
 
 
 class ZipSource(Source):
-    """Every picture in a zip, read in place: nothing is unpacked to disk, so no name in it can do harm."""
+    """Every image in a zip, read in place: nothing is unpacked to disk, so no name in it can do harm."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -134,8 +134,8 @@ class ZipSource(Source):
     def header(self, name: str) -> Header:
         return read_header(self._open(name))
 
-    def picture(self, name: str) -> np.ndarray:
-        return read_picture(self._open(name))
+    def image(self, name: str) -> np.ndarray:
+        return read_image(self._open(name))
 
     def labels(self) -> LabelList | None:
         if DATASET_JSON not in self._members:
@@ -164,27 +164,27 @@ class ZipSource(Source):
 
 
 class IdxSource(Source):
-    """The grey pictures of an IDX file, with the labels of the file beside it when there is one.
+    """The gray images of an IDX file, with the labels of the file beside it when there is one.
 
-    Pictures of 28x28 (MNIST and its relatives) get 2 black pixels on each side, as is usual, and become 32x32.
+    Images of 28x28 (MNIST and its relatives) get 2 black pixels on each side, as is usual, and become 32x32.
     """
 
     def __init__(self, path: Path):
         self.path = path
-        self._pictures = read_idx(path)
-        if self._pictures.ndim != 3:
-            raise DataError(f"{path} holds labels; give the file of pictures, whose name has images-idx3 in it.")
-        if self._pictures.shape[1:] == (28, 28):
-            self._pictures = np.pad(self._pictures, ((0, 0), (2, 2), (2, 2)))
-        self.names = [f"{index:08d}" for index in range(len(self._pictures))]
+        self._images = read_idx(path)
+        if self._images.ndim != 3:
+            raise DataError(f"{path} holds labels; give the file of images, whose name has images-idx3 in it.")
+        if self._images.shape[1:] == (28, 28):
+            self._images = np.pad(self._images, ((0, 0), (2, 2), (2, 2)))
+        self.names = [f"{index:08d}" for index in range(len(self._images))]
         self.ignored = []
 
     def header(self, name: str) -> Header:
-        _, height, width = self._pictures.shape
-        return Header(width, height, channels=1, colour=False)
+        _, height, width = self._images.shape
+        return Header(width, height, channels=1, color=False)
 
-    def picture(self, name: str) -> np.ndarray:
-        return self._pictures[int(name), :, :, None]
+    def image(self, name: str) -> np.ndarray:
+        return self._images[int(name), :, :, None]
 
     def labels(self) -> LabelList | None:
         file = self.path.with_name(self.path.name.replace("images-idx3", "labels-idx1"))
@@ -192,7 +192,7 @@ class IdxSource(Source):
             return None
         classes = read_idx(file)
         if classes.shape != (len(self.names),):
-            raise DataError(f"{file} holds {len(classes)} labels for the {len(self.names)} pictures of {self.path}.")
+            raise DataError(f"{file} holds {len(classes)} labels for the {len(self.names)} images of {self.path}.")
         return LabelList(dict(zip(self.names, classes.tolist(), strict=True)))
 
     def fingerprint(self) -> str:
@@ -250,19 +250,19 @@ def _require_parsable(where: str, size: int) -> None:
 
 
 def _sort_out(files: Iterable[str]) -> tuple[list[str], list[tuple[str, str]]]:
-    """Sorted names of those that look like pictures, and the others with the reason."""
-    pictures, others = [], []
+    """Sorted names of those that look like images, and the others with the reason."""
+    images, others = [], []
     for name in sorted(files):
         extension = os.path.splitext(name)[1].lower()
         if extension in EXTENSIONS:
-            pictures.append(name)
+            images.append(name)
         elif name.endswith("/" + DATASET_JSON):
-            others.append((name, f"only a {DATASET_JSON} beside the outermost pictures is read"))
+            others.append((name, f"only a {DATASET_JSON} beside the outermost images is read"))
         elif "idx3-ubyte" in name:
             others.append((name, "it is an IDX file; give it as the source itself"))
         elif name != DATASET_JSON:
-            others.append((name, f"it is not a picture ({extension or 'no extension'})"))
-    return pictures, others
+            others.append((name, f"it is not an image ({extension or 'no extension'})"))
+    return images, others
 
 
 def _digest(lines: Iterable[str]) -> str:

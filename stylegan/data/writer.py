@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stylegan.archives import add_to_zip
 from stylegan.errors import OutputError
-from stylegan.files import atomic_file, atomic_folder
+from stylegan.files.archives import add_to_zip
+from stylegan.files.atomic import atomic_file, atomic_folder
 
 
 @contextmanager
 def dataset_writer(dest: Path) -> Iterator[DatasetWriter]:
-    """Write a set that is there, whole, once the block ends well. The same pictures always give the same bytes.
+    """Write a set that is there, whole, once the block ends well. The same images always give the same bytes.
 
     Args:
         dest: a name that ends in .zip for an uncompressed zip, any other for a folder. Folders above it are made.
@@ -44,14 +44,14 @@ class DatasetWriter:
         self._put, self._count = put, 0
 
     def add(self, png: bytes) -> str:
-        """Write the next picture and return its name in the set."""
+        """Write the next image and return its name in the set."""
         name = f"{self._count // 1000:05d}/img{self._count:08d}.png"
         self._put(name, png)
         self._count += 1
         return name
 
     def finish(self, dataset_json: dict[str, object]) -> None:
-        """Write `dataset.json`, after the last picture."""
+        """Write `dataset.json`, after the last image."""
         self._put("dataset.json", json.dumps(dataset_json).encode())
 
 

@@ -1,1 +1,1 @@
-"""What the networks are trained to minimise, one objective a file. No loss knows a network."""
+"""What the networks are trained to minimize, one objective a file. No loss knows a network."""

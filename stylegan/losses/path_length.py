@@ -1,4 +1,4 @@
-"""Path length regularisation: equal steps in w shall change the image by equal amounts. StyleGAN2 Sec. 3.2, Eq. 4."""
+"""Path length regularization: equal steps in w shall change the image by equal amounts. StyleGAN2 Sec. 3.2, Eq. 4."""
 
 from __future__ import annotations
 

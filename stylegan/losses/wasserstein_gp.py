@@ -25,10 +25,10 @@ def discriminator_loss_real(real_logits: Tensor) -> Tensor:
 
 
 def gradient_penalty(img: Tensor, logits: Tensor) -> Tensor:
-    """(||d D(x) / dx|| - 1)**2 per picture; multiply by lambda = 10.
+    """(||d D(x) / dx|| - 1)**2 per image; multiply by lambda = 10.
 
     Args:
-        img: [N, C, H, W] with requires_grad, between real and generated pictures.
+        img: [N, C, H, W] with requires_grad, between real and generated images.
         logits: D(img), [N, 1].
     Returns: [N], differentiable.
     """

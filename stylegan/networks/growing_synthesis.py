@@ -15,9 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan.networks.generator import FamilyGenerator, check_synthesis, noise_like
-from stylegan.networks.growing_inference import GrowingInferenceSynthesis
+from stylegan.networks.growing import enlarge, level_and_fade
 from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear
-from stylegan.networks.level_of_detail import enlarge, level_and_fade
 from stylegan.networks.precision import block_dtype, is_marked
 from stylegan.networks.sizes import channels_at, resolutions
 from stylegan.ops import bias_act, filter2d, instance_norm, pixel_norm, resample_conv2d, setup_filter
@@ -38,7 +37,7 @@ class LayerOptions:
 
 
 class SynthesisLayer(nn.Module):
-    """[Convolution, blur,] noise, bias, leaky ReLU, normalisation, style. StyleGAN Fig. 1(b).
+    """[Convolution, blur,] noise, bias, leaky ReLU, normalization, style. StyleGAN Fig. 1(b).
 
     Without `in_channels` there is no convolution: what follows the learned constant.
     """
@@ -67,7 +66,7 @@ class SynthesisLayer(nn.Module):
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
         if options.use_styles:
             self.affine = EqualizedLinear(w_dim, 2 * out_channels)  # scales less one, then shifts
-        # Repeating a pixel is filtering zero-stuffed pictures with a box.
+        # Repeating a pixel is filtering zero-stuffed images with a box.
         self.register_buffer("box", setup_filter([1, 1]))
         blur = setup_filter(options.blur_filter) if up > 1 and options.blur_filter is not None else None
         self.register_buffer("blur", blur)
@@ -98,7 +97,7 @@ class SynthesisLayer(nn.Module):
 
 
 class SynthesisBlock(nn.Module):
-    """One resolution: two layers, and the way to a picture. The first block starts from a constant or from w."""
+    """One resolution: two layers, and the way to an image. The first block starts from a constant or from w."""
 
     def __init__(
         self,
@@ -133,7 +132,7 @@ class SynthesisBlock(nn.Module):
         x = x.to(dtype).contiguous(memory_format=torch.channels_last) if self.up == 1 else x.to(dtype)
         return self.layer1(self.layer0(x, w0, noise_mode), w1, noise_mode)
 
-    def picture(self, x: Tensor) -> Tensor:
+    def image(self, x: Tensor) -> Tensor:
         """What the block draws: [N, O, H, W] -> [N, img_channels, H, W] float32"""
         return self.torgb(x).to(torch.float32)
 
@@ -199,16 +198,15 @@ class SynthesisNetwork(nn.Module):
             x = block(
                 x, *rows[2 * i : 2 * i + 2], noise_mode, block_dtype(block.low_precision, self.precision, ws.device)
             )
-        img = blocks[-1].picture(x)
+        img = blocks[-1].image(x)
         if fade is not None:
-            img = img.lerp(enlarge(blocks[-2].picture(coarse)), fade)
+            img = img.lerp(enlarge(blocks[-2].image(coarse)), fade)
         return enlarge(img, level)
 
 
 class GrowingGenerator(FamilyGenerator):
     """A generator with this synthesis network."""
 
-    inference_synthesis = GrowingInferenceSynthesis
     grows = True
 
     @property

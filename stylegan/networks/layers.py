@@ -1,4 +1,4 @@
-"""Layers that the generations share, with equalised learning rate.
+"""Layers that the generations share, with equalized learning rate.
 
 Weights are drawn from N(0, 1) and scaled at run time, so that Adam's steps have the same relative size in every
 layer. ProGAN Sec. 4.1.

@@ -46,7 +46,7 @@ class FamilyMapping(nn.Module):
         Args:
             z: [N, z_dim] unit Gaussian; None where z_dim is 0.
             c: [N, c_dim] labels; None or [N, 0] where c_dim is 0.
-            truncation_psi: 1 = full variety, 0 = the average picture.
+            truncation_psi: 1 = full variety, 0 = the average image.
             truncation_cutoff: truncate only the first so many layers; None for all.
             update_emas: let `w_avg` follow this batch. Only training does.
         Returns: [N, num_ws, w_dim], or [N, w_dim] where num_ws is None; float32.
@@ -134,7 +134,7 @@ class MappingNetwork(FamilyMapping):
         return x
 
     def join(self, z: Tensor | None, c: Tensor | None) -> Tensor:
-        """The latent and the embedded label, each normalised: what enters the first layer, [N, z_dim + embed]."""
+        """The latent and the embedded label, each normalized: what enters the first layer, [N, z_dim + embed]."""
         parts = [part for part in (z, self.embed(c) if c is not None else None) if part is not None]
         return torch.cat([pixel_norm(part) for part in parts], 1)
 

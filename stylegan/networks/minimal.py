@@ -19,7 +19,7 @@ NoisePair = tuple[Tensor | None, Tensor | None]
 
 
 class MappingNetwork(nn.Module):
-    """z -> w: `n_layers` equalised linear layers with leaky ReLU.
+    """z -> w: `n_layers` equalized linear layers with leaky ReLU.
 
     Args:
         features: number of features in z and w.
@@ -208,7 +208,7 @@ class MiniBatchStdDev(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [N, C, H, W] -> [N, C + 1, H, W]. Raises ShapeError unless N is divisible by the group size."""
         if x.shape[0] % self.group_size:
-            raise ShapeError(f"the batch must be divisible by {self.group_size}, got {x.shape[0]} pictures.")
+            raise ShapeError(f"the batch must be divisible by {self.group_size}, got {x.shape[0]} images.")
         std = (x.reshape(self.group_size, -1).var(0) + 1e-8).sqrt().mean()
         return torch.cat([x, std.expand(x.shape[0], 1, *x.shape[2:])], 1)
 
@@ -252,7 +252,7 @@ class Smooth(nn.Module):
 
 
 class EqualizedLinear(nn.Module):
-    """Linear layer with equalised learning rate; `bias` is the initial value."""
+    """Linear layer with equalized learning rate; `bias` is the initial value."""
 
     def __init__(self, in_features: int, out_features: int, bias: float = 0.0):
         super().__init__()
@@ -264,7 +264,7 @@ class EqualizedLinear(nn.Module):
 
 
 class EqualizedConv2d(nn.Module):
-    """Convolution with equalised learning rate and biases that start at one."""
+    """Convolution with equalized learning rate and biases that start at one."""
 
     def __init__(self, in_features: int, out_features: int, kernel_size: int, padding: int = 0):
         super().__init__()

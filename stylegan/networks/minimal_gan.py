@@ -1,12 +1,11 @@
 """The minimal StyleGAN2 as one generator and one discriminator with the three calls of the family.
 
 The five modules of `minimal.py` are inside as they are. What is added: an average of w to truncate to, noise that
-stays, and pictures in [-1, 1] where those of the specification lie in [0, 1].
+stays, and images in [-1, 1] where those of the specification lie in [0, 1].
 """
 
 from __future__ import annotations
 
-import copy
 import math
 
 import torch
@@ -14,7 +13,6 @@ from torch import Tensor
 
 from stylegan.errors import ConfigError
 from stylegan.networks import minimal
-from stylegan.networks.compiled import compile_or_eager
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.generator import FamilyGenerator, check_synthesis
 from stylegan.networks.mapping import FamilyMapping
@@ -106,13 +104,6 @@ class Generator(FamilyGenerator):
         self.synthesis = Synthesis(w_dim, img_resolution, n_features, max_features)
         self.mapping = Mapping(z_dim, mapping_layers, self.num_ws, w_avg_beta)
 
-    @staticmethod
-    def inference_synthesis(synthesis: Synthesis, precision: str, compile: bool) -> Synthesis:
-        synthesis = copy.deepcopy(synthesis).requires_grad_(False)
-        if compile:
-            synthesis.forward = compile_or_eager(synthesis.forward)  # type: ignore[method-assign]
-        return synthesis
-
 
 class Discriminator(FamilyDiscriminator):
     """`minimal.Discriminator` for images in [-1, 1].
@@ -146,5 +137,5 @@ def _check(img_resolution: int, img_channels: int, c_dim: int) -> None:
     if img_channels != 3 or c_dim != 0:
         raise ConfigError(
             f"the minimal networks draw three channels without labels, got {img_channels} channels and "
-            f"{c_dim} labels; convert the pictures to RGB, or choose another cfg."
+            f"{c_dim} labels; convert the images to RGB, or choose another cfg."
         )

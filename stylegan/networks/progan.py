@@ -17,7 +17,7 @@ from stylegan.ops import pixel_norm
 __all__ = ["Discriminator", "Generator"]
 
 
-class LatentNormalisation(FamilyMapping):
+class LatentNormalization(FamilyMapping):
     """z, with the label behind it, on the unit sphere: what stands for the mapping network. Nothing is learned.
 
     Truncation is towards the middle of the sphere.
@@ -42,7 +42,7 @@ class Generator(GrowingGenerator):
     Args:
         z_dim, c_dim: widths of the latent and the label (0 = unconditional).
         img_resolution: pixels per side, a power of two and at least 4.
-        img_channels: 1 grey, 3 colour, 4 with alpha.
+        img_channels: 1 gray, 3 color, 4 with alpha.
         channel_base, channel_max: resolution r has min(channel_base / r, channel_max) channels.
         num_fp16_res: the highest resolutions that may run in reduced precision.
         conv_clamp: limit on the output of convolutions; None for none.
@@ -65,7 +65,7 @@ class Generator(GrowingGenerator):
         conv_clamp: float | None = None,
     ):
         super().__init__(locals())
-        self.mapping = LatentNormalisation(z_dim, c_dim)
+        self.mapping = LatentNormalization(z_dim, c_dim)
         self.synthesis = SynthesisNetwork(
             w_dim=z_dim + c_dim,
             num_ws=1,

@@ -1,6 +1,6 @@
 """StyleGAN: Karras et al. 2019.
 
-The style-based generator with its constant input, noise and adaptive instance normalisation, Fig. 1(b), and the
+The style-based generator with its constant input, noise and adaptive instance normalization, Fig. 1(b), and the
 discriminator of ProGAN with a blur. ws has 2 log2(R) - 2 rows, two for each resolution.
 """
 
@@ -23,7 +23,7 @@ __all__ = ["Discriminator", "Generator"]
 
 
 class Mapping(MappingNetwork):
-    """f: Z -> W of StyleGAN: a label is embedded by a matrix and normalised together with z."""
+    """f: Z -> W of StyleGAN: a label is embedded by a matrix and normalized together with z."""
 
     def __init__(self, z_dim: int, c_dim: int, w_dim: int, num_ws: int, **options: Any):
         super().__init__(z_dim, c_dim, w_dim, num_ws, embed_features=z_dim, gain_in_weight=True, **options)
@@ -42,7 +42,7 @@ class Generator(GrowingGenerator):
     Args:
         z_dim, c_dim, w_dim: widths of the latent, the label (0 = unconditional) and the intermediate latent.
         img_resolution: pixels per side, a power of two and at least 4.
-        img_channels: 1 grey, 3 colour, 4 with alpha.
+        img_channels: 1 gray, 3 color, 4 with alpha.
         mapping_layers: fully connected layers of the mapping network.
         channel_base, channel_max: resolution r has min(channel_base / r, channel_max) channels.
         num_fp16_res: the highest resolutions that may run in reduced precision.

@@ -19,7 +19,6 @@ from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype, is_marked
 from stylegan.networks.sizes import channels_at, check_architecture, resolutions
 from stylegan.networks.stylegan2_discriminator import Discriminator
-from stylegan.networks.stylegan2_inference import InferenceSynthesis
 from stylegan.ops import bias_act, modulated_conv2d, setup_filter, upsample2d
 from stylegan.ops.bias_act import activation_gain
 
@@ -223,7 +222,7 @@ class Generator(FamilyGenerator):
     Args:
         z_dim, c_dim, w_dim: widths of the latent, the label (0 = unconditional) and the intermediate latent.
         img_resolution: pixels per side, a power of two and at least 4.
-        img_channels: 1 grey, 3 colour, 4 with alpha.
+        img_channels: 1 gray, 3 color, 4 with alpha.
         mapping_layers: fully connected layers of the mapping network.
         channel_base, channel_max: resolution r has min(channel_base / r, channel_max) channels.
         architecture: "skip", "orig" or "resnet", StyleGAN2 Fig. 7.
@@ -233,8 +232,6 @@ class Generator(FamilyGenerator):
         resample_filter, activation, use_noise: taps, non-linearity and noise inputs of the synthesis layers.
     Raises: ConfigError for a resolution or architecture that is not one of these.
     """
-
-    inference_synthesis = InferenceSynthesis
 
     def __init__(
         self,

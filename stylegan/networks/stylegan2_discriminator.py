@@ -118,7 +118,7 @@ class DiscriminatorEpilogue(nn.Module):
         x = self.conv(x)
         x = self.out(self.fc(x.flatten(1)))
         if cmap is not None:
-            # Projection: how far the picture lies along its label's direction. Miyato and Koyama 2018.
+            # Projection: how far the image lies along its label's direction. Miyato and Koyama 2018.
             x = (x * cmap).sum(1, keepdim=True) / math.sqrt(self.cmap_dim)
         return x
 
@@ -159,7 +159,7 @@ class Discriminator(FamilyDiscriminator):
         self.architecture = check_architecture(architecture)
         self.block_resolutions = [r for r in reversed(resolutions(img_resolution)) if r > 4]
         if not self.block_resolutions:
-            raise ConfigError(f"a discriminator needs pictures of at least 8x8, got {img_resolution}x{img_resolution}.")
+            raise ConfigError(f"a discriminator needs images of at least 8x8, got {img_resolution}x{img_resolution}.")
         num_layers = 0
         for r in self.block_resolutions:
             block = DiscriminatorBlock(

@@ -17,7 +17,6 @@ from stylegan.networks.layers import EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.stylegan2_discriminator import Discriminator
-from stylegan.networks.stylegan3_inference import AliasFreeInferenceSynthesis
 from stylegan.networks.stylegan3_schedule import Signal, schedule
 from stylegan.ops import bias_act, filtered_lrelu, lowpass, modulated_conv2d, radial_lowpass
 
@@ -28,8 +27,8 @@ class SynthesisInput(nn.Module):
     """Fourier features on an infinite plane, moved by w and by the user. StyleGAN3 Sec. 3.2 and App. F.
 
     Attributes:
-        transform: [3, 3] from picture to feature coordinates, in widths of the picture: the inverse of what happens
-            to the picture. A user may set it; nothing learns it.
+        transform: [3, 3] from image to feature coordinates, in widths of the image: the inverse of what happens
+            to the image. A user may set it; nothing learns it.
     """
 
     freqs: Tensor
@@ -138,7 +137,7 @@ class SynthesisLayer(nn.Module):
 
 
 class ToRGB(SynthesisLayer):
-    """Modulated 1x1 convolution to the picture's channels, without demodulation, activation or filters."""
+    """Modulated 1x1 convolution to the image's channels, without demodulation, activation or filters."""
 
     def __init__(self, before: Signal, after: Signal, w_dim: int, options: LayerOptions, low_precision: bool):
         super().__init__(before, after, w_dim, replace(options, kernel=1, lrelu_upsampling=1), low_precision)
@@ -198,14 +197,14 @@ class Generator(FamilyGenerator):
     Args:
         z_dim, c_dim, w_dim: widths of the latent, the label (0 = unconditional) and the intermediate latent.
         img_resolution: pixels per side, a power of two and at least 16.
-        img_channels: 1 grey, 3 colour, 4 with alpha.
+        img_channels: 1 gray, 3 color, 4 with alpha.
         mapping_layers: fully connected layers of the mapping network.
         num_layers: synthesis layers between the input and toRGB, at every resolution.
         num_critical: how many of them, at the end, are critically sampled.
-        first_cutoff, first_stopband: of the first layer, in cycles per width of the picture.
+        first_cutoff, first_stopband: of the first layer, in cycles per width of the image.
         last_stopband_rel: stop band of the last layer in units of its cutoff, which is half the resolution.
-        margin_size: samples around the picture in all layers but the last, at the layer's rate.
-        output_scale: of the picture, so that toRGB works on unit magnitudes.
+        margin_size: samples around the image in all layers but the last, at the layer's rate.
+        output_scale: of the image, so that toRGB works on unit magnitudes.
         channel_base, channel_max: a layer has min(channel_base / 2 / cutoff, channel_max) channels.
         conv_kernel: 3, or 1 for equivariance to rotation.
         use_radial_filters: shrink by filters that are the same in all directions, for equivariance to rotation.
@@ -217,8 +216,6 @@ class Generator(FamilyGenerator):
         embed_features, layer_features, lr_multiplier, w_avg_beta: see `MappingNetwork`.
     Raises: ConfigError for a resolution, number of layers or of channels that cannot be.
     """
-
-    inference_synthesis = AliasFreeInferenceSynthesis
 
     def __init__(
         self,
@@ -286,7 +283,7 @@ class Generator(FamilyGenerator):
 
 
 def _padding(size: int, out_size: int, up: int, down: int, taps: int) -> tuple[int, int, int, int]:
-    """What lets `size` samples become `out_size` through filters of `taps` in all, the centres aligned."""
+    """What lets `size` samples become `out_size` through filters of `taps` in all, the centers aligned."""
     total = (out_size - 1) * down + 1 - size * up + taps - 2
     before = (total + up) // 2
     return before, total - before, before, total - before

@@ -10,7 +10,7 @@ from stylegan.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Signal:
-    """What leaves one layer. Frequencies are in cycles, rates in samples per width of the picture."""
+    """What leaves one layer. Frequencies are in cycles, rates in samples per width of the image."""
 
     cutoff: float  # where the low-pass filter has half its amplitude
     half_width: float  # of the filter's transition band

@@ -87,6 +87,6 @@ def generator_table(G: Any, batch: int = 4) -> str:
 
 
 def discriminator_table(D: Any, batch: int = 4) -> str:
-    """The layer table of a discriminator of the family, for `batch` pictures."""
+    """The layer table of a discriminator of the family, for `batch` images."""
     img = torch.empty(batch, D.img_channels, D.img_resolution, D.img_resolution, device="meta")
     return layer_table(D, img, torch.empty(batch, D.c_dim))

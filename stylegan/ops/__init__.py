@@ -1,7 +1,7 @@
 """Pure tensor functions, one a file: what the papers write as equations.
 
 All of them work on any device and float dtype, keep the channels_last memory format and can be differentiated
-twice, which R1 and path length regularisation need.
+twice, which R1 and path length regularization need.
 """
 
 from stylegan.ops.bias_act import bias_act

@@ -12,7 +12,7 @@ from torch import Tensor
 from stylegan.errors import ConfigError
 
 # name -> (function of x and alpha, default alpha, default gain). A gain of sqrt(2) keeps the variance of a
-# rectified unit Gaussian near one, so that no layer needs an initialisation of its own (He et al. 2015).
+# rectified unit Gaussian near one, so that no layer needs an initialization of its own (He et al. 2015).
 ACTIVATIONS: dict[str, tuple[Callable[[Tensor, float], Tensor], float, float]] = {
     "linear": (lambda x, _: x, 0.0, 1.0),
     "relu": (lambda x, _: F.relu(x), 0.0, math.sqrt(2)),

@@ -1,8 +1,8 @@
 """Convolution whose derivatives of any order are convolutions of the same three kinds.
 
-A convolution is bilinear in picture and weight. Its gradients for the picture (a transposed convolution) and for the
+A convolution is bilinear in image and weight. Its gradients for the image (a transposed convolution) and for the
 weight are bilinear too, and their gradients are these three again. Autograd instead writes the second derivative for
-the weight as a convolution with a kernel as large as the picture, which is slow, and which in bfloat16 on CPUs with
+the weight as a convolution with a kernel as large as the image, which is slow, and which in bfloat16 on CPUs with
 AMX gives wrong numbers without a word (seen with PyTorch 2.13 and oneDNN's brgemm kernels).
 """
 
@@ -43,7 +43,7 @@ class _Convolution(torch.autograd.Function):
 
 
 class _InputGradient(torch.autograd.Function):
-    """Bilinear in grad and weight; `size` is that of the picture, of which a stride tells only the quotient."""
+    """Bilinear in grad and weight; `size` is that of the image, of which a stride tells only the quotient."""
 
     @staticmethod
     def forward(ctx, grad, weight, size, stride, padding):
@@ -79,7 +79,7 @@ class _WeightGradient(torch.autograd.Function):
 
 
 def _transposed_size(grad: Tensor, weight: Tensor, stride: int, padding: Sequence[int]) -> list[int]:
-    """Rows and columns of the smallest picture that a convolution turns into one of the size of `grad`."""
+    """Rows and columns of the smallest image that a convolution turns into one of the size of `grad`."""
     sizes = zip(grad.shape[2:], weight.shape[2:], padding, strict=True)
     return [(n - 1) * stride + k - 2 * p for n, k, p in sizes]
 

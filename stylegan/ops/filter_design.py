@@ -33,7 +33,7 @@ def radial_lowpass(taps: int, cutoff: float, width: float, rate: float) -> Tenso
     Source: StyleGAN3 App. C.
     """
     t = (np.arange(taps) - (taps - 1) / 2) / rate
-    r = np.hypot(t[:, None], t[None, :])  # never zero: an even filter has no tap at its centre
+    r = np.hypot(t[:, None], t[None, :])  # never zero: an even filter has no tap at its center
     jinc = torch.special.bessel_j1(torch.from_numpy(2 * math.pi * cutoff * r)).numpy() / r
     window = kaiser_window(taps, width, rate)
     f = jinc * np.outer(window, window)

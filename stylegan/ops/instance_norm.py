@@ -1,4 +1,4 @@
-"""Instance norm, alone or as adaptive instance normalisation (AdaIN)."""
+"""Instance norm, alone or as adaptive instance normalization (AdaIN)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def instance_norm(x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None, *, eps: float = 1e-8) -> Tensor:
-    """(x - mean) / sqrt(variance + eps) * scale + shift, over the pixels of each channel of each picture.
+    """(x - mean) / sqrt(variance + eps) * scale + shift, over the pixels of each channel of each image.
 
     Args:
         x: [N, C, H, W], any float dtype; the result has the same. All is computed in at least float32.

@@ -1,4 +1,4 @@
-"""Minibatch standard deviation: lets the discriminator see how much the pictures of a batch differ."""
+"""Minibatch standard deviation: lets the discriminator see how much the images of a batch differ."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from stylegan.errors import ShapeError
 
 
 def minibatch_std(x: Tensor, group_size: int | None = 4, num_channels: int = 1) -> Tensor:
-    """Append the standard deviation within groups of pictures as extra channels.
+    """Append the standard deviation within groups of images as extra channels.
 
     Args:
         x: [N, C, H, W]; C divisible by `num_channels`.
-        group_size: pictures that are compared with each other, at most N; None for all. Pictures N/group_size apart
+        group_size: images that are compared with each other, at most N; None for all. Images N/group_size apart
             form a group.
         num_channels: statistics to append, each over C/num_channels channels.
     Returns: [N, C + num_channels, H, W]

@@ -1,4 +1,4 @@
-"""Modulated convolution: each picture is convolved with its own styled kernel."""
+"""Modulated convolution: each image is convolved with its own styled kernel."""
 
 from __future__ import annotations
 

@@ -127,14 +127,14 @@ def downsample2d(
 
 
 def up_padding(f: Tensor | None, up: int | Sequence[int], pad: int | Sequence[int] = 0) -> Sides:
-    """(left, right, top, bottom) that centres `f` on samples `up` apart, around an own `pad`."""
+    """(left, right, top, bottom) that centers `f` on samples `up` apart, around an own `pad`."""
     (tx, ty), (ux, uy) = _taps(f), _pair(up)
     left, right, top, bottom = sides(pad)
     return left + (tx + ux - 1) // 2, right + (tx - ux) // 2, top + (ty + uy - 1) // 2, bottom + (ty - uy) // 2
 
 
 def down_padding(f: Tensor | None, down: int | Sequence[int], pad: int | Sequence[int] = 0) -> Sides:
-    """(left, right, top, bottom) that centres `f` on groups of `down` samples, around an own `pad`."""
+    """(left, right, top, bottom) that centers `f` on groups of `down` samples, around an own `pad`."""
     (tx, ty), (dx, dy) = _taps(f), _pair(down)
     left, right, top, bottom = sides(pad)
     return left + (tx - dx + 1) // 2, right + (tx - dx) // 2, top + (ty - dy + 1) // 2, bottom + (ty - dy) // 2

@@ -1,1 +1,1 @@
-"""Seed -> z -> w -> picture, and what can be done on the way: truncate, mix, interpolate."""
+"""Seed -> z -> w -> image, and what can be done on the way: truncate, mix, interpolate."""

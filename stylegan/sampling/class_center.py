@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stylegan.device import device_of
 from stylegan.errors import ConfigError
 from stylegan.networks.mapping import truncate
-from stylegan.sampling.network import GeneratorLike
+from stylegan.networks.protocol import GeneratorLike, device_of
 
 SAMPLES = 4096  # of w; their mean is off by 1/64 of one standard deviation
 
@@ -32,7 +31,7 @@ class ClassCentered(nn.Module):
     def __init__(self, G: Any):
         super().__init__()
         if G.c_dim == 0:
-            raise ConfigError("this network has no classes, so there is only the global centre of truncation.")
+            raise ConfigError("this network has no classes, so there is only the global center of truncation.")
         self.G = G
         self.z_dim, self.c_dim, self.num_ws, self.img_resolution = G.z_dim, G.c_dim, G.num_ws, G.img_resolution
         self.class_names, self.label_names = G.class_names, G.label_names

@@ -1,4 +1,4 @@
-"""Seeds to pictures, in batches, one picture at a time out."""
+"""Seeds to images, in batches, one image at a time out."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from stylegan.device import device_of
 from stylegan.errors import ConfigError
+from stylegan.images.pixels import to_uint8
+from stylegan.networks.protocol import GeneratorLike, device_of
 from stylegan.sampling.labels import Label, class_labels
 from stylegan.sampling.latents import latents
-from stylegan.sampling.network import GeneratorLike
-from stylegan.sampling.pictures import to_uint8
 
 
 def generate(
@@ -26,14 +25,14 @@ def generate(
     noise_mode: str = "const",
     batch: int = 16,
 ) -> Iterator[Tensor]:
-    """Draw one picture per seed.
+    """Draw one image per seed.
 
     Args:
         label: class or label vector, see `label_vector`; required for a network with labels, None for one without.
-        psi: truncation; 1 = full variety, 0 = the average picture, below 0 = the opposite of the seed.
+        psi: truncation; 1 = full variety, 0 = the average image, below 0 = the opposite of the seed.
         cutoff: truncate only the first so many layers; None for all.
         noise_mode: "const", "random" or "none".
-        batch: pictures drawn at a time. It changes speed and memory; pixels at most by one step of 255.
+        batch: images drawn at a time. It changes speed and memory; pixels at most by one step of 255.
     Yields: [C, H, W] uint8 on the CPU, in the order of the seeds.
     Raises: ConfigError for a seed, label, noise mode or batch that makes no sense.
     """
@@ -64,7 +63,7 @@ def map_latents(G: GeneratorLike, z: Tensor, c: Tensor | None, *, psi: float, cu
 
 @torch.inference_mode()
 def draw(G: GeneratorLike, ws: Iterable[Tensor], *, noise_mode: str = "const", batch: int = 16) -> Iterator[Tensor]:
-    """Pictures of a stream of ws: each [num_ws, w_dim] in gives one [C, H, W] uint8 on the CPU out.
+    """Images of a stream of ws: each [num_ws, w_dim] in gives one [C, H, W] uint8 on the CPU out.
 
     Never more than `batch` of them are held at a time, so the stream may be as long as you like.
     """

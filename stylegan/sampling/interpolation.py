@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
+from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import map_latents
 from stylegan.sampling.labels import Label, class_labels
 from stylegan.sampling.latents import latents
-from stylegan.sampling.network import GeneratorLike
 
 SPACES = ("w", "z")
 
@@ -45,11 +45,11 @@ def loop(
     psi: float = 1.0,
     cutoff: int | None = None,
 ) -> Iterator[Tensor]:
-    """The ws of every picture of the loop; hand them to `generate.draw`.
+    """The ws of every image of the loop; hand them to `generate.draw`.
 
     Args:
         seeds: the loop passes each exactly, in this order. One is enough where there are several labels.
-        frames: pictures from one seed to the next, the first of the two included.
+        frames: images from one seed to the next, the first of the two included.
         space: "w" goes straight through w, "z" through what the mapping takes: along an arc in z, straight in c.
         labels: none, one for all seeds, one for each, or several for one seed; see `label_vector`.
         psi, cutoff: as in `generate`.

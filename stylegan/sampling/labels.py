@@ -1,4 +1,4 @@
-"""Which label a picture is drawn for: a class by number or name, or a vector of values, to a row of c."""
+"""Which label an image is drawn for: a class by number or name, or a vector of values, to a row of c."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
-from stylegan.sampling.network import GeneratorLike
+from stylegan.networks.protocol import GeneratorLike
 
 Label = int | str | Sequence[float]
 

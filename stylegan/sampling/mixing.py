@@ -1,4 +1,4 @@
-"""Style mixing: some layers of a picture take their style from another one. StyleGAN Sec. 3.1 and Fig. 3."""
+"""Style mixing: some layers of an image take their style from another one. StyleGAN Sec. 3.1 and Fig. 3."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
+from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import draw, seeds_to_ws
 from stylegan.sampling.labels import Label
-from stylegan.sampling.network import GeneratorLike
 
 NAMES = ("coarse", "middle", "fine")
 
@@ -20,7 +20,7 @@ def named_styles(num_ws: int) -> dict[str, range]:
     """The layers that "coarse", "middle" and "fine" mean in a network of `num_ws` layers.
 
     Coarse is 4 to 8 pixels (layers 0-3: pose, shape), middle 16 to 32 (4-7: features), fine the rest (8 and up:
-    colours, texture). A network of fewer than 12 layers has little or nothing there, so its layers are split in thirds.
+    colors, texture). A network of fewer than 12 layers has little or nothing there, so its layers are split in thirds.
     """
     first, second = (4, 8) if num_ws >= 12 else (round(num_ws / 3), round(num_ws * 2 / 3))
     bounds = ((0, first), (first, second), (second, num_ws))
@@ -68,12 +68,12 @@ def mixing_matrix(
     noise_mode: str = "const",
     batch: int = 16,
 ) -> Iterator[Tensor]:
-    """Every row seed with every column seed: picture (r, c) takes `layers` from column c and the rest from row r.
+    """Every row seed with every column seed: image (r, c) takes `layers` from column c and the rest from row r.
 
-    The seeds' own pictures are the border: columns along the top, rows at the left, the corner empty. StyleGAN Fig. 3.
+    The seeds' own images are the border: columns along the top, rows at the left, the corner empty. StyleGAN Fig. 3.
 
     Args: label, psi, cutoff, noise_mode, batch as in `generate`.
-    Yields: (1 + len(row_seeds)) * (1 + len(col_seeds)) pictures [C, H, W] uint8, row by row.
+    Yields: (1 + len(row_seeds)) * (1 + len(col_seeds)) images [C, H, W] uint8, row by row.
     """
     rows = seeds_to_ws(G, row_seeds, label=label, psi=psi, cutoff=cutoff)
     columns = seeds_to_ws(G, col_seeds, label=label, psi=psi, cutoff=cutoff)
@@ -84,7 +84,7 @@ def mixing_matrix(
             yield row
             yield from (mix_ws(row, column, layers) for column in columns)
 
-    for k, picture in enumerate(draw(G, stream(), noise_mode=noise_mode, batch=batch)):
+    for k, image in enumerate(draw(G, stream(), noise_mode=noise_mode, batch=batch)):
         if k == 0:
-            yield torch.zeros_like(picture)
-        yield picture
+            yield torch.zeros_like(image)
+        yield image

@@ -1,4 +1,4 @@
-"""Pictures of a StyleGAN3 that move along a closed path, for a loop that shows how all detail moves along."""
+"""Images of a StyleGAN3 that move along a closed path, for a loop that shows how all detail moves along."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from torch import Tensor
 
 from stylegan.errors import ConfigError
+from stylegan.images.grid import auto_shape, make_grid
+from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import draw
-from stylegan.sampling.grid import auto_shape, make_grid
-from stylegan.sampling.network import GeneratorLike
 from stylegan.sampling.transform import inverse_transform, transform_of
 
-REACH = 0.125  # of the picture, how far it goes from where it stands
+REACH = 0.125  # of the image, how far it goes from where it stands
 
-# Time from 0 to 1, where it is back -> (x, y) in picture widths to the right and down, and degrees.
+# Time from 0 to 1, where it is back -> (x, y) in image widths to the right and down, and degrees.
 PATHS: dict[str, Callable[[float], tuple[float, float, float]]] = {
     "circle": lambda t: (REACH * math.cos(2 * math.pi * t), -REACH * math.sin(2 * math.pi * t), 0.0),
     "shift": lambda t: (REACH * math.sin(2 * math.pi * t), 0.0, 0.0),
@@ -26,7 +26,7 @@ PATHS: dict[str, Callable[[float], tuple[float, float, float]]] = {
 def move(
     G: GeneratorLike, ws: Tensor, path: str, frames: int, *, noise_mode: str = "const", batch: int = 16
 ) -> Iterator[Tensor]:
-    """The pictures of ws [N, num_ws, w_dim] side by side, all on the same way; the first frame follows the last.
+    """The images of ws [N, num_ws, w_dim] side by side, all on the same way; the first frame follows the last.
 
     Args:
         path: one of `PATHS`.

@@ -1,4 +1,4 @@
-"""What truncation does: each seed at several psi, from the average picture to full variety and beyond."""
+"""What truncation does: each seed at several psi, from the average image to full variety and beyond."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import draw, seeds_to_ws
 from stylegan.sampling.labels import Label
-from stylegan.sampling.network import GeneratorLike
 
 
 def truncation_sweep(
@@ -27,7 +27,7 @@ def truncation_sweep(
     Args:
         psis: any numbers; negative ones give the opposite of a seed, those above 1 exaggerate it.
         label, cutoff, noise_mode, batch: as in `generate`.
-    Yields: len(seeds) * len(psis) pictures [C, H, W] uint8, row by row.
+    Yields: len(seeds) * len(psis) images [C, H, W] uint8, row by row.
     """
     full = seeds_to_ws(G, seeds, label=label)
     # At psi = 0 the network itself says what its average is and which layers the cutoff leaves alone.

@@ -1,4 +1,4 @@
-"""The pictures of a run: its data set, and what each step sees of it."""
+"""The images of a run: its data set, and what each step sees of it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan.data.dataset import Dataset, to_float
-from stylegan.data.sharded import open_any
-from stylegan.distributed import World
+from stylegan.data.dataset import Dataset
+from stylegan.data.shards.dataset import open_any
 from stylegan.errors import ConfigError
+from stylegan.images.pixels import to_float
+from stylegan.machine.processes import World
 from stylegan.training.config import DataConfig, TrainConfig
 from stylegan.training.growing import fade
 from stylegan.training.phases import MicroBatch
@@ -55,18 +56,18 @@ def check_fits(config: TrainConfig, dataset: Dataset) -> None:
 
 
 def identity(dataset: Dataset) -> dict[str, Any]:
-    """What a snapshot remembers of the pictures, for `check_same`."""
+    """What a snapshot remembers of the images, for `check_same`."""
     return {"pictures": len(dataset), "data_fingerprint": dataset.fingerprint, "labels": dataset.labels_fingerprint}
 
 
 def check_same(seen: dict[str, Any], dataset: Dataset) -> None:
-    """A run goes on with the pictures that it began with.
+    """A run goes on with the images that it began with.
 
-    Raises: ConfigError for another number of them, or other labels; warns of other pictures.
+    Raises: ConfigError for another number of them, or other labels; warns of other images.
     """
     if seen.get("pictures", len(dataset)) != len(dataset):
         raise ConfigError(
-            f"the run was trained on {seen['pictures']} pictures, but {dataset.path} now has {len(dataset)}; "
+            f"the run was trained on {seen['pictures']} images, but {dataset.path} now has {len(dataset)}; "
             "give the same data, or start a new run."
         )
     if seen.get("labels", dataset.labels_fingerprint) != dataset.labels_fingerprint:
@@ -79,7 +80,7 @@ def check_same(seen: dict[str, Any], dataset: Dataset) -> None:
 
 
 def next_micro_batches(config: TrainConfig, state: TrainingState, dataset: Dataset) -> list[MicroBatch]:
-    """This process's share of the next pictures of the shuffled data set, cut to size."""
+    """This process's share of the next images of the shuffled data set, cut to size."""
     size = micro_batch_size(config, state.world.size)
     indices, fake = _choose(config, state.nimg, state.world, dataset)
     img = fade(to_float(_upload(dataset.images(indices), state.device)), state.lod)
@@ -99,7 +100,7 @@ def await_next(config: TrainConfig, state: TrainingState, dataset: Dataset, stop
 
 
 def _choose(config: TrainConfig, nimg: int, world: World, dataset: Dataset) -> tuple[np.ndarray, Tensor]:
-    """The next real pictures, and others whose labels the generated ones take: distributed alike."""
+    """The next real images, and others whose labels the generated ones take: distributed alike."""
     balanced, share = config.data.balanced, config.batch // world.size
     real = dataset.order(config.seed, nimg, config.batch, world.rank, world.size, balanced=balanced)
     if not balanced:

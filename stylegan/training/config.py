@@ -17,7 +17,8 @@ from stylegan.augment.filter import SMALLEST_SIDE
 from stylegan.errors import ConfigError
 from stylegan.metrics.fid import parse_name
 from stylegan.networks.family import ARCHITECTURES, discriminator_class, generator_class
-from stylegan.networks.presets import auto_gamma, preset
+from stylegan.runs.info import RunInfo
+from stylegan.training.presets import auto_gamma, preset
 
 if TYPE_CHECKING:
     from stylegan.data.dataset import Dataset
@@ -31,14 +32,14 @@ _Model = TypeVar("_Model", bound=_Frozen)
 
 
 class DataConfig(_Frozen):
-    """Which pictures, and how they are read."""
+    """Which images, and how they are read."""
 
     path: str  # a prepared data set: zip or folder
     labels: bool = False  # train conditionally on the labels of the data set
-    balanced: bool = False  # show every class equally often, however many pictures it has
-    mirror: bool = False  # add every picture flipped left to right
+    balanced: bool = False  # show every class equally often, however many images it has
+    mirror: bool = False  # add every image flipped left to right
     max_images: int | None = Field(default=None, ge=1)  # train on so many, drawn by the seed
-    workers: int = Field(default=4, ge=1)  # threads that decode; the pictures are the same with any number
+    workers: int = Field(default=4, ge=1)  # threads that decode; the images are the same with any number
     cache_gb: float = Field(default=32, gt=0)  # disk for the shards of a set that is streamed
     held_out: int = Field(default=0, ge=0)  # of these, keep so many from training, to tell overfitting by
 
@@ -50,12 +51,12 @@ class DataConfig(_Frozen):
 
 
 class AugmentConfig(_Frozen):
-    """What the discriminator's pictures are changed by. StyleGAN2-ADA Sec. 2 and 3."""
+    """What the discriminator's images are changed by. StyleGAN2-ADA Sec. 2 and 3."""
 
     mode: Literal["noaug", "ada", "fixed"] = "noaug"  # off, adapted to overfitting, or always `p`
     pipe: str = "bgc"  # which transformations: blit, geom, color, ..., bgc, bgcf, bgcfn, bgcfnc
     p: float = Field(default=0.2, ge=0, le=1)  # probability of each transformation, where it is fixed
-    target: float = Field(default=0.6, ge=-1, le=1)  # mean sign of D's scores of real pictures: how sure it may be
+    target: float = Field(default=0.6, ge=-1, le=1)  # mean sign of D's scores of real images: how sure it may be
     ada_kimg: float = Field(default=500, gt=0)  # in which p can go from 0 to 1
     interval: int = Field(default=4, ge=1)  # steps between two adaptations
     max_p: float = Field(default=SAFE_P, ge=0, le=1)  # beyond it the generator may begin to draw the augmentations
@@ -69,12 +70,12 @@ class BlurConfig(_Frozen):
 
 
 class GrowingConfig(_Frozen):
-    """Begin with small pictures, double their size again and again. ProGAN Sec. 2, App. A."""
+    """Begin with small images, double their size again and again. ProGAN Sec. 2, App. A."""
 
     initial_resolution: int = Field(default=4, ge=4)
     training_kimg: float = Field(default=600, gt=0)  # at one resolution
     transition_kimg: float = Field(default=600, gt=0)  # in which the next fades in
-    batch: dict[int, int] = {}  # resolution -> pictures per step, where it is not the batch of the run
+    batch: dict[int, int] = {}  # resolution -> images per step, where it is not the batch of the run
     lr: dict[int, float] = {}  # resolution -> learning rate of both networks, where it is not that of the run
 
 
@@ -88,7 +89,7 @@ class TransferConfig(_Frozen):
 
 
 class TrainConfig(_Frozen):
-    """A run. Numbers without a unit are ratios, counts of pictures or counts of steps."""
+    """A run. Numbers without a unit are ratios, counts of images or counts of steps."""
 
     cfg: str  # the preset that it started from
     architecture: Literal["progan", "stylegan1", "stylegan2", "stylegan3", "minimal"] = "stylegan2"
@@ -103,15 +104,15 @@ class TrainConfig(_Frozen):
 
     on_nan: Literal["skip", "rollback", "stop"] = "rollback"  # see health.must_leave
 
-    kimg: float = Field(gt=0)  # thousands of real pictures to show to the discriminator
+    kimg: float = Field(gt=0)  # thousands of real images to show to the discriminator
     tick_kimg: float = Field(ge=0.001)  # between two lines of progress
     snap_ticks: int = Field(ge=1)  # ticks between two snapshots
     metrics: tuple[str, ...] = ()  # measured at every snapshot; the first decides which is the best
     keep_snapshots: Annotated[int, Field(ge=1)] | Literal["all"] = 3  # that can be resumed; the others only draw,
     milestone_kimg: float | None = Field(default=None, gt=0)  # but for the first one from each multiple of this on
 
-    batch: int = Field(ge=1)  # pictures per optimiser step, over all devices
-    micro_batch: int = Field(ge=1)  # pictures that a device computes at once; gradients accumulate over its share
+    batch: int = Field(ge=1)  # images per optimizer step, over all devices
+    micro_batch: int = Field(ge=1)  # images that a device computes at once; gradients accumulate over its share
     g_lr: float = Field(gt=0)
     d_lr: float = Field(gt=0)
     adam_betas: tuple[float, float] = (0.0, 0.99)
@@ -128,16 +129,16 @@ class TrainConfig(_Frozen):
     gp_weight: float = Field(default=10, ge=0)  # of the gradient penalty of wasserstein_gp
     separate_regularization: bool = True  # R1 and path length every few steps take a step of their own, not the main
     r1_gamma: float = Field(ge=0)
-    r1_interval: int = Field(16, ge=1)  # steps between two R1 penalties (lazy regularisation)
+    r1_interval: int = Field(16, ge=1)  # steps between two R1 penalties (lazy regularization)
     path_length: Literal["running_mean", "previous_mean"] = "running_mean"  # StyleGAN2's, or without this batch
     pl_weight: float = Field(ge=0)
     pl_decay: float = Field(0.01, gt=0, le=1)
     pl_interval: int = Field(4, ge=1)  # steps between two path length penalties
     pl_start: int = Field(0, ge=0)  # steps before the first
-    pl_batch_shrink: int = Field(2, ge=1)  # path lengths are measured on batch / so many pictures
+    pl_batch_shrink: int = Field(2, ge=1)  # path lengths are measured on batch / so many images
     style_mixing_prob: float = Field(ge=0, le=1)
     ema_kimg: float = Field(ge=0)  # half-life of the averaged generator
-    ema_rampup: float | None = None  # half-life at the start, as a share of the pictures seen so far
+    ema_rampup: float | None = None  # half-life at the start, as a share of the images seen so far
     ema_beta: float | None = Field(default=None, ge=0, lt=1)  # decay per step instead of a half-life
 
     @model_validator(mode="after")
@@ -167,10 +168,16 @@ class TrainConfig(_Frozen):
         return self
 
     def to_json(self) -> str:
+        """The content of a run's config.json."""
         return self.model_dump_json(indent=2) + "\n"
 
+    @property
+    def info(self) -> RunInfo:
+        """The settings that the folder and the page of a run show."""
+        return RunInfo.from_config(self.model_dump())
 
-class Pictures(NamedTuple):
+
+class Images(NamedTuple):
     """What the settings of a run have to know of its data set; a `Dataset` tells the same."""
 
     path: Path | str
@@ -181,7 +188,7 @@ class Pictures(NamedTuple):
 
 def from_preset(
     cfg: str,
-    pictures: Pictures | Dataset,
+    images: Images | Dataset,
     changes: dict[str, Any] | None = None,
     *,
     data: DataConfig | None = None,
@@ -191,19 +198,19 @@ def from_preset(
 
     Args:
         cfg: name of a preset.
-        pictures: the data set to train on.
+        images: the data set to train on.
         changes: for example {"batch": 16, "generator.channel_base": 8192}; later ones win. {"r1_gamma": "auto"} is
             the heuristic of StyleGAN2-ADA for the resolution and batch.
         data: how the data set was opened; without, it is read whole, and with its labels if it has any.
         gpus: processes that share a batch, each with its own device.
     Raises: ConfigError for an unknown name or an impossible value, which it names.
     """
-    resolution = pictures.resolution
+    resolution = images.resolution
     p = preset(cfg, resolution, gpus)
-    shape = {"c_dim": pictures.label_dim, "img_resolution": resolution, "img_channels": pictures.channels}
+    shape = {"c_dim": images.label_dim, "img_resolution": resolution, "img_channels": images.channels}
     if data is None:
-        path = str(pictures.path.resolve() if isinstance(pictures.path, Path) else pictures.path)
-        data = DataConfig(path=path, labels=pictures.label_dim > 0)
+        path = str(images.path.resolve() if isinstance(images.path, Path) else images.path)
+        data = DataConfig(path=path, labels=images.label_dim > 0)
     settings: dict[str, Any] = {
         "cfg": cfg,
         "architecture": p.architecture,
@@ -257,7 +264,7 @@ def _validated(settings: dict[str, Any]) -> TrainConfig:
     filters = "imgfilter" in augment_preset(config.augment.pipe)  # raises for an unknown name
     if config.augment.mode != "noaug" and filters and config.generator["img_resolution"] < SMALLEST_SIDE:
         raise ConfigError(
-            f"the augmentation {config.augment.pipe} filters pictures of {SMALLEST_SIDE} pixels a side or more; "
+            f"the augmentation {config.augment.pipe} filters images of {SMALLEST_SIDE} pixels a side or more; "
             "use one without it, such as bgc."
         )
     for name, network in networks.items():

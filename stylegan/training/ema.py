@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 def ema_beta(batch: int, nimg: int, ema_kimg: float, rampup: float | None) -> float:
-    """The decay for one step that halves a weight's share every `ema_kimg` thousand pictures.
+    """The decay for one step that halves a weight's share every `ema_kimg` thousand images.
 
-    With `rampup`, the half-life is at most that share of the `nimg` pictures seen before this step, so that the
+    With `rampup`, the half-life is at most that share of the `nimg` images seen before this step, so that the
     average leaves the random start soon. StyleGAN2-ADA App. C.
     """
     half_life = ema_kimg * 1000

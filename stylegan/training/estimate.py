@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from stylegan.errors import ConfigError
-from stylegan.memory import available_bytes
+from stylegan.machine.memory import available_bytes
 from stylegan.training.config import DataConfig, TrainConfig, changed
 from stylegan.training.phases import MicroBatch, due_phases
 from stylegan.training.snapshot_grid import grid_shape
@@ -34,13 +34,13 @@ class Estimate:
     """Bytes. `memory` is about right: on a CPU 0.92 to 1.05 of the measured peak, from 16 to 256 px."""
 
     weights: int  # G, D and the averaged G
-    moments: int  # of both optimisers
+    moments: int  # of both optimizers
     step: int  # most that one micro-batch has alive: activations, gradients, derivatives of both
     snapshot: int  # one that can be resumed; as much memory is taken while it is written
     snapshots: int  # how many of these there will be
     drawing: int  # one that only draws, which the older ones become
     drawings: int
-    grids: int  # of all picture grids
+    grids: int  # of all image grids
 
     @property
     def memory(self) -> int:
@@ -53,15 +53,15 @@ class Estimate:
 
     def __str__(self) -> str:
         return (
-            f"About {_size(self.memory)} of memory: weights {_size(self.weights)}, optimisers {_size(self.moments)}, "
+            f"About {_size(self.memory)} of memory: weights {_size(self.weights)}, optimizers {_size(self.moments)}, "
             f"one step {_size(self.step)}, writing a snapshot {_size(self.snapshot)}, the rest for PyTorch.\n"
             f"About {_size(self.disk)} on the disk: {self.snapshots} snapshots of {_size(self.snapshot)}, "
-            f"{self.drawings} older ones of {_size(self.drawing)}, picture grids up to {_size(self.grids)}."
+            f"{self.drawings} older ones of {_size(self.drawing)}, image grids up to {_size(self.grids)}."
         )
 
 
 def estimate(config: TrainConfig, nimg: int = 0) -> Estimate:
-    """What the run needs from `nimg` pictures on to its end."""
+    """What the run needs from `nimg` images on to its end."""
     state = _without_values(config)
     weights = sum(_bytes(network) for network in (state.G, state.G_ema, state.D))
     groups = state.G_opt.param_groups + state.D_opt.param_groups
@@ -105,7 +105,7 @@ def require_room(needed: Estimate, device: torch.device, folder: Path) -> None:
 
 
 def largest_micro_batch(config: TrainConfig, device: torch.device, processes: int = 1) -> TrainConfig:
-    """The same run with as many pictures computed at once as memory allows; the batch accumulates over them.
+    """The same run with as many images computed at once as memory allows; the batch accumulates over them.
 
     Raises: ConfigError if not even the smallest micro-batch fits.
     """
@@ -118,7 +118,7 @@ def largest_micro_batch(config: TrainConfig, device: torch.device, processes: in
             return tried
         if n % 2 or n // 2 < min(group, share):
             raise ConfigError(
-                f"not even {n} pictures at once fit into the {_size(free)} free on {device}; use a smaller network."
+                f"not even {n} images at once fit into the {_size(free)} free on {device}; use a smaller network."
             )
         n //= 2
 

@@ -1,6 +1,6 @@
-"""Progressive growing: train on small pictures, fade in the next resolution, train there, and so on. ProGAN Sec. 2.
+"""Progressive growing: train on small images, fade in the next resolution, train there, and so on. ProGAN Sec. 2.
 
-Networks take and draw pictures of the full size at all times; their level of detail `lod` says how many times what
+Networks take and draw images of the full size at all times; their level of detail `lod` says how many times what
 they look at was halved: 0 for the full resolution, and in between two resolutions fade into each other.
 """
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from stylegan.networks.level_of_detail import enlarge, shrink
+from stylegan.networks.growing import enlarge, shrink
 from stylegan.training.config import GrowingConfig, TrainConfig
 from stylegan.training.state import TrainingState
 
@@ -24,7 +24,7 @@ class Stage(NamedTuple):
 
 
 def stage(nimg: int, img_resolution: int, growing: GrowingConfig) -> Stage:
-    """The stage after `nimg` pictures: train `training_kimg` at a resolution, then fade in the next. ProGAN App. A."""
+    """The stage after `nimg` images: train `training_kimg` at a resolution, then fade in the next. ProGAN App. A."""
     length = growing.training_kimg + growing.transition_kimg
     phase, kimg = divmod(nimg / 1000, length)
     faded = max(kimg - growing.training_kimg, 0) / growing.transition_kimg
@@ -33,10 +33,10 @@ def stage(nimg: int, img_resolution: int, growing: GrowingConfig) -> Stage:
 
 
 def enter_stage(state: TrainingState, config: TrainConfig) -> TrainConfig:
-    """Bring networks and optimisers to the stage of this step, and return the settings of the step.
+    """Bring networks and optimizers to the stage of this step, and return the settings of the step.
 
-    With a new resolution the optimisers forget their moments, which belong to what the layers did before. Small
-    pictures are computed more at once: as many as hold the pixels of `micro_batch` large ones.
+    With a new resolution the optimizers forget their moments, which belong to what the layers did before. Small
+    images are computed more at once: as many as hold the pixels of `micro_batch` large ones.
     """
     growing = config.growing
     if growing is None:
@@ -58,7 +58,7 @@ def enter_stage(state: TrainingState, config: TrainConfig) -> TrainConfig:
 
 
 def fade(img: Tensor, lod: float) -> Tensor:
-    """Pictures as networks at `lod` draw them: halved floor(lod) times and, for the rest of it, mixed with the next.
+    """Images as networks at `lod` draw them: halved floor(lod) times and, for the rest of it, mixed with the next.
 
     [N, C, H, W] -> [N, C, H, W]
     """

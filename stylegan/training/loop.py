@@ -16,27 +16,29 @@ from stylegan.augment import may_leak
 from stylegan.checkpoints.native import Contents
 from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.data.dataset import Dataset
-from stylegan.device import resolve_device
-from stylegan.distributed import World
-from stylegan.networks.precision import require_precision
+from stylegan.machine.devices import resolve_device
+from stylegan.machine.precision import require_precision
+from stylegan.machine.processes import World
+from stylegan.runs.best_effort import BestEffort
+from stylegan.runs.folder import drop_lines_after, mend_interrupted_writes, snapshot_folder
+from stylegan.runs.lock import locked
+from stylegan.runs.retention import drop_training_state
+from stylegan.runs.scores import drop_scores_after, link_best
+from stylegan.runs.tick import Tick
+from stylegan.runs.tracking import Tracking
 from stylegan.training.batches import await_next, check_fits, check_same, identity, next_micro_batches, open_dataset
-from stylegan.training.best_effort import BestEffort
+from stylegan.training.clock import Clock
 from stylegan.training.config import TrainConfig
 from stylegan.training.growing import enter_stage
 from stylegan.training.health import count_rollback, examine, must_leave
 from stylegan.training.phases import train_step
 from stylegan.training.replicas import check_equal, micro_batch_size, share_weights
-from stylegan.training.retention import drop_training_state
-from stylegan.training.run_folder import drop_lines_after, mend_interrupted_writes, snapshot_folder
-from stylegan.training.run_lock import locked
-from stylegan.training.scores import SnapshotScores, drop_scores_after, link_best
+from stylegan.training.scores import SnapshotScores
 from stylegan.training.snapshot import capture, load_snapshot
 from stylegan.training.snapshot_grid import SnapshotGrid
 from stylegan.training.snapshot_health import SnapshotHealth
 from stylegan.training.snapshot_writer import SnapshotWriter
 from stylegan.training.state import TrainingState, create_state
-from stylegan.training.tick import Clock, Tick
-from stylegan.training.tracking import Tracking
 from stylegan.training.transfer import start_from_checkpoint
 
 
@@ -51,7 +53,7 @@ def train(
 ) -> Iterator[Tick]:
     """Train in `folder`; if that holds a snapshot, go on from the newest that is whole.
 
-    A resumed run repeats an uninterrupted one bit for bit on a CPU with the same number of threads: pictures and
+    A resumed run repeats an uninterrupted one bit for bit on a CPU with the same number of threads: images and
     random numbers of a step depend on the seed, the step and the rank alone. Seeds torch's global generator.
 
     Args:
@@ -59,7 +61,7 @@ def train(
         dataset: the opened data set, if the caller has it already.
         snapshot: the newest snapshot, if the caller has looked for it already.
         stop: when set, training ends after the current step with a snapshot; of several processes, all end.
-        world: the processes that train together, see `stylegan.distributed.join`. Rank 0 writes.
+        world: the processes that train together, see `stylegan.machine.processes.join`. Rank 0 writes.
     Yields: a `Tick` every `config.tick_kimg` and one at the end.
     Raises: ConfigError if the data does not fit the networks; DataError, CheckpointError; OutputError if nothing can
         be written at the start or the last snapshot cannot (in between, what the disk refuses is a warning), or if
@@ -128,9 +130,9 @@ class _Run:
             if due:
                 check_equal(state)
             if world.first:
-                tick = self._recorded(tick, state, with_pictures=due and not told)
+                tick = self._recorded(tick, state, with_images=due and not told)
                 if due:
-                    tick = self._saved(tick, state, last=stopping, with_pictures=not told)
+                    tick = self._saved(tick, state, last=stopping, with_images=not told)
             if due and not told:
                 tick = self._scored(tick, state)
             if world.first:
@@ -139,30 +141,30 @@ class _Run:
             yield tick
             clock.end_maintenance(state.nimg)
 
-    def _recorded(self, tick: Tick, state: TrainingState, *, with_pictures: bool) -> Tick:
-        """Keep the statistics, perhaps with those that take pictures, and warn of what they tell."""
-        if with_pictures:
+    def _recorded(self, tick: Tick, state: TrainingState, *, with_images: bool) -> Tick:
+        """Keep the statistics, perhaps with those that take images, and warn of what they tell."""
+        if with_images:
             tick = replace(tick, stats=tick.stats | self.health(state))
         with self.best_effort("stats.jsonl"):  # before the snapshot: after it, a killed run would never write this line
             self.tracking.add(tick.record())
         if state.augment is not None and may_leak(p := float(state.augment.p)):
-            message = f"augmentation is at p = {p:.2f}: pictures may begin to look augmented"
+            message = f"augmentation is at p = {p:.2f}: images may begin to look augmented"
             warnings.warn(f"{message}; use more data.", RuntimeWarning, stacklevel=4)
         return tick
 
-    def _saved(self, tick: Tick, state: TrainingState, *, last: bool, with_pictures: bool) -> Tick:
-        """Keep a snapshot, and perhaps a grid of pictures."""
+    def _saved(self, tick: Tick, state: TrainingState, *, last: bool, with_images: bool) -> Tick:
+        """Keep a snapshot, and perhaps a grid of images."""
         snapshot = snapshot_folder(self.folder, state.nimg)
         if last:
             self.writer.write_last(self._contents(state), snapshot)
             link_best(self.folder, self.config.metrics)  # which may lead to the one whose place this has taken
         else:
             self.writer.begin(self._contents(state), snapshot)
-        if not with_pictures:
+        if not with_images:
             return replace(tick, snapshot=snapshot)
-        with self.best_effort("the picture grid"):
-            picture = self.grid.write_fakes(self.folder / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
-            tick = replace(tick, grid=picture)
+        with self.best_effort("the image grid"):
+            image = self.grid.write_fakes(self.folder / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
+            tick = replace(tick, grid=image)
         return replace(tick, snapshot=snapshot)
 
     def _scored(self, tick: Tick, state: TrainingState) -> Tick:
@@ -197,7 +199,7 @@ class _Run:
                 # The source may be thinned out, moved or trained further before the run comes to a snapshot.
                 self.writer.begin(self._contents(state), snapshot_folder(self.folder, 0))
         share_weights(state)
-        self.tracking = Tracking(self.folder, self.config)
+        self.tracking = Tracking(self.folder, self.config.info)
         return state
 
     def _newest(self) -> Path | None:

@@ -1,7 +1,7 @@
 """One training step: generator, path length, discriminator, R1. StyleGAN2 App. B.
 
-Main losses act in every step, regularisers every few steps and as many times stronger (lazy regularisation): in an
-optimiser step of their own, or in that of the main loss where the settings say so.
+Main losses act in every step, regularizers every few steps and as many times stronger (lazy regularization): in an
+optimizer step of their own, or in that of the main loss where the settings say so.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class MicroBatch(NamedTuple):
 
     real_img: Tensor  # [n, C, H, W] float in [-1, 1]
     real_c: Tensor  # [n, label_dim]
-    fake_c: Tensor  # [n, label_dim], labels for generated pictures
+    fake_c: Tensor  # [n, label_dim], labels for generated images
 
 
 Loss = Callable[[TrainingState, TrainConfig, MicroBatch], None]
 
 
 class Phase(NamedTuple):
-    """One optimiser step of one network, and what is back-propagated before it."""
+    """One optimizer step of one network, and what is back-propagated before it."""
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
@@ -68,7 +68,7 @@ class Phase(NamedTuple):
 
 
 def train_step(state: TrainingState, config: TrainConfig, micro_batches: list[MicroBatch]) -> None:
-    """Show one batch of real pictures to the discriminator and update everything once.
+    """Show one batch of real images to the discriminator and update everything once.
 
     All randomness comes from torch's generator, which the caller seeds.
     """
@@ -89,7 +89,7 @@ def train_step(state: TrainingState, config: TrainConfig, micro_batches: list[Mi
 
 
 def due_phases(state: TrainingState, config: TrainConfig) -> list[Phase]:
-    """The optimiser steps of this training step, in their order."""
+    """The optimizer steps of this training step, in their order."""
 
     def due(loss: Loss, weight: float, interval: int, start: int = 0) -> list[Loss]:
         return [loss] if weight > 0 and state.step >= start and state.step % interval == 0 else []
@@ -124,7 +124,7 @@ def _main_losses(state: TrainingState, config: TrainConfig) -> tuple[list[Loss],
 
 
 def generator_main(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
-    """Maximise the logits of generated pictures."""
+    """Maximize the logits of generated images."""
     img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c))
     logits = discriminate(state, state.first_order_D, img, batch.fake_c)
     loss = OBJECTIVES[config.objective].generator_loss(logits)
@@ -153,7 +153,7 @@ def generator_path_length(state: TrainingState, config: TrainConfig, batch: Micr
 
 
 def discriminator_main(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
-    """Lower the logits of generated pictures and raise those of real ones."""
+    """Lower the logits of generated images and raise those of real ones."""
     with torch.no_grad():
         ws = sample_ws(state, config, batch.fake_c, update_emas=not config.transfer.freeze_mapping)
         follow = {"update_emas": True} if config.architecture == "stylegan3" else {}  # the magnitudes of its layers
@@ -172,7 +172,7 @@ def discriminator_main(state: TrainingState, config: TrainConfig, batch: MicroBa
 
 
 def discriminator_r1(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
-    """Penalise the slope of the discriminator at real pictures, as they were before augmentation."""
+    """Penalize the slope of the discriminator at real images, as they were before augmentation."""
     real_img = batch.real_img.detach().requires_grad_(True)
     real_logits = discriminate(state, state.D, real_img, batch.real_c)
     penalty = r1_penalty(real_img, real_logits)
@@ -182,7 +182,7 @@ def discriminator_r1(state: TrainingState, config: TrainConfig, batch: MicroBatc
 
 
 def discriminator_gradient_penalty(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
-    """Keep the slope of the critic at one, at pictures between real and generated ones."""
+    """Keep the slope of the critic at one, at images between real and generated ones."""
     with torch.no_grad():
         fake_img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c))
         share = torch.rand([len(fake_img), 1, 1, 1], device=state.device)
@@ -199,7 +199,7 @@ def generator_labels(state: TrainingState, config: TrainConfig, batch: MicroBatc
 
 
 def discriminator_labels(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
-    """Read the labels of pictures, real and generated ones."""
+    """Read the labels of images, real and generated ones."""
     with torch.no_grad():
         img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c))
     loss = _label_loss(state, batch.real_img, batch.real_c) + _label_loss(state, img, batch.fake_c)
@@ -208,7 +208,7 @@ def discriminator_labels(state: TrainingState, config: TrainConfig, batch: Micro
 
 
 def discriminate(state: TrainingState, D: Callable[..., Tensor], img: Tensor, c: Tensor) -> Tensor:
-    """D's logits of blurred and augmented pictures, [n, 1]: real and generated ones alike. StyleGAN2-ADA Fig. 2(b)."""
+    """D's logits of blurred and augmented images, [n, 1]: real and generated ones alike. StyleGAN2-ADA Fig. 2(b)."""
     return D(_changed(state, img), c)
 
 
@@ -223,7 +223,7 @@ def _changed(state: TrainingState, img: Tensor) -> Tensor:
 
 
 def adapt_augmentation(state: TrainingState, config: TrainConfig) -> None:
-    """Move the strength of augmentation towards the target, from what D said of real pictures."""
+    """Move the strength of augmentation towards the target, from what D said of real images."""
     a = config.augment
     assert state.augment is not None
     total, number = state.signs.tolist()

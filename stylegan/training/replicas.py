@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from stylegan.digest import digest
 from stylegan.errors import ConfigError, DistributedError
+from stylegan.files.digest import digest
 from stylegan.training.config import TrainConfig
 from stylegan.training.state import TrainingState
 
 
 def micro_batch_size(config: TrainConfig, processes: int) -> int:
-    """Pictures that each of `processes` computes at once: its share of the batch, at most `config.micro_batch`.
+    """Images that each of `processes` computes at once: its share of the batch, at most `config.micro_batch`.
 
     Raises: ConfigError if the batch cannot be split evenly.
     """
@@ -42,7 +42,7 @@ def check_equal(state: TrainingState) -> None:
     if state.world.size == 1:
         return
     mine = {name: digest(tensors) for name, tensors in _parts(state).items()}
-    first, *others = state.world.gather({"number of pictures": state.nimg, **mine})
+    first, *others = state.world.gather({"number of images": state.nimg, **mine})
     for rank, other in enumerate(others, 1):
         for name in first:
             if other[name] != first[name]:
@@ -59,7 +59,7 @@ def _parts(state: TrainingState) -> dict[str, list[Tensor]]:
         "generator": list(state.G.state_dict().values()),
         "discriminator": list(state.D.state_dict().values()),
         "averaged generator": list(state.G_ema.state_dict().values()),
-        "optimiser": [
+        "optimizer": [
             value for opt in (state.G_opt, state.D_opt) for moments in opt.state.values() for value in moments.values()
         ],
         "running mean": [*state.running_means(), *augment],

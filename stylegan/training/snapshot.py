@@ -1,7 +1,7 @@
 """Snapshots of a run: a native checkpoint, and beside it what resuming needs.
 
     training.json             counters, what the data was, where it was computed
-    training.safetensors      moments of both optimisers, running means, strength of augmentation
+    training.safetensors      moments of both optimizers, running means, strength of augmentation
     checksums.json            size and SHA-256 of every other file
 
 Random numbers and the order of the data are functions of the seed and the counters, so they need no state.
@@ -19,11 +19,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from stylegan.checkpoints.checkpoint import Checkpoint
-from stylegan.checkpoints.checksums import write_checksums
 from stylegan.checkpoints.native import Contents, contents, write
 from stylegan.errors import CheckpointError
-from stylegan.files import atomic_folder
-from stylegan.training.environment import environment, warn_if_changed
+from stylegan.files.atomic import atomic_folder
+from stylegan.files.checksums import write_checksums
+from stylegan.machine.environment import environment, warn_if_changed
 from stylegan.training.state import TrainingState
 
 _NETWORKS = {"G": "generator", "D": "discriminator", "G_ema": "generator_ema"}

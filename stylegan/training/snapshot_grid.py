@@ -10,19 +10,19 @@ import torch
 from torch import Tensor
 
 from stylegan.data.dataset import Dataset
-from stylegan.sampling.grid import make_grid
+from stylegan.images.grid import make_grid
+from stylegan.images.pixels import to_uint8
+from stylegan.images.png import save_png
 from stylegan.sampling.latents import latents
-from stylegan.sampling.output import save_png
-from stylegan.sampling.pictures import to_uint8
 
 
 def grid_shape(resolution: int) -> tuple[int, int]:
-    """Columns and rows of pictures: as many as fit 1920x1080, within 4x4 ... 16x8."""
+    """Columns and rows of images: as many as fit 1920x1080, within 4x4 ... 16x8."""
     return min(max(1920 // resolution, 4), 16), min(max(1080 // resolution, 4), 8)
 
 
 class SnapshotGrid:
-    """A sheet of real and one of generated pictures, see `grid_shape`; with labels, one label a row."""
+    """A sheet of real and one of generated images, see `grid_shape`; with labels, one label a row."""
 
     def __init__(self, dataset: Dataset, z_dim: int, batch: int):
         self.columns, self.rows = grid_shape(dataset.resolution)
@@ -32,7 +32,7 @@ class SnapshotGrid:
         self.c = dataset.labels(chosen).split(batch)
 
     def write_reals(self, path: Path) -> Path:
-        """Real pictures of the data set."""
+        """Real images of the data set."""
         return self._write(path, self.real)
 
     @torch.inference_mode()
@@ -45,13 +45,13 @@ class SnapshotGrid:
         ]
         return self._write(path, torch.cat(batches))
 
-    def _write(self, path: Path, pictures: Tensor) -> Path:
-        save_png(make_grid(pictures, self.columns, self.rows), path)
+    def _write(self, path: Path, images: Tensor) -> Path:
+        save_png(make_grid(images, self.columns, self.rows), path)
         return path
 
 
 def _choose(dataset: Dataset, rows: int, columns: int) -> np.ndarray:
-    """Indices of rows * columns pictures; with labels, each row has one and the same."""
+    """Indices of rows * columns images; with labels, each row has one and the same."""
     order = dataset.preview()
     if dataset.label_dim == 0:
         return np.resize(order, rows * columns)

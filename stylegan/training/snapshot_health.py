@@ -1,4 +1,4 @@
-"""Statistics that are worth drawing pictures for, and so are measured with each snapshot only."""
+"""Statistics that are worth drawing images for, and so are measured with each snapshot only."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan.data.dataset import Dataset, to_float
+from stylegan.data.dataset import Dataset
+from stylegan.images.pixels import to_float
 from stylegan.sampling.latents import latents
 from stylegan.training.phases import discriminate
 from stylegan.training.state import TrainingState
 
-PICTURES = 64  # at least so many of each kind are looked at
-TOLD_APART = 0.5  # between the mean scores of training pictures and generated ones; below, their difference is noise
+IMAGES = 64  # at least so many of each kind are looked at
+TOLD_APART = 0.5  # between the mean scores of training images and generated ones; below, their difference is noise
 
 
 class SnapshotHealth:
-    """Compares the same latents and the same real pictures at every snapshot.
+    """Compares the same latents and the same real images at every snapshot.
 
-    Health/diversity: standard deviation over pictures, mean over pixels, of generated pictures relative to real ones.
-    Health/held_out_gap: with held-out pictures, the r_v of StyleGAN2-ADA Eq. 1,
+    Health/diversity: standard deviation over images, mean over pixels, of generated images relative to real ones.
+    Health/held_out_gap: with held-out images, the r_v of StyleGAN2-ADA Eq. 1,
         (E[D(train)] - E[D(held out)]) / (E[D(train)] - E[D(generated)]): 0 without overfitting, 1 at worst.
-        Left out while D cannot tell training pictures from generated ones.
+        Left out while D cannot tell training images from generated ones.
     Health/scores/held_out: E[D(held out)].
 
     Args:
-        micro_batch: D gets so many at once, as in training, since it compares the pictures of a batch.
+        micro_batch: D gets so many at once, as in training, since it compares the images of a batch.
     """
 
     def __init__(self, dataset: Dataset, z_dim: int, micro_batch: int):
-        n = -(-PICTURES // micro_batch) * micro_batch
+        n = -(-IMAGES // micro_batch) * micro_batch
         self._batch = micro_batch
         self._z = latents(range(n), z_dim)
         real, self._c = _some(dataset, n)
@@ -61,22 +62,22 @@ class SnapshotHealth:
                 result["Health/held_out_gap"] = (train - held_out) / told_apart
         return {name: {"num": 1, "mean": value, "std": 0.0} for name, value in result.items()}
 
-    def _mean_score(self, state: TrainingState, pictures: Tensor, labels: Tensor) -> float:
+    def _mean_score(self, state: TrainingState, images: Tensor, labels: Tensor) -> float:
         scores = [
             discriminate(state, state.D, to_float(img.to(state.device)), c.to(state.device))
-            for img, c in zip(pictures.split(self._batch), labels.split(self._batch), strict=True)
+            for img, c in zip(images.split(self._batch), labels.split(self._batch), strict=True)
         ]
         return float(torch.cat(scores).mean())
 
 
 def _some(dataset: Dataset, n: int) -> tuple[Tensor, Tensor]:
-    """n pictures and their labels, the same every time: uint8 [n, C, H, W], float [n, label_dim]; few come again."""
+    """n images and their labels, the same every time: uint8 [n, C, H, W], float [n, label_dim]; few come again."""
     chosen = np.resize(dataset.preview(), n)
     return dataset.images(chosen), dataset.labels(chosen)
 
 
 def _spread(batches: Iterable[Tensor]) -> float:
-    """Standard deviation over pictures in [-1, 1], mean over pixels."""
+    """Standard deviation over images in [-1, 1], mean over pixels."""
     n, total, squares = 0, torch.zeros(()), torch.zeros(())
     for batch in batches:
         img = batch.clamp(-1, 1).cpu().double()

@@ -9,7 +9,7 @@ from typing import Literal
 
 from stylegan.checkpoints.native import Contents
 from stylegan.errors import OutputError
-from stylegan.training.retention import drop_training_state
+from stylegan.runs.retention import drop_training_state
 from stylegan.training.snapshot import write_snapshot
 
 

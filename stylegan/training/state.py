@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from stylegan.augment import AugmentPipe, preset
-from stylegan.distributed import World
-from stylegan.networks.compiled import compile_or_eager
+from stylegan.machine.compile import compile_or_eager
+from stylegan.machine.processes import World
 from stylegan.networks.family import discriminator_class, generator_class
 from stylegan.training.config import AugmentConfig, TrainConfig
 from stylegan.training.gradient_watch import GradientWatch
@@ -21,7 +21,7 @@ from stylegan.training.statistics import Statistics
 
 @dataclass
 class TrainingState:
-    """Networks, optimisers and counters. A snapshot of these is all that resuming needs."""
+    """Networks, optimizers and counters. A snapshot of these is all that resuming needs."""
 
     G: Any  # of one generation, see `networks.family`
     D: Any
@@ -31,9 +31,9 @@ class TrainingState:
     G_opt: torch.optim.Adam
     D_opt: torch.optim.Adam
     pl_mean: Tensor  # scalar, running mean of the path lengths
-    augment: AugmentPipe | None  # what D's pictures pass through
+    augment: AugmentPipe | None  # what D's images pass through
     signs: Tensor  # [2], sum and number of sign(D(real)) since the augmentation was adapted
-    nimg: int = 0  # real pictures shown to D
+    nimg: int = 0  # real images shown to D
     step: int = 0
     rollbacks: int = 0  # returns to a snapshot because of NaN; each draws other random numbers
     lod: float = 0.0  # of growing networks: 0 at the full resolution, 1 at half of it
@@ -54,7 +54,7 @@ class TrainingState:
 
 
 def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
-    """Networks drawn from the seed, and their optimisers."""
+    """Networks drawn from the seed, and their optimizers."""
     torch.manual_seed(config.seed)
     G = generator_class(config.architecture)(**config.generator).to(device=device)
     D = discriminator_class(config.architecture)(**config.discriminator).to(device=device)
@@ -99,7 +99,7 @@ def _trained(network: nn.Module) -> list[nn.Parameter]:
 
 
 def _lazy_adam(groups: list[dict[str, Any]], lr: float, interval: int, config: TrainConfig) -> torch.optim.Adam:
-    """Adam for weights whose regulariser takes a step of its own every `interval` steps. StyleGAN2 App. B.
+    """Adam for weights whose regularizer takes a step of its own every `interval` steps. StyleGAN2 App. B.
 
     The extra steps would learn (k + 1) / k times as fast and forget as much sooner, so lr and betas make up for it.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from stylegan.distributed import World
+from stylegan.machine.processes import World
 
 
 class Statistics:

@@ -171,17 +171,17 @@ def _check_frozen(plan: dict[str, Transfer], D: nn.Module, config: TrainConfig) 
 def carry_over(source: Any, target: Any) -> Transfer:
     """Which tensors of `target` the network `source` fills; None fills nothing. Neither is changed.
 
-    Where the number of colours differs, the layers from and to colours are converted as the pictures would be. Where
+    Where the number of colors differs, the layers from and to colors are converted as the images would be. Where
     labels come or go, the mapping network does to z what it did before, and begins without regard to labels.
     """
     own = _learned(target)
     if source is None:
         return Transfer({}, list(own), [])
-    colours = source.img_channels, target.img_channels
-    theirs = {name: _recoloured(name, value, *colours) for name, value in _learned(source).items()}
+    colors = source.img_channels, target.img_channels
+    theirs = {name: _recolored(name, value, *colors) for name, value in _learned(source).items()}
     first = "mapping.fc0.weight"
     if first in theirs and first in own and bool(source.c_dim) != bool(target.c_dim) and source.z_dim == target.z_dim:
-        theirs[first] = _relabelled(theirs[first], own[first].shape[1])
+        theirs[first] = _relabeled(theirs[first], own[first].shape[1])
     unfit = {_layer(name) for name in own if name not in theirs or theirs[name].shape != own[name].shape}
     return Transfer(
         {name: theirs[name] for name in own if _layer(name) not in unfit},
@@ -201,19 +201,19 @@ def _layer(name: str) -> str:
     return re.sub(r"(\.affine)?\.(weight|bias|noise_const|noise_strength)$", "", name)
 
 
-def _recoloured(name: str, value: Tensor, source: int, target: int) -> Tensor:
-    """A tensor for pictures of `target` channels that does to them what `value` does to those of `source`."""
+def _recolored(name: str, value: Tensor, source: int, target: int) -> Tensor:
+    """A tensor for images of `target` channels that does to them what `value` does to those of `source`."""
     if source == target:
         return value
     if ".torgb.weight" in name or ".torgb.bias" in name:
-        return torch.tensordot(_conversion(source, target), value, 1)  # the picture drawn is converted
-    if name.endswith("fromrgb.weight"):  # the picture looked at is converted back; the run-time gain is 1 / sqrt(C)
+        return torch.tensordot(_conversion(source, target), value, 1)  # the image drawn is converted
+    if name.endswith("fromrgb.weight"):  # the image looked at is converted back; the run-time gain is 1 / sqrt(C)
         effective = torch.einsum("oikl,ij->ojkl", value, _conversion(target, source))
         return effective * (target / source) ** 0.5
     return value
 
 
-def _relabelled(value: Tensor, inputs: int) -> Tensor:
+def _relabeled(value: Tensor, inputs: int) -> Tensor:
     """The first layer of a mapping network, [D, z + label], for another number of inputs: labels come after z."""
     kept = min(inputs, value.shape[1])
     result = torch.zeros(len(value), inputs)
@@ -222,11 +222,11 @@ def _relabelled(value: Tensor, inputs: int) -> Tensor:
 
 
 def _conversion(source: int, target: int) -> Tensor:
-    """[target, source] matrix between grey (1), RGB (3) and RGBA (4). Alpha starts at zero: neither drawn nor seen."""
+    """[target, source] matrix between gray (1), RGB (3) and RGBA (4). Alpha starts at zero: neither drawn nor seen."""
     if 1 not in (source, target):
         return torch.eye(target, source)
     matrix = torch.zeros(target, source)
-    matrix[: min(target, 3), : min(source, 3)] = 1 / min(source, 3)  # the mean of the colours, or grey for each
+    matrix[: min(target, 3), : min(source, 3)] = 1 / min(source, 3)  # the mean of the colors, or gray for each
     return matrix
 
 

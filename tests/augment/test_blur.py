@@ -22,5 +22,5 @@ def test_a_width_below_a_third_of_a_pixel_changes_nothing():
     assert blur(img, 0.33) is img
 
 
-def test_the_blur_may_be_wider_than_the_picture():
+def test_the_blur_may_be_wider_than_the_image():
     assert blur(torch.ones(1, 1, 4, 4), 10.0).max() < 0.3  # black comes in from all around

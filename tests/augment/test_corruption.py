@@ -14,7 +14,7 @@ def test_half_of_each_side_is_a_quarter_of_the_image(size):
     assert (y == 0).float().mean() == 0.25
 
 
-def test_the_centre_is_given_as_x_and_y():
+def test_the_center_is_given_as_x_and_y():
     y = cut_out(torch.ones(1, 1, 8, 8), torch.tensor([[0.0, 1.0]]), torch.tensor([0.5]))
     assert y[0, 0].eq(0).nonzero().tolist() == [[6, 0], [6, 1], [7, 0], [7, 1]]
 
@@ -24,8 +24,8 @@ def test_size_0_cuts_nothing():
     assert torch.equal(cut_out(images, torch.rand(2, 2), torch.zeros(2)), images)
 
 
-def test_random_centres_cut_nine_sixty_fourths_on_average():
-    # along an axis, a centre c in [0, 1] and a half side of 1/4 cover 1/2 - 2 (1/4)^2 / 2 = 7/16
+def test_random_centers_cut_nine_sixty_fourths_on_average():
+    # along an axis, a center c in [0, 1] and a half side of 1/4 cover 1/2 - 2 (1/4)^2 / 2 = 7/16
     y = AugmentPipe(cutout=1)(torch.ones(4000, 1, 16, 16))
     assert abs((y == 0).float().mean().item() - (7 / 16) ** 2) < 0.005
 

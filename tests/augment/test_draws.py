@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from stylegan.augment.draws import Chance, Percentile
+from stylegan.augment.randomness import Chance, Percentile
 
 N = 40_000
 CPU = torch.device("cpu")

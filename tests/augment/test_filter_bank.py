@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from stylegan.augment.filter import filter_bands, filter_bank, normalised
+from stylegan.augment.filter import filter_bands, filter_bank, normalized
 
 
 def test_bands_sum_to_the_impulse_and_only_the_lowest_has_a_mean():
@@ -14,7 +14,7 @@ def test_bands_sum_to_the_impulse_and_only_the_lowest_has_a_mean():
     assert_close(bank.sum(1), torch.tensor([1.0, 0, 0, 0]), rtol=0, atol=1e-6)
 
 
-def test_bands_have_their_centres_and_supports():
+def test_bands_have_their_centers_and_supports():
     bank = filter_bank()
     assert_close(bank[:, 21], torch.tensor([0.125, 0.125, 0.25, 0.5]))
     assert [(row.nonzero().min().item(), row.nonzero().max().item()) for row in bank[2:]] == [(12, 30), (18, 24)]
@@ -36,6 +36,6 @@ def test_unit_gains_change_nothing():
 
 
 def test_gains_keep_the_power_of_natural_images():
-    t = normalised(torch.tensor([[2.0, 1, 1, 1], [1, 1, 1, 1], [1, 8, 1, 1]]))
+    t = normalized(torch.tensor([[2.0, 1, 1, 1], [1, 1, 1, 1], [1, 8, 1, 1]]))
     power = (torch.tensor([10.0, 1, 1, 1]) / 13 * t.square()).sum(1)
     assert_close(power, torch.ones(3))

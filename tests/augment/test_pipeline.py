@@ -7,8 +7,8 @@ from golden import RECORDS, R, assert_matches
 from torch.testing import assert_close
 
 from stylegan.augment import PRESETS, AugmentPipe, preset
-from stylegan.augment.draws import Chance
 from stylegan.augment.pipeline import MULTIPLIERS
+from stylegan.augment.randomness import Chance
 from stylegan.errors import ConfigError, ShapeError
 
 RECORDED = [name for name in RECORDS if name.startswith("aug_") and "_dp" in name]
@@ -80,7 +80,7 @@ def test_a_rotation_comes_before_or_after_stretching_as_often_as_rotate_times_p(
 @pytest.mark.parametrize("size", [16, 32])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_takes_grey_rgb_and_rgba(name, channels, size):
+def test_every_preset_takes_gray_rgb_and_rgba(name, channels, size):
     images = torch.randn(2, channels, size, size).clamp(-1, 1)
     pipe = pipe_of(name, p=0.9)
     if size < 22 and "imgfilter" in preset(name):
@@ -98,7 +98,7 @@ def test_images_need_not_be_square():
 
 
 @pytest.mark.parametrize("multiplier", ["hue", "saturation"])
-def test_hue_and_saturation_leave_grey_images_alone(multiplier):
+def test_hue_and_saturation_leave_gray_images_alone(multiplier):
     images = torch.randn(4, 1, 8, 8)
     assert torch.equal(pipe_of(multiplier)(images), images)
 
@@ -145,11 +145,11 @@ def test_a_pipe_without_transformations_returns_its_input():
     assert AugmentPipe()(images) is images
 
 
-def test_colour_of_two_channels_is_refused_and_geometry_is_not():
+def test_color_of_two_channels_is_refused_and_geometry_is_not():
     images = torch.randn(2, 2, 16, 16)
     assert pipe_of("bg")(images).shape == images.shape
     with pytest.raises(
-        ShapeError, match="colour augmentation takes images of 1, 3 or 4 channels, got 2; use the pipe bg"
+        ShapeError, match="color augmentation takes images of 1, 3 or 4 channels, got 2; use the pipe bg"
     ):
         pipe_of("bgc")(images)
 

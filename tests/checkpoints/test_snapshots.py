@@ -7,10 +7,10 @@ import pytest
 from tiny_generator import tiny_generator
 
 import stylegan
-from stylegan.checkpoints import checksums
-from stylegan.checkpoints.checksums import mismatch, write_checksums
 from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.errors import CheckpointError
+from stylegan.files import checksums
+from stylegan.files.checksums import mismatch, write_checksums
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_newest_is_found_by_number_without_a_warning(run):
         assert newest_snapshot(run).name == "000100"
         (run / "snapshots" / ".000200.77.tmp").mkdir()
         (run / "snapshots" / "best").symlink_to("000009")
-        (run / "snapshots" / "000100" / "notes.txt").write_text("my favourite")
+        (run / "snapshots" / "000100" / "notes.txt").write_text("my favorite")
         assert stylegan.load_checkpoint(run).origin == "100"
         assert newest_snapshot(run / "elsewhere") is None
 

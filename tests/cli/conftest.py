@@ -25,8 +25,8 @@ def pets(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def grey_classes(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("networks") / "grey_classes"
+def gray_classes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("networks") / "gray_classes"
     save(Checkpoint(G_ema=tiny_generator(c_dim=3, img_channels=1)), folder)
     return folder
 

@@ -13,7 +13,7 @@ from stylegan.data import Dataset
 
 
 @pytest.fixture
-def pictures(tmp_path) -> Path:
+def images(tmp_path) -> Path:
     folder = tmp_path / "in"
     folder.mkdir()
     for index in range(3):
@@ -39,26 +39,26 @@ def run_main(monkeypatch, capsys, *args):
     return code, out, err
 
 
-def test_the_summary_counts_what_was_used_and_names_what_was_not(pictures, tmp_path):
-    (pictures / "notes [b].txt").write_text("x")
-    (pictures / "bad\nname.png").write_bytes(b"x")
+def test_the_summary_counts_what_was_used_and_names_what_was_not(images, tmp_path):
+    (images / "notes [b].txt").write_text("x")
+    (images / "bad\nname.png").write_bytes(b"x")
     result = run(
-        "--source", pictures, "--dest", tmp_path / "out.zip", "--resolution", "4x4", "--transform", "center-crop"
+        "--source", images, "--dest", tmp_path / "out.zip", "--resolution", "4x4", "--transform", "center-crop"
     )
     assert result.exit_code == 0, result.output
-    assert "out.zip: 3 pictures, 4x4, RGB, no labels." in result.output
+    assert "out.zip: 3 images, 4x4, RGB, no labels." in result.output
     assert "Left out 2 files:" in result.output
-    assert "notes [b].txt: it is not a picture (.txt)" in result.output
+    assert "notes [b].txt: it is not an image (.txt)" in result.output
     assert r"'bad\nname.png': it is empty, damaged or not one of" in result.output
     assert len(Dataset(tmp_path / "out.zip", cache=tmp_path)) == 3
 
 
-def test_max_images_says_how_many_were_not_needed(pictures, tmp_path):
+def test_max_images_says_how_many_were_not_needed(images, tmp_path):
     result = run(
-        "--source", pictures, "--dest", tmp_path / "out", "--resolution", "4",
+        "--source", images, "--dest", tmp_path / "out", "--resolution", "4",
         "--transform", "center-crop", "--max-images", 1,
     )  # fmt: skip
-    assert "1 picture, 4x4" in result.output
+    assert "1 image, 4x4" in result.output
     assert "2 more were not needed (--max-images)." in result.output
 
 
@@ -67,17 +67,17 @@ def test_shards_are_written_and_transparency_is_told(tmp_path):
     for index in range(3):
         Image.new("RGBA", (8, 8), (1, 2, 3, 100 if index else 255)).save(tmp_path / f"in/{index}.png")
     result = run("--source", tmp_path / "in", "--dest", tmp_path / "out", "--shards", 2)
-    assert "out: 3 pictures, 8x8, RGB, no labels." in result.output
+    assert "out: 3 images, 8x8, RGB, no labels." in result.output
     assert "2 had transparent pixels, which are white now; --alpha keeps them." in result.output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["000000.tar", "000001.tar", "index.json"]
     result = run("--source", tmp_path / "in", "--dest", tmp_path / "alpha", "--alpha")
-    assert "3 pictures, 8x8, RGBA" in result.output
+    assert "3 images, 8x8, RGBA" in result.output
     assert "transparent" not in result.output
 
 
-def test_strict_fails_with_one_sentence(pictures, tmp_path, monkeypatch, capsys):
+def test_strict_fails_with_one_sentence(images, tmp_path, monkeypatch, capsys):
     code, _, err = run_main(
-        monkeypatch, capsys, "--source", pictures, "--dest", tmp_path / "out.zip", "--resolution", "4x4", "--strict"
+        monkeypatch, capsys, "--source", images, "--dest", tmp_path / "out.zip", "--resolution", "4x4", "--strict"
     )
     assert code == 1
     assert err == (
@@ -91,7 +91,7 @@ def test_a_source_with_nothing_usable_fails_and_still_names_every_file(tmp_path,
         (tmp_path / "in" / f"{name}.png").write_bytes(b"x")
     code, out, err = run_main(monkeypatch, capsys, "--source", tmp_path / "in", "--dest", tmp_path / "out.zip")
     assert code == 1
-    assert "holds no usable picture" in err
+    assert "holds no usable image" in err
     assert "a.png: it is empty" in out
     assert "b.png: it is empty" in out
     assert not (tmp_path / "out.zip").exists()
@@ -110,16 +110,16 @@ def test_a_source_with_nothing_usable_fails_and_still_names_every_file(tmp_path,
         (["--unknown"], "No such option"),
     ],
 )
-def test_wrong_usage_exits_with_2_and_says_why(pictures, tmp_path, monkeypatch, capsys, flags, message):
-    code, _, err = run_main(monkeypatch, capsys, "--source", pictures, "--dest", tmp_path / "out.zip", *flags)
+def test_wrong_usage_exits_with_2_and_says_why(images, tmp_path, monkeypatch, capsys, flags, message):
+    code, _, err = run_main(monkeypatch, capsys, "--source", images, "--dest", tmp_path / "out.zip", *flags)
     assert code == 2
     assert message in " ".join(err.split())
 
 
-def test_a_taken_destination_fails_with_one_sentence(pictures, tmp_path, monkeypatch, capsys):
+def test_a_taken_destination_fails_with_one_sentence(images, tmp_path, monkeypatch, capsys):
     (tmp_path / "out.zip").write_text("old")
     code, _, err = run_main(
-        monkeypatch, capsys, "--source", pictures, "--dest", tmp_path / "out.zip", "--resolution", "4x4",
+        monkeypatch, capsys, "--source", images, "--dest", tmp_path / "out.zip", "--resolution", "4x4",
         "--transform", "center-crop",
     )  # fmt: skip
     assert (code, len(err.splitlines())) == (1, 1)

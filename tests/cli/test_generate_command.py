@@ -22,11 +22,11 @@ def read(path):
 def test_one_png_per_seed_with_the_pixels_of_the_library(network, tmp_path):
     result = run_cli("generate", "--network", network, "--seeds", "2,10-11", "--trunc", "0.7", "--outdir", tmp_path)
     assert (result.code, result.err) == (0, "")
-    assert result.out.startswith(f"Wrote 3 pictures to {tmp_path} in ")
+    assert result.out.startswith(f"Wrote 3 images to {tmp_path} in ")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["seed0002.png", "seed0010.png", "seed0011.png"]
     G = stylegan.load(network, device="cpu")
-    for seed, picture in zip([2, 10, 11], generate(G, [2, 10, 11], psi=0.7), strict=True):
-        assert np.array_equal(read(tmp_path / f"seed{seed:04d}.png"), picture.permute(1, 2, 0).numpy())
+    for seed, image in zip([2, 10, 11], generate(G, [2, 10, 11], psi=0.7), strict=True):
+        assert np.array_equal(read(tmp_path / f"seed{seed:04d}.png"), image.permute(1, 2, 0).numpy())
 
 
 def test_the_same_command_gives_the_same_pixels_whatever_the_batch(network, tmp_path):
@@ -42,9 +42,9 @@ def test_the_same_command_gives_the_same_pixels_whatever_the_batch(network, tmp_
         assert abs(a - b).max() <= 1
 
 
-def test_grey_networks_write_grey_pictures_of_the_class(grey_classes, tmp_path):
+def test_gray_networks_write_gray_images_of_the_class(gray_classes, tmp_path):
     for k in (0, 2):
-        assert run_cli("generate", "--network", grey_classes, "--class", k, "--outdir", tmp_path / str(k)).code == 0
+        assert run_cli("generate", "--network", gray_classes, "--class", k, "--outdir", tmp_path / str(k)).code == 0
     with Image.open(tmp_path / "0" / "seed0000.png") as image:
         assert image.mode == "L"
     assert not np.array_equal(read(tmp_path / "0" / "seed0000.png"), read(tmp_path / "2" / "seed0000.png"))
@@ -62,7 +62,7 @@ def test_a_class_is_found_by_name_or_number_and_may_be_a_mixture(pets, tmp_path)
     assert result.err == "Error: this network knows no class 'bird'; it knows cat, dog, fish.\n"
 
 
-def test_the_centre_of_truncation_may_be_that_of_the_class(pets, network, tmp_path):
+def test_the_center_of_truncation_may_be_that_of_the_class(pets, network, tmp_path):
     for center in ("global", "class"):
         arguments = ("--network", pets, "--class", "dog", "--trunc", 0, "--trunc-center", center)
         assert run_cli("generate", *arguments, "--outdir", tmp_path / center).code == 0
@@ -71,11 +71,11 @@ def test_the_centre_of_truncation_may_be_that_of_the_class(pets, network, tmp_pa
     with tarfile.open(tmp_path / "shards/00000-of-00001.tar") as tar, Image.open(tar.extractfile(tar.next())) as image:
         assert np.array_equal(np.asarray(image), read(tmp_path / "class/seed0000.png"))
     result = run_cli("generate", "--network", network, "--trunc-center", "class", "--outdir", tmp_path)
-    assert result.err == "Error: this network has no classes, so there is only the global centre of truncation.\n"
+    assert result.err == "Error: this network has no classes, so there is only the global center of truncation.\n"
 
 
 @pytest.mark.parametrize(("grid", "size"), [("auto", (48, 32)), ("2x4", (32, 64)), ("6x1", (96, 16))])
-def test_a_grid_is_one_picture_in_the_order_of_the_seeds(network, tmp_path, grid, size):
+def test_a_grid_is_one_image_in_the_order_of_the_seeds(network, tmp_path, grid, size):
     result = run_cli("generate", "--network", network, "--seeds", "0-5", "--grid", grid, "--outdir", tmp_path)
     assert result.code == 0
     assert [p.name for p in tmp_path.iterdir()] == ["grid.png"]
@@ -92,7 +92,7 @@ def test_several_psi_draw_a_truncation_sweep(network, tmp_path):
     assert result.out.startswith(f"Wrote {tmp_path / 'truncation.png'} (a row per seed, a column per psi) in ")
     sheet = read(tmp_path / "truncation.png").astype(int)
     assert sheet.shape == (32, 48, 3)
-    assert abs(sheet[:16, 16:32] - sheet[16:, 16:32]).max() <= 1  # psi = 0: the average picture in every row
+    assert abs(sheet[:16, 16:32] - sheet[16:, 16:32]).max() <= 1  # psi = 0: the average image in every row
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_several_psi_draw_a_truncation_sweep(network, tmp_path):
         (["--trunc", "half"], "psi is a number such as 0.7, or several such as 0,0.5,1, got 'half'."),
         (["--trunc", "nan"], "got 'nan'."),
         (["--grid", "8"], "a grid is COLSxROWS such as 8x4, or auto, got '8'."),
-        (["--grid", "2x2", "--seeds", "0-4"], "--grid 2x2 holds 4 pictures, got 5 seeds; make it larger."),
+        (["--grid", "2x2", "--seeds", "0-4"], "--grid 2x2 holds 4 images, got 5 seeds; make it larger."),
         (
             ["--grid", "auto", "--trunc", "0,1"],
             "several values of --trunc draw a sheet of their own; leave --grid out.",
@@ -111,7 +111,7 @@ def test_several_psi_draw_a_truncation_sweep(network, tmp_path):
         (["--noise-mode", "loud"], "'loud' is not one of 'const', 'random', 'none'."),
         (["--precision", "int8"], "'int8' is not one of"),
         (["--batch", "0"], "0 is not in the range x>=1."),
-        (["--colour"], "No such option"),
+        (["--color"], "No such option"),
         (["--translate", "0.5"], "'--translate': this is X,Y in finite numbers, such as 0,0, got '0.5'."),
         (["--rotate", "nan"], "'--rotate': this is DEGREES in finite numbers, such as 0, got 'nan'."),
     ],
@@ -135,8 +135,8 @@ def test_what_is_not_a_network_exits_with_1(tmp_path):
     assert f"Error: {tmp_path} is not a checkpoint" in result.err
 
 
-def test_a_missing_or_needless_class_exits_with_1(network, grey_classes, tmp_path):
-    result = run_cli("generate", "--network", grey_classes, "--outdir", tmp_path)
+def test_a_missing_or_needless_class_exits_with_1(network, gray_classes, tmp_path):
+    result = run_cli("generate", "--network", gray_classes, "--outdir", tmp_path)
     assert (result.code, result.err) == (1, "Error: this network has 3 classes; pick one with --class 0..2.\n")
     result = run_cli("generate", "--network", network, "--class", 1, "--outdir", tmp_path)
     assert (result.code, result.err) == (1, "Error: this network has no classes, got class 1; leave the class out.\n")
@@ -160,7 +160,7 @@ def test_only_a_stylegan3_is_moved(network, tmp_path, motion):
     result = run_cli("generate", "--network", network, *motion, "--outdir", tmp_path / "new")
     assert result.code == 1
     assert result.err == (
-        "Error: only pictures of a StyleGAN3 network can be moved and turned, and this is another network.\n"
+        "Error: only images of a StyleGAN3 network can be moved and turned, and this is another network.\n"
     )
     assert not (tmp_path / "new").exists()
 
@@ -205,9 +205,9 @@ def test_processes_of_a_launcher_share_the_seeds(network, tmp_path, monkeypatch)
 
 def test_shards_are_tar_files_that_a_second_command_completes(network, tmp_path):
     options = ("generate", "--network", network, "--seeds", "0-4", "--shards", 2, "--outdir", tmp_path)
-    assert run_cli(*options).out.startswith(f"Wrote 5 pictures in 3 new shards to {tmp_path} in ")
+    assert run_cli(*options).out.startswith(f"Wrote 5 images in 3 new shards to {tmp_path} in ")
     (tmp_path / "00001-of-00003.tar").unlink()
-    assert run_cli(*options).out.startswith(f"Wrote 2 pictures in 1 new shards to {tmp_path} in ")
+    assert run_cli(*options).out.startswith(f"Wrote 2 images in 1 new shards to {tmp_path} in ")
     result = run_cli(*options, "--trunc", "0.5")
     assert result.code == 1
     assert "choose another --outdir" in result.err

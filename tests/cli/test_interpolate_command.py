@@ -7,18 +7,18 @@ from run_cli import run_cli
 
 
 @pytest.mark.parametrize("name", ["loop.gif", "loop.webp"])
-def test_the_loop_has_as_many_pictures_as_seeds_times_frames(network, tmp_path, name):
+def test_the_loop_has_as_many_images_as_seeds_times_frames(network, tmp_path, name):
     result = run_cli(
         "interpolate", "--network", network, "--seeds", "0-2", "--frames", 4, "--fps", 20, "--dest", tmp_path / name
     )
     assert (result.code, result.err) == (0, "")
-    assert result.out.startswith(f"Wrote {tmp_path / name} (12 pictures, 0.6 s long) in ")
+    assert result.out.startswith(f"Wrote {tmp_path / name} (12 images, 0.6 s long) in ")
     with Image.open(tmp_path / name) as image:
         assert (image.n_frames, image.size) == (12, (16, 16))
 
 
 @pytest.mark.parametrize("space", ["w", "z"])
-def test_frames_in_a_folder_pass_the_seeds_own_pictures(network, tmp_path, space):
+def test_frames_in_a_folder_pass_the_seeds_own_images(network, tmp_path, space):
     dest = tmp_path / "frames"
     arguments = ["--network", network, "--seeds", "3,8", "--trunc", "0.5"]
     assert run_cli("interpolate", *arguments, "--frames", 3, "--space", space, "--dest", dest).code == 0
@@ -47,7 +47,7 @@ def test_one_seed_goes_through_the_classes(pets, tmp_path, space):
         (["--seeds", "7"], "Invalid value for '--seeds': a loop needs at least two seeds, for example 0-3."),
         (["--classes", "0,1", "--class", "1"], "--classes names all labels of the loop; leave --class out."),
         (["--dest", "loop.mp4"], "the loop can be a .gif, a .webp or a folder of PNG frames, got loop.mp4."),
-        (["--fps", "60"], "a GIF shows at most 50 pictures a second, got fps 60; write a .webp."),
+        (["--fps", "60"], "a GIF shows at most 50 images a second, got fps 60; write a .webp."),
         (["--space", "x"], "'x' is not one of 'w', 'z'."),
         (["--frames", "0"], "0 is not in the range x>=1."),
     ],

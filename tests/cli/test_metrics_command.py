@@ -7,29 +7,29 @@ import shutil
 import pytest
 from launch import Launch, command
 from run_cli import run_cli
-from tiny_run import tiny_pictures
+from tiny_run import tiny_images
 
 from stylegan.data import prepare
 
 
 @pytest.fixture
 def run(network, tmp_path, monkeypatch):
-    """A run folder with two snapshots, and pictures of its size beside it."""
+    """A run folder with two snapshots, and images of its size beside it."""
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
     for kimg in ("000004", "000012"):
         shutil.copytree(network, tmp_path / "run" / "snapshots" / kimg)
-    tiny_pictures(tmp_path / "pictures", count=6)
+    tiny_images(tmp_path / "images", count=6)
     return tmp_path / "run"
 
 
 def test_scores_are_printed_and_kept_in_the_run(run):
-    data = run.parent / "pictures"
+    data = run.parent / "images"
     newest, older = run / "snapshots" / "000012", run / "snapshots" / "000004"
     for network, snapshot, names in ((run, newest, "fid8_efflite0, fid4_efflite0"), (older, older, "fid8_efflite0")):
         result = run_cli("metrics", "--network", network, "--data", data, "--metrics", names)
         assert (result.code, result.err) == (0, "")
         eight, *four = result.out.splitlines()
-        rest = re.escape(f"8 pictures of {snapshot} against 6 of {data}, in ")
+        rest = re.escape(f"8 images of {snapshot} against 6 of {data}, in ")
         assert re.fullmatch(rf"fid8_efflite0 \d+\.\d{{4}}: {rest}[\d.]+ s\.", eight)
         assert [line.split()[0] for line in four] == names.split(", ")[1:]
     first, second = map(json.loads, (run / "metric-fid8_efflite0.jsonl").read_text().splitlines())
@@ -41,16 +41,16 @@ def test_scores_are_printed_and_kept_in_the_run(run):
 
 
 def test_a_checkpoint_outside_a_run_is_measured_without_keeping_it(run, network, tmp_path):
-    arguments = ("--data", tmp_path / "pictures", "--max-reals", 5, "--metrics", "fid4_efflite0")
+    arguments = ("--data", tmp_path / "images", "--max-reals", 5, "--metrics", "fid4_efflite0")
     result = run_cli("metrics", "--network", network, *arguments)
     assert result.code == 0
-    assert f"4 pictures of {network} against 5 of " in result.out
+    assert f"4 images of {network} against 5 of " in result.out
     assert not list(tmp_path.rglob("metric-*"))
     assert not list(network.parent.rglob("metric-*"))
 
 
 def test_two_processes_print_and_keep_one_score_over_shards_by_the_link_to_a_snapshot(run, tmp_path):
-    prepare(tmp_path / "pictures", tmp_path / "shards", shards=4)
+    prepare(tmp_path / "images", tmp_path / "shards", shards=4)
     (run / "best").symlink_to("snapshots/000004")
     arguments = ("--network", run / "best", "--data", tmp_path / "shards", "--metrics", "fid20_efflite0")
     launch = Launch(2, tmp_path / "launch", command, "metrics", *arguments)
@@ -58,7 +58,7 @@ def test_two_processes_print_and_keep_one_score_over_shards_by_the_link_to_a_sna
     (line,) = map(json.loads, (run / "metric-fid20_efflite0.jsonl").read_text().splitlines())
     assert (line["snapshot_pkl"], line["kimg"], line["fakes"], line["reals"]) == ("snapshots/000004", 4, 20, 6)
     assert launch.output(0).startswith(
-        f"fid20_efflite0 {line['results']['fid20_efflite0']:.4f}: 20 pictures of {run}/best"
+        f"fid20_efflite0 {line['results']['fid20_efflite0']:.4f}: 20 images of {run}/best"
     )
     assert launch.output(1) == ""
 
@@ -74,22 +74,22 @@ def test_two_processes_print_and_keep_one_score_over_shards_by_the_link_to_a_sna
     ],
 )
 def test_wrong_usage_exits_with_2_and_a_sentence(run, arguments, message):
-    result = run_cli("metrics", "--network", run, "--data", run.parent / "pictures", *arguments)
+    result = run_cli("metrics", "--network", run, "--data", run.parent / "images", *arguments)
     assert result.code == 2
     assert message in " ".join(result.err.split())
 
 
-def test_pictures_of_another_size_exit_with_1(run, tmp_path):
-    tiny_pictures(tmp_path / "small", size=8, count=2)
+def test_images_of_another_size_exit_with_1(run, tmp_path):
+    tiny_images(tmp_path / "small", size=8, count=2)
     result = run_cli("metrics", "--network", run, "--data", tmp_path / "small", "--metrics", "fid4_efflite0")
     assert result.code == 1
-    assert result.err.startswith("Error: the network draws 16x16 pictures with 0 label values, but small has 8x8")
+    assert result.err.startswith("Error: the network draws 16x16 images with 0 label values, but small has 8x8")
 
 
 def test_only_metrics_of_equivariance_need_no_data(run):
     result = run_cli("metrics", "--network", run, "--metrics", "eqt4_int,fid4_efflite0")
     assert result.code == 2
-    assert "--metrics fid... compares with real pictures; name them with --data." in result.err
+    assert "--metrics fid... compares with real images; name them with --data." in result.err
 
 
 def test_equivariance_is_printed_in_decibels_and_kept(alias_free, tmp_path):
@@ -99,7 +99,7 @@ def test_equivariance_is_printed_in_decibels_and_kept(alias_free, tmp_path):
     assert (result.code, result.err) == (0, "")
     values = []
     for line, name in zip(result.out.splitlines(), ("eqt5_int", "eqt5_frac", "eqr5"), strict=True):
-        match = re.fullmatch(rf"{name} ([\d.]+) dB: 5 pictures of {re.escape(str(snapshot))}, in [\d.]+ s\.", line)
+        match = re.fullmatch(rf"{name} ([\d.]+) dB: 5 images of {re.escape(str(snapshot))}, in [\d.]+ s\.", line)
         values.append(float(match[1]))
         record = json.loads((tmp_path / "run" / f"metric-{name}.jsonl").read_text())
         assert round(record["results"][name], 2) == values[-1]
@@ -111,5 +111,5 @@ def test_equivariance_of_another_network_exits_with_1_and_a_sentence(run):
     result = run_cli("metrics", "--network", run, "--metrics", "eqt4_int")
     assert result.code == 1
     assert result.err == (
-        "Error: only pictures of a StyleGAN3 network can be moved and turned, and this is another network.\n"
+        "Error: only images of a StyleGAN3 network can be moved and turned, and this is another network.\n"
     )

@@ -24,7 +24,7 @@ def test_the_matrix_shows_the_sources_and_every_pair(network, tmp_path):
             assert abs(matrix[place] - np.array(image)).max() <= 1
 
 
-def test_all_layers_repeat_the_column_pictures(network, tmp_path):
+def test_all_layers_repeat_the_column_images(network, tmp_path):
     run_cli("mix", "--network", network, "--rows", "0-1", "--cols", "4-6", "--styles", "0-5", "--outdir", tmp_path)
     matrix = cells(tmp_path / "mix.png", 3, 4)
     assert abs(matrix[1:, 1:] - matrix[:1, 1:]).max() <= 1

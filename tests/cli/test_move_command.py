@@ -6,12 +6,12 @@ from PIL import Image
 from run_cli import run_cli
 
 
-def test_pictures_turn_side_by_side_in_a_loop(alias_free, tmp_path):
+def test_images_turn_side_by_side_in_a_loop(alias_free, tmp_path):
     dest = tmp_path / "frames"
     arguments = ("--network", alias_free, "--seeds", "3,8", "--path", "rotate", "--frames", 4, "--dest", dest)
     result = run_cli("move", *arguments)
     assert (result.code, result.err) == (0, "")
-    assert result.out.startswith(f"Wrote {dest} (4 pictures, 0.1 s long) in ")
+    assert result.out.startswith(f"Wrote {dest} (4 images, 0.1 s long) in ")
     frames = [np.array(Image.open(dest / f"frame{k:04d}.png")).astype(int) for k in range(4)]
     assert frames[0].shape == (16, 32, 3)
     for k, frame in enumerate(frames):
@@ -31,7 +31,7 @@ def test_another_network_is_refused(network, tmp_path):
     result = run_cli("move", "--network", network, "--dest", tmp_path / "new" / "move.gif")
     assert result.code == 1
     assert result.err == (
-        "Error: only pictures of a StyleGAN3 network can be moved and turned, and this is another network.\n"
+        "Error: only images of a StyleGAN3 network can be moved and turned, and this is another network.\n"
     )
     assert not (tmp_path / "new").exists()
 

@@ -7,9 +7,9 @@ import pytest
 
 from stylegan.cli.main import VERBS, cli
 from stylegan.data.prepare import LABELS
-from stylegan.data.transforms import TRANSFORMS
+from stylegan.images.resize import TRANSFORMS
 from stylegan.networks.generator import NOISE_MODES
-from stylegan.networks.precision import PRECISIONS
+from stylegan.machine.precision import PRECISIONS
 from stylegan.sampling.interpolation import SPACES
 from stylegan.sampling.motion import PATHS
 from stylegan.training.config import AugmentConfig, TrainConfig

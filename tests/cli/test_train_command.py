@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from run_cli import run_cli
-from tiny_run import tiny_pictures
+from tiny_run import tiny_images
 
 from stylegan.errors import OutputError
 
@@ -20,12 +20,12 @@ TINY = ("--cfg", "tiny16", "--tick", "0.032", "--snap", "1", "--device", "cpu")
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
-    return tiny_pictures(tmp_path_factory.mktemp("pictures"))
+def images(tmp_path_factory) -> Path:
+    return tiny_images(tmp_path_factory.mktemp("images"))
 
 
-def test_dry_run_prints_the_settings_and_writes_nothing(pictures, tmp_path):
-    result = run_cli("train", "--data", pictures, *TINY, "--gamma", "3", "--lr", "0.001", "--cbase", "128",
+def test_dry_run_prints_the_settings_and_writes_nothing(images, tmp_path):
+    result = run_cli("train", "--data", images, *TINY, "--gamma", "3", "--lr", "0.001", "--cbase", "128",
                      "--map-depth", "3", "--set", "ema_kimg=7", "--outdir", tmp_path / "runs", "--dry-run")  # fmt: skip
     assert result.code == 0
     config = json.loads(result.out)
@@ -35,18 +35,18 @@ def test_dry_run_prints_the_settings_and_writes_nothing(pictures, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_dry_run_tells_what_the_run_needs(pictures):
-    result = run_cli("train", "--data", pictures, *TINY, "--kimg", "0.064", "--dry-run")
+def test_dry_run_tells_what_the_run_needs(images):
+    result = run_cli("train", "--data", images, *TINY, "--kimg", "0.064", "--dry-run")
     assert re.search(
         r"About \d+ MB of memory: weights \d+ MB, .*\nAbout \d+ MB on the disk: 2 snapshots of ", result.err
     )
 
 
-def test_run_that_cannot_fit_is_refused_unless_forced(pictures, tmp_path, monkeypatch):
+def test_run_that_cannot_fit_is_refused_unless_forced(images, tmp_path, monkeypatch):
     from stylegan.training import estimate
 
     monkeypatch.setattr(estimate, "available_bytes", lambda device: 10**8)
-    command = ("train", "--data", pictures, *TINY, "--kimg", "0.008", "--outdir", tmp_path / "runs")
+    command = ("train", "--data", images, *TINY, "--kimg", "0.008", "--outdir", tmp_path / "runs")
     result = run_cli(*command)
     assert result.code == 2
     assert re.search(r"needs about \d+ MB of memory, \d+ MB more than is free on cpu", result.err)
@@ -54,11 +54,11 @@ def test_run_that_cannot_fit_is_refused_unless_forced(pictures, tmp_path, monkey
     assert run_cli(*command, "--force").code == 0
 
 
-def test_auto_chooses_gamma_and_how_many_pictures_at_once(pictures, tmp_path, monkeypatch):
+def test_auto_chooses_gamma_and_how_many_images_at_once(images, tmp_path, monkeypatch):
     from stylegan.training import estimate
     from stylegan.training.config import changed, read_config
 
-    command = ("train", "--data", pictures, *TINY, "--dry-run")
+    command = ("train", "--data", images, *TINY, "--dry-run")
     config = json.loads(run_cli(*command, "--gamma", "auto", "--batch", "4").out)
     assert config["r1_gamma"] == pytest.approx(0.0002 * 16**2 / 4)
     (tmp_path / "config.json").write_text(run_cli(*command, "--batch-gpu", "4").out)
@@ -75,37 +75,37 @@ def test_auto_chooses_gamma_and_how_many_pictures_at_once(pictures, tmp_path, mo
 
 
 @pytest.mark.parametrize("given", [("--batch-gpu", "4"), ("--set", "micro_batch=4")])
-def test_batch_auto_and_a_number_of_images_at_once_contradict_each_other(pictures, given):
-    result = run_cli("train", "--data", pictures, *TINY, "--batch", "auto", *given, "--dry-run")
+def test_batch_auto_and_a_number_of_images_at_once_contradict_each_other(images, given):
+    result = run_cli("train", "--data", images, *TINY, "--batch", "auto", *given, "--dry-run")
     assert (result.code, result.out) == (2, "")
     text = "Error: --batch auto chooses how many images are computed at once; leave out --batch-gpu, or give --batch a"
     assert text in " ".join(result.err.split())
 
 
-def test_tensorboard_that_is_missing_is_told_before_the_run(pictures, tmp_path, monkeypatch):
+def test_tensorboard_that_is_missing_is_told_before_the_run(images, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    result = run_cli("train", "--data", pictures, *TINY, "--tensorboard", "--outdir", tmp_path / "runs")
+    result = run_cli("train", "--data", images, *TINY, "--tensorboard", "--outdir", tmp_path / "runs")
     assert result.code == 1
     assert "pip install 'stylegan[tracking]'" in result.err
     assert not (tmp_path / "runs").exists()
 
 
-def test_augmentation_is_asked_for_by_the_official_flags(pictures):
-    result = run_cli("train", "--data", pictures, *TINY, "--aug", "fixed", "--p", "0.3", "--augpipe", "bg", "--dry-run")
+def test_augmentation_is_asked_for_by_the_official_flags(images):
+    result = run_cli("train", "--data", images, *TINY, "--aug", "fixed", "--p", "0.3", "--augpipe", "bg", "--dry-run")
     augment = json.loads(result.out)["augment"]
     assert (augment["mode"], augment["p"], augment["pipe"]) == ("fixed", 0.3, "bg")
-    assert json.loads(run_cli("train", "--data", pictures, *TINY, "--dry-run").out)["augment"]["mode"] == "noaug"
+    assert json.loads(run_cli("train", "--data", images, *TINY, "--dry-run").out)["augment"]["mode"] == "noaug"
     for unused in (("--p", "0.3"), ("--target", "0.5", "--aug", "fixed")):
-        result = run_cli("train", "--data", pictures, *TINY, *unused, "--dry-run")
+        result = run_cli("train", "--data", images, *TINY, *unused, "--dry-run")
         assert result.code == 2
         assert f"{unused[0]} means something with --aug" in result.err
-    result = run_cli("train", "--data", pictures, *TINY, "--augpipe", "everything")
+    result = run_cli("train", "--data", images, *TINY, "--augpipe", "everything")
     assert result.code == 2
     assert "everything" in result.err
 
 
-def test_settings_of_a_run_start_another_like_it(pictures, tmp_path):
-    first = run_cli("train", "--data", pictures, *TINY, "--gamma", "3", "--dry-run")
+def test_settings_of_a_run_start_another_like_it(images, tmp_path):
+    first = run_cli("train", "--data", images, *TINY, "--gamma", "3", "--dry-run")
     (tmp_path / "run.yaml").write_text(first.out)
     again = run_cli("train", "--config", tmp_path / "run.yaml", "--dry-run")
     assert json.loads(again.out) == json.loads(first.out)
@@ -113,11 +113,11 @@ def test_settings_of_a_run_start_another_like_it(pictures, tmp_path):
     assert json.loads(changed.out)["r1_gamma"] == 4
 
 
-def test_run_prints_the_official_tick_line_and_how_to_go_on(pictures, tmp_path):
-    result = run_cli("train", "--data", pictures, *TINY, "--kimg", "0.032", "--outdir", tmp_path)
+def test_run_prints_the_official_tick_line_and_how_to_go_on(images, tmp_path):
+    result = run_cli("train", "--data", images, *TINY, "--kimg", "0.032", "--outdir", tmp_path)
     assert result.code == 0
     (run,) = tmp_path.iterdir()
-    assert result.out.startswith(f"New run in {run}\n24 pictures of 16x16, 3 channels; cfg tiny16, batch 8")
+    assert result.out.startswith(f"New run in {run}\n24 images of 16x16, 3 channels; cfg tiny16, batch 8")
     assert re.search(
         r"\ntick 1 +kimg 0\.0 +time \d+s +sec/tick [\d.]+ +sec/kimg [\d.]+ +maintenance [\d.]+", result.out
     )
@@ -137,8 +137,8 @@ def test_without_data_the_embedded_faces_are_used(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)])
-def test_signal_stops_with_a_snapshot_that_resumes(pictures, tmp_path, number, code):
-    command = [sys.executable, "-m", "stylegan", "train", "--data", str(pictures), *TINY, "--kimg", "1000"]
+def test_signal_stops_with_a_snapshot_that_resumes(images, tmp_path, number, code):
+    command = [sys.executable, "-m", "stylegan", "train", "--data", str(images), *TINY, "--kimg", "1000"]
     process = subprocess.Popen(
         [*command, "--snap", "100000", "--outdir", str(tmp_path)],
         stdout=subprocess.PIPE,
@@ -169,7 +169,7 @@ def test_signal_stops_with_a_snapshot_that_resumes(pictures, tmp_path, number, c
         (["--cond", *TINY], 1, "has no labels; .*train without them"),
         ([*TINY, "--cbase", "8"], 2, "channel_base 8 and channel_max 32 leave no channel at 16x16; enlarge them"),
         ([*TINY, "--gamma", "much"], 2, "'much' is not a valid float"),
-        ([*TINY, "--held-out", "24"], 1, "has 24 pictures, so 24 cannot be held out; leave some to train on"),
+        ([*TINY, "--held-out", "24"], 1, "has 24 images, so 24 cannot be held out; leave some to train on"),
         ([*TINY, "--map-depth", "0"], 2, "a mapping network needs at least one layer, got 0"),
         ([*TINY, "--mbstd-group", "0"], 2, "mbstd_group_size must be at least 1, or null for the whole batch, got 0"),
         ([*TINY, "--set", "generator.activation=foo"], 2, "activation must be one of linear, relu"),
@@ -184,17 +184,17 @@ def test_signal_stops_with_a_snapshot_that_resumes(pictures, tmp_path, number, c
         (["--batch", "12", "--batch-gpu", "8", *TINY], 2, "batch must be a multiple of micro_batch 8, got 12"),
         (["--kimg", "-1", *TINY], 2, "kimg: .*greater than 0, got -1"),
         (["--set", "generator.depth=3", *TINY], 2, "generator has no setting 'depth'; it has "),
-        (["--set", "colour=blue", *TINY], 2, "colour: Extra inputs are not permitted, got 'blue'"),
+        (["--set", "color=blue", *TINY], 2, "color: Extra inputs are not permitted, got 'blue'"),
         (["--set", "data.flip=true", *TINY], 2, "flip: Extra inputs are not permitted"),
         (["--set", "batch", *TINY], 2, "expected NAME=VALUE such as batch=16, got 'batch'"),
         (["--precision", "int8"], 2, "'int8' is not one of"),
         ([*TINY, "--device", "cuda:9"], 1, "device 'cuda:9' is not available here"),
-        (["--colour", "blue"], 2, "No such option"),
+        (["--color", "blue"], 2, "No such option"),
         (["--config", "nowhere.yaml"], 2, "does not exist"),
     ],
 )
-def test_mistake_gets_one_sentence(pictures, tmp_path, arguments, code, message):
-    result = run_cli("train", "--data", pictures, "--outdir", tmp_path / "runs", "--kimg", "0.008", *arguments)
+def test_mistake_gets_one_sentence(images, tmp_path, arguments, code, message):
+    result = run_cli("train", "--data", images, "--outdir", tmp_path / "runs", "--kimg", "0.008", *arguments)
     assert result.code == code, result.err
     assert re.search(message, result.err.replace("\n", " ")), result.err
     assert "Traceback" not in result.err
@@ -206,32 +206,32 @@ def test_missing_or_empty_data_gets_one_sentence(tmp_path):
     (tmp_path / "empty").mkdir()
     result = run_cli("train", "--data", tmp_path / "empty")
     assert (result.code, result.err.count("\n")) == (1, 1)
-    assert "holds no pictures" in result.err
+    assert "holds no images" in result.err
 
 
 def test_mixed_sizes_are_named_at_train_time(tmp_path):
-    tiny_pictures(tmp_path / "mixed")
-    tiny_pictures(tmp_path / "mixed" / "z", size=32, count=1)
+    tiny_images(tmp_path / "mixed")
+    tiny_images(tmp_path / "mixed" / "z", size=32, count=1)
     result = run_cli("train", "--data", tmp_path / "mixed", *TINY)
     assert result.code == 1
     assert re.search(r"z/000.png .* is 32x32 .*, but 000.png is 16x16", result.err)
 
 
-def test_resume_refuses_what_it_would_ignore(pictures, tmp_path):
+def test_resume_refuses_what_it_would_ignore(images, tmp_path):
     result = run_cli("train", "--resume", tmp_path, "--gamma", "2", "--cfg", "auto", "--outdir", tmp_path)
     assert result.code == 2
     assert "leave out --cfg, --gamma, --outdir, or start a new run" in result.err
-    result = run_cli("train", "--resume", tmp_path, "--set", "seed=3", "--config", pictures / "000.png")
+    result = run_cli("train", "--resume", tmp_path, "--set", "seed=3", "--config", images / "000.png")
     assert "leave out --config, --set, or start a new run" in result.err
-    result = run_cli("train", "--resume", pictures)
+    result = run_cli("train", "--resume", images)
     assert result.code == 2
     assert "is not the folder of a run, which holds config.json and snapshots" in result.err
 
 
 @pytest.fixture
-def run(pictures, tmp_path) -> Path:
+def run(images, tmp_path) -> Path:
     """A finished run of one tick, on data of its own."""
-    shutil.copytree(pictures, tmp_path / "data")
+    shutil.copytree(images, tmp_path / "data")
     assert (
         run_cli("train", "--data", tmp_path / "data", *TINY, "--kimg", "0.032", "--outdir", tmp_path / "runs").code == 0
     )
@@ -253,10 +253,10 @@ def test_data_that_moved_can_be_given_anew_but_not_exchanged(run, tmp_path):
     result = run_cli("train", "--resume", run, "--kimg", "0.048", "--data", tmp_path / "moved")
     assert result.code == 0
     assert f"Warning: {tmp_path / 'moved'} was changed or moved since the last snapshot." in result.err
-    tiny_pictures(tmp_path / "fewer", count=8)
+    tiny_images(tmp_path / "fewer", count=8)
     result = run_cli("train", "--resume", run, "--kimg", "0.064", "--data", tmp_path / "fewer")
     assert result.code == 1
-    assert "was trained on 24 pictures, but" in result.err
+    assert "was trained on 24 images, but" in result.err
 
 
 def test_run_whose_every_snapshot_is_damaged_does_not_start_afresh(run):
@@ -310,15 +310,15 @@ def test_log_that_cannot_be_written_is_one_warning(run):
     )
 
 
-def test_number_of_snapshots_kept_can_be_chosen_and_changed(pictures, run):
+def test_number_of_snapshots_kept_can_be_chosen_and_changed(images, run):
     def kept(*arguments):
         return json.loads(run_cli("train", *arguments, "--dry-run").out)["keep_snapshots"]
 
-    assert kept("--data", pictures, *TINY) == 3
-    assert kept("--data", pictures, *TINY, "--keep", "all") == "all"
+    assert kept("--data", images, *TINY) == 3
+    assert kept("--data", images, *TINY, "--keep", "all") == "all"
     assert kept("--resume", run, "--keep", "1") == 1
     for wrong in ("0", "some"):
-        result = run_cli("train", "--data", pictures, *TINY, "--keep", wrong)
+        result = run_cli("train", "--data", images, *TINY, "--keep", wrong)
         assert result.code == 2
         assert f"--keep: expected a number of snapshots from 1, or all, got '{wrong}'" in result.err
 
@@ -341,9 +341,9 @@ def test_run_that_never_reached_a_snapshot_starts_again(run):
     assert lines == [32]
 
 
-def test_folder_that_cannot_be_written_gets_one_sentence(pictures, tmp_path):
+def test_folder_that_cannot_be_written_gets_one_sentence(images, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    result = run_cli("train", "--data", pictures, *TINY, "--outdir", tmp_path / "file")
+    result = run_cli("train", "--data", images, *TINY, "--outdir", tmp_path / "file")
     assert result.code == 1
     assert "cannot write a run into" in result.err
     assert "choose another --outdir" in result.err

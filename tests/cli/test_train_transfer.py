@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from run_cli import run_cli
-from tiny_run import tiny_pictures
+from tiny_run import tiny_images
 
 import stylegan
 
@@ -13,22 +13,22 @@ SHORT = ("--cfg", "tiny16", "--tick", "0.008", "--snap", "1", "--device", "cpu",
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
-    return tiny_pictures(tmp_path_factory.mktemp("pictures"))
+def images(tmp_path_factory) -> Path:
+    return tiny_images(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(scope="module")
-def run(pictures, tmp_path_factory) -> Path:
+def run(images, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
-    assert run_cli("train", "--data", pictures, *SHORT, "--cbase", "128", "--outdir", folder).code == 0
+    assert run_cli("train", "--data", images, *SHORT, "--cbase", "128", "--outdir", folder).code == 0
     return next(folder.iterdir())
 
 
 @pytest.mark.parametrize("form", ["run", "checkpoint"])
-def test_the_first_line_says_whether_a_run_goes_on_or_starts_from_weights(run, pictures, tmp_path, form):
+def test_the_first_line_says_whether_a_run_goes_on_or_starts_from_weights(run, images, tmp_path, form):
     snapshot = run / "snapshots/000000"
     source = (run, "--transfer") if form == "run" else (snapshot,)
-    arguments = ("--data", pictures, *SHORT, "--freezed", 4, "--freeze-mapping", "--lr", 0.001, "--dlr", 0.0005)
+    arguments = ("--data", images, *SHORT, "--freezed", 4, "--freeze-mapping", "--lr", 0.001, "--dlr", 0.0005)
     result = run_cli("train", "--resume", *source, *arguments, "--outdir", tmp_path)
     assert result.code == 0, result.err
     (new,) = tmp_path.iterdir()
@@ -48,15 +48,15 @@ def test_the_first_line_says_whether_a_run_goes_on_or_starts_from_weights(run, p
     assert f"from the weights of {snapshot} (trained by" in stylegan.load_checkpoint(new).origin
 
 
-def test_settings_of_the_source_may_be_taken_over_too(run, pictures):
-    arguments = ("--config", run / "config.json", "--data", pictures, "--dry-run")
+def test_settings_of_the_source_may_be_taken_over_too(run, images):
+    arguments = ("--config", run / "config.json", "--data", images, "--dry-run")
     result = run_cli("train", "--resume", run, "--transfer", *arguments)
     config = json.loads(result.out)
     assert config["transfer"]["source"] == str(run / "snapshots/000000")
     assert "D: carried over 18 of 18 tensors." in result.err
     assert config["kimg"] == 0.008
     assert (config["augment"]["ada_kimg"], config["ema_rampup"]) == (100, None)  # not as from random weights
-    larger = ("--config", run / "config.json", "--data", tiny_pictures(run.parent / "larger", size=32))
+    larger = ("--config", run / "config.json", "--data", tiny_images(run.parent / "larger", size=32))
     larger += ("--cfg", "cpu32", "--dry-run")
     result = run_cli("train", "--resume", run, "--transfer", *larger)
     assert result.code == 0, result.err
@@ -72,14 +72,14 @@ def test_settings_of_the_source_may_be_taken_over_too(run, pictures):
         (["--balanced"], "balanced classes need labels; train with --cond too."),
     ],
 )
-def test_what_makes_no_sense_alone_gets_one_sentence(pictures, arguments, message):
-    result = run_cli("train", "--data", pictures, *SHORT, *arguments)
+def test_what_makes_no_sense_alone_gets_one_sentence(images, arguments, message):
+    result = run_cli("train", "--data", images, *SHORT, *arguments)
     assert result.code == 2
     assert message in " ".join(result.err.split())
 
 
-def test_too_many_frozen_layers_are_counted(run, pictures, tmp_path):
-    arguments = ("--data", pictures, *SHORT, "--freezed", 10, "--outdir", tmp_path / "runs")
+def test_too_many_frozen_layers_are_counted(run, images, tmp_path):
+    arguments = ("--data", images, *SHORT, "--freezed", 10, "--outdir", tmp_path / "runs")
     result = run_cli("train", "--resume", run, "--transfer", *arguments)
     assert result.code == 2
     assert "this discriminator has 7 layers that can be frozen, got 10; freeze fewer." in " ".join(result.err.split())
@@ -94,8 +94,8 @@ def test_a_file_that_is_no_checkpoint_gets_one_sentence(tmp_path):
 
 
 def test_class_folders_train_balanced_resume_exactly_and_are_drawn_by_name(tmp_path):
-    tiny_pictures(tmp_path / "pets/cat", count=12)
-    tiny_pictures(tmp_path / "pets/dog", count=2)
+    tiny_images(tmp_path / "pets/cat", count=12)
+    tiny_images(tmp_path / "pets/dog", count=2)
     assert run_cli("dataset", "--source", tmp_path / "pets", "--dest", tmp_path / "pets.zip").code == 0
     arguments = ("--data", tmp_path / "pets.zip", *SHORT, "--cond", "--balanced", "--outdir", tmp_path / "runs")
     assert run_cli("train", *arguments).code == 0
@@ -110,7 +110,7 @@ def test_class_folders_train_balanced_resume_exactly_and_are_drawn_by_name(tmp_p
 
 def test_vectors_are_drawn_by_the_names_of_their_values(tmp_path):
     labels = [[f"{i:03d}.png", [i % 2, i / 24]] for i in range(24)]
-    tiny_pictures(tmp_path / "data")
+    tiny_images(tmp_path / "data")
     (tmp_path / "data/dataset.json").write_text(json.dumps({"labels": labels, "label_names": ["smile", "age"]}))
     assert run_cli("train", "--data", tmp_path / "data", *SHORT, "--cond", "--outdir", tmp_path / "runs").code == 0
     (run,) = (tmp_path / "runs").iterdir()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from hostile_pictures import NOT_A_PICTURE, encoded, photo
+from hostile_images import NOT_A_IMAGE, encoded, photo
 
 SHARED = "it shares its bytes with another entry"
 UNPACK = "it cannot be unpacked"
@@ -23,7 +23,7 @@ TOO_MUCH = "it unpacks from .* which is too much"
 class Case(NamedTuple):
     name: str
     content: bytes
-    used: int = 1  # pictures in the set made of it
+    used: int = 1  # images in the set made of it
     left_out: Mapping[str, str] = MappingProxyType({})  # name -> start of the reason, a regular expression
     error: str | None = None  # instead of a set
 
@@ -46,7 +46,7 @@ def archive(*entries: tuple[str, bytes], method: int = zipfile.ZIP_STORED, edit:
 
 
 def entry(name: str, *, mode: int = 0, content: bytes = PNG) -> bytes:
-    """A zip of one entry of a kind, and one good picture."""
+    """A zip of one entry of a kind, and one good image."""
     info = zipfile.ZipInfo(name)
     info.external_attr = mode << 16
     info.create_system = 3
@@ -69,13 +69,13 @@ def names() -> Iterator[Case]:
     ):
         yield Case(f"traversal{number}.zip", archive((name, PNG), ("good.png", PNG)), used=2)
     nul = archive(("aXb.png", PNG), ("good.png", PNG)).replace(b"aXb.png", b"a\0b.png")
-    yield Case("nul.zip", nul, left_out={"a": "it is not a picture"})
+    yield Case("nul.zip", nul, left_out={"a": "it is not an image"})
     yield Case("long.zip", archive(("d/" * 30_000 + "x.png", PNG)))
     latin1 = archive(("aXb.png", PNG)).replace(b"aXb.png", b"a\xe9b.png")
     yield Case("latin1.zip", latin1)
     wrong = archive(("aéb.png", PNG)).replace("aéb".encode(), b"a\xff\xffb")
     yield Case("broken_utf8.zip", wrong, error="damaged zip .* fetch it again")
-    yield Case("empty_name.zip", archive(("", PNG), ("good.png", PNG)), left_out={"": "it is not a picture"})
+    yield Case("empty_name.zip", archive(("", PNG), ("good.png", PNG)), left_out={"": "it is not an image"})
     twice = "the zip holds this name more than once; the last one counts"
     yield Case("duplicates.zip", archive(*[("a.png", PNG)] * 2), left_out={"a.png": twice})
     yield Case("two_slashes.zip", archive(("a\\b.png", PNG), ("a/b.png", PNG)), left_out={"a/b.png": twice})
@@ -83,20 +83,20 @@ def names() -> Iterator[Case]:
 
 def kinds() -> Iterator[Case]:
     link = entry("link.png", mode=stat.S_IFLNK | 0o777, content=b"/etc/passwd")
-    yield Case("symlink.zip", link, left_out={"link.png": NOT_A_PICTURE})
+    yield Case("symlink.zip", link, left_out={"link.png": NOT_A_IMAGE})
     yield Case(
         "link_to_folder.zip", entry("out", mode=stat.S_IFLNK | 0o777, content=b"/"), left_out={"out": "it is not"}
     )
     yield Case(
-        "device.zip", entry("zero.png", mode=stat.S_IFCHR | 0o666, content=b""), left_out={"zero.png": NOT_A_PICTURE}
+        "device.zip", entry("zero.png", mode=stat.S_IFCHR | 0o666, content=b""), left_out={"zero.png": NOT_A_IMAGE}
     )
     yield Case("setuid.zip", entry("root.png", mode=stat.S_IFREG | 0o6777), used=2)
     yield Case("folder.zip", archive(("folder.png/", b""), ("folder.png/a.png", PNG)))
     inner = archive(("a.png", PNG))
     yield Case(
-        "nested.zip", archive(("inner.zip", inner), ("a.png", PNG)), left_out={"inner.zip": "it is not a picture"}
+        "nested.zip", archive(("inner.zip", inner), ("a.png", PNG)), left_out={"inner.zip": "it is not an image"}
     )
-    yield Case("nested_as_picture.zip", archive(("b.png", inner), ("a.png", PNG)), left_out={"b.png": NOT_A_PICTURE})
+    yield Case("nested_as_image.zip", archive(("b.png", inner), ("a.png", PNG)), left_out={"b.png": NOT_A_IMAGE})
     encrypted = archive(("a.png", PNG), ("b.png", PNG), edit=_encrypt_a)
     yield Case("encrypted.zip", encrypted, left_out={"a.png": UNPACK})
     unknown = archive(("a.png", PNG), ("b.png", PNG), edit=_unknown_method_a)
@@ -124,7 +124,7 @@ def bombs() -> Iterator[Case]:
     yield Case("matryoshka.zip", archive(("x.zip", archive(("y.zip", inner))), good), left_out={"x.zip": "it is not"})
     yield _overlapping()
     many = archive(*((f"{i}.txt", b"") for i in range(40_000)), good)
-    yield Case("many.zip", many, left_out={f"{i}.txt": "it is not a picture" for i in range(40_000)})
+    yield Case("many.zip", many, left_out={f"{i}.txt": "it is not an image" for i in range(40_000)})
 
 
 def _overlapping() -> Case:
@@ -157,12 +157,12 @@ def damage() -> Iterator[Case]:
     renamed = good.replace(b"a.png", b"c.png", 1)  # the entry and the list of files disagree
     yield Case("two_names.zip", renamed, left_out={"a.png": UNPACK})
     yield Case("junk_before.zip", b"#!/bin/sh\nexit 1\n" + good, used=2)
-    yield Case("picture_before.zip", PNG + good, used=2)
+    yield Case("image_before.zip", PNG + good, used=2)
     end = good.index(b"PK\5\6")
     yield Case("comment.zip", good[: end + 20] + struct.pack("<H", 65_000) + b"PK\5\6" * 16_250, error=".*")
     yield Case("spanned.zip", good[: end + 4] + struct.pack("<HH", 7, 7) + good[end + 8 :], used=2)
     yield Case("empty.zip", good[end : end + 4] + bytes(18), error="is empty; give a folder")
-    yield Case("only_text.zip", archive(("a.txt", b"x")), error="holds no usable picture: all 1 files were left out")
+    yield Case("only_text.zip", archive(("a.txt", b"x")), error="holds no usable image: all 1 files were left out")
 
 
 def sizes() -> Iterator[Case]:
@@ -189,24 +189,24 @@ def sizes() -> Iterator[Case]:
 
 
 def labels() -> Iterator[Case]:
-    def labelled(content: bytes, **kwargs: int) -> bytes:
+    def labeled(content: bytes, **kwargs: int) -> bytes:
         return archive(("a.png", PNG), ("dataset.json", content), **kwargs)
 
     yield Case(
         "json_bomb.zip",
-        labelled(b" " * (65 << 20), method=zipfile.ZIP_DEFLATED),
+        labeled(b" " * (65 << 20), method=zipfile.ZIP_DEFLATED),
         error="dataset.json .* which is too much",
     )
-    yield Case("json_deep.zip", labelled(b"[" * 200_000), error="is not JSON")
-    yield Case("json_invalid.zip", labelled(b'{"labels": [['), error="is not JSON")
-    yield Case("json_binary.zip", labelled(bytes(range(256))), error="is not JSON")
-    yield Case("json_list.zip", labelled(b"[1, 2]"), error="expected an object")
-    yield Case("json_digits.zip", labelled(b'{"labels": [["a.png", ' + b"9" * 9999 + b"]]}"), error="is not JSON")
-    yield Case("json_infinite.zip", labelled(b'{"labels": [["a.png", [1e999]]]}'), error="expected a class number")
+    yield Case("json_deep.zip", labeled(b"[" * 200_000), error="is not JSON")
+    yield Case("json_invalid.zip", labeled(b'{"labels": [['), error="is not JSON")
+    yield Case("json_binary.zip", labeled(bytes(range(256))), error="is not JSON")
+    yield Case("json_list.zip", labeled(b"[1, 2]"), error="expected an object")
+    yield Case("json_digits.zip", labeled(b'{"labels": [["a.png", ' + b"9" * 9999 + b"]]}"), error="is not JSON")
+    yield Case("json_infinite.zip", labeled(b'{"labels": [["a.png", [1e999]]]}'), error="expected a class number")
     yield Case(
-        "json_contradicts.zip", labelled(b'{"labels": [["a.png", 1], ["a.png", 2]]}'), error="two labels, 1 and 2"
+        "json_contradicts.zip", labeled(b'{"labels": [["a.png", 1], ["a.png", 2]]}'), error="two labels, 1 and 2"
     )
-    yield Case("json_outside.zip", labelled(b'{"labels": [["../../etc/passwd", 1], ["a.png", 0]]}'))
+    yield Case("json_outside.zip", labeled(b'{"labels": [["../../etc/passwd", 1], ["a.png", 0]]}'))
     two = archive(("a.png", PNG), ("dataset.json", b"["), ("dataset.json", b'{"labels": null}'))
     yield Case("json_twice.zip", two, left_out={"dataset.json": "the zip holds this name more than once"})
 

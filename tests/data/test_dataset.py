@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from stylegan.data import Dataset, prepare, to_float
+from stylegan.data import Dataset, prepare
 from stylegan.errors import DataError
+from stylegan.images.pixels import to_float
 
 
 @pytest.fixture(autouse=True)
@@ -36,11 +37,11 @@ def write_folder(folder: Path, n=5, channels=3, labels=None) -> Path:
     return folder
 
 
-# pictures
+# images
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_pictures_come_as_they_were_saved_in_name_order(tmp_path, channels):
+def test_images_come_as_they_were_saved_in_name_order(tmp_path, channels):
     dataset = Dataset(write_folder(tmp_path / "faces.v1", channels=channels))
     assert (dataset.name, dataset.resolution, dataset.channels, len(dataset)) == ("faces", 8, channels, 5)
     assert dataset.image(3).dtype == torch.uint8
@@ -50,7 +51,7 @@ def test_pictures_come_as_they_were_saved_in_name_order(tmp_path, channels):
     assert torch.equal(batch[1], dataset.image(0))
 
 
-def test_zip_and_folder_hold_the_same_pictures(tmp_path):
+def test_zip_and_folder_hold_the_same_images(tmp_path):
     write_folder(tmp_path / "in")
     prepare(tmp_path / "in", tmp_path / "out.zip")
     every = range(5)
@@ -117,13 +118,13 @@ def test_names_of_classes_are_known(tmp_path):
     assert Dataset(tmp_path / "out.zip", use_labels=True).class_names == ["cat", "dog"]
 
 
-def test_members_of_a_class_are_all_its_pictures_in_the_subset_and_mirrored(tmp_path):
+def test_members_of_a_class_are_all_its_images_in_the_subset_and_mirrored(tmp_path):
     folder = write_folder(tmp_path / "a", n=6, labels=[2, 0, 2, 4, 2, 0])
     dataset = Dataset(folder, use_labels=True, max_images=5, mirror=True)
     assert sorted(np.concatenate(dataset.class_members)) == list(range(10))
     for members in dataset.class_members:
         assert len({tuple(row) for row in dataset.labels(members).tolist()}) == 1
-    assert len(Dataset(folder, use_labels=True).class_members) == 3  # of five, two have no picture
+    assert len(Dataset(folder, use_labels=True).class_members) == 3  # of five, two have no image
     vectors = Dataset(write_folder(tmp_path / "b", n=2, labels=[[0.5, 1], [2, 3]]), use_labels=True)
     with pytest.raises(DataError, match="has no class numbers, which balanced classes need"):
         _ = vectors.class_members
@@ -132,7 +133,7 @@ def test_members_of_a_class_are_all_its_pictures_in_the_subset_and_mirrored(tmp_
 def test_missing_labels_get_a_sentence(tmp_path):
     with pytest.raises(DataError, match=r"has no labels; add a dataset.json with labels, or train without"):
         Dataset(write_folder(tmp_path / "a"), use_labels=True)
-    with pytest.raises(DataError, match=r"labels some pictures but not 2 of 5, the first of them 3.png"):
+    with pytest.raises(DataError, match=r"labels some images but not 2 of 5, the first of them 3.png"):
         Dataset(write_folder(tmp_path / "b", labels=[0, 1, 0]), use_labels=True)
 
 
@@ -150,7 +151,7 @@ def test_the_cache_is_made_once_and_used_again(tmp_path, cache):
     assert isinstance(Dataset(folder)._pixels, np.memmap)
 
 
-def test_a_changed_picture_is_seen(tmp_path):
+def test_a_changed_image_is_seen(tmp_path):
     folder = write_folder(tmp_path / "in")
     Dataset(folder)
     save(folder / "0.png", noise(seed=99))
@@ -166,13 +167,13 @@ def test_a_damaged_cache_is_made_again(tmp_path, cache, damage):
     assert torch.equal(Dataset(folder).images(range(5)), expected)
 
 
-def test_without_a_writable_cache_the_pictures_live_in_memory(tmp_path):
+def test_without_a_writable_cache_the_images_live_in_memory(tmp_path):
     (tmp_path / "file").write_text("x")
     dataset = Dataset(write_folder(tmp_path / "in"), cache=tmp_path / "file")
     assert (dataset.image(3).permute(1, 2, 0).numpy() == noise(seed=3)).all()
 
 
-def test_more_pictures_than_fit_the_memory_need_a_writable_cache(tmp_path, monkeypatch):
+def test_more_images_than_fit_the_memory_need_a_writable_cache(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("x")
     monkeypatch.setattr("stylegan.data.dataset._MAX_BYTES_IN_MEMORY", 0)
     with pytest.raises(DataError, match=r"in needs 0\.0 GB of cache, so set STYLEGAN_CACHE .*: cannot write .*\.npy: "):
@@ -194,7 +195,7 @@ def test_missing_and_empty_sets_get_a_sentence(tmp_path):
     with pytest.raises(DataError, match="there is nothing at"):
         Dataset(tmp_path / "missing")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="holds no pictures; make a data set"):
+    with pytest.raises(DataError, match="holds no images; make a data set"):
         Dataset(tmp_path / "empty")
 
 
@@ -205,7 +206,7 @@ def test_missing_and_empty_sets_get_a_sentence(tmp_path):
         (noise(8, 8, 1), r"9.png of .* is 8x8 with 1 channel, but 0.png is 8x8 with 3 channels"),
     ],
 )
-def test_mixed_sets_name_the_odd_picture_and_both_kinds(tmp_path, odd, message):
+def test_mixed_sets_name_the_odd_image_and_both_kinds(tmp_path, odd, message):
     folder = write_folder(tmp_path / "in")
     save(folder / "9.png", odd)
     with pytest.raises(DataError, match=message):
@@ -221,7 +222,7 @@ def test_sides_must_be_equal_powers_of_two(tmp_path, img, message):
         Dataset(tmp_path / "in")
 
 
-def test_a_damaged_picture_is_named(tmp_path):
+def test_a_damaged_image_is_named(tmp_path):
     folder = write_folder(tmp_path / "in")
     (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:60])
     with pytest.raises(DataError, match=r"2.png of .* is damaged: it cannot be read"):

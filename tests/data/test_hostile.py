@@ -1,4 +1,4 @@
-"""Bad and odd pictures and archives: exactly the good ones are used, and nothing they say is believed."""
+"""Bad and odd images and archives: exactly the good ones are used, and nothing they say is believed."""
 
 from __future__ import annotations
 
@@ -13,49 +13,49 @@ from functools import cache
 from pathlib import Path
 
 import hostile_archives
-import hostile_pictures
+import hostile_images
 import numpy as np
 import pytest
 from PIL import Image
 
 from stylegan.data import prepare
-from stylegan.data.pictures import read_picture
+from stylegan.images.read import read_image
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is measured as Linux shows it")
 
-EXTRA_MB = 900  # a picture of the largest size that is taken, as Pillow decodes it and as an array
+EXTRA_MB = 900  # an image of the largest size that is taken, as Pillow decodes it and as an array
 
 
 def test_good_files_are_used_and_bad_ones_named_and_nothing_else_happens(tmp_path):
-    pictures, archives = hostile_pictures.cases(), hostile_archives.cases()
-    sources = make_sources(tmp_path, pictures, archives)
+    images, archives = hostile_images.cases(), hostile_archives.cases()
+    sources = make_sources(tmp_path, images, archives)
     before = everything(tmp_path)
     outcomes = prepare_in_a_process_of_its_own(sources, tmp_path)
     extra = {name: round(outcome["peak_mb"] - outcomes["plain"]["peak_mb"]) for name, outcome in outcomes.items()}
     cpu = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
-        f"{len(pictures)} pictures, {outcomes['pictures']['used']} of them good, +{extra['pictures']} MB; the largest "
+        f"{len(images)} images, {outcomes['images']['used']} of them good, +{extra['images']} MB; the largest "
         f"that is taken +{extra['large']} MB; {len(archives)} archives; {cpu.ru_utime + cpu.ru_stime:.1f} s"
     )
-    assert len(pictures) >= 200
+    assert len(images) >= 200
     assert len(archives) >= 30
-    assert_only_good_pictures_are_used(outcomes["pictures"], pictures)
+    assert_only_good_images_are_used(outcomes["images"], images)
     assert_only_good_members_are_used(outcomes, archives)
-    assert extra["pictures"] < 300
+    assert extra["images"] < 300
     assert max(extra.values()) < EXTRA_MB
     assert outcomes["large"]["used"] == 1
     usable = [case.name for case in archives if not case.error]
-    sets = [f"out/{name}.made.zip" for name in ["plain", "pictures", "large", *usable]]
+    sets = [f"out/{name}.made.zip" for name in ["plain", "images", "large", *usable]]
     assert changes(before, everything(tmp_path)) == sorted(["out", *sets])
 
 
-def make_sources(root: Path, pictures: list, archives: list) -> list[Path]:
-    sources = [root / "plain", root / "pictures", root / "large", *(root / case.name for case in archives)]
+def make_sources(root: Path, images: list, archives: list) -> list[Path]:
+    sources = [root / "plain", root / "images", root / "large", *(root / case.name for case in archives)]
     for folder in [*sources[:3], root / "home"]:
         folder.mkdir()
-    hostile_pictures.photo(width=16, height=16).save(root / "plain/a.png")
-    hostile_pictures.write(root / "pictures", pictures)
-    (root / "large/a.png").write_bytes(hostile_pictures.large())
+    hostile_images.photo(width=16, height=16).save(root / "plain/a.png")
+    hostile_images.write(root / "images", images)
+    (root / "large/a.png").write_bytes(hostile_images.large())
     for case in archives:
         (root / case.name).write_bytes(case.content)
     return sources
@@ -86,12 +86,12 @@ def changes(before: dict, after: dict) -> list[str]:
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
-def assert_only_good_pictures_are_used(outcome: dict, pictures: list) -> None:
+def assert_only_good_images_are_used(outcome: dict, images: list) -> None:
     assert outcome["error"] is None
-    bad = {case.name: case.reason for case in pictures if case.reason}
-    good = {case.name for case in pictures if not case.reason} - hostile_pictures.NO_FILES
-    assert_left_out(outcome["left_out"], bad, "pictures")
-    assert outcome["used"] == len(good | hostile_pictures.FOUND_THROUGH_LINKS)
+    bad = {case.name: case.reason for case in images if case.reason}
+    good = {case.name for case in images if not case.reason} - hostile_images.NO_FILES
+    assert_left_out(outcome["left_out"], bad, "images")
+    assert outcome["used"] == len(good | hostile_images.FOUND_THROUGH_LINKS)
 
 
 def assert_only_good_members_are_used(outcomes: dict, archives: list) -> None:
@@ -120,42 +120,42 @@ def content(name: str) -> bytes:
 
 @cache
 def contents(group: str) -> dict[str, bytes]:
-    return {f"{group}/{case.name}": case.make for case in getattr(hostile_pictures, group)()}
+    return {f"{group}/{case.name}": case.make for case in getattr(hostile_images, group)()}
 
 
 @pytest.mark.parametrize("extension", ["jpg", "png", "webp", "tif"])
 def test_all_eight_orientations_are_turned_upright(extension):
     for number in range(1, 9):
-        img = read_picture(io.BytesIO(content(f"orientations/{number}.{extension}")))
-        assert np.abs(img.astype(int) - hostile_pictures.SCENE).mean() < (12 if extension == "jpg" else 0.5), number
+        img = read_image(io.BytesIO(content(f"orientations/{number}.{extension}")))
+        assert np.abs(img.astype(int) - hostile_images.SCENE).mean() < (12 if extension == "jpg" else 0.5), number
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("png_kinds/colour0_16bit_interlace0.png", 0xF0),
-        ("png_kinds/colour2_16bit_interlace1.png", 0xF0),
-        ("png_kinds/colour4_16bit_interlace0.png", 0xF0),
-        ("png_kinds/colour6_16bit_interlace1.png", 0xF0),
+        ("png_kinds/color0_16bit_interlace0.png", 0xF0),
+        ("png_kinds/color2_16bit_interlace1.png", 0xF0),
+        ("png_kinds/color4_16bit_interlace0.png", 0xF0),
+        ("png_kinds/color6_16bit_interlace1.png", 0xF0),
         ("tiff_kinds/rgb16_little_endian.tiff", 0x80),
         ("tiff_kinds/rgb16_big_endian.tiff", 0x80),
-        ("tiff_kinds/grey16_little_endian.tiff", 0x80),
-        ("tiff_kinds/grey16_big_endian.tiff", 0x80),
+        ("tiff_kinds/gray16_little_endian.tiff", 0x80),
+        ("tiff_kinds/gray16_big_endian.tiff", 0x80),
         ("tiff_kinds/I16.tif", round(40000 / 257)),
-        ("tiff_kinds/grey16_white_is_zero.tif", 255),
-        ("tiff_kinds/grey12.tif", 255),
-        ("other_modes/grey16.pgm", 0x80),
-        ("other_modes/grey10.pgm", round(511 / 1023 * 255)),
+        ("tiff_kinds/gray16_white_is_zero.tif", 255),
+        ("tiff_kinds/gray12.tif", 255),
+        ("other_modes/gray16.pgm", 0x80),
+        ("other_modes/gray10.pgm", round(511 / 1023 * 255)),
         ("other_modes/rgb16.ppm", 0x80),
     ],
 )
 def test_more_than_eight_bits_are_scaled_and_not_clipped(name, value):
-    img = read_picture(io.BytesIO(content(name)))
+    img = read_image(io.BytesIO(content(name)))
     assert (img == value).all(), np.unique(img)
 
 
 def test_alpha_is_kept_only_when_asked(tmp_path):
-    names = [name for name in contents("png_kinds") if name.startswith("png_kinds/colour6")]
+    names = [name for name in contents("png_kinds") if name.startswith("png_kinds/color6")]
     names += ["other_modes/RGBA.bmp", "other_modes/transparent.gif", "tiff_kinds/LA.tif"]
     for name in names:
         (tmp_path / "in").mkdir(exist_ok=True)
@@ -172,4 +172,4 @@ def test_a_damaged_checksum_of_pixels_is_seen():
     damaged = content("png_damage/crc_IDAT.png")
     Image.open(io.BytesIO(damaged)).load()
     with pytest.raises(Exception, match="^it cannot be read .*bad header checksum"):
-        read_picture(io.BytesIO(damaged))
+        read_image(io.BytesIO(damaged))

@@ -42,7 +42,7 @@ def names_of(by_name, **names):
 
 def test_classes_have_a_name_each_or_none():
     assert names_of({"a": 0, "b": 1}, class_names=["cat", "dog"]) == (["cat", "dog"], None)
-    assert names_of({"a": 0, "b": 0}, class_names=["cat", "dog"]) == (["cat"], None)  # no dog among the pictures
+    assert names_of({"a": 0, "b": 0}, class_names=["cat", "dog"]) == (["cat"], None)  # no dog among the images
     assert names_of({"a": 0, "b": 1}, class_names=["cat"]) == (None, None)
     assert label_meanings(None, None) == (None, None)
 
@@ -60,10 +60,8 @@ def test_vectors_are_kept_as_float32():
     assert table.rows(np.array([1])).dtype == np.float32
 
 
-def test_a_picture_without_label_is_named_with_the_count():
-    with pytest.raises(
-        DataError, match="x labels some pictures but not 2 of 3, the first of them b; label all or none"
-    ):
+def test_a_image_without_label_is_named_with_the_count():
+    with pytest.raises(DataError, match="x labels some images but not 2 of 3, the first of them b; label all or none"):
         label_table(LabelList({"a": 0}), ["a", "b", "c"], "x")
 
 
@@ -138,5 +136,5 @@ def test_other_layouts_have_no_class_folders(names):
     assert folder_classes(names) is None
 
 
-def test_a_picture_beside_the_class_folders_has_no_class():
+def test_a_image_beside_the_class_folders_has_no_class():
     assert class_folders(["cat/1.png", "3.png"]) == {"cat/1.png": "cat", "3.png": None}

@@ -6,7 +6,7 @@ import pytest
 from stylegan.data.order import balanced_indices, shuffled_indices
 
 
-def test_each_epoch_holds_every_picture_once():
+def test_each_epoch_holds_every_image_once():
     stream = shuffled_indices(10, seed=3, start=0, count=40).reshape(4, 10)
     assert (np.sort(stream, axis=1) == np.arange(10)).all()
     assert len({tuple(epoch) for epoch in stream}) == 4
@@ -44,12 +44,12 @@ def test_an_empty_range_is_empty():
 MEMBERS = [np.arange(0, 20), np.array([20]), np.arange(21, 24)]
 
 
-def test_balanced_runs_hold_every_class_once_and_classes_go_through_all_their_pictures():
+def test_balanced_runs_hold_every_class_once_and_classes_go_through_all_their_images():
     stream = balanced_indices(MEMBERS, seed=3, start=0, count=60).reshape(20, 3)
     classes = np.searchsorted([20, 21], stream, side="right")
     assert (np.sort(classes, axis=1) == np.arange(3)).all()
     assert len({tuple(run) for run in classes}) > 3
-    assert sorted(stream[classes == 0]) == list(range(20))  # twenty pictures in twenty turns
+    assert sorted(stream[classes == 0]) == list(range(20))  # twenty images in twenty turns
     assert (np.sort(stream[classes == 2][:18].reshape(6, 3), axis=1) == [21, 22, 23]).all()
 
 

@@ -37,4 +37,4 @@ def test_no_more_is_begun_than_one_item_a_worker_ahead_and_nothing_goes_on_after
     time.sleep(0.05)
     assert begun == [0, 1, 2]
     results.close()
-    assert threading.active_count() == len([t for t in threading.enumerate() if not t.name.startswith("pictures")])
+    assert threading.active_count() == len([t for t in threading.enumerate() if not t.name.startswith("images")])

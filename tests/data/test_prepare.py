@@ -11,9 +11,9 @@ from file_size_limit import file_size_limit
 from PIL import Image
 
 from stylegan.data import PrepareConfig, prepare, prepare_steps
-from stylegan.data.sharded import open_any
-from stylegan.data.transforms import center_crop, center_crop_wide, resize
+from stylegan.data.shards.dataset import open_any
 from stylegan.errors import ConfigError, DataError, OutputError
+from stylegan.images.resize import center_crop, center_crop_wide, resize
 
 
 @pytest.fixture(autouse=True)
@@ -32,10 +32,10 @@ def save(path: Path, img: np.ndarray) -> np.ndarray:
 
 
 def read_set(path: Path):
-    """All pictures of an official zip by name, and its dataset.json."""
+    """All images of an official zip by name, and its dataset.json."""
     with zipfile.ZipFile(path) as file:
-        pictures = {n: np.array(Image.open(file.open(n))) for n in file.namelist() if n.endswith(".png")}
-        return pictures, json.loads(file.read("dataset.json"))
+        images = {n: np.array(Image.open(file.open(n))) for n in file.namelist() if n.endswith(".png")}
+        return images, json.loads(file.read("dataset.json"))
 
 
 # the format
@@ -45,16 +45,16 @@ def test_zip_is_stored_numbered_and_keeps_pixels(tmp_path):
     first, second = save(tmp_path / "in/a.png", noise(seed=1)), save(tmp_path / "in/deep/b.bmp", noise(seed=2))
     report = prepare(tmp_path / "in", tmp_path / "out.zip")
     assert (report.used, report.resolution, report.channels, report.label_dim) == (2, 8, 3, 0)
-    pictures, info = read_set(tmp_path / "out.zip")
-    assert list(pictures) == ["00000/img00000000.png", "00000/img00000001.png"]
-    assert (pictures["00000/img00000000.png"] == first).all()
-    assert (pictures["00000/img00000001.png"] == second).all()
+    images, info = read_set(tmp_path / "out.zip")
+    assert list(images) == ["00000/img00000000.png", "00000/img00000001.png"]
+    assert (images["00000/img00000000.png"] == first).all()
+    assert (images["00000/img00000001.png"] == second).all()
     assert info == {"labels": None}
     with zipfile.ZipFile(tmp_path / "out.zip") as file:
         assert {member.compress_type for member in file.infolist()} == {zipfile.ZIP_STORED}
 
 
-def test_the_thousandth_picture_starts_a_new_folder(tmp_path):
+def test_the_thousandth_image_starts_a_new_folder(tmp_path):
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as file:
         save(tmp_path / "x.png", noise(4, 4, 1))
         for index in range(1001):
@@ -117,7 +117,7 @@ def test_the_most_common_size_wins_without_a_resolution(tmp_path):
     assert "wide.png" in dict(report.left_out)
 
 
-def test_pictures_that_are_not_square_need_a_transform(tmp_path):
+def test_images_that_are_not_square_need_a_transform(tmp_path):
     save(tmp_path / "in/a.png", noise(8, 8))
     save(tmp_path / "in/b.png", noise(8, 16))
     report = prepare(tmp_path / "in", tmp_path / "out.zip", resolution=4)
@@ -149,7 +149,7 @@ def test_steps_count_up_to_the_total_and_end_with_the_report(tmp_path):
     ("channels", "expected"),
     [((1, 1), 1), ((1, 2), 1), ((2, 2), 1), ((1, 3), 3), ((2, 3), 3), ((3, 3, 4), 3), ((4, 4, 1), 3), ((4, 4), 3)],
 )
-def test_the_set_has_colour_if_any_picture_has_and_alpha_only_when_asked(tmp_path, channels, expected):
+def test_the_set_has_color_if_any_image_has_and_alpha_only_when_asked(tmp_path, channels, expected):
     for index, count in enumerate(channels):
         save(tmp_path / f"in/{index}.png", noise(channels=count, seed=index))
     report = prepare(tmp_path / "in", tmp_path / "out.zip")
@@ -194,7 +194,7 @@ def test_class_folders_are_taken_in_turns_up_to_max_images(tmp_path):
     assert [label for _, label in read_set(tmp_path / "out.zip")[1]["labels"]] == [0, 1, 0]
 
 
-def test_a_class_of_broken_pictures_is_no_class(tmp_path):
+def test_a_class_of_broken_images_is_no_class(tmp_path):
     for name in ("b/1.png", "c/1.png"):
         save(tmp_path / "in" / name, noise())
     (tmp_path / "in/a").mkdir()
@@ -203,7 +203,7 @@ def test_a_class_of_broken_pictures_is_no_class(tmp_path):
     assert read_set(tmp_path / "out.zip")[1]["class_names"] == ["b", "c"]
 
 
-def test_asking_for_folder_labels_leaves_out_pictures_outside(tmp_path):
+def test_asking_for_folder_labels_leaves_out_images_outside(tmp_path):
     for name in ("a/1.png", "b/1.png", "root.png"):
         save(tmp_path / "in" / name, noise())
     report = prepare(tmp_path / "in", tmp_path / "out.zip", labels="folders")
@@ -270,11 +270,11 @@ def test_with_max_images_labels_stay_with_their_images_behind_one_that_is_left_o
     assert {name: int(img[0, 0, 0]) // 10 % 2 for name, img in images.items()} == dict(info["labels"])
 
 
-def test_a_half_labelled_source_is_refused(tmp_path):
+def test_a_half_labeled_source_is_refused(tmp_path):
     for name in ("a.png", "b.png", "c.png"):
         save(tmp_path / "in" / name, noise())
     (tmp_path / "in/dataset.json").write_text('{"labels": [["a.png", 0]]}')
-    with pytest.raises(DataError, match=r"labels some pictures but not 2 of 3, the first of them b.png"):
+    with pytest.raises(DataError, match=r"labels some images but not 2 of 3, the first of them b.png"):
         prepare(tmp_path / "in", tmp_path / "out.zip")
 
 
@@ -289,10 +289,10 @@ def test_missing_empty_and_useless_sources_get_a_sentence(tmp_path):
         prepare(tmp_path / "empty", tmp_path / "out.zip")
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts/a.txt").write_text("x")
-    with pytest.raises(DataError, match=r"no usable picture: all 1 files were left out, for example a.txt: it is not"):
+    with pytest.raises(DataError, match=r"no usable image: all 1 files were left out, for example a.txt: it is not"):
         prepare(tmp_path / "texts", tmp_path / "out.zip")
     save(tmp_path / "odd/a.png", noise(6, 6))
-    with pytest.raises(DataError, match=r"no picture of .* is square with a power of two as its side \(a.png is 6x6\)"):
+    with pytest.raises(DataError, match=r"no image of .* is square with a power of two as its side \(a.png is 6x6\)"):
         prepare(tmp_path / "odd", tmp_path / "out.zip")
     assert not (tmp_path / "out.zip").exists()
 
@@ -397,7 +397,7 @@ def test_center_crop_wide_pastes_between_black_bars():
         center_crop_wide(noise(8, 8), 16, 8)
 
 
-def test_resizing_keeps_flat_colour_and_means():
+def test_resizing_keeps_flat_color_and_means():
     assert (resize(np.full((30, 30, 3), 77, np.uint8), 16, 16) == 77).all()
     smooth = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[None], 64, axis=0)[:, :, None]
     assert abs(float(resize(smooth, 16, 16).mean()) - float(smooth.mean())) < 1
@@ -409,7 +409,7 @@ def test_resizing_agrees_with_pillow_bicubic():
     assert np.abs(resize(img, 16, 16).astype(int) - expected).max() <= 1
 
 
-def test_unseen_colour_does_not_bleed_into_transparent_edges():
+def test_unseen_color_does_not_bleed_into_transparent_edges():
     img = np.zeros((32, 32, 4), np.uint8)
     img[:, :] = (255, 0, 0, 0)  # red, but transparent
     img[:, 16:] = (0, 255, 0, 255)

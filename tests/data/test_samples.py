@@ -1,4 +1,4 @@
-"""The embedded avatars: complete, labelled, balanced, and what the script beside them draws."""
+"""The embedded avatars: complete, labeled, balanced, and what the script beside them draws."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ needs_extra = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def data():
-    """The zip, read once: names in stored order, pictures [1000, 64, 64, 3] by name, and the index."""
+    """The zip, read once: names in stored order, images [1000, 64, 64, 3] by name, and the index."""
     with zipfile.ZipFile(avatars()) as stored:
         entries = stored.infolist()
         names = [entry.filename for entry in entries if entry.filename.endswith(".png")]
-        pictures = {name: Image.open(io.BytesIO(stored.read(name))) for name in names}
+        images = {name: Image.open(io.BytesIO(stored.read(name))) for name in names}
         return SimpleNamespace(
-            entries=entries, names=names, pictures=pictures, index=json.loads(stored.read("dataset.json"))
+            entries=entries, names=names, images=images, index=json.loads(stored.read("dataset.json"))
         )
 
 
@@ -38,22 +38,22 @@ def test_embedded_avatars_are_under_4_megabytes():
     assert avatars().stat().st_size < 4_000_000
 
 
-def test_pictures_are_stored_uncompressed_and_named_in_order(data):
+def test_images_are_stored_uncompressed_and_named_in_order(data):
     assert {entry.compress_type for entry in data.entries} == {zipfile.ZIP_STORED}
     assert data.names == [f"00000/img{i:08d}.png" for i in range(1000)]
 
 
-def test_every_picture_is_rgb_and_64_pixels_square(data):
-    assert {(p.mode, p.size) for p in data.pictures.values()} == {("RGB", (64, 64))}
-    for picture in data.pictures.values():
-        picture.load()  # checks the checksums too
+def test_every_image_is_rgb_and_64_pixels_square(data):
+    assert {(p.mode, p.size) for p in data.images.values()} == {("RGB", (64, 64))}
+    for image in data.images.values():
+        image.load()  # checks the checksums too
 
 
-def test_no_two_pictures_are_equal(data):
-    assert len({picture.tobytes() for picture in data.pictures.values()}) > 990
+def test_no_two_images_are_equal(data):
+    assert len({image.tobytes() for image in data.images.values()}) > 990
 
 
-def test_every_picture_has_a_label_as_wide_as_the_label_names_and_its_attributes(data):
+def test_every_image_has_a_label_as_wide_as_the_label_names_and_its_attributes(data):
     assert [name for name, _ in data.index["labels"]] == data.names
     assert {len(label) for _, label in data.index["labels"]} == {len(data.index["label_names"])}
     assert list(data.index["attributes"]) == data.names
@@ -86,10 +86,10 @@ def test_our_png_is_read_back_pixel_for_pixel():
 
 
 @needs_extra
-def test_redrawing_a_picture_gives_the_same_pixels(data):
+def test_redrawing_a_image_gives_the_same_pixels(data):
     for i in (0, 17, 500, 999):
-        redrawn = np.asarray(make_avatars.draw_picture(make_avatars.draw_face(0, i), 64), dtype=int)
-        stored = np.asarray(data.pictures[data.names[i]], dtype=int)
+        redrawn = np.asarray(make_avatars.draw_image(make_avatars.draw_face(0, i), 64), dtype=int)
+        stored = np.asarray(data.images[data.names[i]], dtype=int)
         assert np.abs(redrawn - stored).max() <= 1  # another processor may round the other way
 
 
@@ -119,4 +119,4 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch)
 
     monkeypatch.setattr(make_avatars, "import_module", missing)
     with pytest.raises(MissingExtra, match=r"needs dicebear\. Install it with: pip install 'stylegan\[samples\]'"):
-        make_avatars.draw_picture(make_avatars.draw_face(0, 0), 64)
+        make_avatars.draw_image(make_avatars.draw_face(0, 0), 64)

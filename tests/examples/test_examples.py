@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from run_cli import run_cli
-from tiny_run import tiny_pictures
+from tiny_run import tiny_images
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 OUTPUTS = ("reals.png", "time.png", "losses.png", "grid.png", "mix.png", "truncation.png", "loop.gif")
@@ -41,9 +41,9 @@ def test_generate_without_a_network_says_what_it_takes():
     assert "RUN_OR_CHECKPOINT" in result.stderr
 
 
-def test_the_classroom_experiment_draws_all_its_pictures(tmp_path):
+def test_the_classroom_experiment_draws_all_its_images(tmp_path):
     pytest.importorskip("matplotlib", reason="pip install 'stylegan[plots]'")
-    source = tiny_pictures(tmp_path / "pictures", channels=1, size=28)
+    source = tiny_images(tmp_path / "images", channels=1, size=28)
     result = run_example("mnist_stylegan1.py", source, tmp_path / "out", 0.064)
     assert result.returncode == 0, result.stderr
     sizes = {path.name: Image.open(path).size for path in (tmp_path / "out").glob("*.png")}
@@ -69,10 +69,10 @@ def shown(tmp_path_factory):
     return home / "out" / "demo"
 
 
-def test_demo_writes_every_picture_and_replaces_the_older_one(shown):
+def test_demo_writes_every_image_and_replaces_the_older_one(shown):
     for name in OUTPUTS:
-        with Image.open(shown / name) as picture:
-            picture.load()
+        with Image.open(shown / name) as image:
+            image.load()
     assert not (shown / "stale.txt").exists()
 
 
@@ -94,7 +94,7 @@ def test_training_command_on_the_page_has_the_settings_of_the_run(shown, monkeyp
     assert {**told, "kimg": None} == {**used, "kimg": None}
 
 
-def test_commands_on_the_page_make_the_pictures_above_them(shown, monkeypatch):
+def test_commands_on_the_page_make_the_images_above_them(shown, monkeypatch):
     monkeypatch.chdir(shown.parents[1])
     page = unescape((shown / "index.html").read_text(encoding="utf-8"))
     commands = re.findall(r"stylegan (?:generate|mix|interpolate) .*?(?=<)", page)

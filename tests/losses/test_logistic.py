@@ -15,7 +15,7 @@ def test_losses_are_the_negative_logarithms_of_the_sigmoid():
     assert_close(discriminator_loss_fake(LOGITS), -(1 - probability).log())
 
 
-def test_one_loss_per_picture_in_the_shape_of_the_logits():
+def test_one_loss_per_image_in_the_shape_of_the_logits():
     for loss in (generator_loss, discriminator_loss_real, discriminator_loss_fake):
         assert loss(LOGITS).shape == (13, 1)
 

@@ -1,4 +1,4 @@
-"""Path length regularisation."""
+"""Path length regularization."""
 
 import math
 

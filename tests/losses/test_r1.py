@@ -12,7 +12,7 @@ def quadratic(x, a):
     return (a * x.square()).sum([1, 2, 3])[:, None] / 2
 
 
-def test_penalty_is_the_squared_gradient_of_each_picture():
+def test_penalty_is_the_squared_gradient_of_each_image():
     x, a = torch.randn(3, 2, 4, 4, requires_grad=True), torch.randn(2, 4, 4)
     assert_close(r1_penalty(x, quadratic(x, a)), (a * x).square().sum([1, 2, 3]))
 
@@ -29,7 +29,7 @@ def test_a_linear_discriminator_has_its_weight_as_gradient_everywhere():
     assert_close(penalty, a.square().sum().expand(2))
 
 
-def test_pictures_that_need_no_gradient_are_a_mistake():
+def test_images_that_need_no_gradient_are_a_mistake():
     x, a = torch.randn(1, 1, 2, 2), torch.randn(1, 2, 2, requires_grad=True)
     with pytest.raises(RuntimeError):
         r1_penalty(x, quadratic(x, a))

@@ -1,4 +1,4 @@
-"""The filter of turned pictures."""
+"""The filter of turned images."""
 
 import math
 

@@ -1,11 +1,11 @@
-"""EQ-T and EQ-R of pictures that move exactly, and of others."""
+"""EQ-T and EQ-R of images that move exactly, and of others."""
 
 import math
 
 import pytest
 import torch
 from tiny_generator import tiny_generator
-from tiny_run import tiny_pictures
+from tiny_run import tiny_images
 from waves import Waves
 
 from stylegan.data import Dataset, prepare
@@ -27,7 +27,7 @@ def test_texture_that_sticks_to_the_pixels_costs_its_energy(kind):
     assert value == pytest.approx(decibels(2 * 0.1**2 / 2), abs=3)
 
 
-def test_four_pictures_share_a_transform_and_the_network_is_left_as_it_was():
+def test_four_images_share_a_transform_and_the_network_is_left_as_it_was():
     G = Waves()
     G.synthesis.input.transform.copy_(inverse_transform(0.3, 0.1, 20))
     score = equivariance(G, "eqt_int", num=10)
@@ -67,7 +67,7 @@ def test_other_names_get_a_sentence(name):
 
 
 def test_labels_come_from_the_data(tmp_path):
-    prepare(tiny_pictures(tmp_path / "classes", classes=3), tmp_path / "classes.zip")
+    prepare(tiny_images(tmp_path / "classes", classes=3), tmp_path / "classes.zip")
     G = Waves(c_dim=3)
     equivariance(G, "eqt_int", num=8, dataset=Dataset(tmp_path / "classes.zip", use_labels=True))
     assert [list(c.shape) for c in G.calls.labels] == [[4, 3], [4, 3]]
@@ -75,9 +75,9 @@ def test_labels_come_from_the_data(tmp_path):
 
 
 def test_what_cannot_be_measured_gets_a_sentence():
-    with pytest.raises(ConfigError, match="only pictures of a StyleGAN3 network can be moved and turned, and this is"):
+    with pytest.raises(ConfigError, match="only images of a StyleGAN3 network can be moved and turned, and this is"):
         equivariance(tiny_generator(), "eqt_int", num=4)
     with pytest.raises(ConfigError, match="this network takes 3 label values; measure with the data that it was"):
         equivariance(Waves(c_dim=3), "eqt_int", num=4)
-    with pytest.raises(ConfigError, match="the number of pictures to draw must be at least 1, got 0."):
+    with pytest.raises(ConfigError, match="the number of images to draw must be at least 1, got 0."):
         equivariance(Waves(), "eqr", num=0)

@@ -1,7 +1,7 @@
 """What moves and turns with the input of a network, and what sticks to the pixels: three generators of random weights.
 
-A pale picture scores high whatever it does. So each network first gets the magnitudes that training would give it, and
-then pictures whose pixels deviate by 0.25 from the mean of their channel, in the square mean over pictures.
+A pale image scores high whatever it does. So each network first gets the magnitudes that training would give it, and
+then images whose pixels deviate by 0.25 from the mean of their channel, in the square mean over images.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ CONTRAST = 0.25
 def stylegan3_of(resolution: int, **options) -> stylegan3.Generator:
     torch.manual_seed(0)
     G = stylegan3.Generator(64, 0, 64, resolution, 3, magnitude_ema_beta=0.2, **options).requires_grad_(False)
-    for _ in range(4):  # as training would, or random networks draw hardly more than grey
+    for _ in range(4):  # as training would, or random networks draw hardly more than gray
         G.synthesis(G.mapping(torch.randn(4, 64)), update_emas=True)
     G.synthesis.output_scale *= CONTRAST / contrast(G)
     return G
 
 
 class FourierStyleGAN2(nn.Module):
-    """StyleGAN2 with waves of at most 2 a picture instead of its 4x4 constant: the least change that lets its input
+    """StyleGAN2 with waves of at most 2 an image instead of its 4x4 constant: the least change that lets its input
     move, config B of Karras et al. 2021."""
 
     def __init__(self, resolution: int):
@@ -77,15 +77,15 @@ def scores(name: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(("name", "decibels"), [("stylegan3-t", 50), ("stylegan3-r", 60)])
-def test_pictures_of_a_stylegan3_move_with_its_input(name, decibels):
+def test_images_of_a_stylegan3_move_with_its_input(name, decibels):
     assert scores(name)["eqt_int"] > decibels
     assert scores(name)["eqt_frac"] > decibels
 
 
-def test_pictures_of_a_stylegan3_r_turn_with_its_input_and_those_of_a_t_do_not():
+def test_images_of_a_stylegan3_r_turn_with_its_input_and_those_of_a_t_do_not():
     assert scores("stylegan3-r")["eqr"] > 60
     assert scores("stylegan3-t")["eqr"] < 30
 
 
-def test_pictures_of_a_stylegan2_do_neither():
+def test_images_of_a_stylegan2_do_neither():
     assert max(scores("stylegan2").values()) < 25

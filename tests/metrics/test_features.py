@@ -19,7 +19,7 @@ def detector():
     return load_detector("efflite0")
 
 
-def pictures(n=4, channels=3, size=20):
+def images(n=4, channels=3, size=20):
     return torch.randint(0, 256, (n, channels, size, size), dtype=torch.uint8)
 
 
@@ -35,8 +35,8 @@ def test_network_computes_what_the_publisher_of_the_weights_computes(detector):
     assert logits.argmax() == 741  # "prayer rug"
 
 
-def test_features_are_1280_numbers_from_0_to_6_and_pictures_stay_as_they_are(detector):
-    x = pictures(2)
+def test_features_are_1280_numbers_from_0_to_6_and_images_stay_as_they_are(detector):
+    x = images(2)
     before = x.clone()
     features = detector(x)
     assert (features.shape, features.dtype) == ((2, detector.feature_dim), torch.float32)
@@ -45,25 +45,25 @@ def test_features_are_1280_numbers_from_0_to_6_and_pictures_stay_as_they_are(det
     assert torch.equal(x, before)
 
 
-def test_batch_of_pictures_equals_pictures_one_by_one(detector):
-    x = pictures(4)
+def test_batch_of_images_equals_images_one_by_one(detector):
+    x = images(4)
     assert_close(detector(x), torch.cat([detector(x[i : i + 1]) for i in range(4)]), atol=1e-4, rtol=1e-4)
 
 
-def test_grey_equals_the_same_picture_in_rgb(detector):
-    x = pictures(2, channels=1)
+def test_gray_equals_the_same_image_in_rgb(detector):
+    x = images(2, channels=1)
     assert torch.equal(detector(x), detector(x.expand(-1, 3, -1, -1)))
 
 
 def test_two_loaded_networks_give_the_same_features(detector):
-    x = pictures(2)
+    x = images(2)
     assert torch.equal(detector(x), EffLite0()(x))
 
 
 def test_any_size_will_do_and_edges_do_not_overshoot(detector):
     smooth = torch.linspace(0, 255, 32).round().expand(1, 3, 32, 32)
     twice = torch.nn.functional.interpolate(smooth, (64, 64), mode="bicubic").clamp(0, 255)
-    a, b, other = detector(smooth.byte()), detector(twice.byte()), detector(pictures(1))
+    a, b, other = detector(smooth.byte()), detector(twice.byte()), detector(images(1))
     assert (a - b).norm() < 0.3 * (a - other).norm()
     checks = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
     checks[..., ::2, ::2] = 255
@@ -75,11 +75,11 @@ def test_any_size_will_do_and_edges_do_not_overshoot(detector):
     assert (inputs[0].min(), inputs[0].max()) == (-127 / 128, 1)
 
 
-def test_halves_of_a_data_set_are_nearer_than_blurred_pictures_and_these_nearer_than_noise(detector):
+def test_halves_of_a_data_set_are_nearer_than_blurred_images_and_these_nearer_than_noise(detector):
     dataset = Dataset(avatars())
     first, second = dataset.images(range(0, 32)), dataset.images(range(500, 532))
     blurred = torch.nn.functional.avg_pool2d(second.float(), 4).byte()
-    sets = (first, second, blurred, pictures(32, size=64))
+    sets = (first, second, blurred, images(32, size=64))
     a, *others = (FeatureStatistics.of(detector(x)) for x in sets)
     half, blurred_half, noise = (frechet_distance(a, b) for b in others)
     assert half < 0.7 * blurred_half < 0.7 * noise
@@ -94,7 +94,7 @@ def test_halves_of_a_data_set_are_nearer_than_blurred_pictures_and_these_nearer_
     ],
 )
 def test_other_tensors_get_a_sentence(detector, wrong, got):
-    with pytest.raises(ShapeError, match=rf"efflite0 takes uint8 pictures \[N, 1 or 3, H, W\], got {got}\."):
+    with pytest.raises(ShapeError, match=rf"efflite0 takes uint8 images \[N, 1 or 3, H, W\], got {got}\."):
         detector(wrong)
 
 

@@ -8,15 +8,15 @@ import torch
 from launch import Launch
 from moments import Moments
 from tiny_generator import tiny_generator
-from tiny_run import tiny_pictures
+from tiny_run import tiny_images
 
 from stylegan.data import Dataset, prepare
-from stylegan.data.sharded import open_any
-from stylegan.distributed import join
+from stylegan.data.shards.dataset import open_any
 from stylegan.errors import ConfigError
+from stylegan.images.pixels import to_uint8
+from stylegan.machine.processes import join
 from stylegan.metrics.fid import fid, metric_name, parse_name, real_statistics
 from stylegan.metrics.frechet import FeatureStatistics, frechet_distance
-from stylegan.sampling.pictures import to_uint8
 
 
 @pytest.fixture(autouse=True)
@@ -27,10 +27,10 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def dataset(tmp_path):
-    return Dataset(tiny_pictures(tmp_path / "pictures"))
+    return Dataset(tiny_images(tmp_path / "images"))
 
 
-def test_score_is_the_distance_of_all_reals_from_the_pictures_drawn(dataset):
+def test_score_is_the_distance_of_all_reals_from_the_images_drawn(dataset):
     detector = Moments()
     score = fid(tiny_generator(), dataset, detector, num=37)
     reals, fakes = torch.stack(detector.seen[:24]), torch.stack(detector.seen[24:])
@@ -39,7 +39,7 @@ def test_score_is_the_distance_of_all_reals_from_the_pictures_drawn(dataset):
     expected = frechet_distance(FeatureStatistics.of(Moments()(reals)), FeatureStatistics.of(Moments()(fakes)))
     assert score.value == pytest.approx(expected)
     assert (score.name, score.detector, score.resize) == ("fid37_moments", "moments", "none")
-    assert (score.fakes, score.reals, score.seed, score.data) == (37, 24, 0, "pictures")
+    assert (score.fakes, score.reals, score.seed, score.data) == (37, 24, 0, "images")
     assert score.data_fingerprint == f"{dataset.fingerprint}-{dataset.selection}"
 
 
@@ -88,11 +88,11 @@ def test_every_image_has_noise_of_its_own(dataset):
     assert not any(torch.equal(img, const[0]) for img in images)
 
 
-def measure(rank: int, pictures: Path, folder: Path) -> None:
+def measure(rank: int, images: Path, folder: Path) -> None:
     """Twice, the second time with the statistics that were kept, and then with a rank that fails."""
     detector = Moments()
     with join() as world:
-        dataset, G = Dataset(pictures), tiny_generator()
+        dataset, G = Dataset(images), tiny_generator()
         values = [fid(G, dataset, detector, num=53, world=world).value for _ in range(2)]
         seen = len(detector.seen)
         if rank == 1:
@@ -112,12 +112,12 @@ def test_two_processes_get_the_score_of_one_and_share_its_work(dataset, tmp_path
     for rank in ranks:
         assert rank["values"] == pytest.approx([expected, expected], rel=1e-9)
     assert sum(rank["seen"] for rank in ranks) == 24 + 53 + 53
-    assert ranks[0]["seen"] == 16 + 2 * 32  # of 24 and 53 pictures, in batches of 16
+    assert ranks[0]["seen"] == 16 + 2 * 32  # of 24 and 53 images, in batches of 16
     assert ranks[1]["reason"].startswith("RuntimeError: The size of tensor")
     assert ranks[0]["reason"].startswith("StyleGANError: rank 1 failed: The size of tensor")
 
 
-def test_shards_are_measured_like_the_pictures_in_them(dataset, tmp_path):
+def test_shards_are_measured_like_the_images_in_them(dataset, tmp_path):
     prepare(dataset.path, tmp_path / "shards", shards=5)
     over_shards = open_any(tmp_path / "shards")
     scores = [fid(tiny_generator(), data, Moments(), num=20).value for data in (dataset, over_shards)]
@@ -138,8 +138,8 @@ def test_other_names_get_a_sentence(name):
         parse_name(name)
 
 
-def test_labels_are_those_of_real_pictures(tmp_path):
-    prepare(tiny_pictures(tmp_path / "classes", classes=3), tmp_path / "classes.zip")
+def test_labels_are_those_of_real_images(tmp_path):
+    prepare(tiny_images(tmp_path / "classes", classes=3), tmp_path / "classes.zip")
     dataset = Dataset(tmp_path / "classes.zip", use_labels=True)
     G = tiny_generator(c_dim=3)
     labels = []
@@ -150,7 +150,7 @@ def test_labels_are_those_of_real_pictures(tmp_path):
     assert counts.min() > 5
 
 
-def test_statistics_of_reals_are_computed_once_for_each_choice_of_pictures(dataset, cache):
+def test_statistics_of_reals_are_computed_once_for_each_choice_of_images(dataset, cache):
     detector = Moments()
     first = real_statistics(dataset, detector)
     kept = real_statistics(Dataset(dataset.path), detector)
@@ -172,17 +172,17 @@ def test_damaged_statistics_are_computed_again(dataset, cache):
 
 def test_cache_that_cannot_be_written_is_only_slower(dataset, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.warns(RuntimeWarning, match="the statistics of pictures are not kept: cannot write"):
+    with pytest.warns(RuntimeWarning, match="the statistics of images are not kept: cannot write"):
         assert real_statistics(dataset, Moments(), cache=tmp_path / "file").n == 24
 
 
 def test_network_of_another_size_or_with_other_labels_is_refused(dataset, tmp_path):
-    with pytest.raises(ConfigError, match="draws 16x16 pictures with 3 label values, but pictures has 16x16 with 0;"):
+    with pytest.raises(ConfigError, match="draws 16x16 images with 3 label values, but images has 16x16 with 0;"):
         fid(tiny_generator(c_dim=3), dataset, Moments())
-    small = Dataset(tiny_pictures(tmp_path / "small", size=8))
+    small = Dataset(tiny_images(tmp_path / "small", size=8))
     with pytest.raises(ConfigError, match="draws 16x16 .* but small has 8x8 with 0; measure with the data that it"):
         fid(tiny_generator(), small, Moments())
-    with pytest.raises(ConfigError, match="the number of pictures to draw must be at least 1, got 0."):
+    with pytest.raises(ConfigError, match="the number of images to draw must be at least 1, got 0."):
         fid(tiny_generator(), dataset, Moments(), num=0)
 
 
@@ -195,4 +195,4 @@ def test_progress_sees_every_batch(dataset):
             yield batch
 
     fid(tiny_generator(), dataset, Moments(), num=33, track=track)
-    assert seen == {("Real pictures", 2): [16, 8], ("Drawing", 3): [16, 16, 1]}
+    assert seen == {("Real images", 2): [16, 8], ("Drawing", 3): [16, 16, 1]}

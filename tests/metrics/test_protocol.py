@@ -3,7 +3,7 @@
 import pytest
 import torch
 from tiny_generator import tiny_generator
-from tiny_run import tiny_pictures
+from tiny_run import tiny_images
 
 from stylegan.data import Dataset, prepare
 from stylegan.metrics.protocol import join_name, meaning_of, random_latents, split_name
@@ -13,7 +13,7 @@ from stylegan.metrics.protocol import join_name, meaning_of, random_latents, spl
     ("name", "kind", "num"),
     [("fid10k_efflite0", "fid_efflite0", 10_000), ("eqt64_frac", "eqt_frac", 64), ("eqr2k", "eqr", 2000)],
 )
-def test_a_name_is_a_kind_with_the_number_of_pictures_in_it(name, kind, num):
+def test_a_name_is_a_kind_with_the_number_of_images_in_it(name, kind, num):
     assert split_name(name) == (kind, num)
     assert join_name(kind, num) == name
 
@@ -30,7 +30,7 @@ def test_the_name_tells_unit_and_direction():
 
 
 def test_labels_are_drawn_where_the_network_has_some(tmp_path):
-    prepare(tiny_pictures(tmp_path / "classes", count=6, classes=3), tmp_path / "classes.zip")
+    prepare(tiny_images(tmp_path / "classes", count=6, classes=3), tmp_path / "classes.zip")
     dataset = Dataset(tmp_path / "classes.zip", use_labels=True, cache=tmp_path)
     z, c = random_latents(tiny_generator(c_dim=3), 4, dataset, torch.Generator().manual_seed(1))
     assert c.sum(1).tolist() == [1, 1, 1, 1]

@@ -17,7 +17,7 @@ LODS = [0.0, 0.3, 1.0, 1.6, 2.0]
 
 def generator(family, c_dim: int = 0, lod: float = 0.0, **options):
     G = fill(family.Generator(8, c_dim, **{**SMALL, **options}))
-    for name, p in G.named_parameters():  # keep brightness in the range of pictures
+    for name, p in G.named_parameters():  # keep brightness in the range of images
         if name.endswith("torgb.weight"):
             p.data.mul_(0.3)
     G.lod.fill_(lod)
@@ -55,7 +55,7 @@ def test_parameters_are_as_many_as_in_the_official_networks(family, resolution, 
 @GENERATIONS
 @pytest.mark.parametrize("resolution", [4, 8, 32, 128, 1024])
 @pytest.mark.parametrize("img_channels", [1, 3, 4])
-def test_every_size_and_number_of_colours_has_the_promised_shape(family, resolution, img_channels):
+def test_every_size_and_number_of_colors_has_the_promised_shape(family, resolution, img_channels):
     with torch.device("meta"):
         options = {"img_resolution": resolution, "img_channels": img_channels}
         G, D = family.Generator(16, **options), family.Discriminator(**options)
@@ -68,16 +68,16 @@ def test_every_size_and_number_of_colours_has_the_promised_shape(family, resolut
 
 @GENERATIONS
 @pytest.mark.parametrize("lod", [0.5, 1.0, 1.5, 2.0])
-def test_pictures_and_logits_are_continuous_in_lod(family, lod):
+def test_images_and_logits_are_continuous_in_lod(family, lod):
     G, D = generator(family), discriminator(family)
     ws, img, step = G.mapping(R(1, [4, 8])), R(2, [4, 3, 16, 16]), 2e-7
-    pictures, logits = [], []
+    images, logits = [], []
     for value in (lod - step, lod, lod + step):
         G.lod.fill_(value)
         D.lod.fill_(value)
-        pictures.append(G.synthesis(ws, noise_mode="const"))
+        images.append(G.synthesis(ws, noise_mode="const"))
         logits.append(D(img))
-    for values in (pictures, logits):
+    for values in (images, logits):
         scale = values[1].abs().max().item()
         assert_close(values[0], values[1], rtol=0, atol=1e-5 * scale)
         assert_close(values[2], values[1], rtol=0, atol=1e-5 * scale)
@@ -155,7 +155,7 @@ def test_r1_and_gradient_penalty_train_the_discriminator(family, precision, lod)
 
 
 @GENERATIONS
-def test_second_derivatives_of_pictures_are_finite_in_bf16(family):
+def test_second_derivatives_of_images_are_finite_in_bf16(family):
     G = generator(family, num_fp16_res=2)
     G.precision = "bf16"
     ws = G.mapping(R(1, [2, 8])).requires_grad_()

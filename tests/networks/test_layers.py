@@ -1,4 +1,4 @@
-"""Layers with equalised learning rate."""
+"""Layers with equalized learning rate."""
 
 import math
 

@@ -170,7 +170,7 @@ def test_each_block_takes_its_own_style():
         assert (G(mixed, no_noise(G)) - plain).abs().max() > 1e-3
     last = w.clone()
     last[-1, 1] += 1
-    assert_close(G(last, no_noise(G))[0], plain[0])  # the other picture keeps its style
+    assert_close(G(last, no_noise(G))[0], plain[0])  # the other image keeps its style
 
 
 def test_both_noises_of_a_block_are_used_but_the_first_of_the_first_block():
@@ -186,7 +186,7 @@ def test_both_noises_of_a_block_are_used_but_the_first_of_the_first_block():
                 assert (G(w, changed) - plain).abs().max() > 1e-4
 
 
-def test_the_first_picture_is_a_styled_constant_with_an_activation_after_to_rgb():
+def test_the_first_image_is_a_styled_constant_with_an_activation_after_to_rgb():
     G = small_generator(2)
     with torch.no_grad():
         G.to_rgb.bias.copy_(torch.tensor([-50.0, 0, 50]))
@@ -210,7 +210,7 @@ def test_a_style_block_is_the_equations_of_the_specification():
     assert_close(block(x, w, n), F.leaky_relu(y + 0.3 * n + block.bias[None, :, None, None], 0.2))
 
 
-def test_resampling_keeps_an_even_picture_even_to_the_border():
+def test_resampling_keeps_an_even_image_even_to_the_border():
     x = torch.full([1, 2, 8, 8], 0.7)
     assert_close(minimal.UpSample()(x), torch.full([1, 2, 16, 16], 0.7))
     assert_close(minimal.DownSample()(x), torch.full([1, 2, 4, 4], 0.7))
@@ -235,7 +235,7 @@ def test_minibatch_deviation_is_one_unbiased_number_for_the_whole_batch():
 
 def test_batches_and_shapes_that_do_not_fit_are_refused():
     G = small_generator(3)
-    with pytest.raises(ShapeError, match=r"the batch must be divisible by 4, got 6 pictures\."):
+    with pytest.raises(ShapeError, match=r"the batch must be divisible by 4, got 6 images\."):
         Discriminator(2, n_features=4)(torch.zeros(6, 3, 4, 4))
     text = r"generator takes w \[2, batch, d_latent\] and 2 pairs of noise, got w \[2, 6\] and 2 pairs\."
     with pytest.raises(ShapeError, match=text):
@@ -259,7 +259,7 @@ def test_gradient_penalty_is_the_mean_squared_norm():
 
 
 def lengths(w, x, y):
-    """||J_w^T y|| per picture: the root of the mean over blocks, if any."""
+    """||J_w^T y|| per image: the root of the mean over blocks, if any."""
     (g,) = torch.autograd.grad((x * y).sum() / math.sqrt(x.shape[2] * x.shape[3]), w, retain_graph=True)
     squares = g.square().sum(-1)
     return (squares.mean(0) if w.ndim == 3 else squares).sqrt()
@@ -295,11 +295,11 @@ def test_one_step_of_both_networks_with_both_penalties_moves_every_parameter():
     f, G, D = MappingNetwork(6, 2), small_generator(), Discriminator(4, n_features=4, max_features=8)
     gradient_penalty, path_length = GradientPenalty(), PathLengthPenalty(0.9)
 
-    def pictures():
+    def images():
         w = f(torch.randn(4, 6))[None].repeat(G.n_blocks, 1, 1)
         return w, G(w, noise(G, 4))
 
-    path_length(*pictures())
+    path_length(*images())
     for networks in ([D], [f, G]):
         parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
         before = [p.detach().clone() for p in parameters]
@@ -307,9 +307,9 @@ def test_one_step_of_both_networks_with_both_penalties_moves_every_parameter():
         if networks == [D]:
             real = torch.rand(4, 3, 16, 16, requires_grad=True)
             d = D(real)
-            loss = F.softplus(-d).mean() + F.softplus(D(pictures()[1].detach())).mean() + 5 * gradient_penalty(real, d)
+            loss = F.softplus(-d).mean() + F.softplus(D(images()[1].detach())).mean() + 5 * gradient_penalty(real, d)
         else:
-            w, x = pictures()
+            w, x = images()
             loss = F.softplus(-D(x)).mean() + path_length(w, x)
         loss.backward()
         adam.step()

@@ -16,7 +16,7 @@ def networks():
     return G, Discriminator(0, 16, **SMALL).eval()
 
 
-def test_pictures_are_those_of_the_specification_in_another_range():
+def test_images_are_those_of_the_specification_in_another_range():
     G, D = networks()
     z = torch.randn(4, 16)
     spec = minimal.Generator(4, 16, **SMALL)
@@ -56,7 +56,7 @@ def test_truncation_moves_towards_the_average_that_training_follows():
     torch.testing.assert_close(G.mapping(z, truncation_psi=0.0)[3, 1], G.mapping.w_avg)
 
 
-def test_only_colour_without_labels_in_full_precision_is_known():
+def test_only_color_without_labels_in_full_precision_is_known():
     with pytest.raises(ConfigError, match="draw three channels without labels, got 1 channels and 0 labels; convert"):
         Generator(img_channels=1)
     with pytest.raises(ConfigError, match="got 3 channels and 5 labels"):

@@ -31,7 +31,7 @@ def generator(c_dim: int = 0, lod: float = 0.0, **options) -> Generator:
     return G
 
 
-def normalisation(options: dict) -> str:
+def normalization(options: dict) -> str:
     instance, pixel = options.get("use_instance_norm", True), options.get("use_pixel_norm", False)
     return "both" if instance and pixel else "instance" if instance else "pixel" if pixel else ""
 
@@ -56,7 +56,7 @@ def test_synthesis_is_its_equations(name, lod):
         ws,
         16,
         lod,
-        normalise=normalisation(options),
+        normalize=normalization(options),
         blurred=options.get("blur_filter", True) is not None,
     )
     assert_close(G.synthesis(ws, noise_mode="const"), expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
@@ -109,12 +109,12 @@ def test_noise_modes_do_what_they_say():
     ws = R(4, [2, 6, 6])
     const, none = G.synthesis(ws, noise_mode="const"), G.synthesis(ws, noise_mode="none")
     assert torch.equal(const, G.synthesis(ws, noise_mode="const"))
-    assert_close(none, slow.synthesis(G.state_dict(), ws, 16, 0, normalise="instance", blurred=True, noise=False),
+    assert_close(none, slow.synthesis(G.state_dict(), ws, 16, 0, normalize="instance", blurred=True, noise=False),
                  rtol=1e-4, atol=1e-3)  # fmt: skip
     random = [G.synthesis(ws) for _ in range(2)]
-    pictures = [const, none, *random]
-    for i, a in enumerate(pictures):
-        assert all((a - b).abs().max() > 1e-2 for b in pictures[:i])
+    images = [const, none, *random]
+    for i, a in enumerate(images):
+        assert all((a - b).abs().max() > 1e-2 for b in images[:i])
 
 
 def test_every_channel_has_a_noise_strength_of_its_own():

@@ -17,7 +17,7 @@ def small_generator(architecture: str, c_dim: int, **options) -> Generator:
 
 @pytest.mark.parametrize("c_dim", [0, 3])
 @pytest.mark.parametrize("architecture", ["skip", "orig", "resnet"])
-def test_generator_gives_the_recorded_pictures(architecture, c_dim):
+def test_generator_gives_the_recorded_images(architecture, c_dim):
     G = small_generator(architecture, c_dim)
     z, c = R(1, [3, 8]), torch.eye(3) if c_dim else None
     name = f"sg2_G_{architecture}_c{c_dim}"
@@ -29,7 +29,7 @@ def test_generator_gives_the_recorded_pictures(architecture, c_dim):
         assert_matches(f"{name}_w", G.mapping(z, c)[:, 0])
 
 
-def test_clamped_generator_gives_the_recorded_pictures():
+def test_clamped_generator_gives_the_recorded_images():
     G = small_generator("resnet", 0, conv_clamp=0.5)
     assert_matches("sg2_G_resnet_c0_clamp0.5", G(R(1, [3, 8]), noise_mode="const"))
 
@@ -67,12 +67,12 @@ def test_noise_modes_do_what_they_say(architecture):
     assert torch.equal(const, G.synthesis(ws, noise_mode="const"))
     assert torch.equal(none, G.synthesis(ws, noise_mode="none"))
     random = [G.synthesis(ws) for _ in range(2)]
-    pictures = [const, none, *random]
-    for i, a in enumerate(pictures):
-        assert all((a - b).abs().max() > 1e-2 for b in pictures[:i])
+    images = [const, none, *random]
+    for i, a in enumerate(images):
+        assert all((a - b).abs().max() > 1e-2 for b in images[:i])
 
 
-def test_random_noise_follows_the_seed_and_differs_between_pictures():
+def test_random_noise_follows_the_seed_and_differs_between_images():
     G = small_generator("skip", 0)
     ws = G.mapping(R(1, [1, 8])).repeat(2, 1, 1)
     torch.manual_seed(3)
@@ -88,14 +88,14 @@ def test_fresh_noise_strengths_are_zero_so_that_noise_changes_nothing_yet():
     assert torch.equal(G(z, noise_mode="random"), G(z, noise_mode="none"))
 
 
-def test_a_picture_does_not_depend_on_its_batch():
+def test_a_image_does_not_depend_on_its_batch():
     G = small_generator("resnet", 0)
     z = R(1, [3, 8])
     assert_close(G(z, noise_mode="const")[1:2], G(z[1:2], noise_mode="const"), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("img_channels", [1, 3, 4])
-def test_pictures_and_logits_have_the_promised_shape(img_channels):
+def test_images_and_logits_have_the_promised_shape(img_channels):
     G, D = Generator(8, 0, 8, 16, img_channels, mapping_layers=1, channel_base=128), Discriminator(0, 16, img_channels)
     img = G(torch.randn(2, 8))
     assert img.shape == (2, img_channels, 16, 16)
@@ -104,7 +104,7 @@ def test_pictures_and_logits_have_the_promised_shape(img_channels):
 
 @pytest.mark.parametrize(("precision", "least"), [("bf16", 25), ("fp16", 40)])
 @pytest.mark.parametrize("architecture", ["skip", "orig", "resnet"])
-def test_pictures_of_reduced_precision_are_close_to_float32(architecture, precision, least):
+def test_images_of_reduced_precision_are_close_to_float32(architecture, precision, least):
     G = small_generator(architecture, 0, num_fp16_res=4, conv_clamp=256)
     z = R(1, [3, 8])
     G.precision = "fp32"
@@ -118,7 +118,7 @@ def test_pictures_of_reduced_precision_are_close_to_float32(architecture, precis
 
 @pytest.mark.parametrize("precision", ["auto", "fp32", "bf16", "fp16"])
 @pytest.mark.parametrize("architecture", ["skip", "orig", "resnet"])
-def test_pictures_and_logits_are_float32_under_every_policy(architecture, precision):
+def test_images_and_logits_are_float32_under_every_policy(architecture, precision):
     G = small_generator(architecture, 3, num_fp16_res=4, conv_clamp=256)
     D = fill(Discriminator(3, architecture=architecture, num_fp16_res=4, conv_clamp=256, mapping_layers=1, **SMALL))
     G.precision = D.precision = precision
@@ -142,7 +142,7 @@ def test_an_unknown_precision_is_named():
             network.precision = "int8"
 
 
-def test_truncation_moves_pictures_towards_the_average_one():
+def test_truncation_moves_images_towards_the_average_one():
     G = small_generator("skip", 0)
     z = R(1, [2, 8])
     average = G.synthesis(G.mapping.w_avg.expand(2, G.num_ws, 8), noise_mode="const")
@@ -200,5 +200,5 @@ def test_labels_are_asked_for_by_conditional_networks():
 
 @pytest.mark.parametrize("architecture", ["resnet", "orig", "skip"])
 def test_a_discriminator_without_blocks_is_refused(architecture):
-    with pytest.raises(ConfigError, match="a discriminator needs pictures of at least 8x8, got 4x4"):
+    with pytest.raises(ConfigError, match="a discriminator needs images of at least 8x8, got 4x4"):
         Discriminator(0, 4, architecture=architecture)

@@ -23,7 +23,7 @@ def small_generator(kind: str = "t", c_dim: int = 0, **options) -> Generator:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_generator_gives_the_recorded_pictures(kind):
+def test_generator_gives_the_recorded_images(kind):
     G, z = small_generator(kind), R(1, [3, 8])
     assert G.synthesis.layer_names == RECORDS[f"sg3_G_{kind}_names"]
     assert_matches(f"sg3_G_{kind}", G(z))
@@ -155,7 +155,7 @@ def test_the_state_dict_has_the_names_and_shapes_of_official_files(kind):
 
 
 def test_the_wave_field_moves_as_the_user_says():
-    """The transform is the inverse of what happens to the picture: -x moves features to the right."""
+    """The transform is the inverse of what happens to the image: -x moves features to the right."""
     G = small_generator()
     w = G.mapping(R(1, [2, 8]))[:, 0]
     here = G.synthesis.input(w)
@@ -216,7 +216,7 @@ def test_there_is_no_noise():
 
 @pytest.mark.parametrize("precision", ["auto", "fp32", "bf16", "fp16"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_of_every_policy_are_float32_and_close(kind, precision):
+def test_images_of_every_policy_are_float32_and_close(kind, precision):
     G = small_generator(kind, 3)
     z, c = R(1, [3, 8]), torch.eye(3)
     G.precision = "fp32"

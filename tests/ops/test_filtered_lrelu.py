@@ -70,7 +70,7 @@ def test_the_clamp_holds_at_the_high_rate():
 
 
 def test_a_low_frequency_stays_where_it_is_and_makes_no_aliases():
-    """Leaky ReLU commutes with moving the picture, up to what the filters let through."""
+    """Leaky ReLU commutes with moving the image, up to what the filters let through."""
     size, rate, moved = 64, 32, 0.5  # samples
 
     def wave(shift):
@@ -89,6 +89,6 @@ def test_a_low_frequency_stays_where_it_is_and_makes_no_aliases():
     assert_close(by_phase[..., inner], there[..., inner], rtol=0, atol=5e-2)
 
 
-def test_filters_larger_than_the_picture_are_refused():
+def test_filters_larger_than_the_image_are_refused():
     with pytest.raises(ShapeError, match="a filter of 1x12 taps does not fit"):
         filtered_lrelu(torch.zeros(1, 1, 2, 2), UP2, DOWN, up=2, down=2)

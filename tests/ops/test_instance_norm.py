@@ -21,7 +21,7 @@ def test_numerical_differences_confirm_both_derivatives():
     assert_differentiable_twice(instance_norm, x, *style)
 
 
-def test_every_channel_of_every_picture_takes_mean_and_deviation_of_its_style():
+def test_every_channel_of_every_image_takes_mean_and_deviation_of_its_style():
     x = 7 * torch.randn(2, 3, 16, 16) + 5
     scale, shift = torch.rand(2, 3) + 0.5, torch.randn(2, 3)
     variance, mean = torch.var_mean(instance_norm(x, scale, shift), [2, 3], unbiased=False)

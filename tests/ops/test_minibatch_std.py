@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from stylegan.errors import ShapeError
 from stylegan.ops import minibatch_std
 
-GROUPS = [(4, 4, 1), (6, 2, 2), (6, 3, 1), (8, None, 4), (3, 4, 2), (1, 4, 1)]  # pictures, group, statistics
+GROUPS = [(4, 4, 1), (6, 2, 2), (6, 3, 1), (8, None, 4), (3, 4, 2), (1, 4, 1)]  # images, group, statistics
 
 
 @pytest.mark.parametrize(("n", "group", "features"), GROUPS)
@@ -31,7 +31,7 @@ def test_statistics_are_the_published_numbers():
     assert_close(minibatch_std(x, None)[:, 2:].flatten(), torch.full([4], 6.149187))
 
 
-def test_pictures_of_one_group_are_not_neighbours():
+def test_images_of_one_group_are_not_neighbors():
     x = torch.tensor([0.0, 5, 0, 5]).reshape(4, 1, 1, 1)
     assert_close(minibatch_std(x, 2)[:, 1].flatten(), torch.full([4], 1e-4))
     x = torch.tensor([0.0, 0, 5, 5]).reshape(4, 1, 1, 1)
@@ -39,7 +39,7 @@ def test_pictures_of_one_group_are_not_neighbours():
 
 
 @pytest.mark.parametrize(("n", "group", "features"), GROUPS)
-def test_the_picture_is_kept_and_the_statistics_follow_it(n, group, features):
+def test_the_image_is_kept_and_the_statistics_follow_it(n, group, features):
     x = torch.randn(n, 4, 3, 2)
     y = minibatch_std(x, group, features)
     assert y.shape == (n, 4 + features, 3, 2)

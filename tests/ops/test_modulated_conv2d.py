@@ -97,7 +97,7 @@ def test_default_padding_keeps_the_promised_shape(k, up):
 @pytest.mark.parametrize("demodulate", [True, False])
 @pytest.mark.parametrize("up", [1, 2])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-def test_dtype_and_channels_last_of_the_picture_are_kept(dtype, up, demodulate):
+def test_dtype_and_channels_last_of_the_image_are_kept(dtype, up, demodulate):
     x, weight, s = inputs(dtype=torch.float32)
     y = modulated_conv2d(channels_last(x.to(dtype)), weight, s, up=up, f=F1331, demodulate=demodulate)
     assert y.dtype == dtype

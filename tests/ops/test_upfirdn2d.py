@@ -165,7 +165,7 @@ def test_resampling_keeps_its_promised_shapes(taps, factor):
     assert filter2d(x, f, pad=-1).shape == (2, 3, 10, 22)
 
 
-def test_resampling_keeps_the_brightness_of_an_even_picture():
+def test_resampling_keeps_the_brightness_of_an_even_image():
     x, f = torch.full([1, 1, 16, 16], 0.7), setup_filter(BINOMIAL)
     for y in (upsample2d(x, f), downsample2d(x, f), filter2d(x, f)):
         assert_close(y[..., 3:-3, 3:-3], torch.full_like(y[..., 3:-3, 3:-3], 0.7))

@@ -23,7 +23,7 @@ def test_the_average_of_a_class_is_near_that_of_other_samples_of_it():
     assert torch.equal(class_average(G, torch.eye(3)[0]), class_average(G, torch.eye(3)[0]))
 
 
-def test_each_picture_moves_towards_the_average_of_its_own_class():
+def test_each_image_moves_towards_the_average_of_its_own_class():
     G = tiny_generator(c_dim=3)
     centered = ClassCentered(G)
     z, c = torch.randn(3, 16), torch.eye(3)
@@ -34,22 +34,22 @@ def test_each_picture_moves_towards_the_average_of_its_own_class():
     assert torch.equal(centered.mapping(z, c), G.mapping(z, c))
 
 
-def test_psi_zero_draws_one_picture_a_class_and_another_for_each():
+def test_psi_zero_draws_one_image_a_class_and_another_for_each():
     G = ClassCentered(tiny_generator(c_dim=2).for_inference())
     a, b, other = (seeds_to_ws(G, [seed], label=k, psi=0) for seed, k in ((0, 0), (1, 0), (0, 1)))
     assert torch.equal(a, b)
     assert not torch.allclose(a, other)
-    picture = next(generate(G, [5], label=1, psi=0))
+    image = next(generate(G, [5], label=1, psi=0))
     (swept,) = truncation_sweep(G, [5], [0], label=1)
-    assert torch.equal(picture, swept)
+    assert torch.equal(image, swept)
 
 
 def test_networks_without_weights_in_their_form_for_inference_can_be_centered():
     G = progan.Generator(8, 2, 16, 3, channel_base=64, channel_max=8)
-    picture = next(generate(ClassCentered(G.for_inference()), [5], label=1, psi=0.5))
-    assert picture.shape == (3, 16, 16)
+    image = next(generate(ClassCentered(G.for_inference()), [5], label=1, psi=0.5))
+    assert image.shape == (3, 16, 16)
 
 
-def test_a_network_without_classes_has_no_centre_of_one():
-    with pytest.raises(ConfigError, match="has no classes, so there is only the global centre of truncation"):
+def test_a_network_without_classes_has_no_center_of_one():
+    with pytest.raises(ConfigError, match="has no classes, so there is only the global center of truncation"):
         ClassCentered(tiny_generator())

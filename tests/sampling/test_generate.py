@@ -1,27 +1,27 @@
-"""Seeds to pictures."""
+"""Seeds to images."""
 
 import pytest
 import torch
 from tiny_generator import tiny_generator
 
 from stylegan.errors import ConfigError
+from stylegan.images.pixels import to_uint8
 from stylegan.sampling.generate import batched, draw, generate, seeds_to_ws
 from stylegan.sampling.latents import latents
-from stylegan.sampling.pictures import to_uint8
 
 
-def stack(pictures):
-    return torch.stack(list(pictures))
+def stack(images):
+    return torch.stack(list(images))
 
 
-def test_pictures_are_those_of_the_network():
+def test_images_are_those_of_the_network():
     G = tiny_generator()
     img = G(latents([3, 5], 16), truncation_psi=0.7, truncation_cutoff=2, noise_mode="const")
     assert torch.equal(stack(generate(G, [3, 5], psi=0.7, cutoff=2)), to_uint8(img))
     assert 30 < to_uint8(img).float().std() < 100  # neither flat nor black and white
 
 
-def test_a_seed_gives_the_same_picture_in_any_batch_up_to_one_step_of_rounding():
+def test_a_seed_gives_the_same_image_in_any_batch_up_to_one_step_of_rounding():
     G = tiny_generator()
     seeds = list(range(7))
     alone = stack(generate(G, seeds, batch=1)).int()
@@ -29,11 +29,11 @@ def test_a_seed_gives_the_same_picture_in_any_batch_up_to_one_step_of_rounding()
         assert (stack(generate(G, seeds, batch=batch)).int() - alone).abs().max() <= 1
 
 
-def test_psi_zero_gives_the_average_picture_for_every_seed():
+def test_psi_zero_gives_the_average_image_for_every_seed():
     G = tiny_generator()
     average = to_uint8(G.synthesis(G.mapping.w_avg.repeat(1, G.num_ws, 1), noise_mode="const"))[0]
-    for picture in generate(G, [0, 1, 2], psi=0):
-        assert (picture.int() - average.int()).abs().max() <= 1
+    for image in generate(G, [0, 1, 2], psi=0):
+        assert (image.int() - average.int()).abs().max() <= 1
 
 
 def test_the_class_reaches_the_network():
@@ -53,19 +53,19 @@ def test_the_stream_is_drawn_no_further_than_it_is_read():
             taken.append(k)
             yield w
 
-    pictures = draw(G, ws(), batch=3)
-    next(pictures)
+    images = draw(G, ws(), batch=3)
+    next(images)
     assert taken == [0, 1, 2]
 
 
 def test_drawing_keeps_the_gradient_mode_of_the_caller():
-    pictures = generate(tiny_generator(), [0, 1], batch=1)
-    next(pictures)
+    images = generate(tiny_generator(), [0, 1], batch=1)
+    next(images)
     assert torch.is_grad_enabled()
     assert not torch.is_inference_mode_enabled()
 
 
-def test_ws_of_seeds_can_be_optimised():
+def test_ws_of_seeds_can_be_optimized():
     """Gradient descent moves them towards the image of another seed, as projecting an image does."""
     G = tiny_generator()
     target = G.synthesis(seeds_to_ws(G, [1]), noise_mode="const")

@@ -15,10 +15,10 @@ def mix(G, row_seeds, col_seeds, layers, **options):
     """The mixing matrix without its border."""
     width = 1 + len(col_seeds)
     matrix = mixing_matrix(G, row_seeds, col_seeds, layers, **options)
-    return [picture for k, picture in enumerate(matrix) if k >= width and k % width]
+    return [image for k, image in enumerate(matrix) if k >= width and k % width]
 
 
-def pictures(stream):
+def images(stream):
     return torch.stack(list(stream)).int()
 
 
@@ -26,11 +26,11 @@ def nearly_equal(a, b):
     return (a - b).abs().max() <= 1  # batches of another size round otherwise
 
 
-def test_no_layers_give_the_row_pictures_and_all_layers_the_column_pictures():
+def test_no_layers_give_the_row_images_and_all_layers_the_column_images():
     G = tiny_generator()
-    rows, columns = pictures(generate(G, ROWS)), pictures(generate(G, COLS))
-    none = pictures(mix(G, ROWS, COLS, [])).unflatten(0, (2, 3))
-    every = pictures(mix(G, ROWS, COLS, range(G.num_ws), batch=4)).unflatten(0, (2, 3))
+    rows, columns = images(generate(G, ROWS)), images(generate(G, COLS))
+    none = images(mix(G, ROWS, COLS, [])).unflatten(0, (2, 3))
+    every = images(mix(G, ROWS, COLS, range(G.num_ws), batch=4)).unflatten(0, (2, 3))
     assert nearly_equal(none, rows[:, None].expand_as(none))
     assert nearly_equal(every, columns[None].expand_as(every))
 
@@ -41,13 +41,13 @@ def test_the_named_layers_come_from_the_column():
     assert not row.any()
 
 
-def test_the_matrix_has_the_seeds_own_pictures_as_its_border():
+def test_the_matrix_has_the_seeds_own_images_as_its_border():
     G = tiny_generator()
-    matrix = pictures(mixing_matrix(G, ROWS, COLS, [0, 1], psi=0.7)).unflatten(0, (3, 4))
+    matrix = images(mixing_matrix(G, ROWS, COLS, [0, 1], psi=0.7)).unflatten(0, (3, 4))
     assert not matrix[0, 0].any()
-    assert nearly_equal(matrix[0, 1:], pictures(generate(G, COLS, psi=0.7)))
-    assert nearly_equal(matrix[1:, 0], pictures(generate(G, ROWS, psi=0.7)))
-    assert nearly_equal(matrix[1:, 1:].flatten(0, 1), pictures(mix(G, ROWS, COLS, [0, 1], psi=0.7)))
+    assert nearly_equal(matrix[0, 1:], images(generate(G, COLS, psi=0.7)))
+    assert nearly_equal(matrix[1:, 0], images(generate(G, ROWS, psi=0.7)))
+    assert nearly_equal(matrix[1:, 1:].flatten(0, 1), images(mix(G, ROWS, COLS, [0, 1], psi=0.7)))
 
 
 def test_names_mean_the_resolutions_of_the_paper():

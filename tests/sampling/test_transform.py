@@ -1,4 +1,4 @@
-"""Where a picture stands."""
+"""Where an image stands."""
 
 import math
 
@@ -19,7 +19,7 @@ def test_a_quarter_turn_brings_what_is_on_the_right_to_the_top():
     assert seen(0, -0.4, inverse_transform(degrees=90)) == pytest.approx([0.4, 0])
 
 
-def test_a_moved_picture_shows_its_centre_where_it_was_moved_to():
+def test_a_moved_image_shows_its_center_where_it_was_moved_to():
     for degrees in (0, 77):
         assert seen(0.2, -0.1, inverse_transform(0.2, -0.1, degrees)) == pytest.approx([0, 0])
 
@@ -32,5 +32,5 @@ def test_it_is_the_inverse_of_turning_and_then_moving():
 
 
 def test_another_network_has_no_transform():
-    with pytest.raises(ConfigError, match="only pictures of a StyleGAN3 network can be moved and turned, and this is"):
+    with pytest.raises(ConfigError, match="only images of a StyleGAN3 network can be moved and turned, and this is"):
         transform_of(tiny_generator())

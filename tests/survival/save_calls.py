@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from stylegan import files
 from stylegan.checkpoints import native
+from stylegan.files import atomic
 from stylegan.training.snapshot_writer import SnapshotWriter
 
 Hook = Callable[[int, str], None]
@@ -63,7 +63,7 @@ def hooked(hook: Hook) -> Iterator[None]:
         "tensors": (native, "save_file", save_file),
         "mkdir": (Path, "mkdir", named("mkdir")),
         "unlink": (Path, "unlink", named("unlink")),
-        "fsync": (files, "_sync", named("fsync")),
+        "fsync": (atomic, "_sync", named("fsync")),
         "replace": (os, "replace", named("replace")),
     }
     originals = {name: getattr(owner, attribute) for name, (owner, attribute, _) in targets.items()}

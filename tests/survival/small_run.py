@@ -13,9 +13,9 @@ from typing import Any
 from unittest import mock
 
 import torch
-from tiny_run import tiny_config, tiny_pictures
+from tiny_run import tiny_config, tiny_images
 
-from stylegan.checkpoints.checksums import CHECKSUMS
+from stylegan.files.checksums import CHECKSUMS
 from stylegan.training import loop
 from stylegan.training.config import TrainConfig
 from stylegan.training.gradient_watch import GradientWatch
@@ -26,12 +26,12 @@ from stylegan.training.statistics import Statistics
 BATCH = 4
 
 
-def small_pictures(folder: Path, *, classes: int = 0) -> Path:
-    return tiny_pictures(folder, count=13, size=8, classes=classes)  # epochs end in the middle of batches
+def small_images(folder: Path, *, classes: int = 0) -> Path:
+    return tiny_images(folder, count=13, size=8, classes=classes)  # epochs end in the middle of batches
 
 
 def small_config(data: Path, *, steps: int, tick: int = 1, label_dim: int = 0, **changes) -> TrainConfig:
-    """8x8 pictures, 4 a step, a snapshot every `tick` steps."""
+    """8x8 images, 4 a step, a snapshot every `tick` steps."""
     networks = {"img_resolution": 8, "channel_base": 64, "channel_max": 8}
     narrow = {f"{network}.{k}": v for network in ("generator", "discriminator") for k, v in networks.items()}
     lengths = {"kimg": steps * BATCH / 1000, "tick_kimg": tick * BATCH / 1000, "batch": BATCH, "micro_batch": BATCH}
@@ -40,7 +40,7 @@ def small_config(data: Path, *, steps: int, tick: int = 1, label_dim: int = 0, *
 
 @contextmanager
 def small_files(*, one_folder: bool = False) -> Iterator[None]:
-    """Grids of four pictures, and snapshots named by single pictures, so that each has a folder of its own.
+    """Grids of four images, and snapshots named by single images, so that each has a folder of its own.
 
     With `one_folder` all of them are of 000000 kimg, so that each takes the place of the one before.
     """

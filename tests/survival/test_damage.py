@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from small_run import BATCH, folder_digest, small_config, small_pictures, train_small
+from small_run import BATCH, folder_digest, small_config, small_images, train_small
 
 import stylegan
 from stylegan.checkpoints.snapshots import newest_snapshot
@@ -38,7 +38,7 @@ DAMAGES = {
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     run = tmp_path_factory.mktemp("finished")
-    config = small_config(small_pictures(tmp_path_factory.mktemp("pictures")), steps=STEPS)
+    config = small_config(small_images(tmp_path_factory.mktemp("images")), steps=STEPS)
     train_small(config, run)
     return config, run
 

@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 from file_size_limit import file_size_limit
 from save_calls import hooked
-from small_run import BATCH, folder_digest, small_config, small_pictures, ticks_of, train_small
+from small_run import BATCH, folder_digest, small_config, small_images, ticks_of, train_small
 
 from stylegan.checkpoints.snapshots import damage
 from stylegan.errors import OutputError
@@ -22,7 +22,7 @@ FIRST, SECOND, THIRD = (f"{BATCH * i:06d}" for i in (1, 2, 3))
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    return small_config(small_pictures(tmp_path_factory.mktemp("pictures")), steps=STEPS, keep_snapshots=1)
+    return small_config(small_images(tmp_path_factory.mktemp("images")), steps=STEPS, keep_snapshots=1)
 
 
 @pytest.fixture(scope="module")
@@ -118,12 +118,12 @@ def test_statistics_and_grids_that_cannot_be_written_are_told_once_each(config, 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with (
-        mock.patch("stylegan.training.tracking.append_line", fail),
+        mock.patch("stylegan.runs.tracking.append_line", fail),
         mock.patch("stylegan.training.snapshot_grid.SnapshotGrid.write_fakes", fail_after_the_first(fail)),
     ):
         messages = warnings_of(config, tmp_path, lambda save, point: None)
     rest = "could not be written (No space left on device); training goes on, and this is told once."
-    assert messages == [f"stats.jsonl {rest}", f"the picture grid {rest}"]
+    assert messages == [f"stats.jsonl {rest}", f"the image grid {rest}"]
     assert folder_digest(tmp_path / "snapshots" / THIRD) == folder_digest(whole[0] / "snapshots" / THIRD)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from killed_run import train_in_process
-from small_run import BATCH, folder_digest, small_config, small_pictures, ticks_of
+from small_run import BATCH, folder_digest, small_config, small_images, ticks_of
 
 from stylegan.checkpoints.snapshots import damage
 
@@ -39,7 +39,7 @@ def run_process():
 def whole(run_process, tmp_path_factory) -> Path:
     """The run that is never killed; a file beside it has the calls of its saves and its processor time."""
     home = tmp_path_factory.mktemp("kills")
-    config = small_config(small_pictures(home / "pictures"), steps=STEPS, tick=TICK, keep_snapshots=2)
+    config = small_config(small_images(home / "images"), steps=STEPS, tick=TICK, keep_snapshots=2)
     run = home / "whole"
     (run / "snapshots").mkdir(parents=True)
     (run / "config.json").write_text(config.to_json())

@@ -5,10 +5,10 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-from small_run import digests, folder_digest, small_config, small_pictures, train_small
+from small_run import digests, folder_digest, small_config, small_images, train_small
 
-from stylegan.data.dataset import default_cache
 from stylegan.data.prepare import prepare
+from stylegan.files.cache import default_cache
 
 STEPS = 18  # R1 comes every 16 steps, path length and adaptation every 4
 KINDS = {
@@ -17,17 +17,17 @@ KINDS = {
     "conditional": {"label_dim": 3},
     "bf16": {"precision": "bf16", "generator.num_fp16_res": 1, "discriminator.num_fp16_res": 1},
 }
-STOPS = {None: (1, 4, 15, 17), 4: (2, 3, 8, 16)}  # pictures a shard, or no shards -> steps to stop after
+STOPS = {None: (1, 4, 15, 17), 4: (2, 3, 8, 16)}  # images a shard, or no shards -> steps to stop after
 
 
 @pytest.mark.parametrize("shards", STOPS, ids=["whole", "sharded"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_run_stopped_at_any_step_equals_an_uninterrupted_run(kind, shards, tmp_path, monkeypatch):
-    """Each part of a run decodes its pictures itself, the one with one worker and the other with three."""
+    """Each part of a run decodes its images itself, the one with one worker and the other with three."""
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
-    pictures = small_pictures(tmp_path / "pictures", classes=KINDS[kind].get("label_dim", 0))
+    images = small_images(tmp_path / "images", classes=KINDS[kind].get("label_dim", 0))
     data = tmp_path / ("shards" if shards else "data.zip")
-    prepare(pictures, data, shards=shards)
+    prepare(images, data, shards=shards)
     workers = cycle((1, 3))
 
     def part(run: str, *, stop_after: int | None = None):

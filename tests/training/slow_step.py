@@ -228,7 +228,7 @@ class SlowTraining:
 
     def G_loss(self, batch: Batch) -> Tensor:
         logits = self.D(self.shown(self.G.synthesis(self.ws(batch.fake_c))), batch.fake_c)
-        # Goodfellow et al. 2014: -log sigmoid(D); the others maximise D itself.
+        # Goodfellow et al. 2014: -log sigmoid(D); the others maximize D itself.
         return torch.log1p(torch.exp(-logits)) if self.config.objective == "logistic" else -logits
 
     def D_loss(self, batch: Batch) -> Tensor:

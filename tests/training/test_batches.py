@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 from tiny_run import tiny_config
 
-from stylegan.data import to_float
 from stylegan.data.prepare import prepare
-from stylegan.distributed import World
+from stylegan.images.pixels import to_float
+from stylegan.machine.processes import World
 from stylegan.training.batches import next_micro_batches, open_dataset
-from stylegan.training.config import Pictures, from_preset
+from stylegan.training.config import Images, from_preset
 from stylegan.training.phases import train_step
 from stylegan.training.state import TrainingState, create_state
 
@@ -161,7 +161,7 @@ def test_discriminator_judges_real_images_with_their_own_labels_and_generated_on
 @pytest.mark.parametrize("lod", [0.0, 0.25, 1.0, 1.5, 2.0])
 def test_real_images_have_the_level_of_detail_of_the_growing_networks(tmp_path, lod):
     Image.fromarray(np.random.RandomState(0).randint(0, 256, [16, 16, 3], dtype=np.uint8)).save(tmp_path / "0.png")
-    config = from_preset("progan-tiny16", Pictures(tmp_path, 16), {"device": "cpu"})
+    config = from_preset("progan-tiny16", Images(tmp_path, 16), {"device": "cpu"})
     state = create_state(config, torch.device("cpu"))
     state.lod = lod
     dataset = open_dataset(config.data, config.seed)

@@ -4,7 +4,7 @@ import pytest
 from tiny_run import tiny_config
 
 from stylegan.errors import ConfigError
-from stylegan.training.config import Pictures, changed, from_preset, read_config
+from stylegan.training.config import Images, changed, from_preset, read_config
 
 # StyleGAN2 App. B, StyleGAN2-ADA App. C and D, WGAN-GP, StyleGAN3 App. E.
 PUBLISHED = {
@@ -28,7 +28,7 @@ OURS = {"on_nan": "rollback", "keep_snapshots": 3, "milestone_kimg": None, "metr
 
 
 def test_what_no_preset_names_has_the_published_value():
-    config = from_preset("stylegan2", Pictures("unused", 256))
+    config = from_preset("stylegan2", Images("unused", 256))
     assert {name: getattr(config, name) for name in PUBLISHED} == PUBLISHED
     assert config.augment.model_dump() == {"mode": "ada", **AUGMENT}
     assert config.blur.init_sigma == 0
@@ -37,7 +37,7 @@ def test_what_no_preset_names_has_the_published_value():
 
 def test_the_half_life_of_the_magnitudes_of_stylegan3_is_20_kimg_whatever_the_batch():
     for batch in (16, 32):
-        config = from_preset("stylegan3-t", Pictures("unused", 256), {"batch": batch})
+        config = from_preset("stylegan3-t", Images("unused", 256), {"batch": batch})
         assert config.generator["magnitude_ema_beta"] ** (20_000 / batch) == pytest.approx(0.5)
 
 
@@ -60,13 +60,13 @@ def test_changes_win_over_the_preset_and_the_last_of_them_over_the_others():
     ],
 )
 def test_the_share_of_a_device_is_computed_at_once_unless_a_number_is_given(changes, gpus, expected):
-    config = from_preset("stylegan2", Pictures("unused", 64), changes, gpus=gpus)
+    config = from_preset("stylegan2", Images("unused", 64), changes, gpus=gpus)
     assert (config.batch, config.micro_batch) == expected
 
 
 def test_a_configuration_that_was_written_is_read_back_the_same(tmp_path):
     for cfg in ("tiny16", "progan-tiny16", "stylegan3-r-tiny16", "minimal-tiny16"):
-        config = from_preset(cfg, Pictures("unused", 16), {"metrics": ["fid10k_efflite0"], "seed": 5})
+        config = from_preset(cfg, Images("unused", 16), {"metrics": ["fid10k_efflite0"], "seed": 5})
         (tmp_path / "config.json").write_text(config.to_json(), encoding="utf-8")
         assert read_config(tmp_path / "config.json") == config
 

@@ -7,7 +7,7 @@ import time
 
 from launch import Launch, command
 from run_cli import run_cli
-from tiny_run import tiny_pictures
+from tiny_run import tiny_images
 
 LIMIT_S = 30
 SECOND_SNAPSHOT = 8  # its step; the first one is whole by then
@@ -111,8 +111,8 @@ def ended(case, launch):
 
 
 def test_a_dead_process_ends_the_run_within_thirty_seconds(tmp_path, capsys):
-    pictures = tiny_pictures(tmp_path / "pictures")
-    options = ["train", "--data", pictures, "--cfg", "tiny16", "--device", "cpu", "--tick", "0.032", "--snap", "1"]
+    images = tiny_images(tmp_path / "images")
+    options = ["train", "--data", images, "--cfg", "tiny16", "--device", "cpu", "--tick", "0.032", "--snap", "1"]
     launches = {}
     for i, case in enumerate(CASES):
         folder = tmp_path / str(i)

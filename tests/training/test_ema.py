@@ -16,12 +16,12 @@ def network(value: float) -> nn.Module:
     return module
 
 
-def test_a_share_is_halved_after_ema_kimg_thousand_pictures():
+def test_a_share_is_halved_after_ema_kimg_thousand_images():
     steps = 5000 // 20
     assert ema_beta(20, nimg=10**9, ema_kimg=5, rampup=None) ** steps == pytest.approx(0.5)
 
 
-def test_rampup_limits_the_half_life_to_its_share_of_the_pictures_seen():
+def test_rampup_limits_the_half_life_to_its_share_of_the_images_seen():
     assert ema_beta(32, nimg=10_000, ema_kimg=10, rampup=0.05) == pytest.approx(0.5 ** (32 / 500))
     assert ema_beta(32, nimg=10**7, ema_kimg=10, rampup=0.05) == ema_beta(32, 0, ema_kimg=10, rampup=None)
 

@@ -75,5 +75,5 @@ def test_auto_batch_computes_as_many_at_once_as_fit(monkeypatch):
         found = largest_micro_batch(config, CPU)
         assert (found.batch, found.micro_batch) == (32, expected)
     monkeypatch.setattr(module, "available_bytes", lambda device: 1000)
-    with pytest.raises(ConfigError, match="not even 4 pictures at once fit into the 0 MB free on cpu"):
+    with pytest.raises(ConfigError, match="not even 4 images at once fit into the 0 MB free on cpu"):
         largest_micro_batch(config, CPU)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from run_cli import run_cli
 from safetensors.torch import load_file
-from tiny_run import tiny_pictures
+from tiny_run import tiny_images
 
 from stylegan.checkpoints import load_checkpoint
 from stylegan.training.config import read_config
@@ -29,16 +29,16 @@ def run(*arguments: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    return tiny_pictures(tmp_path_factory.mktemp("pictures"), count=13)
+def images(tmp_path_factory):
+    return tiny_images(tmp_path_factory.mktemp("images"), count=13)
 
 
-def train(cfg, pictures, outdir, kimg):
+def train(cfg, images, outdir, kimg):
     name = "tiny16" if cfg == "stylegan2" else f"{cfg}-tiny16"
     grows = GROWING if cfg in ("progan", "stylegan1") else []
     changes = [c for c in CHANGES if cfg not in ("progan", "stylegan1") or not c.startswith("r1")]
     sets = [part for change in (*changes, *grows) for part in ("--set", change)]
-    run("train", "--cfg", name, "--data", pictures, "--outdir", outdir, "--device", "cpu", "--kimg", kimg, *sets)
+    run("train", "--cfg", name, "--data", images, "--outdir", outdir, "--device", "cpu", "--kimg", kimg, *sets)
     (folder,) = outdir.iterdir()
     return folder
 
@@ -61,9 +61,9 @@ def assert_learned(folder):
 
 
 @pytest.mark.parametrize("cfg", CFGS)
-def test_it_trains_resumes_bit_for_bit_and_draws(cfg, pictures, tmp_path):
-    whole = train(cfg, pictures, tmp_path / "whole", 0.032)
-    parts = train(cfg, pictures, tmp_path / "parts", 0.012)  # stops in the middle of a tick
+def test_it_trains_resumes_bit_for_bit_and_draws(cfg, images, tmp_path):
+    whole = train(cfg, images, tmp_path / "whole", 0.032)
+    parts = train(cfg, images, tmp_path / "parts", 0.012)  # stops in the middle of a tick
     run("train", "--resume", parts, "--kimg", 0.032)
 
     for file in sorted((whole / "snapshots/000000").glob("*.safetensors")):
@@ -83,7 +83,7 @@ def test_it_trains_resumes_bit_for_bit_and_draws(cfg, pictures, tmp_path):
 
 
 @pytest.mark.parametrize("cfg", ["progan", "stylegan1"])
-def test_growing_goes_through_every_stage_and_forgets_moments_with_each(cfg, pictures, tmp_path, monkeypatch):
+def test_growing_goes_through_every_stage_and_forgets_moments_with_each(cfg, images, tmp_path, monkeypatch):
     from stylegan.training import loop
 
     seen = []
@@ -94,7 +94,7 @@ def test_growing_goes_through_every_stage_and_forgets_moments_with_each(cfg, pic
         original(state, config, batches)
 
     monkeypatch.setattr(loop, "train_step", step)
-    folder = train(cfg, pictures, tmp_path / "runs", 0.04)
+    folder = train(cfg, images, tmp_path / "runs", 0.04)
     growing = read_config(folder / "config.json").growing
     assert growing is not None
     expected = [stage(4 * i, 16, growing).lod for i in range(10)]
@@ -106,10 +106,10 @@ def test_growing_goes_through_every_stage_and_forgets_moments_with_each(cfg, pic
     assert expected[-1] == 0
 
 
-def test_fine_tuning_starts_at_full_size_from_networks_that_were_still_growing(pictures, tmp_path):
-    grown = train("stylegan1", pictures, tmp_path / "grown", 0.008)
+def test_fine_tuning_starts_at_full_size_from_networks_that_were_still_growing(images, tmp_path):
+    grown = train("stylegan1", images, tmp_path / "grown", 0.008)
     assert 0 < load_file(grown / "snapshots/000000/generator.safetensors")["synthesis.lod"] <= 1
-    run("train", "--resume", grown, "--transfer", "--cfg", "stylegan1-tiny16", "--data", pictures,
+    run("train", "--resume", grown, "--transfer", "--cfg", "stylegan1-tiny16", "--data", images,
         "--outdir", tmp_path / "tuned", "--device", "cpu", "--kimg", 0.008, "--set", "micro_batch=4")  # fmt: skip
     (tuned,) = (tmp_path / "tuned").iterdir()
     old, new = (load_file(folder / "snapshots/000000/generator_ema.safetensors") for folder in (grown, tuned))

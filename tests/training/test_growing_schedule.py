@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylegan.training.config import GrowingConfig, Pictures, from_preset
+from stylegan.training.config import GrowingConfig, Images, from_preset
 from stylegan.training.growing import enter_stage, fade, stage
 from stylegan.training.state import create_state
 
@@ -38,7 +38,7 @@ def test_a_rate_of_a_resolution_keeps_what_sets_the_rates_of_groups_apart():
     """The mapping network learns slower, and D's share of the steps is that of lazy R1."""
     growing = {"initial_resolution": 8, "training_kimg": 0.01, "transition_kimg": 0.01, "lr": {16: 0.004}}
     changes = {"mapping_lr": 0.0001, "g_lr": 0.002, "d_lr": 0.002, "r1_interval": 16, "separate_regularization": True}
-    config = from_preset("stylegan1-tiny16", Pictures("unused", 16), {**changes, "growing": growing, "pl_weight": 0})
+    config = from_preset("stylegan1-tiny16", Images("unused", 16), {**changes, "growing": growing, "pl_weight": 0})
     state = create_state(config, torch.device("cpu"))
 
     def rates() -> list[float]:
@@ -50,7 +50,7 @@ def test_a_rate_of_a_resolution_keeps_what_sets_the_rates_of_groups_apart():
     assert rates() == pytest.approx([0.004, 0.0002, 0.004 * 16 / 17])
 
 
-def test_pictures_fade_as_networks_do():
+def test_images_fade_as_networks_do():
     img = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
     def halved(k: int) -> torch.Tensor:

@@ -9,22 +9,22 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_run import tiny_config, tiny_pictures
+from tiny_run import tiny_config, tiny_images
 
 from stylegan.errors import NonFiniteError
 from stylegan.training import batches, loop
 from stylegan.training.config import read_config
 from stylegan.training.gradient_watch import GradientWatch, HealthReport
 from stylegan.training.health import MAX_ROLLBACKS, must_leave, nonfinite_tensors
-from stylegan.training.run_folder import new_run_folder
+from stylegan.training.run import new_run_folder
 from stylegan.training.state import create_state
 
 SICK_STEP = 5  # in the second tick; the first, of four steps, ends with a snapshot
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
-    return tiny_pictures(tmp_path_factory.mktemp("pictures"))
+def images(tmp_path_factory) -> Path:
+    return tiny_images(tmp_path_factory.mktemp("images"))
 
 
 def first_weight(network):
@@ -118,10 +118,10 @@ def final_nimg(run: Path) -> int:
 
 @pytest.mark.parametrize("policy", ["skip", "rollback", "stop"])
 @pytest.mark.filterwarnings("ignore:not finite")
-def test_injections_end_as_the_policy_says(pictures, tmp_path, policy):
+def test_injections_end_as_the_policy_says(images, tmp_path, policy):
     ended = 0
     for (place, network), outcome in PLACES.items():
-        run = new_run_folder(tmp_path, tiny_config(pictures, kimg=0.064, on_nan=policy), f"{place.__name__}-{network}")
+        run = new_run_folder(tmp_path, tiny_config(images, kimg=0.064, on_nan=policy), f"{place.__name__}-{network}")
         _inject(run, place, network, policy, outcome)
         assert snapshot_is_finite(run), (place, network)
         ended += 1
@@ -149,11 +149,11 @@ def _inject(run: Path, place: Callable, network: str, policy: str, outcome: str)
 
 @pytest.mark.parametrize("policy", ["skip", "rollback"])
 @pytest.mark.filterwarnings("ignore:not finite")
-def test_picture_that_is_not_finite_is_survived(pictures, tmp_path, policy, monkeypatch):
+def test_image_that_is_not_finite_is_survived(images, tmp_path, policy, monkeypatch):
     original = batches.to_float
     calls = iter(range(100))
     monkeypatch.setattr(batches, "to_float", lambda x: original(x) * (math.nan if next(calls) == SICK_STEP else 1))
-    config = tiny_config(pictures, kimg=0.064, on_nan=policy)
+    config = tiny_config(images, kimg=0.064, on_nan=policy)
     run = new_run_folder(tmp_path, config, "sick")
     *_, last = loop.train(config, run)
     assert any(name.startswith("D.") for name in last.nonfinite)
@@ -161,9 +161,9 @@ def test_picture_that_is_not_finite_is_survived(pictures, tmp_path, policy, monk
     assert snapshot_is_finite(run)
 
 
-def test_rollback_draws_other_random_numbers_and_resumes_exactly(pictures, tmp_path):
+def test_rollback_draws_other_random_numbers_and_resumes_exactly(images, tmp_path):
     """A run that went back is not the run without trouble, but a resumed one goes on like it."""
-    config = tiny_config(pictures, kimg=0.096)
+    config = tiny_config(images, kimg=0.096)
     finals = {}
     for name in ("healthy", "sick"):
         run = new_run_folder(tmp_path, config, name)
@@ -185,8 +185,8 @@ def test_rollback_draws_other_random_numbers_and_resumes_exactly(pictures, tmp_p
 
 
 @pytest.mark.filterwarnings("ignore:not finite")
-def test_trouble_that_comes_back_ends_the_run(pictures, tmp_path):
-    config = tiny_config(pictures, kimg=0.064)
+def test_trouble_that_comes_back_ends_the_run(images, tmp_path):
+    config = tiny_config(images, kimg=0.064)
     run = new_run_folder(tmp_path, config, "sick")
     message = r"D\.b16.*3 new beginnings at 0\.032 kimg ended alike\. Lower"
     with injected(weights, "D", math.inf, times=100) as states, pytest.raises(NonFiniteError, match=message):
@@ -196,16 +196,16 @@ def test_trouble_that_comes_back_ends_the_run(pictures, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:not finite")
-def test_trouble_before_the_first_snapshot_begins_anew(pictures, tmp_path):
-    config = tiny_config(pictures, kimg=0.064, snap_ticks=100)
+def test_trouble_before_the_first_snapshot_begins_anew(images, tmp_path):
+    config = tiny_config(images, kimg=0.064, snap_ticks=100)
     run = new_run_folder(tmp_path, config, "sick")
     with injected(moments, "G", math.nan) as states:
         list(loop.train(config, run))
     assert (states[-1].rollbacks, final_nimg(run)) == (1, 64)
 
 
-def test_stop_names_step_and_tensor(pictures, tmp_path):
-    config = tiny_config(pictures, kimg=0.064, on_nan="stop")
+def test_stop_names_step_and_tensor(images, tmp_path):
+    config = tiny_config(images, kimg=0.064, on_nan="stop")
     run = new_run_folder(tmp_path, config, "sick")
     warned = pytest.warns(RuntimeWarning, match="not finite, and replaced: 3 values")
     message = r"first of (G\.synthesis\.b4\S+weight) in step 5: \1 \(3\); the"

@@ -9,31 +9,31 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from tiny_run import tiny_config, tiny_pictures
+from tiny_run import tiny_config, tiny_images
 
 from stylegan.checkpoints import load, load_checkpoint
 from stylegan.data.prepare import prepare
-from stylegan.distributed import World
 from stylegan.errors import ConfigError
+from stylegan.machine.processes import World
 from stylegan.training import loop
 from stylegan.training.batches import open_dataset
 from stylegan.training.config import read_config
 from stylegan.training.loop import train
-from stylegan.training.run_folder import new_run_folder
+from stylegan.training.run import new_run_folder
 from stylegan.training.snapshot_grid import SnapshotGrid
 from stylegan.training.state import create_state
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
-    return tiny_pictures(tmp_path_factory.mktemp("pictures"))
+def images(tmp_path_factory) -> Path:
+    return tiny_images(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(scope="module")
-def finished(pictures, tmp_path_factory) -> Path:
+def finished(images, tmp_path_factory) -> Path:
     """A run of two ticks."""
-    config = tiny_config(pictures)
-    run = new_run_folder(tmp_path_factory.mktemp("runs"), config, "pictures")
+    config = tiny_config(images)
+    run = new_run_folder(tmp_path_factory.mktemp("runs"), config, "images")
     torch.set_num_threads(1)
     ticks = list(train(config, run))
     assert [t.nimg for t in ticks] == [32, 64]
@@ -53,7 +53,7 @@ def assert_same_snapshot(a: Path, b: Path) -> None:
 
 
 def test_run_folder_holds_config_grids_statistics_and_snapshots(finished):
-    assert finished.name == "00000-stylegan2-pictures-batch8-gamma1"
+    assert finished.name == "00000-stylegan2-images-batch8-gamma1"
     assert {p.name for p in finished.iterdir()} == {
         "config.json", "reals.png", "fakes_init.png", "fakes000000.png", "stats.jsonl", "snapshots", "index.html",
     }  # fmt: skip
@@ -97,8 +97,8 @@ ADA = {"augment.mode": "ada", "augment.target": -0.5, "augment.ada_kimg": 0.1}  
 
 
 @pytest.mark.parametrize("changes", [{}, {"precision": "bf16"}, ADA], ids=["fp32", "bf16", "ada"])
-def test_resumed_run_equals_uninterrupted_run(pictures, tmp_path, changes):
-    long = tiny_config(pictures, kimg=0.096, **changes)
+def test_resumed_run_equals_uninterrupted_run(images, tmp_path, changes):
+    long = tiny_config(images, kimg=0.096, **changes)
     whole, parts = (new_run_folder(tmp_path, long, name) for name in ("whole", "parts"))
     for _ in train(long, whole):
         pass
@@ -109,10 +109,10 @@ def test_resumed_run_equals_uninterrupted_run(pictures, tmp_path, changes):
     assert_same_snapshot(whole / "snapshots/000000", parts / "snapshots/000000")
 
 
-def test_strength_of_augmentation_is_kept_in_checkpoint_and_statistics(pictures, tmp_path):
-    config = tiny_config(pictures, kimg=0.064, **ADA)
+def test_strength_of_augmentation_is_kept_in_checkpoint_and_statistics(images, tmp_path):
+    config = tiny_config(images, kimg=0.064, **ADA)
     run = new_run_folder(tmp_path, config, "ada")
-    with pytest.warns(RuntimeWarning, match=r"augmentation is at p = 0\.80: pictures may begin to look augmented"):
+    with pytest.warns(RuntimeWarning, match=r"augmentation is at p = 0\.80: images may begin to look augmented"):
         ticks = list(train(config.model_copy(update={"kimg": 0.32}), run))
     assert ticks[0].augment_p < 0.5
     assert load_checkpoint(run).augment_p == pytest.approx(0.8)
@@ -137,9 +137,9 @@ def steps(monkeypatch) -> list:
     return seen
 
 
-def test_the_seed_decides_initial_weights_order_of_the_data_and_random_numbers(pictures, tmp_path, steps):
+def test_the_seed_decides_initial_weights_order_of_the_data_and_random_numbers(images, tmp_path, steps):
     for name, seed in (("first", 0), ("same", 0), ("other", 1)):
-        config = tiny_config(pictures, seed=seed, kimg=0.016)
+        config = tiny_config(images, seed=seed, kimg=0.016)
         list(train(config, new_run_folder(tmp_path, config, name)))
     first, same, other = steps[:2], steps[2:4], steps[4:]
     for (weights, img, numbers), (weights_2, img_2, numbers_2) in zip(first, same, strict=True):
@@ -173,9 +173,9 @@ def test_random_numbers_differ_from_rank_to_rank_and_from_step_to_step():
     ],
 )
 def test_the_averaged_generator_is_the_moving_average_of_the_generators_of_all_steps(
-    pictures, tmp_path, steps, settings, beta
+    images, tmp_path, steps, settings, beta
 ):
-    config = tiny_config(pictures, kimg=0.048, tick_kimg=0.048, micro_batch=4, **settings)
+    config = tiny_config(images, kimg=0.048, tick_kimg=0.048, micro_batch=4, **settings)
     run = new_run_folder(tmp_path, config, "average")
     list(train(config, run))
     trained = load_checkpoint(run)
@@ -189,8 +189,8 @@ def test_the_averaged_generator_is_the_moving_average_of_the_generators_of_all_s
         assert not torch.equal(mine, last)
 
 
-def test_stop_ends_after_the_step_with_a_snapshot(pictures, tmp_path):
-    config = tiny_config(pictures, kimg=10, snap_ticks=1000)
+def test_stop_ends_after_the_step_with_a_snapshot(images, tmp_path):
+    config = tiny_config(images, kimg=10, snap_ticks=1000)
     run = new_run_folder(tmp_path, config, "stopped")
     stop = threading.Event()
     ticks = []
@@ -201,9 +201,9 @@ def test_stop_ends_after_the_step_with_a_snapshot(pictures, tmp_path):
     assert [tick.snapshot for tick in ticks] == [None, run / "snapshots/000000"]
 
 
-def test_stop_waits_for_nothing_but_the_snapshot(pictures, tmp_path, monkeypatch):
-    """Pictures of a large network take longer than whoever sent the signal waits."""
-    config = tiny_config(pictures, kimg=10, snap_ticks=1, **{"data.held_out": 4})
+def test_stop_waits_for_nothing_but_the_snapshot(images, tmp_path, monkeypatch):
+    """Images of a large network take longer than whoever sent the signal waits."""
+    config = tiny_config(images, kimg=10, snap_ticks=1, **{"data.held_out": 4})
     run = new_run_folder(tmp_path, config, "stopped")
     stop, drawn = threading.Event(), []
     draw = SnapshotGrid.write_fakes
@@ -218,8 +218,8 @@ def test_stop_waits_for_nothing_but_the_snapshot(pictures, tmp_path, monkeypatch
     assert json.loads((run / "snapshots/000000/training.json").read_text())["nimg"] == ticks[-1].nimg == 40
 
 
-def test_resumed_run_repeats_no_line_of_statistics(pictures, finished, tmp_path):
-    config = tiny_config(pictures, kimg=0.064)
+def test_resumed_run_repeats_no_line_of_statistics(images, finished, tmp_path):
+    config = tiny_config(images, kimg=0.064)
     run = new_run_folder(tmp_path, config, "lines")
     for _ in train(config, run):
         pass
@@ -231,19 +231,19 @@ def test_resumed_run_repeats_no_line_of_statistics(pictures, finished, tmp_path)
     assert nimgs == [32, 64, 96, 128]
 
 
-def test_data_of_another_shape_is_refused_with_both_values(pictures, tmp_path):
-    grey = tiny_pictures(tmp_path / "grey", channels=1)
-    config = tiny_config(pictures).model_copy(update={"data": tiny_config(grey).data})
-    with pytest.raises(ConfigError, match=r"img_channels 3, but the data set .*grey has 1; train on data like that"):
+def test_data_of_another_shape_is_refused_with_both_values(images, tmp_path):
+    gray = tiny_images(tmp_path / "gray", channels=1)
+    config = tiny_config(images).model_copy(update={"data": tiny_config(gray).data})
+    with pytest.raises(ConfigError, match=r"img_channels 3, but the data set .*gray has 1; train on data like that"):
         next(train(config, new_run_folder(tmp_path, config, "x")))
 
 
-def test_other_labels_for_the_same_pictures_are_refused(tmp_path):
-    data = tiny_pictures(tmp_path / "in", count=8)
+def test_other_labels_for_the_same_images_are_refused(tmp_path):
+    data = tiny_images(tmp_path / "in", count=8)
     labels = [[f"{i:03d}.png", i % 2] for i in range(8)]
     (data / "dataset.json").write_text(json.dumps({"labels": labels}))
     config = tiny_config(data, label_dim=2, kimg=0.032)
-    run = new_run_folder(tmp_path, config, "labelled")
+    run = new_run_folder(tmp_path, config, "labeled")
     list(train(config, run))
     (data / "dataset.json").write_text(json.dumps({"labels": [[name, 1 - label] for name, label in labels]}))
     with pytest.raises(
@@ -253,14 +253,14 @@ def test_other_labels_for_the_same_pictures_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("changes", [{"augment.mode": "fixed", "augment.p": 0.9}, {**ADA, "augment.ada_kimg": 0.01}])
-def test_strong_augmentation_is_told_whatever_the_mean_of_the_tick_was(pictures, tmp_path, changes):
-    config = tiny_config(pictures, kimg=0.064, **changes)
-    with pytest.warns(RuntimeWarning, match=r"augmentation is at p = 0\.[89]0: pictures may begin to look augmented"):
+def test_strong_augmentation_is_told_whatever_the_mean_of_the_tick_was(images, tmp_path, changes):
+    config = tiny_config(images, kimg=0.064, **changes)
+    with pytest.warns(RuntimeWarning, match=r"augmentation is at p = 0\.[89]0: images may begin to look augmented"):
         list(train(config, new_run_folder(tmp_path, config, "strong")))
 
 
-def test_grey_and_conditional_data_train_too(tmp_path):
-    source = tiny_pictures(tmp_path / "source", channels=1, classes=3)
+def test_gray_and_conditional_data_train_too(tmp_path):
+    source = tiny_images(tmp_path / "source", channels=1, classes=3)
     prepare(source, tmp_path / "data.zip")
     config = tiny_config(tmp_path / "data.zip", channels=1, label_dim=3)
     run = new_run_folder(tmp_path, config, "data")

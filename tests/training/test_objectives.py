@@ -1,4 +1,4 @@
-"""The other objectives, and how their regularisers join in."""
+"""The other objectives, and how their regularizers join in."""
 
 import copy
 
@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from stylegan.training import phases
-from stylegan.training.config import Pictures, from_preset
+from stylegan.training.config import Images, from_preset
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.state import create_state
 
 
 def new_state(cfg: str, label_dim: int = 0, **changes):
-    config = from_preset(cfg, Pictures("unused", 16, label_dim=label_dim), {"device": "cpu", **changes})
+    config = from_preset(cfg, Images("unused", 16, label_dim=label_dim), {"device": "cpu", **changes})
     state = create_state(config, torch.device("cpu"))
     c = torch.eye(label_dim)[torch.arange(config.batch) % label_dim] if label_dim else torch.zeros(config.batch, 0)
     img = torch.randn(config.batch, 3, 16, 16, generator=torch.Generator().manual_seed(0))

@@ -40,7 +40,7 @@ def test_a_phase_leaves_gradients_in_its_own_network_only(phase):
     other = state.D if chosen.network is state.G else state.G
     assert all(p.grad is None for p in other.parameters())
     grads = {name: p.grad for name, p in chosen.network.named_parameters()}
-    # Path lengths do not depend on additive colour, nor the slope of D on its last bias: zero, so that moments decay.
+    # Path lengths do not depend on additive color, nor the slope of D on its last bias: zero, so that moments decay.
     without = {name for name, g in grads.items() if not g.any()}
     assert not {name for name in without if not name.endswith("bias") and "noise_strength" not in name}
     unreached = {1: {f"synthesis.b{r}.torgb.bias" for r in (4, 8, 16)}, 3: {"b4.out.bias"}}
@@ -106,7 +106,7 @@ def test_only_the_discriminators_fake_pass_moves_the_average_w():
 
 
 @pytest.mark.parametrize("phase", [0, 2, 3])
-def test_discriminator_sees_augmented_pictures_only(phase):
+def test_discriminator_sees_augmented_images_only(phase):
     state, config, batch = new_state(**{"augment.mode": "fixed", "augment.p": 1.0})
     seen = []
     state.D.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
@@ -138,7 +138,7 @@ def test_augmentation_moves_towards_the_target_every_four_steps(target, directio
         ("max_p", 1.5, "augment.max_p: Input should be less than or equal to 1, got 1.5"),
         ("ada_kimg", 0, "augment.ada_kimg: Input should be greater than 0, got 0"),
         ("interval", 0, "augment.interval: Input should be greater than or equal to 1, got 0"),
-        ("pipe", "bgcf", "the augmentation bgcf filters pictures of 22 pixels a side or more; use one without it"),
+        ("pipe", "bgcf", "the augmentation bgcf filters images of 22 pixels a side or more; use one without it"),
     ],
 )
 def test_augmentation_that_cannot_be_is_refused_in_a_sentence(setting, value, message):
@@ -146,7 +146,7 @@ def test_augmentation_that_cannot_be_is_refused_in_a_sentence(setting, value, me
         tiny_config("unused", **{"augment.mode": "ada", f"augment.{setting}": value})
 
 
-def test_without_augmentation_pictures_reach_the_discriminator_untouched():
+def test_without_augmentation_images_reach_the_discriminator_untouched():
     state, config, batch = new_state()
     assert state.augment is None
     seen = []

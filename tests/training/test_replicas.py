@@ -7,8 +7,8 @@ import torch
 from launch import Launch
 from tiny_run import tiny_config
 
-from stylegan.distributed import World, join
 from stylegan.errors import ConfigError
+from stylegan.machine.processes import World, join
 from stylegan.training import phases
 from stylegan.training.config import TrainConfig
 from stylegan.training.phases import MicroBatch
@@ -19,7 +19,7 @@ PHASES = ["generator", "path length", "discriminator", "r1"]
 
 
 class Kept:
-    """Stands for an optimiser: keeps the gradients that it is given."""
+    """Stands for an optimizer: keeps the gradients that it is given."""
 
     def __init__(self, network: torch.nn.Module):
         self.network = network
@@ -33,9 +33,9 @@ class Kept:
 
 
 def averaged_gradients(config: TrainConfig, world: World, parts: list[int]) -> dict[str, list[torch.Tensor]]:
-    """What each phase gives to the optimiser, from the parts of a batch of 16 that this process computes.
+    """What each phase gives to the optimizer, from the parts of a batch of 16 that this process computes.
 
-    Pictures, latents, noise and mixing of a part are functions of its number.
+    Images, latents, noise and mixing of a part are functions of its number.
     """
     state = create_state(config, torch.device("cpu"))
     state.world = world

@@ -9,7 +9,7 @@ import pytest
 import torch
 from moments import Moments
 from run_cli import run_cli
-from tiny_run import tiny_config, tiny_pictures
+from tiny_run import tiny_config, tiny_images
 
 from stylegan.checkpoints import load
 from stylegan.checkpoints.snapshots import TRAINING_FILES
@@ -18,9 +18,9 @@ from stylegan.errors import ConfigError
 from stylegan.metrics.features import DETECTORS
 from stylegan.metrics.fid import fid
 from stylegan.metrics.protocol import ScoreAgainstReals
+from stylegan.runs.scores import append_score, drop_scores_after, link_best, read_scores
 from stylegan.training import loop, train
-from stylegan.training.run_folder import new_run_folder
-from stylegan.training.scores import append_score, drop_scores_after, link_best, read_scores
+from stylegan.training.run import new_run_folder
 
 METRIC = "fid20_moments"
 
@@ -41,12 +41,12 @@ def moments(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    return tiny_pictures(tmp_path / "pictures")
+def images(tmp_path):
+    return tiny_images(tmp_path / "images")
 
 
-def scored(pictures, tmp_path, **changes):
-    config = tiny_config(pictures, metrics=[METRIC], **changes)
+def scored(images, tmp_path, **changes):
+    config = tiny_config(images, metrics=[METRIC], **changes)
     return config, new_run_folder(tmp_path, config, "scored")
 
 
@@ -55,14 +55,14 @@ def lines_of(run, metric=METRIC):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def test_every_snapshot_is_scored_and_the_best_one_draws(pictures, tmp_path):
-    config, run = scored(pictures, tmp_path, kimg=0.096, keep_snapshots=1, **{"data.mirror": True})
+def test_every_snapshot_is_scored_and_the_best_one_draws(images, tmp_path):
+    config, run = scored(images, tmp_path, kimg=0.096, keep_snapshots=1, **{"data.mirror": True})
     ticks = list(train(config, run))
     lines = lines_of(run)
     assert [tick.scores for tick in ticks] == [line["results"] for line in lines]
     assert [line["snapshot_pkl"] for line in lines] == [f"snapshots/{nimg:06d}" for nimg in (32, 64, 96)]
     assert [line["kimg"] for line in lines] == [0.032, 0.064, 0.096]
-    dataset = Dataset(pictures)
+    dataset = Dataset(images)
     assert {(line["metric"], line["fakes"], line["reals"], line["data_fingerprint"]) for line in lines} == {
         (METRIC, 20, 24, f"{dataset.fingerprint}-{dataset.selection}")  # not mirrored
     }
@@ -71,13 +71,13 @@ def test_every_snapshot_is_scored_and_the_best_one_draws(pictures, tmp_path):
     assert values[best] == min(values.values())
     G = load(run / "best", device="cpu").to(memory_format=torch.channels_last)  # as training keeps it: bit for bit
     assert fid(G.for_inference("auto"), dataset, Moments(), num=20).value == values[best]
-    assert "Distance from real pictures" in (run / "index.html").read_text()
+    assert "Distance from real images" in (run / "index.html").read_text()
     assert not (run / "snapshots" / "000064" / TRAINING_FILES[0]).exists()  # --keep 1
     assert run_cli("generate", "--network", run / "best", "--outdir", tmp_path / "out").code == 0
 
 
-def test_training_does_not_depend_on_its_scores(pictures, tmp_path):
-    config, run = scored(pictures, tmp_path)
+def test_training_does_not_depend_on_its_scores(images, tmp_path):
+    config, run = scored(images, tmp_path)
     plain = config.model_copy(update={"metrics": ()})
     without = new_run_folder(tmp_path, plain, "plain")
     losses = [
@@ -88,23 +88,23 @@ def test_training_does_not_depend_on_its_scores(pictures, tmp_path):
     assert not (without / "best").exists()
 
 
-def test_a_metric_that_fails_is_a_warning(pictures, tmp_path, monkeypatch):
+def test_a_metric_that_fails_is_a_warning(images, tmp_path, monkeypatch):
     def fail(*arguments):
         raise RuntimeError("out of memory\nand much more")
 
     monkeypatch.setattr(Moments, "__call__", fail)
-    config, run = scored(pictures, tmp_path, kimg=0.032)
+    config, run = scored(images, tmp_path, kimg=0.032)
     with pytest.warns(RuntimeWarning, match=rf"{METRIC} of 000032 was not measured: out of memory; training goes on\."):
         (tick,) = train(config, run)
     assert (tick.scores, lines_of(run)) == ({}, [])
     assert load(run, device="cpu").img_resolution == 16
 
 
-def test_a_stop_ends_measuring_too(pictures, tmp_path, monkeypatch):
+def test_a_stop_ends_measuring_too(images, tmp_path, monkeypatch):
     stop = threading.Event()
     measure = Moments.__call__
-    monkeypatch.setattr(Moments, "__call__", lambda self, pictures: stop.set() or measure(self, pictures))
-    config, run = scored(pictures, tmp_path, kimg=1)
+    monkeypatch.setattr(Moments, "__call__", lambda self, images: stop.set() or measure(self, images))
+    config, run = scored(images, tmp_path, kimg=1)
     with pytest.warns(RuntimeWarning, match="was not measured: the run was told to stop"):
         ticks = list(train(config, run, stop=stop))
     assert [tick.nimg for tick in ticks] == [32, 40]
@@ -182,9 +182,9 @@ def test_disk_without_links_is_a_warning(run, monkeypatch):
         link_best(run, [METRIC])
 
 
-def test_the_command_line_scores_too_and_goes_on_with_other_metrics(pictures, tmp_path):
+def test_the_command_line_scores_too_and_goes_on_with_other_metrics(images, tmp_path):
     options = ("--cfg", "tiny16", "--device", "cpu", "--tick", "0.032", "--snap", "1", "--outdir", tmp_path / "runs")
-    result = run_cli("train", "--data", pictures, *options, "--kimg", "0.032", "--metrics", METRIC)
+    result = run_cli("train", "--data", images, *options, "--kimg", "0.032", "--metrics", METRIC)
     assert result.code == 0, result.err
     (run,) = (tmp_path / "runs").iterdir()
     (line,) = lines_of(run)
@@ -192,5 +192,5 @@ def test_the_command_line_scores_too_and_goes_on_with_other_metrics(pictures, tm
     assert run_cli("train", "--resume", run, "--kimg", "0.064", "--metrics", "none").code == 0
     assert lines_of(run) == [line]
     assert json.loads((run / "config.json").read_text())["metrics"] == []
-    result = run_cli("train", "--data", pictures, "--metrics", "fid50k_full", "--outdir", tmp_path / "runs")
+    result = run_cli("train", "--data", images, "--metrics", "fid50k_full", "--outdir", tmp_path / "runs")
     assert (result.code, "a metric is fidNk_DETECTOR with one of" in result.err) == (2, True)

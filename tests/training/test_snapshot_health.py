@@ -1,8 +1,8 @@
-"""What is measured with a snapshot: how unlike each other pictures are, and how D takes pictures it never saw."""
+"""What is measured with a snapshot: how unlike each other images are, and how D takes images it never saw."""
 
 import pytest
 import torch
-from tiny_run import tiny_config, tiny_pictures
+from tiny_run import tiny_config, tiny_images
 
 from stylegan.training.batches import open_dataset
 from stylegan.training.snapshot_health import SnapshotHealth
@@ -10,12 +10,12 @@ from stylegan.training.state import create_state
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    return tiny_pictures(tmp_path_factory.mktemp("pictures"), count=40)
+def images(tmp_path_factory):
+    return tiny_images(tmp_path_factory.mktemp("images"), count=40)
 
 
 class KnowsByHeart(torch.nn.Module):
-    """Scores training pictures 2, held-out ones `held_out`, all others -2."""
+    """Scores training images 2, held-out ones `held_out`, all others -2."""
 
     def __init__(self, dataset, held_out):
         super().__init__()
@@ -31,8 +31,8 @@ class KnowsByHeart(torch.nn.Module):
 
 
 @pytest.mark.parametrize(("held_out", "gap"), [(2.0, 0.0), (-2.0, 1.0), (0.0, 0.5)])
-def test_gap_is_where_held_out_pictures_stand_between_training_and_generated_ones(pictures, held_out, gap):
-    config = tiny_config(pictures, **{"data.held_out": 8})
+def test_gap_is_where_held_out_images_stand_between_training_and_generated_ones(images, held_out, gap):
+    config = tiny_config(images, **{"data.held_out": 8})
     state = create_state(config, torch.device("cpu"))
     dataset = open_dataset(config.data, config.seed)
     state.D = KnowsByHeart(dataset, held_out)
@@ -42,8 +42,8 @@ def test_gap_is_where_held_out_pictures_stand_between_training_and_generated_one
     assert 0.3 < health["Health/diversity"]["mean"] < 2
 
 
-def test_generator_that_draws_one_picture_has_no_diversity(pictures):
-    config = tiny_config(pictures)
+def test_generator_that_draws_one_image_has_no_diversity(images):
+    config = tiny_config(images)
     state = create_state(config, torch.device("cpu"))
     for p in state.G_ema.mapping.parameters():
         p.data.zero_()
@@ -53,9 +53,9 @@ def test_generator_that_draws_one_picture_has_no_diversity(pictures):
 
 
 @pytest.mark.parametrize(("batch", "group"), [(48, 48), (6, 3), (128, 4), (1, None)])
-def test_the_discriminator_gets_whole_batches_whatever_their_size(pictures, batch, group):
+def test_the_discriminator_gets_whole_batches_whatever_their_size(images, batch, group):
     sizes = {"batch": batch, "micro_batch": batch, "discriminator.mbstd_group_size": group, "data.held_out": 3}
-    config = tiny_config(pictures, **sizes)
+    config = tiny_config(images, **sizes)
     state = create_state(config, torch.device("cpu"))
     seen = []
     state.D.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))

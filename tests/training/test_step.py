@@ -18,7 +18,7 @@ from torch.testing import assert_close
 from stylegan.data.dataset import Dataset
 from stylegan.training import loop
 from stylegan.training.batches import next_micro_batches, open_dataset
-from stylegan.training.config import DataConfig, Pictures, from_preset
+from stylegan.training.config import DataConfig, Images, from_preset
 from stylegan.training.growing import enter_stage
 from stylegan.training.phases import train_step
 from stylegan.training.state import TrainingState, create_state
@@ -87,7 +87,7 @@ class Taken:
             optimizer.register_step_post_hook(after)
 
 
-def labelled_images(folder: Path) -> tuple[Tensor, Tensor]:
+def labeled_images(folder: Path) -> tuple[Tensor, Tensor]:
     """Write a data set; returns its images, [N, 3, 16, 16] in [-1, 1], and labels, which every image has written on
     it as its color, so that a wrong label matters."""
     rng = np.random.RandomState(0)
@@ -108,6 +108,7 @@ def expected_batches(slow: SlowTraining, images: Tensor, labels: Tensor, dataset
     config, (batch, micro_batch) = slow.config, slow.begin()
     if config.data.mirror:
         images, labels = torch.cat([images, images.flip(3)]), labels.repeat(2, 1)
+    assert len(dataset) == len(images)
     indices = torch.as_tensor(dataset.order(config.seed, slow.nimg, batch, rank=0, ranks=1))
     fake_c = labels[torch.randint(len(images), [batch])]
     parts = (
@@ -165,10 +166,10 @@ def assert_states_agree(state: TrainingState, slow: SlowTraining, where: str) ->
 def test_every_phase_is_that_of_the_papers(case, tmp_path):
     cfg, changes = CASES[case]
     conditional = not cfg.startswith("minimal")
-    images, labels = labelled_images(tmp_path)
+    images, labels = labeled_images(tmp_path)
     labels = labels if conditional else labels[:, :0]
     data = DataConfig(path=str(tmp_path), labels=conditional, mirror=cfg == "tiny16")
-    config = from_preset(cfg, Pictures(tmp_path, 16, 3, labels.shape[1]), changes, data=data)
+    config = from_preset(cfg, Images(tmp_path, 16, 3, labels.shape[1]), changes, data=data)
     dataset = open_dataset(data, config.seed)
     state = create_state(config, torch.device("cpu"))
     if state.augment is not None:

@@ -8,16 +8,16 @@ from unittest import mock
 
 import pytest
 import torch
-from tiny_run import tiny_config, tiny_pictures
+from tiny_run import tiny_config, tiny_images
 
 from stylegan.checkpoints import Checkpoint, load_checkpoint, save
 from stylegan.errors import ConfigError
 from stylegan.networks import stylegan2, stylegan3
 from stylegan.training import phases
-from stylegan.training.config import Pictures, TrainConfig, from_preset
+from stylegan.training.config import Images, TrainConfig, from_preset
 from stylegan.training.loop import train
 from stylegan.training.phases import MicroBatch, train_step
-from stylegan.training.run_folder import new_run_folder
+from stylegan.training.run import new_run_folder
 from stylegan.training.state import create_state
 from stylegan.training.transfer import (
     carry_over,
@@ -57,7 +57,7 @@ def transfer_config(source: Path, data="unused", *, resolution=16, channels=3, l
     short = {"device": "cpu", "kimg": 0.064, "tick_kimg": 0.032, "snap_ticks": 1, "batch": 8}
     return from_preset(
         "tiny16" if resolution == 16 else "auto",
-        Pictures(data, resolution, channels, label_dim),
+        Images(data, resolution, channels, label_dim),
         {**defaults, **short, **changes, **provenance},
     )
 
@@ -103,7 +103,7 @@ def test_a_checkpoint_of_the_average_alone_fills_both_generators(tmp_path):
     assert "D: starts fresh, the checkpoint has none." in report
 
 
-def test_larger_pictures_take_over_every_resolution_that_was_there(source):
+def test_larger_images_take_over_every_resolution_that_was_there(source):
     config, checkpoint = transfer_config(source, resolution=32), load_checkpoint(source)
     report = transfer_report(checkpoint, config)
     assert "generator changed: img_resolution 16 -> 32." in report
@@ -114,7 +114,7 @@ def test_larger_pictures_take_over_every_resolution_that_was_there(source):
     assert torch.equal(state.D.b16.skip.weight, checkpoint.D.b16.skip.weight)
 
 
-def test_smaller_pictures_leave_the_highest_resolution_behind(source):
+def test_smaller_images_leave_the_highest_resolution_behind(source):
     checkpoint = load_checkpoint(source)
     report = transfer_report(checkpoint, transfer_config(source, resolution=8))
     assert "G: carried over 32 of 32 tensors; left behind: synthesis.b16.*." in report
@@ -127,10 +127,10 @@ def test_new_labels_leave_all_but_the_layers_that_read_them(source):
     assert "c_dim 0 -> 3" in report
     assert "G: carried over 48 of 50 tensors; fresh: mapping.embed.*." in report
     assert "fresh: mapping.*, b4.out.*" in report
-    z, old, labelled, again = torch.randn(4, 32), generator(), generator(c_dim=3), generator()
-    for one, other in ((old, labelled), (labelled, again)):
+    z, old, labeled, again = torch.randn(4, 32), generator(), generator(c_dim=3), generator()
+    for one, other in ((old, labeled), (labeled, again)):
         other.load_state_dict({**other.state_dict(), **carry_over(one, other).tensors})
-    torch.testing.assert_close(labelled.mapping(z, torch.randn(4, 3)), old.mapping(z))
+    torch.testing.assert_close(labeled.mapping(z, torch.randn(4, 3)), old.mapping(z))
     torch.testing.assert_close(again.mapping(z), old.mapping(z))
 
 
@@ -143,7 +143,7 @@ def test_another_width_takes_a_layer_whole_or_not_at_all(source):
 
 
 @pytest.mark.parametrize("channels", [1, 4])
-def test_other_colours_draw_and_judge_the_converted_pictures(source, channels):
+def test_other_colors_draw_and_judge_the_converted_images(source, channels):
     config, checkpoint = transfer_config(source, channels=channels), load_checkpoint(source)
     state = started(config)
     z = torch.randn(4, 32)
@@ -157,13 +157,13 @@ def test_other_colours_draw_and_judge_the_converted_pictures(source, channels):
     assert "fresh" not in transfer_report(checkpoint, config)
 
 
-def test_grey_weights_draw_colour_and_back():
-    grey, colour, again = generator(img_channels=1), generator(), generator(img_channels=1)
+def test_gray_weights_draw_color_and_back():
+    gray, color, again = generator(img_channels=1), generator(), generator(img_channels=1)
     z = torch.randn(2, 32)
-    for old, new in ((grey, colour), (colour, again)):
+    for old, new in ((gray, color), (color, again)):
         new.load_state_dict({**new.state_dict(), **carry_over(old, new).tensors})
-    assert torch.allclose(colour(z, noise_mode="const"), grey(z, noise_mode="const").expand(-1, 3, -1, -1), atol=1e-5)
-    assert torch.allclose(again(z, noise_mode="const"), grey(z, noise_mode="const"), atol=1e-5)
+    assert torch.allclose(color(z, noise_mode="const"), gray(z, noise_mode="const").expand(-1, 3, -1, -1), atol=1e-5)
+    assert torch.allclose(again(z, noise_mode="const"), gray(z, noise_mode="const"), atol=1e-5)
 
 
 FROZEN = {"discriminator.freeze_layers": 5, "transfer.freeze_mapping": True}
@@ -194,7 +194,7 @@ def test_frozen_layers_get_no_gradient_no_optimiser_state_and_never_change(sourc
 
 @pytest.mark.parametrize("phase", [0, 1, 2])
 def test_frozen_layers_cost_no_backward_pass(source, phase):
-    """Nothing before the first layer that trains is in the graph, but where pictures or ws ask for it."""
+    """Nothing before the first layer that trains is in the graph, but where images or ws ask for it."""
     config = transfer_config(source, **FROZEN)
     state = started(config)
     outputs = []
@@ -262,7 +262,7 @@ def test_a_run_stands_for_its_newest_snapshot_whatever_it_learns_later(source, t
 def test_a_run_killed_before_its_first_snapshot_goes_on_without_its_source(source, tmp_path):
     copied = tmp_path / "source"
     shutil.copytree(source, copied)
-    config = transfer_config(copied, tiny_pictures(tmp_path / "pictures"), kimg=0.032)
+    config = transfer_config(copied, tiny_images(tmp_path / "images"), kimg=0.032)
     run = new_run_folder(tmp_path, config, "killed")
     stop = threading.Event()
     stop.set()
@@ -292,8 +292,8 @@ def test_average_magnitudes_follow_the_batch_of_the_new_run(tmp_path):
 
 
 def test_transferred_run_resumes_bit_for_bit_and_says_where_it_came_from(source, tmp_path):
-    pictures = tiny_pictures(tmp_path / "pictures")
-    config = transfer_config(source, pictures, kimg=0.048, **FROZEN)
+    images = tiny_images(tmp_path / "images")
+    config = transfer_config(source, images, kimg=0.048, **FROZEN)
     whole, parts = (new_run_folder(tmp_path, config, name) for name in ("whole", "parts"))
     for _ in train(config, whole):
         pass
@@ -306,4 +306,4 @@ def test_transferred_run_resumes_bit_for_bit_and_says_where_it_came_from(source,
     assert same(a.G.mapping, load_checkpoint(source).G_ema.mapping)
     assert torch.equal(a.D.b16.conv0.weight, load_checkpoint(source).D.b16.conv0.weight)
     assert a.licence == "CC-BY-4.0"
-    assert a.origin == f"trained by stylegan on pictures, 0.048 kimg, from the weights of {source} (a friend)"
+    assert a.origin == f"trained by stylegan on images, 0.048 kimg, from the weights of {source} (a friend)"

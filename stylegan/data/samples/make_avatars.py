@@ -23,14 +23,14 @@ from typing import Any
 import click
 from PIL import Image
 
-from stylegan.archives import add_to_zip
 from stylegan.errors import ConfigError, MissingExtra, StyleGANError
-from stylegan.files import atomic_file
+from stylegan.files.archives import add_to_zip
+from stylegan.files.atomic import atomic_file
 
 ORIGIN = "Open Peeps (https://www.openpeeps.com) by Pablo Stanley, drawn by stylegan.data.samples.make_avatars"
 LICENCE = "CC0-1.0 (https://creativecommons.org/publicdomain/zero/1.0/)"
 
-# The square of the drawing that becomes the picture, in its units: x, y, side. The eyes of every head are at one place.
+# The square of the drawing that becomes the image, in its units: x, y, side. The eyes of every head are at one place.
 CANVAS = "0 0 704 704"
 CROP = "92 62 580 580"
 SUPERSAMPLING = 4  # a pixel is the mean of 4 x 4, so that ink lines thinner than a pixel stay even
@@ -64,7 +64,7 @@ BACKGROUND = {"sky": "#a9d5ee", "mint": "#b5e3c4", "cream": "#f6e7b8", "rose": "
 
 @dataclass(frozen=True, kw_only=True)
 class Face:
-    """All that a picture is drawn from: keys of the tables above. `hair` is one head of the style."""
+    """All that an image is drawn from: keys of the tables above. `hair` is one head of the style."""
 
     hair: str
     hair_length: str
@@ -77,7 +77,7 @@ class Face:
     background: str
 
 
-# The yes-or-no attributes: what the label vector of a picture holds, in this order. They say what was drawn: a full
+# The yes-or-no attributes: what the label vector of an image holds, in this order. They say what was drawn: a full
 # beard or a moustache can hide a closed mouth.
 LABELS = {
     "glasses": lambda f: f.eyewear != "none",  # dark ones included
@@ -94,7 +94,7 @@ LABELS = {
 
 
 def draw_face(seed: int, index: int) -> Face:
-    """The attributes of picture `index` of set `seed`: a pure function of the two."""
+    """The attributes of image `index` of set `seed`: a pure function of the two."""
     rng = random.Random(f"{seed}/{index}")
 
     def weighted(table: dict[str, int]) -> str:
@@ -114,8 +114,8 @@ def draw_face(seed: int, index: int) -> Face:
     )
 
 
-def draw_picture(face: Face, resolution: int) -> Image.Image:
-    """An RGB picture of `resolution` pixels a side. Raises MissingExtra without the extra `samples`."""
+def draw_image(face: Face, resolution: int) -> Image.Image:
+    """An RGB image of `resolution` pixels a side. Raises MissingExtra without the extra `samples`."""
     options = {
         "headVariant": face.hair,
         "headContrastColor": HAIR_COLOUR[face.hair_colour],
@@ -136,10 +136,10 @@ def draw_picture(face: Face, resolution: int) -> Image.Image:
 
 @cache
 def _style() -> Any:
-    """Open Peeps with hair and beards in colour.
+    """Open Peeps with hair and beards in color.
 
     The style inks most hair in one black path with the outline of the head. Here such a path is filled with the
-    hair's colour and edged in ink, wide enough to keep the outline of the head black.
+    hair's color and edged in ink, wide enough to keep the outline of the head black.
     """
     dicebear = _extra("dicebear")
     definition = json.loads(resources.files(_extra("dicebear_styles")).joinpath("open-peeps.json").read_text("utf-8"))
@@ -164,12 +164,12 @@ def _extra(module: str) -> Any:
         ) from error
 
 
-def encode_png(picture: Image.Image) -> bytes:
+def encode_png(image: Image.Image) -> bytes:
     """A PNG with no row filter, which for flat drawings is a fifth smaller than Pillow's choice of filters."""
-    rows = picture.tobytes()
-    stride = 3 * picture.width
+    rows = image.tobytes()
+    stride = 3 * image.width
     unfiltered = b"".join(b"\0" + rows[start : start + stride] for start in range(0, len(rows), stride))
-    header = struct.pack(">IIBBBBB", picture.width, picture.height, 8, 2, 0, 0, 0)  # 8 bits a channel, RGB
+    header = struct.pack(">IIBBBBB", image.width, image.height, 8, 2, 0, 0, 0)  # 8 bits a channel, RGB
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(unfiltered, 9)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
@@ -177,7 +177,7 @@ def encode_png(picture: Image.Image) -> bytes:
 
 
 def make_avatars(count: int, seed: int, resolution: int, dest: Path) -> None:
-    """Write `count` labelled faces as an official-format zip; the same call writes the same bytes.
+    """Write `count` labeled faces as an official-format zip; the same call writes the same bytes.
 
     Raises: ConfigError for a count or resolution below 1, MissingExtra, OutputError if `dest` cannot be written.
     """
@@ -193,7 +193,7 @@ def make_avatars(count: int, seed: int, resolution: int, dest: Path) -> None:
     }
     with atomic_file(dest) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for name, face in faces.items():
-            add_to_zip(archive, name, encode_png(draw_picture(face, resolution)))
+            add_to_zip(archive, name, encode_png(draw_image(face, resolution)))
         add_to_zip(archive, "dataset.json", json.dumps(index, separators=(",", ":")).encode())
 
 
@@ -203,7 +203,7 @@ def make_avatars(count: int, seed: int, resolution: int, dest: Path) -> None:
 @click.option("--resolution", type=int, metavar="PX", default=64, show_default=True, help="Pixels per side.")
 @click.option("--dest", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The zip to write.")
 def main(count: int, seed: int, resolution: int, dest: Path) -> None:
-    """Draw labelled avatar faces into a zip data set. Same seed, count and resolution: same pictures."""
+    """Draw labeled avatar faces into a zip data set. Same seed, count and resolution: same images."""
     try:
         make_avatars(count, seed, resolution, dest)
     except StyleGANError as error:

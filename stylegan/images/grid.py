@@ -1,0 +1,41 @@
+"""Many images on one sheet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from stylegan.errors import ConfigError
+
+
+def auto_shape(n: int) -> tuple[int, int]:
+    """(columns, rows) of a sheet for n images: a square or up to twice as wide, with few empty places."""
+    root = math.isqrt(max(n - 1, 0)) + 1  # ceil(sqrt(n))
+    columns = min(range(root, 2 * root), key=lambda columns: -n % columns)
+    return columns, -(-n // columns)
+
+
+def make_grid(images: Iterable[Tensor], columns: int, rows: int) -> Tensor:
+    """Place image k at row k // columns and column k % columns; places without an image stay zero.
+
+    Args:
+        images: at least one and at most rows * columns, each [C, H, W] and of one shape. They are taken one at a
+            time, so a stream needs no more memory than the sheet.
+    Returns: [C, rows * H, columns * W].
+    Raises: ConfigError for no image or too many.
+    """
+    sheet = None
+    for k, image in enumerate(images):
+        if k >= rows * columns:
+            raise ConfigError(f"a {columns}x{rows} grid holds {rows * columns} images, got more; make it larger.")
+        c, h, w = image.shape
+        if sheet is None:
+            sheet = torch.zeros(c, rows * h, columns * w, dtype=image.dtype)
+        y, x = k // columns * h, k % columns * w
+        sheet[:, y : y + h, x : x + w] = image
+    if sheet is None:
+        raise ConfigError("a grid needs at least one image, got none.")
+    return sheet

@@ -1,0 +1,34 @@
+"""Where images go."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from torch import Tensor
+
+from stylegan.errors import OutputError
+from stylegan.files.atomic import atomic_file
+from stylegan.images.pixels import to_pil
+
+
+def make_folder(folder: str | Path) -> Path:
+    """`folder` as a Path that is there and can be written, checked before hours are spent on drawing.
+
+    Raises: OutputError.
+    """
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write to {path}: {error.strerror}; choose another folder.") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write to {path}: no permission; choose another folder.")
+    return path
+
+
+def save_png(image: Tensor, path: str | Path) -> None:
+    """Write one image [C, H, W] uint8 as PNG, whole or not at all. Raises: OutputError, ShapeError."""
+    pixels = to_pil(image)
+    with atomic_file(path) as temporary:
+        pixels.save(temporary, format="PNG")

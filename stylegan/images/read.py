@@ -1,0 +1,147 @@
+"""One image file -> pixels. Whatever is wrong with the file becomes one clause that a report can print."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
+
+from stylegan.errors import DataError
+
+# Pillow warns about odd EXIF and large images; neither is news, since the outcome is reported anyway. Once for all,
+# since several threads read images, and a filter that one of them sets for a moment holds for the others too.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+# Named one by one: Pillow would also try formats that start other programs (EPS) or have no signature at all.
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+EXTENSIONS = {".bmp", ".gif", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".png"} | {
+    ".pbm", ".pgm", ".ppm", ".pnm", ".tif", ".tiff", ".webp"
+}  # fmt: skip
+MAX_PIXELS = 89_478_485  # Pillow's own line between a photo and a decompression bomb
+MAX_BYTES = 6 * MAX_PIXELS  # of a file: that many pixels of 16-bit RGB as they are
+
+_BAND_PIXELS = 1 << 22  # converted at once
+
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
+_DEEP_GRAY = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an image file says about itself before its pixels are decoded."""
+
+    width: int
+    height: int
+    channels: int  # 1 gray, 3 RGB, 4 RGBA: what `read_image` will return
+    color: bool  # False for gray with alpha too
+
+
+def read_header(file: Path | BinaryIO) -> Header:
+    """Look at an image without decoding it.
+
+    Raises: DataError as `read_image` does, for all that shows in the header.
+    """
+    with _opened(file) as image:
+        channels = _channels(image)
+        return Header(image.width, image.height, channels, color=channels > 1 and image.mode not in ("LA", "La"))
+
+
+def read_image(file: Path | BinaryIO) -> np.ndarray:
+    """Decode the first frame of an image, turned upright as its EXIF orientation says.
+
+    Gray stays gray, 16 bits are scaled to 8, a palette becomes RGB, transparency of any kind becomes an alpha
+    channel, and all other color spaces (CMYK, YCbCr, Lab) become RGB. ICC profiles are not applied.
+
+    Args:
+        file: a path or a seekable binary file in one of `FORMATS`.
+    Returns: [H, W, C] uint8 with C = 1, 3 or 4.
+    Raises: DataError if it is no image, truncated, damaged, floating-point or has more than `MAX_PIXELS` or
+        `MAX_BYTES`.
+        The message is a clause about "it", for the caller to put the file's name before.
+    """
+    with _opened(file) as image:
+        channels = _channels(image)
+        white, inverted = _deep_white(image)
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        pixels = np.empty((image.height, image.width, channels), np.uint8)
+        # Band by band, or the copies on the way from Pillow would take several times the memory of a large image.
+        rows = max(_BAND_PIXELS // image.width, 1)
+        for top in range(0, image.height, rows):
+            band = image.crop((0, top, image.width, min(top + rows, image.height)))
+            if image.mode in _DEEP_GRAY:
+                part = _eight_bits(np.asarray(band), white)
+            else:
+                part = np.asarray(band if band.mode == _MODES[channels] else band.convert(_MODES[channels]))
+            pixels[top : top + rows] = part.reshape(*part.shape[:2], channels)
+        if image.format == "PNG":
+            _verify_checksums(file)
+        return 255 - pixels if inverted else pixels
+
+
+def unpacks_too_far(packed: int, unpacked: int) -> bool:
+    """Whether so many bytes of an archive make a bomb: images do not shrink to a hundredth, short of small ones."""
+    return unpacked > max(1 << 26, 100 * packed)
+
+
+@contextmanager
+def _opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
+    try:
+        if isinstance(file, Path) and file.stat().st_size > MAX_BYTES:
+            raise DataError(f"it has {file.stat().st_size} bytes, more than the limit of {MAX_BYTES}")
+        with Image.open(file, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise DataError(f"it has {image.width}x{image.height} pixels, more than the limit of {MAX_PIXELS}")
+            yield image
+    except DataError:
+        raise
+    except UnidentifiedImageError:
+        raise DataError(f"it is empty, damaged or not one of {', '.join(FORMATS)}") from None
+    except Image.DecompressionBombError:
+        raise DataError(f"it has more than the limit of {MAX_PIXELS} pixels") from None
+    except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
+        raise DataError(f"it cannot be read ({error or type(error).__name__})") from error
+
+
+def _verify_checksums(file: Path | BinaryIO) -> None:
+    """Pillow decodes a PNG without a look at the checksums of its pixels."""
+    if not isinstance(file, Path):
+        file.seek(0)
+    with Image.open(file, formats=("PNG",)) as image:
+        image.verify()
+
+
+def _channels(image: Image.Image) -> int:
+    if image.mode == "F":
+        raise DataError("it holds floating-point pixels, whose black and white are not known; save it with 8 bits")
+    if image.mode in _DEEP_GRAY:
+        return 1
+    if image.mode in _WITH_ALPHA or "transparency" in image.info:
+        return 4
+    return 1 if image.mode in ("1", "L") else 3
+
+
+def _deep_white(image: Image.Image) -> tuple[int, bool]:
+    """The value of white in an image of more than 8 bits, and whether it stands for black instead.
+
+    Pillow scales and inverts other formats to 16 bits, but leaves those values of a TIFF as they are.
+    """
+    if image.mode not in _DEEP_GRAY or not isinstance(image, TiffImageFile):
+        return 65535, False
+    bits, photometric = image.tag_v2.get(258, (16,)), image.tag_v2.get(262)
+    return (4095 if bits == (12,) else 65535), photometric == 0
+
+
+def _eight_bits(gray: np.ndarray, white: int) -> np.ndarray:
+    # Mode I is 32 bits wide, but the formats that hold images (PNG, PGM) fill 16 of them.
+    if gray.min() < 0 or gray.max() > 65535:
+        raise DataError("it holds 32-bit pixels, whose black and white are not known; save it with 8 or 16 bits")
+    return ((gray.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)  # rounded to nearest

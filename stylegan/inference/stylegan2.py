@@ -1,0 +1,166 @@
+"""The synthesis network of StyleGAN2 made for drawing: the same images, sooner.
+
+Whatever does not depend on w is computed once: weights are scaled, cast and laid out, their squares are summed for
+demodulation, the noise and the gain of the activation are folded into constants. There are no gradients.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylegan.errors import ConfigError
+from stylegan.inference.composed_upsampling import image_taps, upsample_image
+from stylegan.inference.convolution import prepare
+from stylegan.machine.compile import compile_or_eager
+from stylegan.networks.generator import check_synthesis, noise_like
+from stylegan.networks.layers import SQRT_HALF
+from stylegan.networks.precision import block_dtype
+from stylegan.ops import upsample2d
+from stylegan.ops.modulated_conv2d import small_style, small_weight
+
+Styles = list[tuple[Tensor, ...]]  # what each layer of a block takes from its w
+
+
+class InferenceSynthesis(nn.Module):
+    """ws -> image, with prepared blocks."""
+
+    def __init__(self, synthesis: Any, precision: str, compile: bool):
+        super().__init__()
+        self.num_ws, self.w_dim, self.img_resolution = synthesis.num_ws, synthesis.w_dim, synthesis.img_resolution
+        self.blocks = nn.ModuleList()
+        self.num_convs = [getattr(synthesis, f"b{r}").num_conv for r in synthesis.block_resolutions]
+        for r in synthesis.block_resolutions:
+            block = getattr(synthesis, f"b{r}")
+            # bfloat16 has the range of float32, so the marks, which keep low resolutions from overflow, are not needed
+            marked = block.low_precision or (precision == "bf16" and r >= 8)
+            dtype = block_dtype(marked, precision, block.resample_filter.device)
+            self.blocks.append(_Block(block, dtype, compile))
+        self._draw: Callable[[list[Styles], str], Tensor] = self._draw_eager
+        if compile:
+            self._draw = compile_or_eager(self._draw_eager)
+
+    @torch.no_grad()
+    def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
+        """As `SynthesisNetwork.forward`. Raises: ShapeError for ws of another shape, ConfigError for another mode."""
+        check_synthesis(self, ws, noise_mode)
+        # Not in the compiled graph, which would compute the few numbers of a style anew at every pixel.
+        styles, i = [], 0
+        block: Any
+        for block, num_conv in zip(self.blocks, self.num_convs, strict=True):
+            styles.append(block.styles(ws[:, i:]))
+            i += num_conv
+        return self._draw(styles, noise_mode)
+
+    def _draw_eager(self, styles: list[Styles], noise_mode: str) -> Tensor:
+        x = img = None
+        for block, s in zip(self.blocks, styles, strict=True):
+            x, img = block(x, img, s, noise_mode)
+        return img  # type: ignore[return-value]  # the last block has a toRGB
+
+
+class _Block(nn.Module):
+    """`SynthesisBlock`, prepared."""
+
+    def __init__(self, block: Any, dtype: torch.dtype, compile: bool):
+        super().__init__()
+        self.dtype, self.num_conv = dtype, block.num_conv
+        self.f = nn.Buffer(block.resample_filter.clone())
+        self.taps = image_taps(block.resample_filter.cpu()) if compile else None
+        if block.num_conv == 1:
+            self.const = nn.Buffer(block.const.detach()[None].to(dtype))
+        else:
+            self.conv0 = _Layer(block.conv0, dtype)
+        gain = SQRT_HALF if hasattr(block, "skip") else 1.0
+        self.conv1 = _Layer(block.conv1, dtype, gain)
+        self.skip = copy.deepcopy(block.skip).requires_grad_(False) if hasattr(block, "skip") else None
+        self.torgb = PreparedToRGB(block.torgb, dtype) if block.num_torgb else None
+
+    def styles(self, ws: Tensor) -> Styles:
+        """What each layer takes from ws [N, num_conv + num_torgb or more, w_dim]."""
+        layers: list[Any] = [self.conv1] if self.num_conv == 1 else [self.conv0, self.conv1]
+        layers += [self.torgb] if self.torgb is not None else []
+        return [layer.style(w) for layer, w in zip(layers, ws.unbind(1), strict=False)]
+
+    def forward(self, x: Tensor | None, img: Tensor | None, styles: Styles, noise_mode: str):
+        if x is None:
+            n = len(styles[0][0])
+            x = self.const.expand(n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
+            x = self.conv1(x, *styles[0], noise_mode)
+        else:
+            x = x.to(self.dtype)
+            y = self.skip(x, gain=SQRT_HALF) if self.skip is not None else None
+            x = self.conv1(self.conv0(x, *styles[0], noise_mode), *styles[1], noise_mode)
+            x = x + y if y is not None else x
+        if img is not None:
+            img = upsample_image(img, self.taps) if self.taps else upsample2d(img, self.f)
+        if self.torgb is not None:
+            rgb = self.torgb(x, *styles[self.num_conv])
+            img = rgb if img is None else img + rgb
+        return x, img
+
+
+class _Layer(nn.Module):
+    """`SynthesisLayer`, prepared. lrelu(gain * x) = gain * lrelu(x), so the gain is a part of the constants."""
+
+    def __init__(self, layer: Any, dtype: torch.dtype, gain: float = 1.0):
+        super().__init__()
+        self.dtype = dtype
+        if layer.activation != "lrelu":
+            raise ConfigError(f"the form for inference knows the activation lrelu, got {layer.activation!r}.")
+        self.gain = layer.act_gain * gain
+        self.clamp = layer.conv_clamp * gain if layer.conv_clamp is not None else None
+        self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
+        weight = layer.weight.detach()
+        if dtype == torch.float16:
+            weight = small_weight(weight)
+        self.squares = nn.Buffer(weight.square().sum([2, 3]).t().contiguous())  # [I, O]
+        f = layer.resample_filter if layer.up > 1 else None
+        self.convolve = prepare(weight, dtype, f)
+        self.bias = nn.Buffer((layer.bias.detach() * self.gain).to(dtype)[None, :, None, None])
+        self.use_noise = layer.use_noise
+        if layer.use_noise:
+            self.noise_strength = layer.noise_strength.item() * self.gain
+            self.noise_const = nn.Buffer(layer.noise_const.clone())
+
+    def style(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """w [N, D] -> factors on the input [N, I, 1, 1] and on the output [N, O, 1, 1]."""
+        s = self.affine(w)
+        if self.dtype == torch.float16:
+            s = small_style(s)
+        d = (s.square() @ self.squares + 1e-8).rsqrt() * self.gain
+        return s.to(self.dtype)[:, :, None, None], d.to(self.dtype)[:, :, None, None]
+
+    def forward(self, x: Tensor, s: Tensor, d: Tensor, noise_mode: str) -> Tensor:
+        x = self.convolve(x * s) * d + self.bias
+        if self.use_noise and noise_mode != "none":
+            x = x + (noise_like(x, noise_mode, self.noise_const) * self.noise_strength).to(x.dtype)
+        x = F.leaky_relu(x, 0.2)
+        return x.clamp(-self.clamp, self.clamp) if self.clamp is not None else x
+
+
+class PreparedToRGB(nn.Module):
+    """`ToRGB`, prepared: one matrix per image, so that the features are read once and never scaled."""
+
+    def __init__(self, layer: Any, dtype: torch.dtype, input_gain: Tensor | float = 1.0):
+        super().__init__()
+        self.dtype, self.clamp = dtype, layer.conv_clamp
+        self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
+        weight = layer.weight * (layer.weight_gain * input_gain)
+        self.weight = nn.Buffer(weight.detach()[:, :, 0, 0].t().contiguous())  # [I, C]
+        self.bias = nn.Buffer(layer.bias.detach()[None, :, None, None].clone())
+
+    def style(self, w: Tensor) -> tuple[Tensor, ...]:
+        """w [N, D] -> kernels [N, I, C]."""
+        return ((self.affine(w)[:, :, None] * self.weight).to(self.dtype),)
+
+    def forward(self, x: Tensor, kernel: Tensor) -> Tensor:
+        n, _, height, width = x.shape
+        rgb = torch.bmm(x.to(self.dtype).permute(0, 2, 3, 1).reshape(n, height * width, -1), kernel)
+        rgb = rgb.reshape(n, height, width, -1).permute(0, 3, 1, 2).to(torch.float32) + self.bias
+        return rgb.clamp(-self.clamp, self.clamp) if self.clamp is not None else rgb

@@ -1,0 +1,52 @@
+"""Number formats: which exist, which a device can convolve in, and which trains fastest there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from stylegan.errors import ConfigError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = ("auto", *DTYPES)
+
+
+def check_precision(precision: str) -> str:
+    """`precision` itself, or a ConfigError that lists what there is."""
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
+    return precision
+
+
+def require_precision(precision: str, device: torch.device) -> None:
+    """Raise ConfigError, which names what works, unless `device` convolves in `precision`."""
+
+    def works(dtype: torch.dtype) -> bool:
+        x = torch.ones(1, 8, 4, 4, device=device, dtype=dtype)
+        try:
+            return bool(F.conv2d(x, x, padding=1).isfinite().all())
+        except (RuntimeError, TypeError):  # not implemented, or no such dtype on this device
+            return False
+
+    if check_precision(precision) != "auto" and not works(DTYPES[precision]):
+        working = [name for name, dtype in DTYPES.items() if works(dtype)]
+        raise ConfigError(f"precision {precision} does not work on {device} here; use {' or '.join(working)}.")
+
+
+def best_precision(device: torch.device) -> str:
+    """What trains fastest on `device`: fp16 on a GPU, bf16 on a CPU that multiplies bf16 matrices, else fp32."""
+    if device.type == "cuda":
+        return "fp16"
+    return "bf16" if device.type == "cpu" and "amx_bf16" in cpu_features() else "fp32"
+
+
+def cpu_features() -> set[str]:
+    """The vector and matrix extensions that speed depends on and this CPU has; empty where they cannot be read."""
+    relevant = {"avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "asimd", "bf16", "sve"}
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return set()
+    return relevant & set(text.split())

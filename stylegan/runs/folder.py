@@ -1,0 +1,89 @@
+"""The folder of a run: what is written, under which name."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from stylegan.errors import OutputError
+from stylegan.files.atomic import write_text
+from stylegan.runs.info import RunInfo
+
+
+def make_run_folder(parent: Path | str, info: RunInfo, name: str, config: str) -> Path:
+    """Make `parent/00003-stylegan2-NAME-batch32-gamma0.8`, numbered after the runs already in `parent`.
+
+    Args:
+        name: of the data set.
+        config: the content of config.json.
+    Raises: OutputError if `parent` cannot be written.
+    """
+    parent = Path(parent)
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        taken = [int(m[1]) for m in (re.match(r"(\d{5})-", p.name) for p in parent.iterdir()) if m]
+        label = re.sub(r"[^\w.+-]+", "_", name)
+        number = max(taken, default=-1) + 1
+        folder = parent / f"{number:05d}-{info.architecture}-{label}-batch{info.batch}-gamma{info.gamma:g}"
+        (folder / "snapshots").mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(f"cannot write a run into {parent}: {error.strerror}; choose another --outdir.") from error
+    write_text(folder / "config.json", config)
+    return folder
+
+
+def snapshot_folder(run: Path, nimg: int) -> Path:
+    """`run/snapshots/000200` after 200,000 images."""
+    return run / "snapshots" / f"{nimg // 1000:06d}"
+
+
+def mend_interrupted_writes(run: Path) -> None:
+    """Bring back a snapshot that was being replaced when the process was killed; remove what was half written."""
+    for older in run.glob("snapshots/.*.old"):
+        name = run / "snapshots" / older.name.split(".")[1]
+        if name.exists():
+            shutil.rmtree(older, ignore_errors=True)
+        else:
+            older.rename(name)
+    for partial in run.glob("snapshots/.*.tmp"):
+        shutil.rmtree(partial, ignore_errors=True)
+    for place in ("", "snapshots/*/"):
+        for partial in run.glob(f"{place}.*.tmp*"):
+            partial.unlink(missing_ok=True)
+
+
+def append_line(path: Path, record: dict[str, Any]) -> None:
+    """Add one JSON record to a .jsonl file, whole or not at all. Raises: OutputError."""
+    line = (json.dumps(record) + "\n").encode()
+    try:
+        with path.open("ab", buffering=0) as file:
+            end = file.tell()
+            try:
+                if file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                file.truncate(end)  # half a line would spoil the next
+                raise
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}; make room or choose another --outdir.") from error
+
+
+def drop_lines_after(path: Path, nimg: int) -> None:
+    """Remove the records of ticks that a resumed run is going to repeat."""
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()  # a power cut leaves any bytes
+    kept = [line for line in lines if _nimg(line) <= nimg]
+    write_text(path, "".join(line + "\n" for line in kept))
+
+
+def _nimg(line: str) -> float:
+    try:
+        return json.loads(line)["nimg"]
+    except (ValueError, KeyError, TypeError):  # a line that a crash cut short
+        return float("inf")

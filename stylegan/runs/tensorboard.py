@@ -1,0 +1,53 @@
+"""The ticks of a run for TensorBoard, beside what every run leaves for its reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from stylegan.errors import MissingExtra
+from stylegan.runs.best_effort import BestEffort
+
+if TYPE_CHECKING:
+    from stylegan.runs.tick import Tick
+
+
+def summary_writer() -> Any:
+    """TensorBoard's writer of event files. Raises: MissingExtra."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingExtra(
+            "--tensorboard needs TensorBoard. Install it with: pip install 'stylegan[tracking]'"
+        ) from error
+    return SummaryWriter
+
+
+def with_tensorboard(ticks: Iterator[Tick], run: Path) -> Iterator[Tick]:
+    """The same ticks, each also written into the run folder; what the disk refuses is a warning."""
+    writer, best_effort = summary_writer()(str(run)), BestEffort()
+    try:
+        for tick in ticks:
+            with best_effort("the file for TensorBoard"):
+                _write(writer, tick)
+            yield tick
+    finally:
+        with best_effort("the file for TensorBoard"):
+            writer.close()
+
+
+def _write(writer: Any, tick: Tick) -> None:
+    """Means as scalars, grids as images."""
+    for name, value in tick.stats.items():
+        writer.add_scalar(name, value["mean"], tick.nimg)
+    for name, score in tick.scores.items():
+        writer.add_scalar(f"Metrics/{name}", score, tick.nimg)
+    writer.add_scalar("Timing/sec_per_kimg", tick.sec_per_kimg, tick.nimg)
+    if tick.grid is not None:
+        with Image.open(tick.grid) as grid:
+            writer.add_image("fakes", np.asarray(grid.convert("RGB")), tick.nimg, dataformats="HWC")
+    writer.flush()

@@ -1,0 +1,45 @@
+"""One line of the progress of a run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """One line of progress."""
+
+    tick: int
+    nimg: int  # real images shown so far
+    total_nimg: int
+    seconds: float  # since the loop was entered
+    tick_seconds: float  # of this tick, without writing images and snapshots
+    maintenance_seconds: float  # spent on those since the tick before
+    sec_per_kimg: float
+    cpu_gb: float  # peak memory of the process
+    gpu_gb: float
+    augment_p: float  # strength of augmentation, 0 without
+    stats: dict[str, dict[str, float]]  # name -> num, mean, std
+    snapshot: Path | None = None  # being written since this tick; there with the next snapshot, or on the last tick
+    grid: Path | None = None
+    nonfinite: dict[str, int] = field(default_factory=dict)  # tensor -> values of its gradient that were replaced
+    scores: dict[str, float] = field(default_factory=dict)  # metric -> score of this snapshot
+
+    def record(self) -> dict[str, Any]:
+        """A line of stats.jsonl: the official names, plus `nimg` to find the line by."""
+        timing = {
+            "Progress/tick": self.tick,
+            "Progress/kimg": self.nimg / 1000,
+            "Timing/total_sec": self.seconds,
+            "Timing/sec_per_tick": self.tick_seconds,
+            "Timing/sec_per_kimg": self.sec_per_kimg,
+            "Timing/maintenance_sec": self.maintenance_seconds,
+            "Resources/cpu_mem_gb": self.cpu_gb,
+            "Resources/peak_gpu_mem_gb": self.gpu_gb,
+        }
+        values = {name: {"num": 1, "mean": value, "std": 0.0} for name, value in timing.items()}
+        hit = {"nonfinite": self.nonfinite} if self.nonfinite else {}
+        return {**self.stats, **values, **hit, "nimg": self.nimg, "timestamp": time.time()}

@@ -1,0 +1,51 @@
+"""Times the ticks of a run."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from stylegan.machine.memory import peak_memory_gb
+from stylegan.runs.tick import Tick
+from stylegan.training.config import TrainConfig
+from stylegan.training.state import TrainingState
+
+
+class Clock:
+    """Measures training apart from what happens between two ticks."""
+
+    def __init__(self, nimg: int):
+        self._start = time.perf_counter()
+        self._maintenance = 0.0
+        self.begin_tick(nimg)
+
+    def begin_tick(self, nimg: int) -> None:
+        """The training of the next tick begins."""
+        self._tick_start, self._nimg = time.perf_counter(), nimg
+
+    def tick(
+        self, config: TrainConfig, state: TrainingState, stats: dict[str, dict[str, float]], nonfinite: dict[str, int]
+    ) -> Tick:
+        """What the tick came to, now that its training has ended."""
+        self._end = time.perf_counter()
+        seconds = self._end - self._tick_start
+        return Tick(
+            tick=state.nimg // int(config.tick_kimg * 1000),
+            nimg=state.nimg,
+            total_nimg=int(config.kimg * 1000),
+            seconds=self._end - self._start,
+            tick_seconds=seconds,
+            maintenance_seconds=self._maintenance,
+            sec_per_kimg=seconds / max(state.nimg - self._nimg, 1) * 1000,
+            cpu_gb=peak_memory_gb(),
+            gpu_gb=torch.cuda.max_memory_allocated(state.device) / 2**30 if state.device.type == "cuda" else 0.0,
+            augment_p=stats["Augment/p"]["mean"] if "Augment/p" in stats else 0.0,
+            stats=stats,
+            nonfinite=nonfinite,
+        )
+
+    def end_maintenance(self, nimg: int) -> None:
+        """All that followed the tick is done, and the next begins."""
+        self.begin_tick(nimg)
+        self._maintenance = self._tick_start - self._end

@@ -1,0 +1,33 @@
+"""Sheets of images."""
+
+import pytest
+import torch
+
+from stylegan.errors import ConfigError
+from stylegan.images.grid import auto_shape, make_grid
+
+
+def test_image_k_stands_at_row_k_over_columns():
+    images = torch.randint(1, 256, [5, 3, 4, 6], dtype=torch.uint8)
+    sheet = make_grid(iter(images), columns=2, rows=3)
+    assert sheet.shape == (3, 12, 12)
+    for k, image in enumerate(images):
+        row, column = k // 2, k % 2
+        assert torch.equal(sheet[:, row * 4 : row * 4 + 4, column * 6 : column * 6 + 6], image)
+    assert not sheet[:, 8:, 6:].any()  # the sixth place is empty
+
+
+def test_too_many_images_or_none_are_refused():
+    images = torch.zeros(5, 1, 2, 2, dtype=torch.uint8)
+    with pytest.raises(ConfigError, match="a 2x2 grid holds 4 images, got more"):
+        make_grid(images, columns=2, rows=2)
+    with pytest.raises(ConfigError, match="at least one image, got none"):
+        make_grid([], columns=2, rows=2)
+
+
+def test_auto_shape_has_room_for_all_and_is_at_most_twice_as_wide_as_high():
+    assert [auto_shape(n) for n in (1, 2, 4, 8, 9, 12, 32)] == [(1, 1), (2, 1), (2, 2), (4, 2), (3, 3), (4, 3), (8, 4)]
+    for n in range(1, 200):
+        columns, rows = auto_shape(n)
+        assert columns * (rows - 1) < n <= columns * rows
+        assert columns < 2 * n**0.5 + 2

@@ -1,0 +1,52 @@
+"""What counts as free memory."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from stylegan.machine.memory import available_bytes
+
+CPU = torch.device("cpu")
+
+
+NEW = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat", "")
+OLD = (
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+    "/sys/fs/cgroup/memory/memory.stat",
+    "total_",
+)
+
+
+@pytest.fixture
+def files(monkeypatch):
+    """What is told on a machine with 64 GB free."""
+    told = {"/proc/meminfo": "MemTotal:       67108864 kB\nMemAvailable:   62500000 kB\n"}
+
+    def read_text(path, **options):
+        if str(path) not in told:
+            raise FileNotFoundError(path)
+        return told[str(path)]
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    return told
+
+
+@pytest.mark.parametrize("version", [NEW, OLD], ids=["version 2", "version 1"])
+def test_files_that_were_read_leave_memory_free_in_a_container(files, version):
+    limit, used, stat, total = version
+    files[limit], files[used] = "8000000000\n", "7000000000\n"
+    files[stat] = f"anon 1\n{total}inactive_file 4000000000\n{total}active_file 1000000000\n"
+    assert available_bytes(CPU) == 6_000_000_000
+
+
+def test_without_a_limit_the_machine_counts(files):
+    assert available_bytes(CPU) == 64_000_000_000
+    files.update(dict(zip(NEW[:3], ("max\n", "7000000000\n", "inactive_file 0\nactive_file 0\n"), strict=True)))
+    assert available_bytes(CPU) == 64_000_000_000
+
+
+def test_the_processes_of_a_machine_share_what_is_free(files, monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert available_bytes(CPU) == 16_000_000_000

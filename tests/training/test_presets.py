@@ -1,0 +1,174 @@
+"""Named configurations: StyleGAN2-ADA App. C."""
+
+import json
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+import torch
+
+from stylegan.errors import ConfigError
+from stylegan.networks.family import discriminator_class, generator_class
+from stylegan.training.presets import PRESETS, SIZES, preset
+
+PUBLISHED = {  # kimg, batch, micro batch, mbstd group, channel base, lr, gamma, ema kimg, ramp-up, mapping layers
+    "stylegan2": (25000, 32, 4, 4, 32768, 0.002, 10, 10, None, 8),
+    "paper256": (25000, 64, 8, 8, 16384, 0.0025, 1, 20, None, 8),
+    "paper512": (25000, 64, 8, 8, 32768, 0.0025, 0.5, 20, None, 8),
+    "paper1024": (25000, 32, 4, 4, 32768, 0.002, 2, 10, None, 8),
+    "cifar": (100000, 64, 32, 32, 32768, 0.0025, 0.01, 500, 0.05, 2),
+}
+AUTO = {  # resolution: (batch, gamma) on 1, 2, 4, 8 devices
+    128: [(32, 0.1024), (64, 0.0512), (64, 0.0512), (64, 0.0512)],
+    256: [(16, 0.8192), (32, 0.4096), (64, 0.2048), (64, 0.2048)],
+    512: [(8, 6.5536), (16, 3.2768), (32, 1.6384), (64, 0.8192)],
+    1024: [(4, 52.4288), (8, 26.2144), (16, 13.1072), (32, 6.5536)],
+}
+
+CPU = json.loads((Path(__file__).parent / "cpu_presets.json").read_text())  # every value of those made for a CPU
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_presets_of_the_papers_have_the_published_numbers(name):
+    p = preset(name, 256)
+    t, g, d = p.training, p.generator, p.discriminator
+    assert PUBLISHED[name] == (
+        t["kimg"], t["batch"], t["micro_batch"], d["mbstd_group_size"], g["channel_base"], t["g_lr"], t["r1_gamma"],
+        t["ema_kimg"], t.get("ema_rampup"), g["mapping_layers"],
+    )  # fmt: skip
+    assert (g["z_dim"], g["w_dim"]) == (512, 512)
+    assert t["d_lr"] == t["g_lr"]
+    for network in (g, d):
+        assert (network["channel_max"], network["num_fp16_res"], network["conv_clamp"]) == (512, 4, 256)
+
+
+def test_cifar_has_neither_path_length_nor_mixing_nor_residuals():
+    p = preset("cifar", 32)
+    assert (p.training["pl_weight"], p.training["style_mixing_prob"], p.discriminator["architecture"]) == (0, 0, "orig")
+    q = preset("stylegan2", 32)
+    assert (q.training["pl_weight"], q.training["style_mixing_prob"]) == (2, 0.9)
+    assert q.discriminator["architecture"] == "resnet"
+
+
+@pytest.mark.parametrize("resolution", AUTO)
+def test_auto_follows_the_resolution_and_the_devices(resolution):
+    for gpus, (batch, gamma) in zip((1, 2, 4, 8), AUTO[resolution], strict=True):
+        p = preset("auto", resolution, gpus)
+        t = p.training
+        assert (t["batch"], t["r1_gamma"]) == (batch, pytest.approx(gamma))
+        assert t["micro_batch"] == batch // gpus
+        assert p.discriminator["mbstd_group_size"] == min(batch // gpus, 4)
+        assert t["ema_kimg"] == batch * 10 / 32
+        assert (t["ema_rampup"], p.generator["mapping_layers"], t["kimg"]) == (0.05, 2, 25000)
+        assert p.generator["channel_base"] == (32768 if resolution >= 512 else 16384)
+        assert t["g_lr"] == (0.002 if resolution >= 1024 else 0.0025)
+
+
+def test_auto_never_has_fewer_images_than_devices():
+    assert preset("auto", 8192, gpus=4).training["batch"] == 4
+
+
+def test_stylegan3_has_the_published_numbers():
+    """StyleGAN3 App. E, and the guidance on gamma of its authors."""
+    for name in ("stylegan3-t", "stylegan3-r"):
+        p = preset(name, 512)
+        t = p.training
+        assert (t["g_lr"], t["d_lr"], t["r1_gamma"], t["ema_rampup"]) == (0.0025, 0.002, 8, 0.05)
+        assert (t["pl_weight"], t["style_mixing_prob"], t["batch"]) == (0, 0, 32)
+        assert p.discriminator["channel_base"] == 32768
+        assert [preset(name, r).training["r1_gamma"] for r in (128, 256, 1024)] == [0.5, 2, 32]
+    t, r = preset("stylegan3-t", 512), preset("stylegan3-r", 512)
+    assert (t.generator["channel_base"], r.generator["channel_base"], r.generator["channel_max"]) == (
+        32768, 65536, 1024,
+    )  # fmt: skip
+    assert "blur" not in t.training
+    assert r.training["blur"] == {"init_sigma": 10, "fade_kimg": 200}
+
+
+def test_progan_and_stylegan1_grow_as_published():
+    for name, start, kimg in (("progan", 4, 12000), ("stylegan1", 8, 25000)):
+        t = preset(name, 1024).training
+        assert (t["g_lr"], t["d_lr"], t["kimg"], t["batch"]) == (0.001, 0.001, kimg, 32)
+        assert t["growing"] == {
+            "initial_resolution": start,
+            "training_kimg": 600,
+            "transition_kimg": 600,
+            "batch": {4: 512, 8: 256, 16: 128, 32: 64},
+            "lr": {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003},
+        }
+    assert preset("progan", 64).training["ema_beta"] == 0.999
+    t = preset("stylegan1", 64).training
+    assert (t["r1_gamma"], t["r1_interval"], t["style_mixing_prob"], t["objective"]) == (10, 1, 0.9, "logistic")
+
+
+def test_the_minimal_preset_is_that_of_the_specification():
+    t = preset("minimal", 64).training
+    assert (t["g_lr"], t["mapping_lr"], t["clip_norm"], t["batch"]) == (1e-3, 1e-5, 1.0, 32)
+    assert (t["r1_interval"], t["pl_interval"], t["pl_start"], t["style_mixing_prob"]) == (4, 32, 5000, 0.9)
+    # Its weights are of images in [0, 1], which have half the range of ours: 10 for R1, 1 for path lengths.
+    assert t["r1_gamma"] / 4 == 10
+    assert t["pl_weight"] * t["pl_interval"] * 4 == 1
+
+
+@pytest.mark.parametrize("name", CPU)
+def test_presets_for_a_cpu_hold_what_the_table_says(name):
+    expected, p = CPU[name], preset(name, CPU[name]["resolution"])
+    for group in ("generator", "discriminator", "training"):
+        assert getattr(p, group) == expected[group], group
+    assert (p.architecture, p.resolution) == (expected["architecture"], expected["resolution"])
+
+
+def test_the_table_has_every_generation_in_every_size():
+    assert set(CPU) == {name for name in PRESETS if name.endswith(tuple(SIZES))}
+    assert len(CPU) == 18
+
+
+@pytest.mark.parametrize("name", ["auto", *PRESETS])
+def test_a_step_is_a_whole_number_of_micro_batches_and_groups(name):
+    p = preset(name, PRESETS[name].resolution or 64 if name != "auto" else 64)
+    assert p.training["batch"] % p.training["micro_batch"] == 0
+    assert p.training["micro_batch"] % p.discriminator.get("mbstd_group_size", 4) == 0
+
+
+@pytest.mark.parametrize("name", ["auto", *PRESETS])
+def test_every_preset_builds_both_networks_with_its_settings(name):
+    p = preset(name, PRESETS[name].resolution or 64 if name != "auto" else 64)
+    batch, resolution = p.training["micro_batch"], p.resolution or 64
+    channels, labels = (3, 0) if p.architecture == "minimal" else (1, 2)
+    shape = {"c_dim": labels, "img_resolution": resolution, "img_channels": channels}
+    with torch.device("meta"):
+        G = generator_class(p.architecture)(**shape, **p.generator)
+        D = discriminator_class(p.architecture)(**shape, **p.discriminator)
+        z, c = torch.empty(batch, G.z_dim), torch.empty(batch, labels)
+        assert D(G(z, c), c).shape == (batch, 1)
+    for network, settings in ((G, p.generator), (D, p.discriminator)):
+        assert {key: network.args[key] for key in (*shape, *settings)} == {**shape, **settings}
+
+
+def test_a_made_to_measure_preset_takes_its_resolution_alone():
+    made = {name: p.resolution for name, p in PRESETS.items() if p.resolution}
+    assert {name: made[name] for name in SIZES} == {"cpu64": 64, "cpu32": 32, "tiny16": 16}
+    generations = ("progan", "stylegan1", "stylegan3-t", "stylegan3-r", "minimal")
+    assert made == {"cpu64": 64, "cpu32": 32, "tiny16": 16} | {
+        f"{generation}-{size}": made[size] for generation in generations for size in SIZES
+    }
+    text = (
+        r"cfg cpu64 is made for 64 px, the data has 32; prepare it with `stylegan dataset --resolution 64x64` or "
+        r"choose another cfg\."
+    )
+    with pytest.raises(ConfigError, match=text):
+        preset("cpu64", 32)
+
+
+def test_an_unknown_cfg_is_named_with_all_there_are():
+    text = r"cfg must be one of auto, progan, .*, minimal, paper256, .* such as stylegan3-t-cpu32, got 'paper64'\."
+    with pytest.raises(ConfigError, match=text):
+        preset("paper64", 64)
+
+
+def test_a_preset_is_a_value_that_cannot_be_changed_in_place():
+    p = preset("stylegan2", 64)
+    with pytest.raises(FrozenInstanceError):
+        p.resolution = 1
+    assert p.but(r1_gamma=0.5, both={"channel_max": 64}).discriminator["channel_max"] == 64
+    assert (p.training["r1_gamma"], p.discriminator["channel_max"]) == (10, 512)
