@@ -8,8 +8,8 @@ import pytest
 from stylegan.cli.main import VERBS, cli
 from stylegan.data.prepare import LABELS
 from stylegan.images.resize import TRANSFORMS
-from stylegan.networks.generator import NOISE_MODES
 from stylegan.machine.precision import PRECISIONS
+from stylegan.networks.generator import NOISE_MODES
 from stylegan.sampling.interpolation import SPACES
 from stylegan.sampling.motion import PATHS
 from stylegan.training.config import AugmentConfig, TrainConfig
