@@ -101,15 +101,20 @@ def assemble(
 
 
 def from_preset(
-    cfg: str, images: Images | Dataset, changes: Settings | None = None, *, processes: int = 1
+    cfg: str,
+    images: Images | Dataset,
+    changes: Settings | None = None,
+    *,
+    data: DataConfig | None = None,
+    gpus: int = 1,
 ) -> TrainConfig:
-    """Return the settings of a run: those of a preset, with `changes` by dotted name. See `assemble`.
+    """Return the settings of a preset, with `changes` by dotted name. The short form of `assemble`, which see.
 
     Args:
         changes: for example {"batch": 16, "generator.channel_base": 8192}.
-    Raises: ConfigError for an unknown name or an impossible value, which it names.
+        gpus: processes that share a batch, each with its own device.
     """
-    return assemble(cfg, images, Given(assignments=changes or {}), processes=processes)
+    return assemble(cfg, images, Given(assignments=changes or {}), data=data, processes=gpus)
 
 
 def dotted(settings: Settings) -> dict[str, Any]:

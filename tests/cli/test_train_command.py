@@ -54,13 +54,32 @@ def test_run_that_cannot_fit_is_refused_unless_forced(images, tmp_path, monkeypa
     assert run_cli(*command, "--force").code == 0
 
 
-def test_auto_chooses_gamma_and_how_many_images_at_once(images, monkeypatch):
+def test_auto_chooses_gamma_and_how_many_images_at_once(images, tmp_path, monkeypatch):
+    from stylegan.training import estimate
+    from stylegan.training.config import changed, read_config
+
     command = ("train", "--data", images, *TINY, "--dry-run")
     config = json.loads(run_cli(*command, "--gamma", "auto", "--batch", "4").out)
     assert config["r1_gamma"] == pytest.approx(0.0002 * 16**2 / 4)
-    config = json.loads(run_cli(*command, "--batch", "auto", "--batch-gpu", "4").out)
-    assert (config["batch"], config["micro_batch"]) == (8, 8)
+    (tmp_path / "config.json").write_text(run_cli(*command, "--batch-gpu", "4").out)
+    from_file = ("--config", tmp_path / "config.json")  # the flags win over it, so over its micro-batch too
+    for more in ((), from_file):
+        config = json.loads(run_cli(*command, *more, "--batch", "auto").out)
+        assert (config["batch"], config["micro_batch"]) == (8, 8)
+    halves = estimate.estimate(read_config(tmp_path / "config.json")).memory
+    assert halves < estimate.estimate(changed(read_config(tmp_path / "config.json"), {"micro_batch": 8})).memory
+    monkeypatch.setattr(estimate, "available_bytes", lambda device: halves)
+    config = json.loads(run_cli(*command, "--batch", "auto").out)
+    assert (config["batch"], config["micro_batch"]) == (8, 4)
     assert json.loads(run_cli(*command, "--set", "r1_gamma=auto").out)["r1_gamma"] == 0.0002 * 16**2 / 8
+
+
+@pytest.mark.parametrize("given", [("--batch-gpu", "4"), ("--set", "micro_batch=4")])
+def test_batch_auto_and_a_number_of_images_at_once_contradict_each_other(images, given):
+    result = run_cli("train", "--data", images, *TINY, "--batch", "auto", *given, "--dry-run")
+    assert (result.code, result.out) == (2, "")
+    text = "Error: batch auto chooses micro_batch by itself; leave micro_batch out, or give batch a number."
+    assert text in " ".join(result.err.split())
 
 
 def test_tensorboard_that_is_missing_is_told_before_the_run(images, tmp_path, monkeypatch):
@@ -165,7 +184,11 @@ def test_signal_stops_with_a_snapshot_that_resumes(images, tmp_path, number, cod
         (["--batch", "12", "--batch-gpu", "8", *TINY], 2, "batch must be a multiple of micro_batch 8, got 12"),
         (["--kimg", "-1", *TINY], 2, "kimg must be greater than 0, got -1"),
         (["--set", "generator.depth=3", *TINY], 2, "generator has no setting 'depth'; it has "),
-        (["--set", "color=blue", *TINY], 2, "there is no setting 'color', got 'blue'; correct the name, or leave it out"),
+        (
+            ["--set", "color=blue", *TINY],
+            2,
+            "there is no setting 'color', got 'blue'; correct the name, or leave it out",
+        ),
         (["--set", "data.flip=true", *TINY], 2, "there is no setting 'data.flip', got True"),
         (["--set", "batch", *TINY], 2, "expected NAME=VALUE such as batch=16, got 'batch'"),
         (["--precision", "int8"], 2, "'int8' is not one of"),

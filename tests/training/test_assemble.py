@@ -94,7 +94,7 @@ def test_any_of_them_may_be_asked_to_follow_the_batch():
     ],
 )
 def test_a_device_computes_its_share_of_a_batch_at_once(changes, processes, expected):
-    config = from_preset("stylegan2", IMAGES, changes, processes=processes)
+    config = from_preset("stylegan2", IMAGES, changes, gpus=processes)
     assert (config.batch, config.micro_batch) == expected
 
 

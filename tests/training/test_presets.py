@@ -1,6 +1,8 @@
 """Named configurations: StyleGAN2-ADA App. C."""
 
+import json
 from dataclasses import FrozenInstanceError, fields, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -25,6 +27,8 @@ AUTO = {  # resolution: (batch, gamma) on 1, 2, 4, 8 devices
     512: [(8, 6.5536), (16, 3.2768), (32, 1.6384), (64, 0.8192)],
     1024: [(4, 52.4288), (8, 26.2144), (16, 13.1072), (32, 6.5536)],
 }
+
+CPU = json.loads((Path(__file__).parent / "cpu_presets.json").read_text())  # every value of those made for a CPU
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -51,7 +55,7 @@ def test_cifar_has_neither_path_length_nor_mixing_nor_residuals():
 @pytest.mark.parametrize("resolution", AUTO)
 def test_auto_follows_the_resolution_and_the_devices(resolution):
     for gpus, (batch, gamma) in zip((1, 2, 4, 8), AUTO[resolution], strict=True):
-        c = from_preset("auto", Images("", resolution), processes=gpus)
+        c = from_preset("auto", Images("", resolution), gpus=gpus)
         assert (c.batch, c.micro_batch, c.r1_gamma) == (batch, batch // gpus, pytest.approx(gamma))
         assert c.discriminator["mbstd_group_size"] == min(batch // gpus, 4)
         assert (c.ema_kimg, c.ema_rampup, c.kimg) == (batch * 10 / 32, 0.05, 25000)
@@ -117,6 +121,27 @@ def test_a_misspelt_setting_is_refused_where_the_preset_is_written():
     assert {f.name for f in fields(Blur)} == set(BlurConfig.model_fields)
 
 
+@pytest.mark.parametrize("name", CPU)
+def test_presets_for_a_cpu_hold_what_the_table_says(name):
+    expected, p = CPU[name], preset(name, CPU[name]["resolution"])
+    settings = p.settings()
+    for group in ("generator", "discriminator"):
+        settings[group].pop("magnitude_ema_beta", None)  # follows the batch
+        assert settings.pop(group) == expected[group], group
+    assert (settings.pop("architecture"), p.resolution) == (expected["architecture"], expected["resolution"])
+    training = {name: value for name, value in expected["training"].items() if value is not None}
+    assert settings.pop("augment")["mode"] == training.pop("augment")["mode"]
+    assert settings.pop("blur") == training.pop("blur", {"init_sigma": 0, "fade_kimg": 200})
+    if growing := training.pop("growing", None):
+        assert settings.pop("growing") == {"batch": {}, "lr": {}, **growing}
+    assert settings == training
+
+
+def test_the_table_has_every_generation_in_every_size():
+    assert set(CPU) == {name for name in PRESETS if name.endswith(tuple(SIZES))}
+    assert len(CPU) == 18
+
+
 @pytest.mark.parametrize("name", ["auto", *PRESETS])
 def test_a_step_is_a_whole_number_of_micro_batches_and_groups(name):
     p = preset(name, PRESETS[name].resolution or 64 if name != "auto" else 64)
@@ -125,16 +150,20 @@ def test_a_step_is_a_whole_number_of_micro_batches_and_groups(name):
 
 
 @pytest.mark.parametrize("name", ["auto", *PRESETS])
-def test_every_preset_builds_both_networks(name):
+def test_every_preset_builds_both_networks_with_its_settings(name):
     p = preset(name, PRESETS[name].resolution or 64 if name != "auto" else 64)
     batch, resolution = p.micro_batch, p.resolution or 64
     channels, labels = (3, 0) if p.architecture == "minimal" else (1, 2)
-    c = from_preset(name, Images("", resolution, channels, labels))
+    shape = {"c_dim": labels, "img_resolution": resolution, "img_channels": channels}
+    config = from_preset(name, Images("", resolution, channels, labels))
     with torch.device("meta"):
-        G = generator_class(p.architecture)(**c.generator)
-        D = discriminator_class(p.architecture)(**c.discriminator)
+        G = generator_class(p.architecture)(**config.generator)
+        D = discriminator_class(p.architecture)(**config.discriminator)
         z, c = torch.empty(batch, G.z_dim), torch.empty(batch, labels)
         assert D(G(z, c), c).shape == (batch, 1)
+    for network, settings in ((G, p.generator.arguments()), (D, p.discriminator.arguments())):
+        settings.pop("magnitude_ema_beta", None)  # follows the batch
+        assert {key: network.args[key] for key in (*shape, *settings)} == {**shape, **settings}
 
 
 def test_a_made_to_measure_preset_takes_its_resolution_alone():
