@@ -16,8 +16,8 @@ from tiny_run import tiny_config
 from stylegan.data.prepare import prepare
 from stylegan.images.pixels import to_float
 from stylegan.machine.processes import World
-from stylegan.training.batches import next_micro_batches, open_dataset
 from stylegan.training.assemble import Images, from_preset
+from stylegan.training.batches import next_micro_batches, open_dataset
 from stylegan.training.phases import train_step
 from stylegan.training.state import TrainingState, create_state
 

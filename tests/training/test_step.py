@@ -17,8 +17,8 @@ from torch.testing import assert_close
 
 from stylegan.data.dataset import Dataset
 from stylegan.training import loop
-from stylegan.training.batches import next_micro_batches, open_dataset
 from stylegan.training.assemble import Images, from_preset
+from stylegan.training.batches import next_micro_batches, open_dataset
 from stylegan.training.config import DataConfig
 from stylegan.training.growing import enter_stage
 from stylegan.training.phases import train_step
