@@ -1,7 +1,7 @@
-"""What a run will need, before it starts: memory of one step, and room on the disk for all that it keeps.
+"""Estimates of the memory and the disk that a run needs.
 
-One step of every phase runs on PyTorch's meta device, where tensors have sizes but no values, and the bytes that are
-alive at a time are added up. So any network is measured within seconds, the largest too, without its memory.
+One step of every phase runs on PyTorch's meta device, where tensors have sizes but no values, while the bytes alive are
+added up. This takes seconds for any network, and none of its memory.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from stylegan.training.snapshot_grid import grid_shape
 from stylegan.training.state import TrainingState, create_state
 
 PROCESS_BYTES = 350e6  # PyTorch itself, before the first tensor; a CUDA context is about as large
-WORKSPACE = 1.4  # what convolutions take beside their tensors, and gaps between tensors, as measured on a CPU
+WORKSPACE = 1.4  # factor for buffers of convolutions and gaps between tensors, measured on a CPU
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Bytes. `memory` is about right: on a CPU 0.92 to 1.05 of the measured peak, from 16 to 256 px."""
+    """Bytes that a run needs. On a CPU, `memory` is 0.92 to 1.05 of the measured peak, from 16 to 256 px."""
 
     weights: int  # G, D and the averaged G
     moments: int  # of both optimizers
-    step: int  # most that one micro-batch has alive: activations, gradients, derivatives of both
-    snapshot: int  # one that can be resumed; as much memory is taken while it is written
-    snapshots: int  # how many of these there will be
-    drawing: int  # one that only draws, which the older ones become
-    drawings: int
-    grids: int  # of all image grids
+    step: int  # peak of one micro-batch: activations, gradients, derivatives of both
+    snapshot: int  # one that can be resumed; writing it takes as much memory
+    snapshots: int  # number of these
+    drawing: int  # an older one, which keeps the generator only
+    drawings: int  # number of these
+    grids: int  # all image grids
 
     @property
     def memory(self) -> int:
@@ -48,7 +48,7 @@ class Estimate:
 
     @property
     def disk(self) -> int:
-        being_thinned_out = self.snapshot - self.drawing if self.drawings else 0  # after the next is written
+        being_thinned_out = self.snapshot - self.drawing if self.drawings else 0  # until the next is written
         return self.snapshot * self.snapshots + self.drawing * self.drawings + being_thinned_out + self.grids
 
     def __str__(self) -> str:
@@ -61,12 +61,14 @@ class Estimate:
 
 
 def estimate(config: TrainConfig, nimg: int = 0) -> Estimate:
-    """What the run needs from `nimg` images on to its end."""
+    """Estimate what the run needs from `nimg` images to its end."""
     state = _without_values(config)
     weights = sum(_bytes(network) for network in (state.G, state.G_ema, state.D))
     groups = state.G_opt.param_groups + state.D_opt.param_groups
     moments = 2 * sum(p.nbytes for group in groups for p in group["params"])
-    same = config.model_copy(update={"data": DataConfig(path=""), "kimg": 1.0, "seed": 0})  # for this purpose
+    same = config.model_copy(
+        update={"data": DataConfig(path=""), "kimg": 1.0, "seed": 0}
+    )  # irrelevant here, so that the result is remembered
     between = config.snap_ticks * config.tick_kimg * 1000
     snapshots = math.ceil(max(config.kimg * 1000 - nimg, 0) / between)
     milestones = int(config.kimg / config.milestone_kimg) if config.milestone_kimg else 0
@@ -86,7 +88,7 @@ def estimate(config: TrainConfig, nimg: int = 0) -> Estimate:
 
 
 def require_room(needed: Estimate, device: torch.device, folder: Path) -> None:
-    """Raises ConfigError if the device or the disk of `folder` has less than `needed`, and says by how much."""
+    """Raise ConfigError if the device or the disk of `folder` has less room than `needed`."""
     free = available_bytes(device)
     if free is not None and needed.memory > free:
         raise ConfigError(
@@ -123,8 +125,8 @@ def largest_micro_batch(config: TrainConfig, device: torch.device, processes: in
 
 
 def _without_values(config: TrainConfig) -> TrainingState:
-    """The state at the start of training, on the meta device."""
-    augment = config.augment.model_copy(update={"mode": "noaug"})  # works on few channels, where networks have hundreds
+    """Return the state at the start of training, on the meta device."""
+    augment = config.augment.model_copy(update={"mode": "noaug"})  # its few channels take little memory
     config = config.model_copy(update={"augment": augment, "compile": False})
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         return create_state(config, torch.device("meta"))
@@ -132,7 +134,7 @@ def _without_values(config: TrainConfig) -> TrainingState:
 
 @lru_cache(maxsize=16)
 def _step_bytes(settings: str) -> int:
-    """The most bytes that the phases of one micro-batch have alive, weights aside; settings as JSON, to remember."""
+    """Return the peak bytes of the phases of one micro-batch, without weights. Settings are JSON, to be cached."""
     config = TrainConfig.model_validate_json(settings)
     state = _without_values(config)
     state.step = config.pl_interval * config.r1_interval * config.pl_start  # when every phase is due
@@ -148,7 +150,7 @@ def _step_bytes(settings: str) -> int:
 
 
 class _AliveBytes(TorchDispatchMode):
-    """Follows the storages that operations make, and the most bytes that were alive at once."""
+    """Follows the storages that operations allocate, and the peak of the bytes alive."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -173,7 +173,7 @@ def test_signal_stops_with_a_snapshot_that_resumes(images, tmp_path, number, cod
         ([*TINY, "--map-depth", "0"], 2, "a mapping network needs at least one layer, got 0"),
         ([*TINY, "--mbstd-group", "0"], 2, "mbstd_group_size must be at least 1, or null for the whole batch, got 0"),
         ([*TINY, "--set", "generator.activation=foo"], 2, "activation must be one of linear, relu"),
-        ([*TINY, "--set", "generator.w_dim=abc"], 2, "the settings of the generator make no network"),
+        ([*TINY, "--set", "generator.w_dim=abc"], 2, "the settings of the generator do not make a network"),
         ([*TINY, "--set", "generator=5"], 2, "generator must be a group of settings, got 5"),
         ([*TINY, "--set", "a=[1"], 2, "is not a value in YAML"),
         ([*TINY, "--set", "seed=abc"], 2, "seed must be a whole number, got 'abc'"),
@@ -284,7 +284,7 @@ def test_snapshot_made_for_other_networks_says_what_to_do(run):
     result = run_cli("train", "--resume", run, "--kimg", "0.048")
     assert result.code == 1
     assert "snapshots/000000 cannot be resumed" in result.err
-    assert "remove that folder to go on from an older one" in result.err
+    assert "remove that folder to resume from an older one" in result.err
 
 
 def test_output_that_cannot_be_written_is_tried_twice_and_told_once(run, monkeypatch):

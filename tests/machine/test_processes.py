@@ -176,7 +176,7 @@ def test_processes_that_differ_are_named_and_no_snapshot_is_written(images, tmp_
     launch = Launch(2, tmp_path, differ, "train", "--data", images, *TINY, "--outdir", tmp_path / "runs")
     assert launch.wait() == [1, 1]
     for rank in range(2):
-        sentence = r"Error: rank 1 has another generator than rank 0 after 0\.032 kimg; its machine, its software"
+        sentence = r"Error: the generator of rank 1 differs from that of rank 0 after 0\.032 kimg: its machine"
         assert re.search(sentence, launch.output(rank)), launch.output(rank)
     (run,) = (tmp_path / "runs").iterdir()
     assert list((run / "snapshots").iterdir()) == []

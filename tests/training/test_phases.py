@@ -138,7 +138,7 @@ def test_augmentation_moves_towards_the_target_every_four_steps(target, directio
         ("max_p", 1.5, "augment.max_p: Input should be less than or equal to 1, got 1.5"),
         ("ada_kimg", 0, "augment.ada_kimg: Input should be greater than 0, got 0"),
         ("interval", 0, "augment.interval: Input should be greater than or equal to 1, got 0"),
-        ("pipe", "bgcf", "the augmentation bgcf filters images of 22 pixels a side or more; use one without it"),
+        ("pipe", "bgcf", "augment.pipe bgcf needs images of 22 pixels per side or more for its filter; use"),
     ],
 )
 def test_augmentation_that_cannot_be_is_refused_in_a_sentence(setting, value, message):
