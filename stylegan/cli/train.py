@@ -1,4 +1,4 @@
-"""`stylegan train`: flags to a configuration, ticks to lines."""
+"""`stylegan train`: turns flags into a run, and ticks into lines."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _metrics(context: click.Context, parameter: click.Parameter, value: str | No
 
 
 class _OrAuto(click.ParamType):
-    """A number, or the word auto."""
+    """A number or the word auto."""
 
     def __init__(self, number: click.ParamType):
         self.number, self.name = number, number.name
@@ -60,7 +60,7 @@ class _OrAuto(click.ParamType):
     "--data",
     type=PathOrURL(exists=True),
     metavar="ZIP|DIR|URL",
-    help="A data set or the place of its shards, best from `stylegan dataset`.  [default: the embedded avatar faces]",
+    help="A data set, or the location of its shards, from `stylegan dataset`.  [default: the embedded avatar faces]",
 )
 @click.option(
     "--cfg",
@@ -70,77 +70,86 @@ class _OrAuto(click.ParamType):
     "...  [default: cpu32 or cpu64 on a CPU, else auto]",
 )
 @click.option(
-    "--no-growing", is_flag=True, default=None, help="Train progan and stylegan1 at full size from the start."
+    "--no-growing", is_flag=True, default=None, help="Train progan and stylegan1 at full resolution from the start."
 )
-@click.option("--cond", is_flag=True, default=None, help="Train on the labels of the data set too.")
-@click.option("--workers", type=int, metavar="THREADS", help="Images to decode at the same time.  [default: 4]")
-@click.option("--balanced", is_flag=True, default=None, help="With --cond: show every class equally often.")
+@click.option("--cond", is_flag=True, default=None, help="Train conditionally on the labels of the data set.")
+@click.option("--workers", type=int, metavar="THREADS", help="Threads that decode images.  [default: 4]")
+@click.option("--balanced", is_flag=True, default=None, help="With --cond, show every class equally often.")
 @click.option("--mirror", is_flag=True, default=None, help="Add every image flipped left to right.")
-@click.option("--subset", type=int, metavar="IMAGES", help="Train on so many only.")
-@click.option("--kimg", type=float, metavar="KIMG", help="Stop after so many thousand images.")
+@click.option("--subset", type=int, metavar="IMAGES", help="Train on a random subset of this size.")
+@click.option("--kimg", type=float, metavar="KIMG", help="Length of the training, in thousands of real images.")
 @click.option(
     "--held-out",
     type=int,
     metavar="IMAGES",
-    help="Keep so many from training, and report how much better D knows the others: overfitting.",
+    help="Images to leave out of training, to measure how much better D knows the others (overfitting).",
 )
 @click.option(
     "--batch",
     type=_OrAuto(click.INT),
     metavar="IMAGES|auto",
-    help="Images per step; auto keeps the preset's and computes as many at once as memory allows.",
+    help="Images per step; auto takes that of the preset, and computes as many at once as memory allows.",
 )
-@click.option("--batch-gpu", type=int, metavar="IMAGES", help="Images computed at once; the rest accumulates.")
+@click.option(
+    "--batch-gpu", type=int, metavar="IMAGES", help="Images computed at once; gradients accumulate over the batch."
+)
 @click.option(
     "--gamma",
     type=_OrAuto(click.FLOAT),
     metavar="GAMMA|auto",
-    help="Weight of the R1 penalty: higher is more careful; auto guesses from resolution and batch.",
+    help="Weight of the R1 penalty; higher is more stable. auto estimates it from resolution and batch.",
 )
 @click.option(
     "--aug",
     type=click.Choice(["noaug", "ada", "fixed"]),
-    help="Augmentation: none, adapted to overfitting, or fixed at --p.  [default: noaug for CPU presets, else ada]",
+    help="Augmentation: none, adaptive, or fixed at --p.  [default: that of the preset; noaug for a CPU]",
 )
-@click.option("--p", type=float, metavar="P", help="Probability of each augmentation with --aug fixed.")
-@click.option("--target", type=float, metavar="SIGN", help="How sure D may be of real images with --aug ada.")
-@click.option("--augpipe", metavar="NAME", help="Which augmentations: blit, geom, color, bg, bgc, ... bgcfnc.")
+@click.option("--p", type=float, metavar="P", help="Probability of each augmentation, with --aug fixed.")
+@click.option(
+    "--target", type=float, metavar="SIGN", help="Mean sign of D's logits of real images to aim at, with --aug ada."
+)
+@click.option("--augpipe", metavar="NAME", help="Augmentations to use: blit, geom, color, bg, bgc, ... bgcfnc.")
 @click.option("--lr", type=float, metavar="RATE", help="Learning rate of both networks.")
-@click.option("--glr", type=float, metavar="RATE", help="Of the generator alone.")
-@click.option("--dlr", type=float, metavar="RATE", help="Of the discriminator alone.")
-@click.option("--cbase", type=int, metavar="CHANNELS", help="Channels times resolution: the size of the networks.")
-@click.option("--cmax", type=int, metavar="CHANNELS", help="Most channels of any layer.")
-@click.option("--map-depth", type=int, metavar="LAYERS", help="Layers of the mapping network.")
+@click.option("--glr", type=float, metavar="RATE", help="Learning rate of the generator.")
+@click.option("--dlr", type=float, metavar="RATE", help="Learning rate of the discriminator.")
+@click.option(
+    "--cbase", type=int, metavar="CHANNELS", help="Channels times resolution, which sets the width of both networks."
+)
+@click.option("--cmax", type=int, metavar="CHANNELS", help="Upper limit of the channels of a layer.")
+@click.option("--map-depth", type=int, metavar="LAYERS", help="Number of layers of the mapping network.")
 @click.option("--mbstd-group", type=int, metavar="IMAGES", help="Group size of minibatch standard deviation.")
-@click.option("--tick", type=float, metavar="KIMG", help="Between two lines of progress.")
-@click.option("--snap", type=int, metavar="TICKS", help="Between two snapshots and image grids.")
+@click.option("--tick", type=float, metavar="KIMG", help="Thousands of images between two lines of progress.")
+@click.option("--snap", type=int, metavar="TICKS", help="Ticks between two snapshots and image grids.")
 @click.option(
     "--metrics",
     metavar="NAME[,NAME]|none",
     callback=_metrics,
-    help="Score every snapshot, for example fid5k_efflite0; RUN/best leads to the best one.  [default: none]",
+    help="Score every snapshot, for example with fid5k_efflite0; RUN/best links to the best one.  [default: none]",
 )
 @click.option(
     "--keep",
     metavar="N|all",
     callback=_keep,
-    help="Snapshots that can be resumed; older ones keep the network to draw with.  [default: 3]",
+    help="Number of snapshots that can be resumed; older ones keep the generator only.  [default: 3]",
 )
 @click.option(
-    "--milestones", type=float, metavar="KIMG", help="Of the older ones, one every so often can be resumed, too."
+    "--milestones",
+    type=float,
+    metavar="KIMG",
+    help="Keep one older snapshot resumable in every interval of this length.",
 )
-@click.option("--seed", type=int, metavar="NUMBER", help="Of all random numbers.")
+@click.option("--seed", type=int, metavar="NUMBER", help="Seed of all random numbers.  [default: 0]")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
     default=None,
-    help="Of the high resolutions.  [default: auto, the fastest here]",
+    help="Precision of the high resolutions; auto is the fastest on this machine.  [default: auto]",
 )
 @click.option(
     "--compile",
     is_flag=True,
     default=None,
-    help="Compile the networks with torch.compile: minutes at the start, then faster steps.",
+    help="Compile the networks with torch.compile, which takes minutes; the steps are faster then.",
 )
 @click.option("--allow-tf32", is_flag=True, default=None, help="Let a GPU round the factors of float32 products.")
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...  [default: auto]")
@@ -149,44 +158,50 @@ class _OrAuto(click.ParamType):
     "config_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="YAML",
-    help="Settings from a file; flags win over it.",
+    help="Read settings from a file; flags override it.",
 )
 @click.option(
     "--set",
     "assignments",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Any other setting of --dry-run, for example generator.w_dim=256.",
+    help="Set any setting that --dry-run prints, for example generator.w_dim=256.",
 )
 @click.option(
     "--resume",
     type=click.Path(exists=True, path_type=Path),
     metavar="RUN|FILE",
-    help="Go on with a run, in its folder and with its settings; --kimg may extend it, --keep and --metrics change. "
-    "With --transfer, or where it is a checkpoint and no run: start a new run from those weights.",
+    help="Resume a run, in its folder and with its settings; --kimg, --keep and --metrics may change. "
+    "With --transfer, or for a checkpoint without a run, start a new run from its weights.",
 )
 @click.option("--transfer", is_flag=True, help="Start a new run from the weights of --resume.")
 @click.option(
     "--freezed",
     type=click.IntRange(min=0),
     metavar="LAYERS",
-    help="Keep the first so many layers of the discriminator as they are in those weights; 10 or 13 at 1024 px.",
+    help="Number of first layers of the discriminator that are not trained, for example 10 or 13 at 1024 px.",
 )
 @click.option(
     "--freeze-mapping",
     is_flag=True,
     default=None,
-    help="Keep the mapping network of those weights: a seed keeps its w.",
+    help="Do not train the mapping network, so that every seed keeps its w.",
 )
 @click.option(
     "--on-nan",
     type=click.Choice(["skip", "rollback", "stop"]),
-    help="Bad values in gradients are replaced. Where they last or reach the weights: go back to the newest snapshot "
-    "with other random numbers; skip never minds gradients, stop ends at the first.  [default: rollback]",
+    help="NaN and infinity in gradients are replaced. If they last or reach the weights, rollback returns to the "
+    "newest snapshot with other random numbers; skip ignores gradients; stop ends the run at once.  "
+    "[default: rollback]",
 )
 @click.option("--tensorboard", is_flag=True, help="Also write scalars and image grids for TensorBoard.")
-@click.option("--force", is_flag=True, help="Start even if memory or disk look too small.")
-@click.option("-n", "--dry-run", is_flag=True, help="Print the settings, and what memory and disk they need, and stop.")
+@click.option("--force", is_flag=True, help="Start even if memory or disk seem too small.")
+@click.option(
+    "-n",
+    "--dry-run",
+    is_flag=True,
+    help="Print the settings, and the memory and disk that they need, without training.",
+)
 @launched
 def command(
     world: World,
@@ -198,10 +213,10 @@ def command(
     force: bool,
     **flags: Any,
 ) -> None:
-    """Train a GAN of any generation from images; a StyleGAN2 unless --cfg says otherwise.
+    """Train a GAN of any generation on images; a StyleGAN2 unless --cfg names another.
 
-    Without any option it trains on the embedded avatar faces. Ctrl-C, SIGTERM and SIGUSR1 stop with a snapshot,
-    from which --resume goes on. With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan train ...
+    Without options it trains on the embedded avatar faces. Ctrl-C, SIGTERM and SIGUSR1 stop with a snapshot, which
+    --resume continues. With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan train ...
 
     \b
     stylegan train --resume runs/00000-stylegan2-faces64-batch16-gamma2
@@ -212,7 +227,7 @@ def command(
 
     with wrong_usage():
         if transfer and resume is None:
-            raise ConfigError("--transfer needs the weights to start from; add --resume FILE.")
+            raise ConfigError("--transfer needs weights to start from; add --resume FILE.")
         if resume is None or transfer or is_checkpoint(resume):
             plan = new_plan(new_settings(flags), resume, world)
         else:
@@ -230,7 +245,7 @@ def command(
         for tick in run:
             show(tick)
     if number := world.largest(max(received, default=0)):
-        echo(f"Stopped. Go on with: stylegan train --resume {run.folder}", err=True)
+        echo(f"Stopped. Resume with: stylegan train --resume {run.folder}", err=True)
         sys.exit(128 + number)
     echo(f"Done. Draw images with: stylegan generate --network {run.folder} --seeds 0-31 --grid auto --trunc 0.7")
 

@@ -62,7 +62,7 @@ def new_settings(flags: dict[str, Any]) -> Given:
 
     for flag, mode in (("p", "fixed"), ("target", "ada")):
         if flags[flag] is not None and flags["aug"] != mode:
-            raise click.UsageError(f"--{flag} means something with --aug {mode} only; add that, or leave it out.")
+            raise click.UsageError(f"--{flag} needs --aug {mode}; add that, or leave --{flag} out.")
     return Given(_from_file(flags["config_file"]), _from_flags(flags), _from_assignments(flags["assignments"]))
 
 

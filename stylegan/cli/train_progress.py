@@ -1,4 +1,4 @@
-"""How `stylegan train` shows its ticks."""
+"""Display of the ticks of `stylegan train`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ShowTicks:
-    """A way to show ticks: a live bar on a terminal, the official tick line elsewhere."""
+    """Shows ticks: a live progress bar on a terminal, the official tick line elsewhere."""
 
     def __init__(self, config: TrainConfig):
         self.console = Console()
@@ -26,7 +26,7 @@ class ShowTicks:
             TextColumn("left"),
             TimeRemainingColumn(elapsed_when_finished=True),
             console=self.console,
-            speed_estimate_period=86400,  # ticks can lie minutes apart
+            speed_estimate_period=86400,  # ticks can be minutes apart
         )
         self.config = config
 

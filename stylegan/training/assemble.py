@@ -1,4 +1,4 @@
-"""From what a user asks for to the complete settings of a run. Nothing here reads a file or looks at the machine."""
+"""From what a user asks for to the complete settings of a run, without reading a file or looking at the machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Settings = Mapping[str, Any]  # by dotted name: {"batch": 16, "generator.w_dim":
 
 @dataclass(frozen=True)
 class Given:
-    """What a user asks for. Assignments win over flags, flags over the file."""
+    """The settings that a user gives. Assignments win over flags, flags over the file."""
 
     file: Settings = field(default_factory=dict)
     flags: Settings = field(default_factory=dict)
@@ -27,12 +27,12 @@ class Given:
 
     @property
     def all(self) -> dict[str, Any]:
-        """Every setting with the value that wins."""
+        """Return every given setting with the value that wins."""
         return {**self.file, **self.flags, **self.assignments}
 
 
 class Images(NamedTuple):
-    """What the settings of a run must know of its data set. A `Dataset` has the same attributes."""
+    """The facts of a data set that the settings of a run need. A `Dataset` has the same attributes."""
 
     path: Path | str
     resolution: int  # pixels per side
@@ -41,11 +41,11 @@ class Images(NamedTuple):
 
 
 def auto_gamma(batch: int, resolution: int) -> float:
-    """A first guess at the weight of R1, which grows with the number of pixels. StyleGAN2-ADA App. C."""
+    """Return an estimate of the weight of R1, which grows with the number of pixels. StyleGAN2-ADA App. C."""
     return 0.0002 * resolution**2 / batch
 
 
-# What a setting is for a batch and a resolution, where it says "auto". Presets do so where their paper does.
+# The value of "auto" for a batch and a resolution. Presets say "auto" where a paper makes the setting follow the batch.
 FOLLOWS_BATCH: dict[str, Callable[[int, int], float]] = {
     "r1_gamma": auto_gamma,
     "ema_kimg": lambda batch, resolution: batch * 10 / 32,  # StyleGAN2-ADA `auto`, StyleGAN3
@@ -69,7 +69,7 @@ def assemble(
     Args:
         cfg: name of a preset.
         images: the data set to train on.
-        data: how that data set was opened; without, it is read whole, with its labels if it has any.
+        data: the settings that opened it; by default it is read whole, with its labels if it has any.
         start: trained weights to start from.
         processes: how many share a batch, each with its own device.
         precision: what "auto" means on this machine.
@@ -108,7 +108,7 @@ def from_preset(
     data: DataConfig | None = None,
     gpus: int = 1,
 ) -> TrainConfig:
-    """Return the settings of a preset, with `changes` by dotted name. The short form of `assemble`, which see.
+    """Return the settings of a preset, with `changes` by dotted name. The short form of `assemble`.
 
     Args:
         changes: for example {"batch": 16, "generator.channel_base": 8192}.
@@ -126,13 +126,13 @@ def dotted(settings: Settings) -> dict[str, Any]:
 
 
 def _whole(images: Images | Dataset) -> DataConfig:
-    """The settings with which a data set is read whole."""
+    """Return the settings that read a data set whole."""
     path = images.path.resolve() if isinstance(images.path, Path) else images.path
     return DataConfig(path=str(path), labels=images.label_dim > 0)
 
 
 def _facts(images: Images | Dataset) -> Settings:
-    """What the data dictates to both networks."""
+    """Return the arguments of both networks that the data dictates."""
     shape = {"c_dim": images.label_dim, "img_resolution": images.resolution, "img_channels": images.channels}
     return {f"{network}.{name}": value for network in ("generator", "discriminator") for name, value in shape.items()}
 

@@ -31,7 +31,7 @@ class HealthReport:
 
     gradients: dict[str, int] = field(default_factory=dict)  # tensor -> number of values replaced, in falling order
     first_steps: dict[str, int] = field(default_factory=dict)  # tensor -> step of the first
-    lasting: tuple[str, ...] = ()  # phases of which more than half of the updates had any
+    lasting: tuple[str, ...] = ()  # phases with any in more than half of their updates
     state: tuple[str, ...] = ()  # non-finite tensors of the state, which no snapshot may hold
 
     def summary(self) -> dict[str, int]:

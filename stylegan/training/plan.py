@@ -1,4 +1,4 @@
-"""What a run is going to do, before anything of it is written: its settings, its images, what it needs."""
+"""Plans of runs: settings, images and needs of a run that has not been written yet."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ CHANGEABLE = (
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that may start."""
+    """A run that has not started.
+
+    Raises: ConfigError if the processes cannot share a batch evenly, or the data does not fit the networks.
+    """
 
     config: TrainConfig
     dataset: Dataset
@@ -93,9 +96,9 @@ def new_plan(given: Given, weights: Path | None = None, world: World | None = No
 
 
 def resumed_plan(run: Path, changes: Settings | None = None, world: World | None = None) -> Plan:
-    """Return the plan to go on with `run`, with some of `CHANGEABLE` changed.
+    """Return the plan to resume `run`, with some of `CHANGEABLE` changed.
 
-    Raises: ConfigError if `run` is not the folder of a run, or for a setting that a run keeps; DataError.
+    Raises: ConfigError if `run` is not the folder of a run, or for any other change; DataError.
     """
     world, changes = world or World(), dict(changes or {})
     if kept := [name for name in changes if name not in CHANGEABLE]:
@@ -125,7 +128,7 @@ def is_checkpoint(source: Path) -> bool:
 
 
 def _data(asked: dict[str, Any]) -> DataConfig:
-    """The data set that was asked for, else the embedded faces at the resolution of the preset."""
+    """Return the settings of the data set that was asked for, else of the embedded faces at the preset's resolution."""
     path = asked.get("data.path")
     if path is None:
         cfg = asked.get("cfg")
@@ -142,5 +145,5 @@ def _seed(asked: dict[str, Any]) -> int:
 
 
 def _located(data: str | Path) -> str:
-    """An absolute path, or a URL as it is: a run may be resumed from any folder."""
+    """Return an absolute path, or a URL as it is: a run may be resumed from any folder."""
     return str(data) if is_url(data) else str(Path(data).resolve())

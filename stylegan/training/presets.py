@@ -116,7 +116,7 @@ class Size:
     r1_gamma: float  # with much less, the discriminator of so small a network wins at once
     kimg: float = 1000.0
 
-    def of(self, generation: Preset) -> Preset:
+    def shrink(self, generation: Preset) -> Preset:
         """Return `generation` with the shared settings of this size."""
         return replace(
             generation,
@@ -136,9 +136,9 @@ class Size:
             ema_beta=None,
         )
 
-    def styled(self, generation: Preset) -> Preset:
+    def shrink_styled(self, generation: Preset) -> Preset:
         """Return `generation`, which has a mapping network and R1, in this size."""
-        small = self.of(generation)
+        small = self.shrink(generation)
         mapping = Network(w_dim=self.latent, mapping_layers=2)
         return replace(small, generator=small.generator | mapping, r1_gamma=self.r1_gamma)
 
@@ -156,7 +156,7 @@ SIZES = {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
-# StyleGAN2 and StyleGAN2-ADA. Trained on 8 GPUs, each of which computed batch / 8 images at once; fewer accumulate.
+# StyleGAN2 and StyleGAN2-ADA. Trained on 8 GPUs, with batch / 8 images at once on each; fewer GPUs accumulate.
 
 _LARGE = Network(channel_base=32768, channel_max=512)
 _HALF = Network(channel_base=16384, channel_max=512)
@@ -207,7 +207,7 @@ CIFAR = replace(
     ema_kimg=500.0,
     ema_rampup=0.05,
 )
-STYLEGAN2_SIZES = {name: size.styled(STYLEGAN2) for name, size in SIZES.items()}
+STYLEGAN2_SIZES = {name: size.shrink_styled(STYLEGAN2) for name, size in SIZES.items()}
 
 
 def auto(resolution: int, gpus: int) -> Preset:
@@ -260,7 +260,7 @@ def stylegan3(generation: Preset, resolution: int) -> Preset:
 
 
 def _stylegan3_size(name: str, *, layers: int, generation: Preset = STYLEGAN3_T) -> Preset:
-    small = SIZES[name].styled(generation)
+    small = SIZES[name].shrink_styled(generation)
     return replace(small, generator=small.generator | Network(num_layers=layers, margin_size=layers))
 
 
@@ -348,10 +348,11 @@ def _growing_size(small: Preset, *, initial_resolution: int, kimg: float) -> Pre
 
 _GROWTH_KIMG = {"cpu64": 40.0, "cpu32": 10.0, "tiny16": 0.032}
 PROGAN_SIZES = {
-    name: _growing_size(SIZES[name].of(PROGAN), initial_resolution=4, kimg=kimg) for name, kimg in _GROWTH_KIMG.items()
+    name: _growing_size(SIZES[name].shrink(PROGAN), initial_resolution=4, kimg=kimg)
+    for name, kimg in _GROWTH_KIMG.items()
 }
 STYLEGAN1_SIZES = {
-    name: _growing_size(SIZES[name].styled(STYLEGAN1), initial_resolution=8, kimg=kimg)
+    name: _growing_size(SIZES[name].shrink_styled(STYLEGAN1), initial_resolution=8, kimg=kimg)
     for name, kimg in _GROWTH_KIMG.items()
 }
 
@@ -387,7 +388,7 @@ def _minimal_size(name: str, features: Network) -> Preset:
     size = SIZES[name]
     mapping = Network(z_dim=size.latent, w_dim=size.latent, mapping_layers=2)
     return replace(
-        size.of(MINIMAL),
+        size.shrink(MINIMAL),
         generator=mapping | features,
         discriminator=features,
         g_lr=MINIMAL.g_lr,

@@ -1,4 +1,4 @@
-"""A run as an object: its folder, and the training in it, which goes on while the run is iterated.
+"""A run as an object: a folder, and the training in it, which advances while the run is iterated.
 
 for tick in stylegan.train("faces64.zip", kimg=200):
     print(tick)
@@ -37,13 +37,13 @@ from stylegan.training.plan import Plan, is_checkpoint, new_plan, resumed_plan
 class Run:
     """A run that trains while it is iterated, and yields a `Tick` every `config.tick_kimg` and one at the end.
 
-    Leaving the iteration ends the training where it is; `stop` ends it after the step, with a snapshot. Iterating
-    again goes on from the newest snapshot. While it is iterated, the run holds the lock of its folder.
+    Leaving the iteration ends the training at once; `stop` ends it after the step, with a snapshot. A second iteration
+    continues from the newest snapshot. The run holds the lock of its folder while it is iterated.
 
     Attributes:
-        config, dataset, world: what it trains with.
-        folder: where it writes.
-        headline: one to several lines that say what begins.
+        config, dataset, world: the settings, the images, and the processes that train together.
+        folder: the folder of the run.
+        headline: lines for the reader: new or resumed, images, main settings. Empty but on rank 0.
     """
 
     def __init__(self, plan: Plan, folder: Path, *, tensorboard: bool = False):
@@ -54,8 +54,8 @@ class Run:
         self._snapshot: Path | None = None  # the newest, until it is loaded
         self.headline = ""
         if self.world.first:
-            self._snapshot = self._opened(resumed=plan.folder is not None)
-            self.headline = self._begins(plan)
+            self._snapshot = self._open(resumed=plan.folder is not None)
+            self.headline = self._describe(plan)
             self._log(self.headline)
 
     def stop(self) -> None:
@@ -80,15 +80,15 @@ class Run:
             finally:
                 self._stop.clear()
 
-    def _opened(self, *, resumed: bool) -> Path | None:
-        """Bring the folder in order; returns the snapshot to go on from."""
+    def _open(self, *, resumed: bool) -> Path | None:
+        """Write the settings, repair what a crash left, and return the snapshot to resume from."""
         with locked(self.folder):
             if resumed:
                 write_text(self.folder / "config.json", self.config.to_json())
             mend_interrupted_writes(self.folder)
         return newest_snapshot(self.folder, to_resume=True)
 
-    def _begins(self, plan: Plan) -> str:
+    def _describe(self, plan: Plan) -> str:
         config, data, newest = self.config, self.dataset, self._snapshot
         if plan.folder is not None or newest is not None:  # a launcher may start the processes of a new run again
             first = f"Resuming {self.folder} from {f'{newest.name} kimg' if newest is not None else 'the start'}"
@@ -128,7 +128,7 @@ def train(
             or the URL of shards. None takes the embedded faces, or the data of the run to resume.
         outdir: where to make the folder of a new run.
         cfg: a preset; None takes one that suits the resolution and the device.
-        resume: the folder of a run, to go on with it; or a checkpoint, for a new run from its weights.
+        resume: the folder of a run, to resume it; or a checkpoint, for a new run from its weights.
         world: the processes that train together, see `stylegan.machine.processes.join`.
         settings: fields of `TrainConfig`; "auto" for `batch`, `precision`, `r1_gamma` and others that follow the batch.
     Raises: ConfigError for an impossible setting, or if memory or disk are too small; DataError, CheckpointError;
@@ -163,7 +163,7 @@ def resume(
     tensorboard: bool = False,
     force: bool = False,
 ) -> Run:
-    """Return the run of this folder, which goes on from its newest snapshot; `changes` may be of `plan.CHANGEABLE`.
+    """Return the run of this folder, which resumes from its newest snapshot; `changes` may name `plan.CHANGEABLE`.
 
     See `begin`.
     """

@@ -98,7 +98,7 @@ def test_augmentation_is_asked_for_by_the_official_flags(images):
     for unused in (("--p", "0.3"), ("--target", "0.5", "--aug", "fixed")):
         result = run_cli("train", "--data", images, *TINY, *unused, "--dry-run")
         assert result.code == 2
-        assert f"{unused[0]} means something with --aug" in result.err
+        assert f"{unused[0]} needs --aug" in result.err
     result = run_cli("train", "--data", images, *TINY, "--augpipe", "everything")
     assert result.code == 2
     assert "everything" in result.err
@@ -155,7 +155,7 @@ def test_signal_stops_with_a_snapshot_that_resumes(images, tmp_path, number, cod
     assert time.monotonic() - start < 10
     assert process.returncode == code
     (run,) = tmp_path.iterdir()
-    assert f"Go on with: stylegan train --resume {run}" in err
+    assert f"Resume with: stylegan train --resume {run}" in err
     (snapshot,) = (run / "snapshots").iterdir()
     nimg = json.loads((snapshot / "training.json").read_text())["nimg"]
     assert run_cli("train", "--resume", run, "--kimg", nimg / 1000 + 0.008).code == 0

@@ -67,7 +67,7 @@ def test_settings_of_the_source_may_be_taken_over_too(run, images):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--transfer"], "--transfer needs the weights to start from; add --resume FILE."),
+        (["--transfer"], "--transfer needs weights to start from; add --resume FILE."),
         (["--freezed", "3"], "frozen layers would keep random weights; start from a checkpoint, or freeze nothing."),
         (["--balanced"], "data.balanced needs data.labels; turn on both or neither."),
     ],

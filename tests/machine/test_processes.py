@@ -126,7 +126,7 @@ def test_signal_to_one_stops_all_at_one_step_and_resuming_equals_going_on(images
     launch = Launch(2, tmp_path, stop_at, 5, signal.SIGTERM, *options)
     assert launch.wait() == [143, 143], launch.output(0) + launch.output(1)
     (run,) = (tmp_path / "runs").iterdir()
-    assert f"Stopped. Go on with: stylegan train --resume {run}\n" in launch.output(0)
+    assert f"Stopped. Resume with: stylegan train --resume {run}\n" in launch.output(0)
     assert launch.output(1) == ""
     assert int(state_of(run)["nimg"]) == 48  # after step 5, within a tick and within an interval of ADA
     launch = Launch(2, tmp_path / "again", command, "train", "--resume", run)

@@ -1,4 +1,4 @@
-"""A run is an object: it makes its folder, trains while it is iterated, stops, and goes on."""
+"""A run is an object: it makes its folder, trains while it is iterated, stops, and resumes."""
 
 import json
 
