@@ -1,6 +1,7 @@
 """What a run needs is told before it starts, and what cannot fit is refused with the difference."""
 
 from collections import namedtuple
+from dataclasses import replace
 
 import pytest
 import torch
@@ -77,3 +78,19 @@ def test_auto_batch_computes_as_many_at_once_as_fit(monkeypatch):
     monkeypatch.setattr(module, "available_bytes", lambda device: 1000)
     with pytest.raises(ConfigError, match="not even 4 images at once fit into the 0 MB free on cpu"):
         largest_micro_batch(config, CPU)
+
+
+@pytest.mark.parametrize(("batch", "group", "processes"), [(24, 4, 1), (24, 4, 2), (60, 4, 1), (48, 8, 1), (36, 6, 3)])
+@pytest.mark.parametrize("room", [1, 4, 6, 8, 11, 20, 100])
+def test_auto_batch_is_the_largest_part_that_fits_and_holds_whole_groups(monkeypatch, batch, group, processes, room):
+    config = tiny_config("unused", batch=batch, **{"discriminator.mbstd_group_size": group})
+    monkeypatch.setattr(module, "available_bytes", lambda device: room)
+    monkeypatch.setattr(module, "estimate", lambda config: replace(NEEDED, step=config.micro_batch))
+    monkeypatch.setattr(Estimate, "memory", property(lambda needed: needed.step))
+    share = batch // processes
+    fitting = [n for n in range(1, room + 1) if share % n == 0 and n % group == 0]
+    if fitting:
+        assert largest_micro_batch(config, CPU, processes).micro_batch == max(fitting)
+    else:
+        with pytest.raises(ConfigError, match=f"not even {group} images at once fit into"):
+            largest_micro_batch(config, CPU, processes)
