@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from stylegan.augment import PRESETS, AugmentPipe, preset
 from stylegan.augment.pipeline import MULTIPLIERS
-from stylegan.augment.randomness import Chance
+from stylegan.augment.randomness import RandomDraws
 from stylegan.errors import ConfigError, ShapeError
 
 RECORDED = [name for name in RECORDS if name.startswith("aug_") and "_dp" in name]
@@ -70,7 +70,7 @@ def test_the_value_is_drawn_before_its_gate():
 
 def test_a_rotation_comes_before_or_after_stretching_as_often_as_rotate_times_p():
     pipe = pipe_of("rotate", p=0.6)
-    G_inv = pipe._geometry(Chance(20000, torch.device("cpu")), 16, 16)
+    G_inv = pipe._geometry(RandomDraws(20000, torch.device("cpu")), 16, 16)
     turned = (G_inv - torch.eye(3)).abs().amax([1, 2]) > 0
     assert abs(turned.float().mean().item() - 0.6) < 0.015
 
