@@ -17,7 +17,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # Files and folders that are read by the test. It grows until it is the whole repository.
-SCOPE = ["tests/test_words.py"]
+SCOPE = [
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "docs", "benchmarks"),
+    *(f"{folder}/{room}" for folder in ("stylegan", "tests") for room in ("ops", "losses", "augment")),
+    "tests/benchmarks",
+]
 NOT_READ = [
     "docs/decisions",
     ".venv",

@@ -1,4 +1,4 @@
-"""The augmentation pipe as a whole: recorded outputs, chances, channels, sizes, derivatives."""
+"""The augmentation pipe as a whole: recorded outputs, probabilities, channels, sizes, derivatives."""
 
 import pytest
 import torch
@@ -101,7 +101,7 @@ def test_hue_and_saturation_leave_gray_images_alone(multiplier):
     assert torch.equal(pipe_of(multiplier)(images), images)
 
 
-def test_the_same_seed_augments_alike_and_each_image_in_its_own_way():
+def test_a_seed_repeats_the_augmentation_and_every_image_gets_its_own():
     images, pipe = torch.randn(1, 3, 32, 32).repeat(3, 1, 1, 1), pipe_of("bgcfnc", p=0.9)
     torch.manual_seed(5)
     a = pipe(images)
