@@ -16,19 +16,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Files and folders that are read by the test. It grows until it is the whole repository.
+EVERYTHING = [
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "pyproject.toml"),
+    *("docs", "stylegan", "tests", "examples", "benchmarks"),
+]
+NOT_READ = ["docs/decisions", "stylegan/data/samples/LICENCE.md"]  # notes and licences are never rewritten
+
+# Files and folders that the test reads. The list grows until it is EVERYTHING.
 SCOPE = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "docs", "benchmarks"),
     *(f"{folder}/{room}" for folder in ("stylegan", "tests") for room in ("ops", "losses", "augment")),
     "tests/benchmarks",
 ]
-NOT_READ = [
-    "docs/decisions",
-    ".venv",
-    ".git",
-    "LICENSE",
-    "stylegan/data/samples/LICENCE.md",
-]  # notes are never rewritten
 
 REFUSED = {
     r"told|tell|tells|telling|foretells?": "say, report, show, warn; 'None if unknown'",
@@ -70,6 +69,7 @@ OPENINGS = re.compile(
 # Single places that keep a refused word: (file, word) -> reason.
 ALLOWED: dict[tuple[str, str], str] = {}
 
+SUFFIXES = (".py", ".md", ".html", ".toml")
 PATTERNS = {re.compile(rf"\b(?:{words})\b".replace(" ", r"\s+"), re.IGNORECASE): say for words, say in REFUSED.items()}
 
 
@@ -143,18 +143,12 @@ def findings(file: Path) -> list[Finding]:
 
 
 def files(paths: list[str]) -> list[Path]:
-    """Python, Markdown and HTML files at or below these paths of the repository, and its Makefile."""
-    unread = [ROOT / path for path in NOT_READ] + [Path(__file__).resolve()]  # this file has to contain the words
+    """Python, Markdown, HTML and TOML files at or below these paths, which are relative to the repository or absolute."""
+    unread = [*(ROOT / path for path in NOT_READ), Path(__file__).resolve()]  # this file has to contain the words
     found: set[Path] = set()
     for path in (ROOT / path for path in paths):
-        found |= {path} if path.is_file() else {file for file in path.rglob("*") if file.is_file()}
-    return sorted(
-        file
-        for file in found
-        if (file.suffix in (".py", ".md", ".html", ".toml") or file.name == "Makefile")
-        and not any(file == other or other in file.parents for other in unread)
-        and not any(part.startswith(".") for part in file.relative_to(ROOT).parts)
-    )
+        found |= {path} if path.is_file() else {file for file in path.rglob("*") if file.suffix in SUFFIXES}
+    return sorted(file for file in found if not any(file == other or other in file.parents for other in unread))
 
 
 @pytest.mark.parametrize("path", SCOPE)
@@ -184,9 +178,8 @@ def test_refused_words_are_found_in_every_kind_of_prose(tmp_path, source, word):
 
 
 def main(paths: list[str]) -> int:
-    found = [
-        finding for file in files([str(Path(path).resolve()) for path in paths] or ["."]) for finding in findings(file)
-    ]
+    wanted = [str(Path(path).resolve()) for path in paths] or EVERYTHING
+    found = [finding for file in files(wanted) for finding in findings(file)]
     for finding in found:
         print(finding)
     for name, count in Counter(finding.file for finding in found).most_common():
