@@ -143,7 +143,7 @@ def findings(file: Path) -> list[Finding]:
 
 
 def files(paths: list[str]) -> list[Path]:
-    """Python, Markdown, HTML and TOML files at or below these paths, which are relative to the repository or absolute."""
+    """Python, Markdown, HTML and TOML files at or below these paths, relative to the repository or absolute."""
     unread = [*(ROOT / path for path in NOT_READ), Path(__file__).resolve()]  # this file has to contain the words
     found: set[Path] = set()
     for path in (ROOT / path for path in paths):
