@@ -1,4 +1,4 @@
-"""The commands and the Python of the README run as they stand, only smaller."""
+"""The commands and the Python code of the README run, at a smaller size."""
 
 import os
 import re

@@ -35,7 +35,7 @@ REFUSED = {
     r"anew": "again",
     r"(?:go|goes|going|went|gone) on": "continue, resume",
     r"nobody|somebody|whoever|everybody|anybody": "name the person or the thing: user, caller, rank",
-    r"lies|lie|stands|stand(?! (?:for|in|alone)\b)|stood": "is, are",
+    r"lies|lie|stands|stand(?!-in| (?:for|in|alone)\b)|stood": "is, are",
     r"of which": "two sentences, or 'whose'",
     r"(?:is|are|was|were|be) there": "exists, is present, is available",
     r"not there|no longer there|already there": "missing, absent; already exists",
