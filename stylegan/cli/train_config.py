@@ -1,4 +1,4 @@
-"""From the flags of `stylegan train` to settings by dotted name."""
+"""Translation of the flags of `stylegan train` to settings by dotted name."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from stylegan.errors import ConfigError
 if TYPE_CHECKING:
     from stylegan.training.assemble import Given
 
-# Flag -> the settings that it stands for; of two flags for one setting, the later wins. The flags keep the names of the
-# official tools.
+# Flag -> settings. Of two flags for one setting, the later in this table wins. Flags have the names of the official
+# tools.
 SETTINGS: dict[str, tuple[str, ...]] = {
     "cfg": ("cfg",),
     "data": ("data.path",),
@@ -82,7 +82,7 @@ def resumed_settings(flags: dict[str, Any]) -> dict[str, Any]:
 def _from_flags(flags: dict[str, Any]) -> dict[str, Any]:
     given = {flag: flags[flag] for flag in SETTINGS if flags[flag] is not None}
     if "no_growing" in given:
-        given["no_growing"] = None  # the setting that it stands for
+        given["no_growing"] = None  # the value of the setting
     return {setting: value for flag, value in given.items() for setting in SETTINGS[flag]}
 
 

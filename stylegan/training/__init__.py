@@ -1,4 +1,4 @@
-"""From settings and a data set to a trained network."""
+"""Training: settings and a data set become a run, which makes a network."""
 
 from stylegan.runs.tick import Tick
 from stylegan.training.assemble import from_preset

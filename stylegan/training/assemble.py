@@ -1,4 +1,4 @@
-"""From what a user asks for to the complete settings of a run, without reading a file or looking at the machine."""
+"""Complete settings of a run from what a user asks for, without reading a file or looking at the machine."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ GROUPS = ("data", "generator", "discriminator", "augment", "blur", "transfer")  
 
 
 class DataConfig(_Frozen):
-    """Which images to train on, and how to read them."""
+    """The images to train on, and how to read them."""
 
     path: str  # a prepared data set: zip or folder
     labels: bool = False  # train conditionally on the labels of the data set
@@ -156,7 +156,7 @@ class TrainConfig(_Frozen):
         if self.batch % self.micro_batch:
             raise ValueError(f"batch must be a multiple of micro_batch {self.micro_batch}, got {self.batch}")
         if not all(0 <= beta < 1 for beta in self.adam_betas):
-            raise ValueError(f"adam_betas must lie in [0, 1), got {self.adam_betas}")
+            raise ValueError(f"adam_betas must be in [0, 1), got {self.adam_betas}")
         if self.growing is not None:
             start, end = self.growing.initial_resolution, self.generator.get("img_resolution", 0)
             if not generator_class(self.architecture).grows:

@@ -107,7 +107,7 @@ class Preset:
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """What all generations share when they are small enough for a CPU; their own values stand beside each."""
+    """Settings that all generations share in a size for a CPU. Those of one generation follow it below."""
 
     resolution: int
     latent: int  # width of z, and of w

@@ -101,7 +101,7 @@ def _trained(network: nn.Module) -> list[nn.Parameter]:
 def _lazy_adam(groups: list[dict[str, Any]], lr: float, interval: int, config: TrainConfig) -> torch.optim.Adam:
     """Return Adam for weights whose regularizer takes a step of its own every `interval` steps. StyleGAN2 App. B.
 
-    With its extra steps it would learn (k + 1) / k times as fast and forget as much sooner; lr and betas correct that.
+    With its extra steps it would learn and forget (k + 1) / k times as fast; lr and betas correct that.
     """
     extra = config.separate_regularization and interval > 1
     ratio = interval / (interval + 1) if extra else 1.0

@@ -71,7 +71,7 @@ class Start:
 
 
 def open_start(source: Path) -> Start:
-    """Open the weights of a checkpoint, or of a run, which stands for its newest snapshot.
+    """Open the weights of a checkpoint, or of the newest snapshot of a run.
 
     Raises: CheckpointError if there is no such checkpoint.
     """
@@ -262,7 +262,7 @@ def _conversion(source: int, target: int) -> Tensor:
 
 
 def _grouped(names: Iterable[str], everything: Collection[str]) -> list[str]:
-    """Return the names, where b64.* stands for all tensors of the module b64."""
+    """Return the names, with b64.* for all tensors of the module b64."""
     chosen, groups = set(names), []
     for name in names:
         parts = name.split(".")

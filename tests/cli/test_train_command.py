@@ -178,7 +178,7 @@ def test_signal_stops_with_a_snapshot_that_resumes(images, tmp_path, number, cod
         ([*TINY, "--set", "a=[1"], 2, "is not a value in YAML"),
         ([*TINY, "--set", "seed=abc"], 2, "seed must be a whole number, got 'abc'"),
         ([*TINY, "--seed", str(2**70)], 2, "seed must be less than 4294967296, got "),
-        ([*TINY, "--set", "adam_betas=[0,2]"], 2, r"adam_betas must lie in \[0, 1\)"),
+        ([*TINY, "--set", "adam_betas=[0,2]"], 2, r"adam_betas must be in \[0, 1\)"),
         ([*TINY, "--device", "meta"], 1, "device 'meta' is not available here"),
         (["--batch", "6", *TINY], 2, "micro_batch must be a multiple of mbstd_group_size 4, got 6"),
         (["--batch", "12", "--batch-gpu", "8", *TINY], 2, "batch must be a multiple of micro_batch 8, got 12"),

@@ -98,7 +98,7 @@ def test_a_device_computes_its_share_of_a_batch_at_once(changes, processes, expe
     assert (config.batch, config.micro_batch) == expected
 
 
-def test_auto_precision_is_that_of_the_machine_but_for_the_minimal_networks():
+def test_auto_precision_is_that_of_the_machine_except_for_minimal_networks():
     for cfg, expected in (("stylegan2", "bf16"), ("minimal", "fp32")):
         assert assemble(cfg, IMAGES, Given(), precision="bf16").precision == expected
         assert assemble(cfg, IMAGES, Given({"precision": "auto"}), precision="bf16").precision == expected
@@ -118,7 +118,7 @@ def test_auto_precision_is_that_of_the_machine_but_for_the_minimal_networks():
         ({"keep_snapshots": 0}, "keep_snapshots must be at least 1 or 'all', got 0."),
         ({"keep_snapshots": "some"}, "keep_snapshots must be a whole number or 'all', got 'some'."),
         ({"adam_betas": 3}, "adam_betas must be a list, got 3."),
-        ({"adam_betas": [0, 2]}, "adam_betas must lie in [0, 1), got (0.0, 2.0)."),
+        ({"adam_betas": [0, 2]}, "adam_betas must be in [0, 1), got (0.0, 2.0)."),
         ({"augment.max_p": 3}, "augment.max_p must be at most 1, got 3."),
         ({"augment": 3}, "augment must be a group of settings, got 3."),
         ({"color": "blue"}, "there is no setting 'color', got 'blue'; correct the name, or leave it out."),

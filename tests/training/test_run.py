@@ -33,7 +33,7 @@ def test_training_from_one_call_leaves_a_run_like_that_of_the_command_line(image
     assert [line.split()[:2] for line in log[2:]] == [["tick", "1"], ["tick", "2"]]
 
 
-def test_a_run_that_is_left_gives_its_folder_free_and_goes_on_when_iterated_again(images, tmp_path):
+def test_leaving_a_run_unlocks_its_folder_and_iterating_again_continues_it(images, tmp_path):
     run = start(tiny_config(images), tmp_path)
     for tick in run:
         assert tick.nimg == 32
@@ -46,7 +46,7 @@ def test_a_run_that_is_left_gives_its_folder_free_and_goes_on_when_iterated_agai
     assert not (run.folder / ".lock").exists()
 
 
-def test_stop_ends_the_iteration_with_a_snapshot_and_the_next_goes_on(images, tmp_path):
+def test_stop_ends_the_iteration_with_a_snapshot_and_the_next_continues(images, tmp_path):
     run = start(tiny_config(images, tick_kimg=0.008, snap_ticks=100), tmp_path)
     seen = []
     for tick in run:
