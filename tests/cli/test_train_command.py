@@ -35,7 +35,7 @@ def test_dry_run_prints_the_settings_and_writes_nothing(images, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_dry_run_tells_what_the_run_needs(images):
+def test_dry_run_reports_what_the_run_needs(images):
     result = run_cli("train", "--data", images, *TINY, "--kimg", "0.064", "--dry-run")
     assert re.search(
         r"About \d+ MB of memory: weights \d+ MB, .*\nAbout \d+ MB on the disk: 2 snapshots of ", result.err
@@ -82,7 +82,7 @@ def test_batch_auto_and_a_number_of_images_at_once_contradict_each_other(images,
     assert text in " ".join(result.err.split())
 
 
-def test_tensorboard_that_is_missing_is_told_before_the_run(images, tmp_path, monkeypatch):
+def test_tensorboard_that_is_missing_is_reported_before_the_run(images, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     result = run_cli("train", "--data", images, *TINY, "--tensorboard", "--outdir", tmp_path / "runs")
     assert result.code == 1
@@ -113,7 +113,7 @@ def test_settings_of_a_run_start_another_like_it(images, tmp_path):
     assert json.loads(changed.out)["r1_gamma"] == 4
 
 
-def test_run_prints_the_official_tick_line_and_how_to_go_on(images, tmp_path):
+def test_run_prints_the_official_tick_line_and_how_to_continue(images, tmp_path):
     result = run_cli("train", "--data", images, *TINY, "--kimg", "0.032", "--outdir", tmp_path)
     assert result.code == 0
     (run,) = tmp_path.iterdir()
@@ -249,7 +249,7 @@ def test_longer_length_is_remembered(run):
         assert run_cli("train", "--resume", run, "--kimg", kimg).code == 2
 
 
-def test_data_that_moved_can_be_given_anew_but_not_exchanged(run, tmp_path):
+def test_data_that_moved_can_be_given_again_but_not_exchanged(run, tmp_path):
     (tmp_path / "data").rename(tmp_path / "moved")
     result = run_cli("train", "--resume", run, "--kimg", "0.048")
     assert result.code == 1
@@ -263,7 +263,7 @@ def test_data_that_moved_can_be_given_anew_but_not_exchanged(run, tmp_path):
     assert "was trained on 24 images, but" in result.err
 
 
-def test_run_whose_every_snapshot_is_damaged_does_not_start_afresh(run):
+def test_run_whose_every_snapshot_is_damaged_does_not_start_from_nothing(run):
     before = (run / "stats.jsonl").read_text()
     (run / "snapshots" / "000000" / "training.json").write_text("[]")
     for arguments in (("train", "--resume", run, "--kimg", "0.048"), ("generate", "--network", run, "--seeds", "0")):
@@ -287,7 +287,7 @@ def test_snapshot_made_for_other_networks_says_what_to_do(run):
     assert "remove that folder to resume from an older one" in result.err
 
 
-def test_output_that_cannot_be_written_is_tried_twice_and_told_once(run, monkeypatch):
+def test_output_that_cannot_be_written_is_tried_twice_and_reported_once(run, monkeypatch):
     from stylegan.training import snapshot_writer
 
     tried = []

@@ -25,7 +25,7 @@ def run(images, tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("form", ["run", "checkpoint"])
-def test_the_first_line_says_whether_a_run_goes_on_or_starts_from_weights(run, images, tmp_path, form):
+def test_the_first_line_says_whether_a_run_resumes_or_starts_from_weights(run, images, tmp_path, form):
     snapshot = run / "snapshots/000000"
     source = (run, "--transfer") if form == "run" else (snapshot,)
     arguments = ("--data", images, *SHORT, "--freezed", 4, "--freeze-mapping", "--lr", 0.001, "--dlr", 0.0005)

@@ -1,4 +1,4 @@
-"""What each step sees of a data set whose pixels say which image they are, which label it has and whether it is
+"""Images and labels that each step sees of a data set whose pixels say which image they are, which label it has and whether it is
 mirrored."""
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def begin(data: Path, world: World | None = None, **changes):
 
 
 def epoch(data: Path, **changes) -> list:
-    """The micro-batches of so many steps that every image comes once."""
+    """The micro-batches of the steps in which every image comes once."""
     config, state, dataset = begin(data, **changes)
     batches = []
     while state.nimg < len(dataset):

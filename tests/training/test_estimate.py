@@ -1,4 +1,4 @@
-"""What a run needs is told before it starts, and what cannot fit is refused with the difference."""
+"""The needs of a run are estimated before it starts, and one that cannot fit is refused with the difference."""
 
 from collections import namedtuple
 from dataclasses import replace

@@ -75,7 +75,7 @@ def second_moments(state, network, value):
 
 
 def buffers(state, network, value):
-    """Only the generator has running means."""
+    """Running means of the generator; the discriminator has none."""
     state.G.mapping.w_avg[0] = value
 
 
@@ -90,7 +90,7 @@ PLACES = {
 
 @contextmanager
 def injected(spoil: Callable, network: str, value: float, times: int = 1) -> Iterator[list]:
-    """Runs of `train` in which `spoil` acts before step SICK_STEP, so many times; yields the states that were seen."""
+    """Runs of `train` in which `spoil` acts `times` times before step SICK_STEP; yields the states that were seen."""
     states, left = [], [times]
     original = loop.train_step
 
@@ -162,7 +162,7 @@ def test_image_that_is_not_finite_is_survived(images, tmp_path, policy, monkeypa
 
 
 def test_rollback_draws_other_random_numbers_and_resumes_exactly(images, tmp_path):
-    """A run that went back is not the run without trouble, but a resumed one goes on like it."""
+    """A run that went back is not the run without trouble, but a resumed one continues like it."""
     config = tiny_config(images, kimg=0.096)
     finals = {}
     for name in ("healthy", "sick"):
@@ -196,7 +196,7 @@ def test_trouble_that_comes_back_ends_the_run(images, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:not finite")
-def test_trouble_before_the_first_snapshot_begins_anew(images, tmp_path):
+def test_trouble_before_the_first_snapshot_starts_again(images, tmp_path):
     config = tiny_config(images, kimg=0.064, snap_ticks=100)
     run = new_run_folder(tmp_path, config, "sick")
     with injected(moments, "G", math.nan) as states:
@@ -213,7 +213,7 @@ def test_stop_names_step_and_tensor(images, tmp_path):
         list(loop.train(config, run))
 
 
-def test_values_are_counted_per_tensor_and_told_in_short():
+def test_values_are_counted_per_tensor_and_reported_in_short():
     watch = GradientWatch()
     for step in range(3):
         named = [(f"G.{i}", torch.zeros(10)) for i in range(9)]

@@ -21,7 +21,7 @@ def new_state(**changes):
     return state, config, batch
 
 
-def test_regularisers_run_every_few_steps_and_all_in_the_first():
+def test_regularizers_run_every_few_steps_and_all_in_the_first():
     state, config, batch = new_state()
     seen = []
     for _ in range(17):
@@ -180,7 +180,7 @@ def test_compiled_phases_take_the_same_step(monkeypatch):
         state, config, batch = new_state(compile=compiled)
         batch = batch._replace(real_img=torch.randn(batch.real_img.shape, generator=torch.Generator().manual_seed(1)))
         torch.manual_seed(2)
-        train_step(state, config, [batch])  # all four phases, of which two take second derivatives
+        train_step(state, config, [batch])  # all four phases; two take second derivatives
         stepped[compiled] = state
     for network in ("G", "D"):
         for eager, fast in zip(*(getattr(stepped[c], network).parameters() for c in (False, True)), strict=True):

@@ -121,7 +121,7 @@ def expected_batches(slow: SlowTraining, images: Tensor, labels: Tensor, dataset
 
 
 def assert_gradients_close(found: dict[str, Tensor], expected: dict[str, Tensor], where: str) -> None:
-    """Up to rounding, which is relative to the largest of the network where a gradient is zero but for it."""
+    """Up to rounding, which is relative to the largest of the network where a gradient is zero except for rounding."""
     assert found.keys() == expected.keys()
     largest = max(float(g.abs().max()) for g in expected.values())
     for name, g in expected.items():

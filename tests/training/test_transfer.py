@@ -53,7 +53,7 @@ def source(tmp_path_factory) -> Path:
 
 
 def transfer_config(source: Path, data="unused", *, resolution=16, channels=3, label_dim=0, **changes) -> TrainConfig:
-    """What `train --resume SOURCE --transfer` makes."""
+    """Return the settings that `train --resume SOURCE --transfer` makes."""
     short = {"device": "cpu", "kimg": 0.064, "tick_kimg": 0.032, "snap_ticks": 1, "batch": 8}
     return assemble(
         "tiny16" if resolution == 16 else "auto",
@@ -85,7 +85,7 @@ def test_all_three_networks_start_from_those_of_the_checkpoint(source):
     assert report == [f"  {name}: carried over {n} of {n} tensors." for name, n in total.items()]
 
 
-def test_networks_are_as_large_as_the_checkpoint_unless_told_otherwise(source):
+def test_networks_are_as_large_as_the_checkpoint_unless_set_otherwise(source):
     config = transfer_config(source)
     assert {key: config.generator[key] for key in G_ARGS} == G_ARGS
     assert (config.augment.ada_kimg, config.ema_rampup) == (100, None)
@@ -104,7 +104,7 @@ def test_a_checkpoint_of_the_average_alone_fills_both_generators(tmp_path):
     assert "D: starts fresh, the checkpoint has none." in report
 
 
-def test_larger_images_take_over_every_resolution_that_was_there(source):
+def test_larger_images_take_over_every_resolution_of_the_checkpoint(source):
     config, checkpoint = transfer_config(source, resolution=32), load_checkpoint(source)
     report = transfer_report(checkpoint, config)
     assert "generator changed: img_resolution 16 -> 32." in report
@@ -123,7 +123,7 @@ def test_smaller_images_leave_the_highest_resolution_behind(source):
 
 
 def test_new_labels_leave_all_but_the_layers_that_read_them(source):
-    """And a generator that begins to read them draws at first what it drew before."""
+    """A generator that begins to read them draws at first what it drew before."""
     report = transfer_report(load_checkpoint(source), transfer_config(source, label_dim=3))
     assert "c_dim 0 -> 3" in report
     assert "G: carried over 48 of 50 tensors; fresh: mapping.embed.*." in report
@@ -171,7 +171,7 @@ FROZEN = {"discriminator.freeze_layers": 5, "transfer.freeze_mapping": True}
 
 
 @pytest.mark.parametrize("micro_batch", [8, 4])
-def test_frozen_layers_get_no_gradient_no_optimiser_state_and_never_change(source, micro_batch):
+def test_frozen_layers_get_no_gradient_no_optimizer_state_and_never_change(source, micro_batch):
     config = transfer_config(source, **FROZEN, micro_batch=micro_batch)
     state = started(config)
     frozen_d = [f"b16.{layer}" for layer in ("fromrgb", "conv0", "conv1", "skip")] + ["b8.conv0"]
@@ -253,14 +253,14 @@ def test_networks_of_another_generation_are_named(source):
         require_architecture(load_checkpoint(source), "minimal-tiny16", "minimal")
 
 
-def test_a_run_stands_for_its_newest_snapshot_whatever_it_learns_later(source, tmp_path):
+def test_a_run_means_its_newest_snapshot_whatever_it_learns_later(source, tmp_path):
     for kimg in ("000001", "000002"):
         save(load_checkpoint(source), tmp_path / "run/snapshots" / kimg)
     config = transfer_config(tmp_path / "run")
     assert config.transfer.source == str(tmp_path / "run/snapshots/000002")
 
 
-def test_a_run_killed_before_its_first_snapshot_goes_on_without_its_source(source, tmp_path):
+def test_a_run_killed_before_its_first_snapshot_resumes_without_its_source(source, tmp_path):
     copied = tmp_path / "source"
     shutil.copytree(source, copied)
     config = transfer_config(copied, tiny_images(tmp_path / "images"), kimg=0.032)
@@ -276,7 +276,7 @@ def test_a_run_killed_before_its_first_snapshot_goes_on_without_its_source(sourc
     assert [tick.nimg for tick in train(config, run)] == [32]
 
 
-def test_settings_of_another_run_go_over_but_for_its_beginning_and_its_data():
+def test_settings_of_another_run_go_over_except_for_its_beginning_and_its_data():
     settings = {
         "augment.ada_kimg": 500, "augment.target": 0.5, "ema_rampup": 0.05, "growing": None, "blur.init_sigma": 2,
         "growing.lr": {}, "generator.img_resolution": 32, "generator.w_dim": 64, "discriminator.c_dim": 3, "batch": 4,
