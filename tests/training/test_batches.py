@@ -1,5 +1,4 @@
-"""Images and labels that each step sees of a data set whose pixels say which image they are, which label it has and whether it is
-mirrored."""
+"""Images and labels of each step, on a data set whose pixels hold the index, the label and the mirroring."""
 
 from __future__ import annotations
 

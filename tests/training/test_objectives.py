@@ -70,7 +70,7 @@ def test_a_regularizer_of_every_step_shares_the_main_step_at_the_full_rate():
 
 @pytest.mark.parametrize(("start", "steps"), [(0, (0, 32)), (40, (64, 96))])
 def test_a_path_length_penalty_with_the_previous_mean_is_zero_at_first(start, steps):
-    """The same holds where the first step is no multiple of the interval, as with the 5000 of the preset."""
+    """A first step that is no multiple of the interval, such as the 5000 of the preset, changes nothing."""
     state, config, batch = new_state("minimal-tiny16", pl_start=start)
     for step in steps:
         state.step = step

@@ -33,7 +33,7 @@ class Kept:
 
 
 def averaged_gradients(config: TrainConfig, world: World, parts: list[int]) -> dict[str, list[torch.Tensor]]:
-    """Return the gradients that each phase gives to the optimizer, from the parts of a batch of 16 that this process computes.
+    """Return the gradients of each phase, from the parts of a batch of 16 that this process computes.
 
     Images, latents, noise and mixing of a part are functions of its number.
     """
