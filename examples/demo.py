@@ -21,13 +21,12 @@ from stylegan.data import Dataset, prepare
 from stylegan.data.samples import avatars
 from stylegan.errors import MissingExtra
 from stylegan.images.grid import make_grid
-from stylegan.images.png import save_png
 from stylegan.images.video import save_video
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.memory import keep_freed_memory
 from stylegan.machine.precision import best_precision
 from stylegan.runs.report import loss_plot, time_strip
-from stylegan.sampling.generate import draw, generate
+from stylegan.sampling.generate import draw
 from stylegan.sampling.interpolation import loop
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
 from stylegan.sampling.truncation import truncation_sweep
@@ -117,7 +116,7 @@ def shown(ticks: Iterator[Tick], seconds: float) -> Iterator[Tick]:
 
 def about_training(out: Path, run: Path, data: Dataset, last: Tick) -> Iterator[Chapter]:
     """The images that it learnt from, and how it learnt."""
-    save_png(make_grid(data.images(range(28)), 14, 2), out / "reals.png")
+    stylegan.save_png(make_grid(data.images(range(28)), 14, 2), out / "reals.png")
     yield Chapter(
         "The images it learns from",
         "reals.png",
@@ -151,7 +150,7 @@ def about_drawing(out: Path, run: Path) -> Iterator[Chapter]:
     G = stylegan.load(run)
     network = f"--network {run} --outdir {out}"
 
-    save_png(make_grid(generate(G, range(32), psi=TRUNC), 8, 4), out / "grid.png")
+    stylegan.save_png(stylegan.grid(stylegan.generate(G, range(32), psi=TRUNC), 8), out / "grid.png")
     yield Chapter(
         "New faces",
         "grid.png",
@@ -160,7 +159,7 @@ def about_drawing(out: Path, run: Path) -> Iterator[Chapter]:
     )
     rows, columns = range(4), range(4, 12)
     layers = parse_styles("coarse", G.num_ws)
-    save_png(make_grid(mixing_matrix(G, rows, columns, layers, psi=TRUNC), 9, 5), out / "mix.png")
+    stylegan.save_png(make_grid(mixing_matrix(G, rows, columns, layers, psi=TRUNC), 9, 5), out / "mix.png")
     yield Chapter(
         "Mixing",
         "mix.png",
@@ -168,7 +167,7 @@ def about_drawing(out: Path, run: Path) -> Iterator[Chapter]:
         "(colors, details) of the face at its left.",
         f"stylegan mix {network} --rows 0-3 --cols 4-11 --styles coarse --trunc {TRUNC}",
     )
-    save_png(make_grid(truncation_sweep(G, range(4), PSIS), len(PSIS), 4), out / "truncation.png")
+    stylegan.save_png(make_grid(truncation_sweep(G, range(4), PSIS), len(PSIS), 4), out / "truncation.png")
     yield Chapter(
         "Truncation",
         "truncation.png",

@@ -101,7 +101,7 @@ class Dataset:
     def class_members(self) -> list[np.ndarray]:
         """The indices of the images of each class that has some. Raises: DataError unless labels are classes."""
         if self._labels is None or self._labels.values.ndim != 1:
-            raise DataError(f"{self.path} has no class numbers, which balanced classes need; train without --balanced.")
+            raise DataError(f"{self.path} has no class numbers, which `balanced` needs; leave that out.")
         return members_of(self._labels.values[self._index])
 
     @property
@@ -223,7 +223,9 @@ def _decoded(source: Source, workers: int) -> Iterator[np.ndarray]:
         try:
             return source.image(name)
         except DataError as error:
-            raise DataError(f"{name} of {source.path} is damaged: {error}; mend it with `stylegan dataset`.") from error
+            raise DataError(
+                f"{name} of {source.path} is damaged: {error}; prepare the images again with `prepare`."
+            ) from error
 
     expected: tuple[int, ...] = ()
     for name, img in zip(source.names, ordered_map(decode, source.names, workers), strict=True):

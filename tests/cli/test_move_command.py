@@ -31,7 +31,7 @@ def test_another_network_is_refused(network, tmp_path):
     result = run_cli("move", "--network", network, "--dest", tmp_path / "new" / "move.gif")
     assert result.code == 1
     assert result.err == (
-        "Error: only images of a StyleGAN3 network can be moved and turned, and this is another network.\n"
+        "Error: only images of a StyleGAN3 can be shifted and rotated, and this is another network.\n"
     )
     assert not (tmp_path / "new").exists()
 

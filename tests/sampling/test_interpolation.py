@@ -81,7 +81,7 @@ def test_seeds_may_each_have_a_class_or_all_the_same():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([7], 5), "a loop moves between seeds, got only 1; name at least two, such as 0-3."),
+        (([7], 5), "a loop needs at least two seeds, such as 0-3, got 1."),
         (([7, 8], 0), "a loop needs at least 1 frame from seed to seed, got 0."),
     ],
 )

@@ -308,7 +308,7 @@ def test_a_damaged_shard_is_named_and_can_be_mended(shards):
     content = (shards / "000003.tar").read_bytes()
     (shards / "000003.tar").write_bytes(content[:700] + b"x" + content[701:])
     dataset = open_any(shards)
-    with pytest.raises(DataError, match=r"000003.tar is damaged: its SHA-256 is not .*tried 4 times; mend it"):
+    with pytest.raises(DataError, match=r"000003.tar is damaged: its SHA-256 is not .*tried 4 times; fix the file"):
         dataset.images([9])
     (shards / "000003.tar").write_bytes(content)
     assert dataset.images([9]).shape[0] == 1
@@ -326,7 +326,7 @@ def test_a_damaged_shard_is_named_and_can_be_mended(shards):
 def test_an_index_that_lies_gets_a_sentence(shards, change, message):
     index = json.loads((shards / "index.json").read_text())
     (shards / "index.json").write_text(json.dumps({**index, **change}))
-    with pytest.raises(DataError, match=f"index.json is no index of shards .*{message}"):
+    with pytest.raises(DataError, match=f"index.json is not an index of shards .*{message}"):
         open_any(shards)
 
 
