@@ -14,7 +14,7 @@ _MORE = {
     "channel_max": "--cmax",
     "d_lr": "--dlr",
     "g_lr": "--glr",
-    "prepare": "stylegan dataset",
+    "prepare": "`stylegan dataset`",
 }
 
 

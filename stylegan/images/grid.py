@@ -1,4 +1,4 @@
-"""Many images on one sheet."""
+"""Grids: many images on one sheet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stylegan.errors import ConfigError
 
 
 def auto_shape(n: int) -> tuple[int, int]:
-    """(columns, rows) of a sheet for n images: a square or up to twice as wide, with few empty places."""
+    """Return (columns, rows) for n images: square or up to twice as wide as high, with few empty places."""
     root = math.isqrt(max(n - 1, 0)) + 1  # ceil(sqrt(n))
     columns = min(range(root, 2 * root), key=lambda columns: -n % columns)
     return columns, -(-n // columns)
@@ -23,7 +23,7 @@ def grid(images: Tensor | Sequence[Tensor], columns: int | None = None) -> Tenso
 
     Args:
         images: [N, C, H, W], or N tensors [C, H, W] of one shape and dtype.
-        columns: images in a row; None makes the sheet about square.
+        columns: images in a row; None chooses as `auto_shape` does.
     Returns: [C, rows * H, columns * W] on the CPU; places without an image are zero.
     Raises: ConfigError for no image or fewer than 1 column.
     """

@@ -203,6 +203,18 @@ def test_processes_of_a_launcher_share_the_seeds(network, tmp_path, monkeypatch)
         assert (folder / "grid.png").exists() == (rank == 0)
 
 
+@pytest.mark.parametrize("stray", [{"WORLD_SIZE": "4"}, {"RANK": "3"}], ids=str)
+def test_half_a_launcher_does_not_divide_the_work(network, tmp_path, monkeypatch, stray):
+    """A notebook server or a job script may leave one variable of a launcher behind."""
+    for name, value in stray.items():
+        monkeypatch.setenv(name, value)
+    options = ("--network", network, "--seeds", "0-7", "--outdir", tmp_path)
+    assert run_cli("generate", *options).out.startswith(f"Wrote 8 images to {tmp_path} in ")
+    assert len(list(tmp_path.glob("seed*.png"))) == 8
+    assert run_cli("generate", *options, "--grid", "auto").code == 0
+    assert (tmp_path / "grid.png").exists()
+
+
 def test_shards_are_tar_files_that_a_second_command_completes(network, tmp_path):
     options = ("generate", "--network", network, "--seeds", "0-4", "--shards", 2, "--outdir", tmp_path)
     assert run_cli(*options).out.startswith(f"Wrote 5 images in 3 new shards to {tmp_path} in ")
