@@ -245,9 +245,7 @@ def _require_square_power_of_two(img: np.ndarray, name: str) -> None:
     if width != height:
         raise DataError(f"{name} is {width}x{height}, not square; make it so with `prepare`.")
     if width < 4 or width & (width - 1):
-        raise DataError(
-            f"{name} is {width}x{height}, and {width} is no power of two from 4 on; resize with `prepare`."
-        )
+        raise DataError(f"{name} is {width}x{height}, and {width} is no power of two from 4 on; resize with `prepare`.")
 
 
 def _describe(shape: tuple[int, ...]) -> str:

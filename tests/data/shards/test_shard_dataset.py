@@ -224,11 +224,10 @@ def test_too_small_a_cache_gets_a_sentence(shards):
         open_any(shards, cache_gb=3 * SHARD_GB)
 
 
-def test_each_process_of_a_machine_needs_room_for_shards_of_its_own(shards, monkeypatch):
+def test_each_process_of_a_machine_needs_room_for_shards_of_its_own(shards):
     open_any(shards, cache_gb=8.5 * SHARD_GB)
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     with pytest.raises(DataError, match="needs .* GB of cache for 9 shards of 2 processes, but cache_gb allows"):
-        open_any(shards, cache_gb=8.1 * SHARD_GB)
+        open_any(shards, cache_gb=8.1 * SHARD_GB, processes=2)
 
 
 # URLs
