@@ -40,7 +40,7 @@ class World:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is rank 0, the process that prints and writes."""
+        """True in rank 0, the process that prints and writes."""
         return self.rank == 0
 
     def device_for(self, device: torch.device) -> torch.device:

@@ -15,7 +15,7 @@ Label = int | str | Sequence[float]
 
 
 def label_vector(G: GeneratorLike, label: Label) -> Tensor:
-    """Return the row of c that stands for a label in this network, [c_dim].
+    """Return the row of c for one label of this network, [c_dim].
 
     Args:
         label: a class by number ("3" or 3) or by name ("cat"); one value per label ("1,0,0.5" or [1, 0, 0.5]); or,

@@ -123,7 +123,7 @@ def test_wrong_usage_exits_with_2_and_a_sentence(network, tmp_path, arguments, m
     assert not (tmp_path / "new").exists()
 
 
-def test_a_network_that_is_not_there_exits_with_2(tmp_path):
+def test_a_missing_network_exits_with_2(tmp_path):
     result = run_cli("generate", "--network", tmp_path / "nothing")
     assert result.code == 2
     assert "does not exist" in result.err
@@ -173,7 +173,7 @@ def test_a_place_that_cannot_be_written_exits_with_1(network, tmp_path):
     assert "Traceback" not in result.err
 
 
-def test_a_device_that_is_not_there_exits_with_1(network, tmp_path):
+def test_a_device_that_this_machine_lacks_exits_with_1(network, tmp_path):
     result = run_cli("generate", "--network", network, "--device", "banana", "--outdir", tmp_path)
     assert result.code == 1
     assert "device 'banana' is not available here" in result.err

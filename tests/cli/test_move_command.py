@@ -20,7 +20,7 @@ def test_images_turn_side_by_side_in_a_loop(alias_free, tmp_path):
 
 
 @pytest.mark.parametrize("path", ["circle", "shift"])
-def test_the_loop_is_an_animation_of_so_many_frames(alias_free, tmp_path, path):
+def test_the_loop_is_an_animation_with_the_given_number_of_frames(alias_free, tmp_path, path):
     dest = tmp_path / "move.gif"
     assert run_cli("move", "--network", alias_free, "--path", path, "--frames", 5, "--dest", dest).code == 0
     with Image.open(dest) as image:

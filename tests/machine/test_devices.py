@@ -1,4 +1,4 @@
-"""The device that a name stands for."""
+"""Devices by name, and the GPU of each process."""
 
 import pytest
 import torch

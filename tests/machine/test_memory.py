@@ -1,4 +1,4 @@
-"""Which memory counts as free, on a machine and in a container."""
+"""Free memory of a machine and of a container."""
 
 from pathlib import Path
 

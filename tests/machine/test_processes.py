@@ -122,7 +122,7 @@ def stop_at(rank, step, number, *arguments):
     command(rank, *arguments)
 
 
-def test_signal_to_one_stops_all_at_one_step_and_resuming_equals_going_on(images, uninterrupted, tmp_path):
+def test_signal_to_one_stops_all_at_one_step_and_resuming_equals_an_uninterrupted_run(images, uninterrupted, tmp_path):
     options = ("train", "--data", images, *TINY, "--kimg", "0.096", "--outdir", tmp_path / "runs")
     launch = Launch(2, tmp_path, stop_at, 5, signal.SIGTERM, *options)
     assert launch.wait() == [143, 143], launch.output(0) + launch.output(1)
@@ -152,7 +152,11 @@ def test_signal_of_a_queue_to_one_stops_all_and_snapshots_are_scored_together(im
     (run,) = (tmp_path / "runs").iterdir()
     assert int(state_of(run)["nimg"]) == 48
     (score,) = map(json.loads, (run / "metric-fid20_moments.jsonl").read_text().splitlines())
-    assert (score["nimg"], score["fakes"], score["reals"]) == (32, 20, 24)  # not when told to stop
+    assert (score["nimg"], score["fakes"], score["reals"]) == (
+        32,
+        20,
+        24,
+    )  # the first snapshot alone, not that of the stop
     assert re.search(rf"tick 1 .* fid20_moments {score['results']['fid20_moments']:.4f}\n", launch.output(0))
     assert launch.output(1) == ""
     assert not os.path.lexists(run / "best")  # where the stop wrote its snapshot, of other weights than were scored
@@ -183,8 +187,8 @@ def test_processes_that_differ_are_named_and_no_snapshot_is_written(images, tmp_
     assert list((run / "snapshots").iterdir()) == []
 
 
-def test_torchrun_starts_again_and_goes_on_in_the_same_folder(images, uninterrupted, tmp_path):
-    """The launcher itself: a worker is killed after the first snapshot, and the run ends as if nothing had been."""
+def test_torchrun_restarts_processes_which_resume_in_the_same_folder(images, uninterrupted, tmp_path):
+    """The launcher itself: a worker is killed after the first snapshot, and the run ends as an uninterrupted one."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
                "--max-restarts", "1", "-m", "stylegan", "train", "--data", str(images), *TINY,
                "--kimg", "0.096", "--outdir", str(tmp_path / "runs")]  # fmt: skip

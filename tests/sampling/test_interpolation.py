@@ -49,7 +49,7 @@ def test_an_arc_keeps_the_length_that_a_straight_line_loses():
     assert torch.lerp(a, b, 0.5).norm() < 0.8 * min(a.norm(), b.norm())
 
 
-def test_the_same_seed_twice_stands_still():
+def test_the_same_seed_twice_does_not_move():
     ws = torch.stack(list(loop(tiny_generator(), [2, 2], 3, space="z")))
     assert_close(ws, ws[:1].expand_as(ws))
 

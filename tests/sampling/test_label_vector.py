@@ -1,4 +1,4 @@
-"""What --class may say."""
+"""Labels: classes by number or name, and vectors of values."""
 
 import pytest
 from tiny_generator import tiny_generator
@@ -61,7 +61,7 @@ def test_one_value_is_a_value_where_labels_are_vectors():
         ("smile=1", "this network has no class 'smile=1'; it has cat, dog, fish."),
     ],
 )
-def test_a_class_that_is_not_there_is_named(label, message):
+def test_an_unknown_class_is_named(label, message):
     with pytest.raises(ConfigError) as error:
         label_vector(classes("cat", "dog", "fish"), label)
     assert str(error.value) == message
@@ -76,7 +76,7 @@ def test_a_class_that_is_not_there_is_named(label, message):
         ("smile=much", "this network takes 2 values (smile, hat), got 'smile=much'; write NAME=VALUE."),
     ],
 )
-def test_a_vector_that_does_not_fit_is_told_what_would(label, message):
+def test_the_error_of_a_vector_that_does_not_fit_says_what_does(label, message):
     with pytest.raises(ConfigError) as error:
         label_vector(vectors("smile", "hat"), label)
     assert str(error.value) == message

@@ -18,7 +18,7 @@ def test_each_path_is_closed_and_even_in_time(path):
     assert float((places[1:] - places[:-1]).norm(dim=1).max()) <= 1.3 * float(places.diff(dim=0).norm(dim=1)[0])
 
 
-def test_all_images_of_a_frame_stand_where_the_path_is():
+def test_all_images_of_a_frame_are_at_the_position_of_the_path():
     G = Waves(size=16)
     ws = G.mapping(torch.randn(3, 24))
     frames = list(move(G, ws, "rotate", 4, batch=2))

@@ -38,7 +38,7 @@ def test_processes_share_the_shards_and_write_what_one_would(tmp_path):
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
-def test_what_is_there_is_not_drawn_again(tmp_path):
+def test_existing_shards_are_not_drawn_again(tmp_path):
     def stop_at_six(seeds):
         for seed, image in zip(seeds, draw(seeds), strict=True):
             if seed == 6:

@@ -1,4 +1,4 @@
-"""Where an image stands."""
+"""The transform of an image: shift and rotation."""
 
 import math
 
