@@ -33,6 +33,10 @@ def flags() -> dict[str, str]:
     for verb in VERBS:
         command: click.Command = import_module(f"stylegan.cli.{verb}").command
         found |= {str(param.name): param.opts[0] for param in command.params if param.opts[0].startswith("--")}
-    settings = {setting: found[flag] for flag, setting in SETTINGS.items()}
+    settings = {
+        setting: found[flag]
+        for flag, names in SETTINGS.items()
+        for setting in ([names] if isinstance(names, str) else names)
+    }
     short = {setting.rpartition(".")[2]: flag for setting, flag in settings.items()}
     return {**short, **found, **settings, **_MORE}
