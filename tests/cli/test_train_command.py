@@ -68,7 +68,7 @@ def test_auto_chooses_gamma_and_how_many_images_at_once(images, tmp_path, monkey
         assert (config["batch"], config["micro_batch"]) == (8, 8)
     halves = estimate.estimate(read_config(tmp_path / "config.json")).memory
     assert halves < estimate.estimate(changed(read_config(tmp_path / "config.json"), {"micro_batch": 8})).memory
-    monkeypatch.setattr(estimate, "available_bytes", lambda device: halves)
+    monkeypatch.setattr(estimate, "available_bytes", lambda device, processes: halves)
     config = json.loads(run_cli(*command, "--batch", "auto").out)
     assert (config["batch"], config["micro_batch"]) == (8, 4)
     assert json.loads(run_cli(*command, "--set", "r1_gamma=auto").out)["r1_gamma"] == 0.0002 * 16**2 / 8
