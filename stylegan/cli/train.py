@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stylegan.training.plan import Plan
     from stylegan.training.run import Run
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 
 
 def _keep(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
@@ -239,9 +239,12 @@ def command(
                 plan.require_room(outdir)
             return
         run = begin(plan, outdir, tensorboard=tensorboard, force=force)
-    echo = click.echo if world.first else _silently
+    echo = click.echo if world.is_main else _silently
     echo(f"{run.headline} Ctrl-C stops with a snapshot.")
-    with _stopped_by_signal(run) as received, ShowTicks(run.config) if world.first else nullcontext(_silently) as show:
+    with (
+        _stopped_by_signal(run) as received,
+        ShowTicks(run.config) if world.is_main else nullcontext(_silently) as show,
+    ):
         for tick in run:
             show(tick)
     if number := world.largest(max(received, default=0)):
@@ -252,7 +255,7 @@ def command(
 
 def _show(plan: Plan) -> None:
     """Print the settings, and what the run takes over and needs beside them."""
-    if plan.world.first:
+    if plan.world.is_main:
         click.echo(plan.config.to_json(), nl=False)
         click.echo(plan.report, err=True, nl=bool(plan.report))
         click.echo(plan.needed(), err=True)
@@ -273,7 +276,7 @@ def _stopped_by_signal(run: Run) -> Iterator[list[int]]:
     def on_signal(number: int, frame: object) -> None:
         if received and run.world.size == 1:
             raise KeyboardInterrupt
-        if run.world.first and not received:
+        if run.world.is_main and not received:
             click.echo("\nStopping after this step ...", err=True)
         received.append(number)
         run.stop()

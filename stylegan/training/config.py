@@ -44,7 +44,7 @@ class DataConfig(_Frozen):
     @model_validator(mode="after")
     def _fits(self) -> DataConfig:
         if self.balanced and not self.labels:
-            raise ValueError("data.balanced needs data.labels; turn on both or neither")
+            raise ValueError("`data.balanced` needs labels; set `data.labels` too")
         return self
 
 

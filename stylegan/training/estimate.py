@@ -87,13 +87,16 @@ def estimate(config: TrainConfig, nimg: int = 0) -> Estimate:
     )
 
 
-def require_room(needed: Estimate, device: torch.device, folder: Path) -> None:
-    """Raise ConfigError if the device or the disk of `folder` has less room than `needed`."""
-    free = available_bytes(device)
+def require_room(needed: Estimate, device: torch.device, folder: Path, processes: int = 1) -> None:
+    """Raise ConfigError, with the difference, if the device or the disk of `folder` has less room than `needed`.
+
+    `processes` of this machine share its main memory.
+    """
+    free = available_bytes(device, processes)
     if free is not None and needed.memory > free:
         raise ConfigError(
             f"training needs about {_size(needed.memory)} of memory, {_size(needed.memory - free)} more than is free "
-            f"on {device}; use a smaller micro_batch or network, or set force to try it."
+            f"on {device}; use a smaller `micro_batch` or network, or `force` the start."
         )
     while not folder.exists():
         folder = folder.parent
@@ -101,20 +104,24 @@ def require_room(needed: Estimate, device: torch.device, folder: Path) -> None:
     if needed.disk > free:
         raise ConfigError(
             f"the run writes about {_size(needed.disk)} ({needed.snapshots + needed.drawings} snapshots), "
-            f"{_size(needed.disk - free)} more than is free at {folder}; write fewer with snap_ticks or "
-            "keep_snapshots, or set force to try it."
+            f"{_size(needed.disk - free)} more than is free at {folder}; write fewer with a larger "
+            "`snap_ticks` or a smaller `keep_snapshots`, or `force` the start."
         )
 
 
-def largest_micro_batch(config: TrainConfig, device: torch.device, processes: int = 1) -> TrainConfig:
+def largest_micro_batch(
+    config: TrainConfig, device: torch.device, processes: int = 1, local_processes: int = 1
+) -> TrainConfig:
     """Return the same run with as many images computed at once as memory allows; the batch accumulates over them.
+
+    The batch is shared by `processes`, and the main memory of this machine by `local_processes` of them.
 
     Raises: ConfigError if not even the smallest micro-batch fits.
     """
     group = config.discriminator.get("mbstd_group_size", 4) or 1
     share = config.batch // processes
     sizes = [n for n in range(share, 0, -1) if share % n == 0 and n % min(group, share) == 0] or [share]
-    free = available_bytes(device)
+    free = available_bytes(device, local_processes)
     for n in sizes:
         tried = changed(config, {"micro_batch": n})
         if free is None or estimate(tried).memory <= free:

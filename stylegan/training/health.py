@@ -17,7 +17,7 @@ def check_health(state: TrainingState) -> HealthReport:
     """Report the non-finite gradients since the last tick and the non-finite state; warn of what was replaced."""
     seen = state.gradients.collect()
     report = HealthReport(seen.gradients, seen.first_steps, seen.lasting, tuple(nonfinite_tensors(state)))
-    if state.world.first and report.gradients and not report.state:  # else the caller reports both
+    if state.world.is_main and report.gradients and not report.state:  # else the caller reports both
         warnings.warn(f"not finite, and replaced: {seen}.", RuntimeWarning, stacklevel=3)
     return report
 
@@ -48,8 +48,8 @@ def must_roll_back(report: HealthReport, on_nan: str) -> bool:
         return bool(report.state or report.lasting)
     if report.state or (on_nan == "stop" and report.gradients):
         raise NonFiniteError(
-            f"not finite: {report}; the newest snapshot is from before. Resume with on_nan rollback, or start a new "
-            "run with lower learning rates or precision fp32."
+            f"not finite: {report}; the newest snapshot is from before. Resume with `on_nan` rollback, or start a new "
+            "run with lower learning rates or `precision` fp32."
         )
     return False
 
@@ -64,9 +64,9 @@ def count_rollback(state: TrainingState, rollbacks: int, report: HealthReport) -
     if rollbacks - state.rollbacks >= MAX_ROLLBACKS:
         raise NonFiniteError(
             f"not finite: {report}; {MAX_ROLLBACKS} attempts from {state.nimg / 1000:g} kimg ended alike. Start a "
-            "new run with lower learning rates or precision fp32."
+            "new run with lower learning rates or `precision` fp32."
         )
     state.rollbacks = rollbacks + 1
-    if state.world.first:
+    if state.world.is_main:
         message = f"not finite: {report}; resuming from {state.nimg / 1000:g} kimg with other random numbers."
         warnings.warn(message, RuntimeWarning, stacklevel=3)

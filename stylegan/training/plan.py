@@ -54,8 +54,8 @@ class Plan:
 
     def require_room(self, outdir: Path) -> None:
         """Raise ConfigError if memory is too small for the run, or the disk of its folder, new in `outdir`."""
-        device = self.world.place(resolve_device(self.config.device))
-        require_room(self.needed(), device, self.folder or outdir)
+        device = self.world.device_for(resolve_device(self.config.device))
+        require_room(self.needed(), device, self.folder or outdir, self.world.local_size)
 
 
 def new_plan(given: Given, weights: Path | None = None, world: World | None = None) -> Plan:
@@ -72,13 +72,15 @@ def new_plan(given: Given, weights: Path | None = None, world: World | None = No
         given = replace(given, file=settings_to_take_over(given.file))
     asked = given.all
     if asked.get("batch") == "auto" and "micro_batch" in {**given.flags, **given.assignments}:
-        raise ConfigError("batch auto chooses micro_batch by itself; leave micro_batch out, or give batch a number.")
+        raise ConfigError(
+            "`batch` auto chooses `micro_batch` by itself; leave `micro_batch` out, or give `batch` a number."
+        )
     source = weights or asked.get("transfer.source")
     start = open_start(Path(source)) if source is not None else None
     device = resolve_device(asked.get("device", "auto"))
-    with world.in_turn(world.local_rank == 0):
+    with world.local_main_first():
         data = _data(asked)
-        dataset = open_dataset(data, _seed(asked))
+        dataset = open_dataset(data, _seed(asked), world.local_size)
     config = assemble(
         asked.get("cfg") or default_cfg(dataset.resolution, device.type),
         dataset,
@@ -89,7 +91,7 @@ def new_plan(given: Given, weights: Path | None = None, world: World | None = No
         precision=best_precision(device),
     )
     if asked.get("batch") == "auto":
-        fits = largest_micro_batch(config, device, world.size).micro_batch
+        fits = largest_micro_batch(config, device, world.size, world.local_size).micro_batch
         config = changed(config, {"micro_batch": min(world.gather(fits))})
     report = transfer_report(start.checkpoint, config) if start is not None else ""
     return Plan(config, dataset, world, report=report)
@@ -109,11 +111,11 @@ def resumed_plan(run: Path, changes: Settings | None = None, world: World | None
     if "data.path" in changes:
         changes["data.path"] = _located(changes["data.path"])
     config = changed(config, changes)
-    with world.in_turn(world.local_rank == 0):
+    with world.local_main_first():
         path = Path(config.data.path)
         if path.parent == default_cache() / "data" and not path.exists():  # a cache may be emptied
             avatars(config.generator["img_resolution"])
-        dataset = open_dataset(config.data, config.seed)
+        dataset = open_dataset(config.data, config.seed, world.local_size)
     return Plan(config, dataset, world, run)
 
 

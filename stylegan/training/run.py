@@ -48,12 +48,12 @@ class Run:
 
     def __init__(self, plan: Plan, folder: Path, *, tensorboard: bool = False):
         self.config, self.dataset, self.world, self.folder = plan.config, plan.dataset, plan.world, folder
-        self._tensorboard = tensorboard and self.world.first
+        self._tensorboard = tensorboard and self.world.is_main
         self._stop = threading.Event()
         self._best_effort = BestEffort()
         self._snapshot: Path | None = None  # the newest, until it is loaded
         self.headline = ""
-        if self.world.first:
+        if self.world.is_main:
             self._snapshot = self._open(resumed=plan.folder is not None)
             self.headline = self._describe(plan)
             self._log(self.headline)
@@ -74,7 +74,7 @@ class Run:
         with _one_sentence(self.folder), closing(ticks):
             try:
                 for tick in with_tensorboard(ticks, self.folder) if self._tensorboard else ticks:
-                    if self.world.first:
+                    if self.world.is_main:
                         self._log(str(tick))
                     yield tick
             finally:
@@ -151,7 +151,8 @@ def start(
     force: bool = False,
 ) -> Run:
     """Return a new run with these settings in a new folder in `outdir`. See `begin`."""
-    plan = Plan(config, dataset or open_dataset(config.data, config.seed), world or World())
+    world = world or World()
+    plan = Plan(config, dataset or open_dataset(config.data, config.seed, world.local_size), world)
     return begin(plan, outdir, tensorboard=tensorboard, force=force)
 
 
@@ -188,7 +189,7 @@ def begin(plan: Plan, outdir: Path | str = "runs", *, tensorboard: bool = False,
         load_detector(parse_name(metric)[1])
     keep_freed_memory()
     folder = plan.folder or Path(
-        plan.world.once("run", lambda: str(new_run_folder(outdir, plan.config, plan.dataset.name)))
+        plan.world.run_once("run", lambda: str(new_run_folder(outdir, plan.config, plan.dataset.name)))
     )
     with _one_sentence(folder):
         return Run(plan, folder, tensorboard=tensorboard)
@@ -205,7 +206,7 @@ def _one_sentence(folder: Path) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise OutputError(f"the device ran out of memory ({error}); use a smaller micro_batch or network.") from error
+        raise OutputError(f"the device ran out of memory ({error}); use a smaller `micro_batch` or network.") from error
     except StyleGANError:  # some are OSErrors too, and say more
         raise
     except OSError as error:

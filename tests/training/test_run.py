@@ -94,7 +94,7 @@ def test_nothing_is_written_for_a_run_that_cannot_start(images, tmp_path, monkey
 
     monkeypatch.setattr(estimate, "available_bytes", lambda device: 10**8)
     outdir = tmp_path / "runs"
-    with pytest.raises(ConfigError, match="more than is free on cpu; use a smaller micro_batch or network"):
+    with pytest.raises(ConfigError, match="more than is free on cpu; use a smaller `micro_batch` or network"):
         start(tiny_config(images), outdir)
     with pytest.raises(ConfigError, match="has img_resolution 32, but the data set"):
         start(tiny_config(images, **{f"{n}.img_resolution": 32 for n in ("generator", "discriminator")}), outdir)
@@ -105,7 +105,7 @@ def test_nothing_is_written_for_a_run_that_cannot_start(images, tmp_path, monkey
 def test_what_the_device_and_the_disk_refuse_becomes_one_sentence(images, tmp_path, monkeypatch):
     run = start(tiny_config(images), tmp_path)
     for error, message in (
-        (torch.OutOfMemoryError("full"), r"ran out of memory \(full\); use a smaller micro_batch or network\."),
+        (torch.OutOfMemoryError("full"), r"ran out of memory \(full\); use a smaller `micro_batch` or network\."),
         (OSError(28, "No space left on device"), r"cannot write to .*: No space left on device\."),
     ):
         monkeypatch.setattr(loop, "train_step", lambda *_, error=error: (_ for _ in ()).throw(error))
@@ -127,7 +127,7 @@ def test_batches_of_growing_are_shared_before_the_run_starts(images, processes, 
 
 def test_batch_auto_and_a_micro_batch_contradict_each_other(images):
     given = Given(assignments={**TINY, "data.path": images, "batch": "auto", "micro_batch": 4})
-    with pytest.raises(ConfigError, match="batch auto chooses micro_batch by itself; leave micro_batch out"):
+    with pytest.raises(ConfigError, match="`batch` auto chooses `micro_batch` by itself; leave"):
         new_plan(given)
 
 
