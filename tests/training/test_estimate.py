@@ -84,7 +84,7 @@ def test_auto_batch_computes_as_many_at_once_as_fit(monkeypatch):
 @pytest.mark.parametrize("room", [1, 4, 6, 8, 11, 20, 100])
 def test_auto_batch_is_the_largest_part_that_fits_and_holds_whole_groups(monkeypatch, batch, group, processes, room):
     config = tiny_config("unused", batch=batch, **{"discriminator.mbstd_group_size": group})
-    monkeypatch.setattr(module, "available_bytes", lambda device: room)
+    monkeypatch.setattr(module, "available_bytes", lambda device, processes: room)
     monkeypatch.setattr(module, "estimate", lambda config: replace(NEEDED, step=config.micro_batch))
     monkeypatch.setattr(Estimate, "memory", property(lambda needed: needed.step))
     share = batch // processes

@@ -92,7 +92,7 @@ def test_a_resumed_run_keeps_its_settings(images, tmp_path):
 def test_nothing_is_written_for_a_run_that_cannot_start(images, tmp_path, monkeypatch):
     from stylegan.training import estimate
 
-    monkeypatch.setattr(estimate, "available_bytes", lambda device: 10**8)
+    monkeypatch.setattr(estimate, "available_bytes", lambda device, processes: 10**8)
     outdir = tmp_path / "runs"
     with pytest.raises(ConfigError, match="more than is free on cpu; use a smaller `micro_batch` or network"):
         start(tiny_config(images), outdir)
