@@ -1,0 +1,1 @@
+"""The folder of a run: what training leaves in it, and how to read that without training code."""
