@@ -46,7 +46,9 @@ class _Size(click.ParamType):
     type=click.Choice(["center-crop", "center-crop-wide"]),
     help="What to do with images that are not square.  [default: leave them out]",
 )
-@click.option("--max-images", type=click.IntRange(min=1), metavar="N", help="Stop after so many usable images.")
+@click.option(
+    "--max-images", type=click.IntRange(min=1), metavar="IMAGES", help="Stop after this number of usable images."
+)
 @click.option(
     "--labels",
     type=click.Choice(["auto", "json", "folders", "none"]),
@@ -59,7 +61,7 @@ class _Size(click.ParamType):
     "--shards",
     type=click.IntRange(min=1),
     metavar="IMAGES",
-    help="Write tar shards of so many images, which training can stream, to the folder --dest.",
+    help="Write tar shards of this number of images, which training can stream, to the folder --dest.",
 )
 @click.option(
     "--workers",

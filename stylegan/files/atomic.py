@@ -13,7 +13,7 @@ from stylegan.errors import OutputError
 
 @contextmanager
 def atomic_file(path: Path | str) -> Iterator[Path]:
-    """Yields a temporary name beside `path`, which becomes `path` when the block ends well and is removed otherwise.
+    """Yield a temporary name beside `path`, which becomes `path` when the block ends well and is removed otherwise.
 
     Raises: OutputError if the folder cannot be written.
     """
@@ -35,7 +35,7 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path | str) -> Iterator[Path]:
-    """The same for a folder and the files in it; a folder that exists is replaced.
+    """Do the same for a folder and everything below it; a folder that exists is replaced.
 
     Raises: OutputError if the parent cannot be written.
     """
@@ -46,9 +46,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         yield temporary
-        for file in temporary.iterdir():
-            _sync(file)
-        _sync(temporary)
+        _sync_tree(temporary)
         if path.exists():
             os.replace(path, older)
         os.replace(temporary, path)
@@ -70,7 +68,16 @@ def write_text(path: Path | str, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _sync(path: Path) -> None:
+def _sync_tree(folder: Path) -> None:
+    """Bring every file and folder below a folder, and the folder itself, to the disk."""
+    for inside, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            if not os.path.islink(file := os.path.join(inside, name)):  # its target is not ours
+                _sync(file)
+        _sync(inside)
+
+
+def _sync(path: str | Path) -> None:
     """Bring a file, or a folder's list of names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +16,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from stylegan.errors import DataError
-
-# Pillow warns about odd EXIF and large images; neither is news, since the outcome is reported anyway. Once for all,
-# since several threads read images, and a filter that one of them sets for a moment holds for the others too.
-warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # Named one by one: Pillow would also try formats that start other programs (EPS) or have no signature at all.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
@@ -32,6 +30,10 @@ _BAND_PIXELS = 1 << 22  # converted at once
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 _DEEP_GRAY = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
+
+_IGNORE_PILLOW = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # an entry of `warnings.filters`
+_readers_lock = threading.Lock()
+_readers = 0  # threads that are reading an image
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
     try:
         if isinstance(file, Path) and file.stat().st_size > MAX_BYTES:
             raise DataError(f"it has {file.stat().st_size} bytes, more than the limit of {MAX_BYTES}")
-        with Image.open(file, formats=FORMATS) as image:
+        with _pillow_silenced(), Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"it has {image.width}x{image.height} pixels, more than the limit of {MAX_PIXELS}")
             yield image
@@ -109,6 +111,33 @@ def _opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
         raise DataError(f"it has more than the limit of {MAX_PIXELS} pixels") from None
     except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
         raise DataError(f"it cannot be read ({error or type(error).__name__})") from error
+
+
+@contextmanager
+def _pillow_silenced() -> Iterator[None]:
+    """Ignore Pillow's warnings about odd EXIF and large images; the outcome is reported anyway.
+
+    The filter is there while any thread is in such a block. `warnings.catch_warnings` exchanges the filters of all
+    threads, so that blocks which overlap leave the wrong ones behind; and like `warnings.filterwarnings` it makes
+    Python repeat the warnings of others that it would show once.
+    """
+    global _readers
+    with _readers_lock:
+        _readers += 1
+        if _readers == 1:
+            _filters().insert(0, _IGNORE_PILLOW)
+    try:
+        yield
+    finally:
+        with _readers_lock:
+            _readers -= 1
+            if _readers == 0:
+                # All of them: a `catch_warnings` elsewhere may have put back a list that still had one.
+                _filters()[:] = [entry for entry in _filters() if entry != _IGNORE_PILLOW]
+
+
+def _filters() -> list:
+    return warnings.filters  # type: ignore[return-value]  # a list, which typeshed declares as any sequence
 
 
 def _verify_checksums(file: Path | BinaryIO) -> None:
