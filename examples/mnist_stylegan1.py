@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import stylegan
-from stylegan.data import Dataset, prepare
+from stylegan.data import open_dataset, prepare
 from stylegan.images.grid import make_grid
 from stylegan.images.png import save_png
 from stylegan.machine.devices import resolve_device
@@ -33,7 +33,7 @@ kimg = float(sys.argv[3] if len(sys.argv) > 3 else 100)  # thousands of images t
 data = out / "gray64.zip"
 if not data.exists():
     prepare(source, data, resolution=64, max_images=20000)
-dataset = Dataset(data)
+dataset = open_dataset(data)
 
 # Logistic loss and R1 in every step, style mixing, progressive growing from 8x8. A third of the run is for growing.
 config = from_preset(

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from stylegan.data import Dataset, prepare
+from stylegan.data import open_dataset, prepare
 from stylegan.data.samples import avatars
 from stylegan.training import train
 from stylegan.training.config import from_preset
@@ -15,7 +15,7 @@ kimg = float(sys.argv[2] if len(sys.argv) > 2 else 50)  # thousands of images to
 data = out / "avatars32.zip"
 if not data.exists():
     prepare(avatars(), data, resolution=32)  # any folder of your images will do: prepare("photos", ...)
-dataset = Dataset(data)
+dataset = open_dataset(data)
 config = from_preset("cpu32", dataset, {"kimg": kimg, "tick_kimg": 1, "snap_ticks": 5})  # and any other setting
 run = new_run_folder(out, config, dataset.name)
 for tick in train(config, run, dataset=dataset):  # yields now and then; what happens in one step: training/phases.py

@@ -60,7 +60,7 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
     """
     from stylegan.machine.devices import resolve_device
     from stylegan.machine.precision import best_precision
-    from stylegan.training.batches import check_fits, open_dataset
+    from stylegan.training.batches import check_fits, open_training_set
     from stylegan.training.config import data_config, from_preset
     from stylegan.training.estimate import largest_micro_batch
     from stylegan.training.presets import preset
@@ -85,7 +85,7 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
     seed = settings.get("seed", 0)
     if not isinstance(seed, int):
         raise ConfigError(f"seed must be a whole number, got {seed!r}.")
-    dataset = open_dataset(data, seed)
+    dataset = open_training_set(data, seed)
     fill_memory = settings.get("batch") == "auto"
     if fill_memory:
         del settings["batch"]
@@ -105,7 +105,7 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
 def resumed_config(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
     """The configuration that `run` was started with; only its length, its machine and the place of its data change."""
     from stylegan.files.cache import default_cache
-    from stylegan.training.batches import check_fits, open_dataset
+    from stylegan.training.batches import check_fits, open_training_set
     from stylegan.training.config import changed, read_config
 
     given = {k for k, v in flags.items() if v not in (None, ())}
@@ -126,7 +126,7 @@ def resumed_config(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Datas
     elif Path(config.data.path).parent == default_cache() / "data" and not Path(config.data.path).exists():
         _avatars(config.cfg)  # a cache may be emptied
     config = changed(config, {**changes, "data": data})
-    dataset = open_dataset(config.data, config.seed)
+    dataset = open_training_set(config.data, config.seed)
     check_fits(config, dataset)
     return config, dataset
 

@@ -39,6 +39,8 @@ class LabelTable:
     """Labels in image order. Class numbers stay numbers, since [n, 1000] one-hot rows can outgrow memory."""
 
     values: np.ndarray  # int64 [n] classes, or float32 [n, label_dim] vectors
+    class_names: list[str] | None = None  # what each class means, if known
+    label_names: list[str] | None = None  # what each value of a vector means
 
     @property
     def label_dim(self) -> int:
@@ -87,18 +89,16 @@ def parse_dataset_json(content: bytes, where: str) -> LabelList | None:
     return LabelList(by_name, _names(data, "class_names", where), _names(data, "label_names", where))
 
 
-def label_meanings(labels: LabelList | None, table: LabelTable | None) -> tuple[list[str] | None, list[str] | None]:
-    """A name for each class, or for each value of a vector; (None, None) without labels.
+def named(values: np.ndarray, class_names: list[str] | None, label_names: list[str] | None) -> LabelTable:
+    """A table with a name for each class, or for each value of a vector.
 
     Classes have no names unless all have one. Values without names are called by their positions.
     """
-    if labels is None or table is None:
-        return None, None
-    n = table.label_dim
-    if table.values.ndim == 1:
-        return (labels.class_names[:n] if labels.class_names and len(labels.class_names) >= n else None), None
-    fits = labels.label_names is not None and len(labels.label_names) == n
-    return None, labels.label_names if fits else [str(i) for i in range(n)]
+    n = LabelTable(values).label_dim
+    if values.ndim == 1:
+        return LabelTable(values, class_names=class_names[:n] if class_names and len(class_names) >= n else None)
+    fits = label_names is not None and len(label_names) == n
+    return LabelTable(values, label_names=label_names if fits else [str(i) for i in range(n)])
 
 
 def require_labels(labels: LabelList, names: Sequence[str], where: str) -> None:
@@ -127,7 +127,8 @@ def label_table(labels: LabelList, names: Sequence[str], where: str) -> LabelTab
             f"{where} gives {names[0]} {kinds[names[0]]} but {odd} {kinds[odd]}; all labels must be of one kind."
         )
     if not isinstance(labels.by_name[names[0]], int):
-        return LabelTable(np.array([labels.by_name[name] for name in names], np.float32))
+        values = np.array([labels.by_name[name] for name in names], np.float32)
+        return named(values, labels.class_names, labels.label_names)
     classes = np.array([labels.by_name[name] for name in names], np.int64)
     largest = int(classes.argmax())
     if classes[largest] >= MAX_CLASSES:
@@ -135,7 +136,7 @@ def label_table(labels: LabelList, names: Sequence[str], where: str) -> LabelTab
             f"{where} gives {names[largest]} the class number {classes[largest]}, expected less than {MAX_CLASSES}; "
             "number the classes 0, 1, 2 and so on: a label is as wide as the largest number."
         )
-    return LabelTable(classes)
+    return named(classes, labels.class_names, labels.label_names)
 
 
 def folder_classes(names: Sequence[str]) -> LabelList | None:

@@ -26,7 +26,7 @@ from stylegan.runs.retention import drop_training_state
 from stylegan.runs.scores import drop_scores_after, link_best
 from stylegan.runs.tick import Tick
 from stylegan.runs.tracking import Tracking
-from stylegan.training.batches import await_next, check_fits, check_same, identity, next_micro_batches, open_dataset
+from stylegan.training.batches import Batches, check_fits, check_same, identity, open_training_set
 from stylegan.training.clock import Clock
 from stylegan.training.config import TrainConfig
 from stylegan.training.growing import enter_stage
@@ -71,8 +71,9 @@ def train(
     """
     world = world or World()
     micro_batch = micro_batch_size(config, world.size)
-    dataset = dataset or open_dataset(config.data, config.seed)
+    dataset = dataset or open_training_set(config.data, config.seed)
     check_fits(config, dataset)
+    dataset.require_cache(world.local_size)
     require_precision(config.precision, world.place(resolve_device(config.device)))
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.allow_tf32
     z_dim = config.generator["z_dim"]
@@ -102,14 +103,15 @@ class _Run:
         config, world = self.config, self.world
         state = self._begun(snapshot)
         total = int(config.kimg * 1000)
+        batches = Batches(config, self.dataset, world, end=total)
         clock = Clock(state.nimg)
         stopping = state.nimg >= total
         while not stopping:
             here = enter_stage(state, config)
             _seed_step(config, state)
-            train_step(state, here, next_micro_batches(here, state, self.dataset))
+            train_step(state, here, batches.next(here, state))
             if state.nimg < total:
-                await_next(here, state, self.dataset, stop)
+                batches.await_next(here, state, stop)
             told = bool(world.largest(stop.is_set()))  # to stop, and with no time for more than a snapshot
             stopping = told or state.nimg >= total
             if state.nimg % int(config.tick_kimg * 1000) >= here.batch and not stopping:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from stylegan.cli.dataset import command
 from stylegan.cli.main import main
-from stylegan.data import Dataset
+from stylegan.data import open_dataset
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_the_summary_counts_what_was_used_and_names_what_was_not(images, tmp_pat
     assert "Left out 2 files:" in result.output
     assert "notes [b].txt: it is not an image (.txt)" in result.output
     assert r"'bad\nname.png': it is empty, damaged or not one of" in result.output
-    assert len(Dataset(tmp_path / "out.zip", cache=tmp_path)) == 3
+    assert len(open_dataset(tmp_path / "out.zip", cache=tmp_path)) == 3
 
 
 def test_max_images_says_how_many_were_not_needed(images, tmp_path):

@@ -11,6 +11,8 @@ from stylegan.data.labels import LabelTable
 from stylegan.data.order import balanced_indices, members_of
 from stylegan.errors import ConfigError
 
+WINDOW = 4  # shards whose images are shuffled together
+
 
 @dataclass(frozen=True)
 class ShardOrder:
@@ -31,7 +33,7 @@ class ShardOrder:
     sizes: tuple[int, ...]
     seed: int
     copies: int = 1
-    window: int = 4
+    window: int = WINDOW
     rank: int = 0
     ranks: int = 1
     balanced_by: LabelTable | None = None

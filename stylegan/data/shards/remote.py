@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 
+from stylegan.data.background import in_background
 from stylegan.errors import DataError, MissingExtra
 
 _TRIES = 4
@@ -46,16 +45,7 @@ def read_bytes(location: str, sha256: str | None = None) -> bytes:
 
 def _within(seconds: float, read: Callable[[str], bytes], location: str) -> bytes:
     """What `read` returns. Raises TimeoutError when that takes longer: not every file system has a limit of its own."""
-    content: Future[bytes] = Future()
-
-    def work() -> None:
-        try:
-            content.set_result(read(location))
-        except BaseException as error:
-            content.set_exception(error)
-
-    threading.Thread(target=work, name="read", daemon=True).start()
-    return content.result(seconds)
+    return in_background(lambda: read(location), "read").result(seconds)
 
 
 def _read_path(path: str) -> bytes:
