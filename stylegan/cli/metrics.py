@@ -95,8 +95,7 @@ def command(
         # The difference of two images that are nearly equal must not be that of their rounding.
         precision = "fp32" if kind in KINDS else "auto"
         G = open_network(snapshot, place, precision=precision, compile=False)
-        with world.in_turn(world.local_rank == 0):  # one of each machine decodes the images into the cache
-            dataset: Any = data and open_dataset(data, use_labels=G.c_dim > 0, max_images=max_reals)
+        dataset: Any = data and open_dataset(data, use_labels=G.c_dim > 0, max_images=max_reals)
         score: Score
         if kind in KINDS:
             if not world.first:  # quickly done by one

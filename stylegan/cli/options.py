@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ from stylegan.errors import ConfigError
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from stylegan.data.dataset import Dataset
+    from stylegan.machine.processes import World
 
 
 class Seeds(click.ParamType):
@@ -222,6 +226,20 @@ def with_progress(images: Iterable[Tensor], what: str, total: int) -> Iterator[T
     console = Console(stderr=True)
     hidden = not (console.is_terminal and from_environment().first)
     yield from track(images, what, total=total, console=console, transient=True, disable=hidden)
+
+
+def fill_cache(dataset: Dataset, world: World) -> None:
+    """Decode the images of a data set into the cache, once on every machine, and say so with progress."""
+
+    def announced(images: Iterable[Any], what: str, total: int) -> Iterator[Any]:
+        if world.first:
+            click.echo(f"{what} ...", err=True)
+        yield from with_progress(images, "Decoding", total)
+
+    with world.in_turn(world.local_rank == 0), nullcontext() if world.first else warnings.catch_warnings():
+        if not world.first:
+            warnings.simplefilter("ignore")  # rank 0 gives the same warning
+        dataset.fill_cache(announced)
 
 
 def write_loop(images: Iterable[Tensor], total: int, dest: str, fps: float, since: float) -> None:

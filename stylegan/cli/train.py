@@ -7,13 +7,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stylegan.cli.launch import launched
-from stylegan.cli.options import PathOrURL, wrong_usage
+from stylegan.cli.options import PathOrURL, fill_cache, wrong_usage
 from stylegan.cli.train_config import is_checkpoint, new_config, resumed_config
 from stylegan.cli.train_progress import ShowTicks, tick_line
 from stylegan.errors import ConfigError, OutputError, StyleGANError
@@ -222,7 +223,7 @@ def command(
             raise ConfigError("--transfer needs the weights to start from; add --resume FILE.")
         going_on = resume if resume and not transfer and not is_checkpoint(resume) else None
         report = ""
-        with world.in_turn(world.local_rank == 0):  # one of each machine decodes the images into the cache
+        with world.in_turn(world.local_rank == 0):  # one of each machine may prepare the embedded faces
             if going_on:
                 config, dataset = resumed_config(going_on, {"outdir": outdir, **flags})
             else:
@@ -232,9 +233,10 @@ def command(
             click.echo(config.to_json(), nl=False)
             click.echo(report, err=True, nl=bool(report))
         if not force:
-            _check_room(config_here, world, going_on, outdir, tell=dry_run and world.first)
+            _check_room(config_here, dataset, world, going_on, outdir, tell=dry_run and world.first)
     if dry_run:
         return
+    fill_cache(dataset, world)
     if tensorboard:
         summary_writer()  # or tell what is missing
     for metric in config.metrics:
@@ -255,14 +257,16 @@ def command(
         raise OutputError(f"cannot write to {run}: {error.strerror or error}.") from error
 
 
-def _check_room(config: TrainConfig, world: World, going_on: Path | None, outdir: Path | None, *, tell: bool) -> None:
+def _check_room(
+    config: TrainConfig, dataset: Dataset, world: World, going_on: Path | None, outdir: Path | None, *, tell: bool
+) -> None:
     """Raises ConfigError if memory or disk are too small for what is left of the run; `tell` prints what it takes."""
     from stylegan.checkpoints.snapshots import snapshots
     from stylegan.machine.devices import resolve_device
     from stylegan.training.estimate import estimate, require_room
 
     done = next((int(folder.name) for folder in snapshots(going_on)), 0) if going_on else 0
-    needed = estimate(config, done * 1000)
+    needed = replace(estimate(config, done * 1000), cache=dataset.cache_bytes_needed())
     if tell:
         click.echo(needed, err=True)
     require_room(needed, world.place(resolve_device(config.device)), going_on or outdir or Path("runs"))

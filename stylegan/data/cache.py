@@ -13,6 +13,7 @@ import numpy as np
 
 from stylegan.errors import OutputError
 from stylegan.files.atomic import atomic_file
+from stylegan.files.cache import existing_folder
 
 
 class PixelCache:
@@ -113,8 +114,3 @@ def write_npy(file: Path, shape: tuple[int, ...], images: Iterable[np.ndarray]) 
         np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
         for pixels in images:
             out.write(pixels.tobytes())
-
-
-def existing_folder(path: Path) -> Path:
-    """The path itself, or the nearest folder above it that exists."""
-    return next(folder for folder in (path, *path.parents) if folder.exists())

@@ -40,7 +40,7 @@ class DataConfig(_Frozen):
     mirror: bool = False  # add every image flipped left to right
     max_images: int | None = Field(default=None, ge=1)  # train on so many, drawn by the seed
     workers: int = Field(default=4, ge=1)  # threads that decode; the images are the same with any number
-    cache_gb: float = Field(default=32, gt=0)  # disk for the shards of a set that is streamed
+    cache_gb: float = Field(default=32, gt=0)  # disk for decoded images; larger sets are decoded at every use
     held_out: int = Field(default=0, ge=0)  # of these, keep so many from training, to tell overfitting by
 
     @model_validator(mode="after")
