@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -37,9 +37,9 @@ class Dataset:
     path: Path | str
     name: str
     fingerprint: str
-    pixels: SourcePixels | ShardPixels  # uint8 [n, C, H, W]
-    label_table: LabelTable | None
-    subset: Subset
+    pixels: SourcePixels | ShardPixels = field(repr=False)  # uint8 [n, C, H, W]
+    label_table: LabelTable | None = field(repr=False)
+    subset: Subset = field(repr=False)
     held_out: Dataset | None = None
 
     def __len__(self) -> int:

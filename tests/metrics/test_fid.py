@@ -155,5 +155,6 @@ def test_progress_sees_every_batch(dataset):
             seen.setdefault((what, total), []).append(len(batch))
             yield batch
 
+    dataset.fill_cache()  # else `track` sees that too
     fid(tiny_generator(), dataset, Moments(), num=33, track=track)
     assert seen == {("Real images", 2): [16, 8], ("Drawing", 3): [16, 16, 1]}
