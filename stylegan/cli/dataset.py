@@ -1,4 +1,4 @@
-"""`stylegan dataset`: any images -> a checked data set."""
+"""`stylegan dataset`: turn images of any kind into a checked data set."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def command(**options: Any) -> None:
 
 
 def _run(config: PrepareConfig) -> PrepareReport:
-    """Prepare with a progress bar on a terminal; what was left out is told even if the whole then fails."""
+    """Prepare with a progress bar on a terminal, and list what was left out even if preparing fails in the end."""
     from stylegan.data.prepare import prepare_steps
 
     console = Console(stderr=True)

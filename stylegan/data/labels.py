@@ -1,4 +1,4 @@
-"""Labels: what `dataset.json` says about each image, and the rows `c` [N, label_dim] that networks take."""
+"""Labels of images, as `dataset.json` lists them and as rows `c` [N, label_dim] for networks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import numpy as np
 
 from stylegan.errors import DataError
 
-MAX_CLASSES = 100_000  # ImageNet-21k has 21,841; beyond it is somebody's identifier, and would make a label that wide
+MAX_CLASSES = (
+    100_000  # ImageNet-21k has 21,841; larger numbers are probably identifiers, and a one-hot label would be as wide
+)
 Label = int | list[float]  # a class number, or one value per attribute
 
 
@@ -64,7 +66,7 @@ def parse_dataset_json(content: bytes, where: str) -> LabelList | None:
     try:
         data = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where} is not JSON ({error}); mend it or take it away.") from error
+        raise DataError(f"{where} is not JSON ({error}); correct or remove it.") from error
     if not isinstance(data, dict):
         raise DataError(f"{where} holds a {type(data).__name__}, expected an object with the key 'labels'.")
     entries = data.get("labels")
@@ -140,12 +142,12 @@ def label_table(labels: LabelList, names: Sequence[str], where: str) -> LabelTab
 
 
 def folder_classes(names: Sequence[str]) -> LabelList | None:
-    """Labels from class sub-folders: `cat/1.png`, `dog/2.png` -> classes 0 and 1, named "cat" and "dog".
+    """Return labels from class sub-folders: `cat/1.png`, `dog/2.png` -> classes 0 and 1, named "cat" and "dog".
 
-    Folders that all images share (`animals/cat/1.png`) are looked through. The official format's shard folders
+    Folders that all images share (`animals/cat/1.png`) are skipped. The numbered folders of the official format
     (`00000/`) are no classes.
 
-    Returns: None unless all images lie in at least two class folders.
+    Returns: None unless all images are in class folders, of which there must be at least two.
     """
     folders = class_folders(names)
     if None in folders.values():
@@ -158,9 +160,9 @@ def folder_classes(names: Sequence[str]) -> LabelList | None:
 
 
 def class_folders(names: Sequence[str]) -> dict[str, str | None]:
-    """The class folder of each image, None for one that lies in no class folder."""
+    """Return the class folder of each image, None for one that is in no class folder."""
     parents = [name.split("/")[:-1] for name in names]
-    first, last = min(parents), max(parents)  # what these two share, all in between share
+    first, last = min(parents), max(parents)  # folders that these two share, all others share too
     shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
     return {
         name: parent[shared] if len(parent) > shared and not _is_shard(parent[shared]) else None

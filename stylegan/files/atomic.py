@@ -1,4 +1,4 @@
-"""Writing that leaves the older file or folder whole when it is interrupted."""
+"""Write files and folders so that an interruption leaves the older one unharmed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stylegan.errors import OutputError
 
 @contextmanager
 def atomic_file(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary name beside `path`, which becomes `path` when the block ends well and is removed otherwise.
+    """Yield a temporary name beside `path`, which becomes `path` when the block ends without an error, else is removed.
 
     Raises: OutputError if the folder cannot be written.
     """
@@ -63,13 +63,13 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file completely or not at all."""
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def _sync_tree(folder: Path) -> None:
-    """Bring every file and folder below a folder, and the folder itself, to the disk."""
+    """Flush every file and folder below a folder, and the folder itself, to the disk."""
     for inside, _, files in os.walk(folder, topdown=False):
         for name in files:
             if not os.path.islink(file := os.path.join(inside, name)):  # its target is not ours
@@ -78,7 +78,7 @@ def _sync_tree(folder: Path) -> None:
 
 
 def _sync(path: str | Path) -> None:
-    """Bring a file, or a folder's list of names, to the disk."""
+    """Flush a file, or the list of names of a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

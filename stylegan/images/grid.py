@@ -1,4 +1,4 @@
-"""Many images on one sheet."""
+"""Arrange many images on one sheet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stylegan.errors import ConfigError
 
 
 def auto_shape(n: int) -> tuple[int, int]:
-    """(columns, rows) of a sheet for n images: a square or up to twice as wide, with few empty places."""
+    """Return (columns, rows) of a sheet for n images: a square or up to twice as wide, with few empty places."""
     root = math.isqrt(max(n - 1, 0)) + 1  # ceil(sqrt(n))
     columns = min(range(root, 2 * root), key=lambda columns: -n % columns)
     return columns, -(-n // columns)

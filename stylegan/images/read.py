@@ -1,4 +1,4 @@
-"""One image file -> pixels. Whatever is wrong with the file becomes one clause that a report can print."""
+"""Read one image file. Every fault of the file becomes one clause that a report can print."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 EXTENSIONS = {".bmp", ".gif", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".png"} | {
     ".pbm", ".pgm", ".ppm", ".pnm", ".tif", ".tiff", ".webp"
 }  # fmt: skip
-MAX_PIXELS = 89_478_485  # Pillow's own line between a photo and a decompression bomb
+MAX_PIXELS = 89_478_485  # Pillow's own limit, beyond which it suspects a decompression bomb
 MAX_BYTES = 6 * MAX_PIXELS  # of a file: that many pixels of 16-bit RGB as they are
 
 _BAND_PIXELS = 1 << 22  # converted at once
@@ -38,7 +38,7 @@ _readers = 0  # threads that are reading an image
 
 @dataclass(frozen=True)
 class Header:
-    """What an image file says about itself before its pixels are decoded."""
+    """Properties of an image file that are known before its pixels are decoded."""
 
     width: int
     height: int
@@ -47,9 +47,9 @@ class Header:
 
 
 def read_header(file: Path | BinaryIO) -> Header:
-    """Look at an image without decoding it.
+    """Read the properties of an image without decoding it.
 
-    Raises: DataError as `read_image` does, for all that shows in the header.
+    Raises: DataError as `read_image` does, for faults that the header shows.
     """
     with _opened(file) as image:
         channels = _channels(image)
@@ -57,7 +57,7 @@ def read_header(file: Path | BinaryIO) -> Header:
 
 
 def read_image(file: Path | BinaryIO) -> np.ndarray:
-    """Decode the first frame of an image, turned upright as its EXIF orientation says.
+    """Decode the first frame of an image, rotated as its EXIF orientation says.
 
     Gray stays gray, 16 bits are scaled to 8, a palette becomes RGB, transparency of any kind becomes an alpha
     channel, and all other color spaces (CMYK, YCbCr, Lab) become RGB. ICC profiles are not applied.
@@ -65,7 +65,7 @@ def read_image(file: Path | BinaryIO) -> np.ndarray:
     Args:
         file: a path or a seekable binary file in one of `FORMATS`.
     Returns: [H, W, C] uint8 with C = 1, 3 or 4.
-    Raises: DataError if it is no image, truncated, damaged, floating-point or has more than `MAX_PIXELS` or
+    Raises: DataError if it is not an image, truncated, damaged, floating-point or has more than `MAX_PIXELS` or
         `MAX_BYTES`.
         The message is a clause about "it", for the caller to put the file's name before.
     """
@@ -90,7 +90,7 @@ def read_image(file: Path | BinaryIO) -> np.ndarray:
 
 
 def unpacks_too_far(packed: int, unpacked: int) -> bool:
-    """Whether so many bytes of an archive make a bomb: images do not shrink to a hundredth, short of small ones."""
+    """Whether an entry of an archive is a decompression bomb: only small images compress to less than a hundredth."""
     return unpacked > max(1 << 26, 100 * packed)
 
 
@@ -141,7 +141,7 @@ def _filters() -> list:
 
 
 def _verify_checksums(file: Path | BinaryIO) -> None:
-    """Pillow decodes a PNG without a look at the checksums of its pixels."""
+    """Check the checksums of the pixels of a PNG, which Pillow ignores while it decodes."""
     if not isinstance(file, Path):
         file.seek(0)
     with Image.open(file, formats=("PNG",)) as image:

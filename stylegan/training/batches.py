@@ -1,4 +1,4 @@
-"""The images of a run: its data set, and what each step sees of it."""
+"""The data set of a run, and the batch of each step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stylegan.training.state import TrainingState
 
 
 def open_training_set(data: DataConfig, seed: int) -> Dataset:
-    """The data set of a configuration; the seed chooses the subset."""
+    """Open the data set of a configuration; the seed chooses the subset."""
     dataset = open_dataset(
         data.path,
         use_labels=data.labels,
@@ -34,12 +34,12 @@ def open_training_set(data: DataConfig, seed: int) -> Dataset:
         cache_gb=data.cache_gb,
     )
     if data.balanced:
-        _ = dataset.class_members  # raises now what would end the run at its first step
+        _ = dataset.class_members  # raises now rather than at the first step
     return dataset
 
 
 def check_fits(config: TrainConfig, dataset: Dataset) -> None:
-    """Raises ConfigError unless the networks take and draw what the data set holds."""
+    """Raise ConfigError unless the networks have the resolution, channels and labels of the data set."""
     for name, found in (
         ("img_resolution", dataset.resolution),
         ("img_channels", dataset.channels),
@@ -55,14 +55,14 @@ def check_fits(config: TrainConfig, dataset: Dataset) -> None:
 
 
 def identity(dataset: Dataset) -> dict[str, Any]:
-    """What a snapshot remembers of the images, for `check_same`."""
+    """Return what a snapshot records of the data set, for `check_same`."""
     return {"pictures": len(dataset), "data_fingerprint": dataset.fingerprint, "labels": dataset.labels_fingerprint}
 
 
 def check_same(seen: dict[str, Any], dataset: Dataset) -> None:
-    """A run goes on with the images that it began with.
+    """Check that a resumed run has the images that it began with.
 
-    Raises: ConfigError for another number of them, or other labels; warns of other images.
+    Raises: ConfigError for another number of images or other labels; other images are a RuntimeWarning.
     """
     if seen.get("pictures", len(dataset)) != len(dataset):
         raise ConfigError(

@@ -9,7 +9,9 @@ from PIL import Image
 
 from stylegan.cli.dataset import command
 from stylegan.cli.main import main
-from stylegan.data import open_dataset
+from stylegan.data import PrepareConfig, open_dataset
+from stylegan.data.prepare import LABELS
+from stylegan.images.resize import TRANSFORMS
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def test_strict_fails_with_one_sentence(images, tmp_path, monkeypatch, capsys):
     )
     assert code == 1
     assert err == (
-        "Error: 0.png cannot be used: it is 12x8, not square; the transform center-crop would take its middle.\n"
+        "Error: 0.png cannot be used: it is 12x8, not square; set the transform to center-crop to take its middle.\n"
     )
 
 
@@ -123,4 +125,12 @@ def test_a_taken_destination_fails_with_one_sentence(images, tmp_path, monkeypat
         "--transform", "center-crop",
     )  # fmt: skip
     assert (code, len(err.splitlines())) == (1, 1)
-    assert "is there already; remove it or choose another name." in err
+    assert "exists already; remove it or choose another name." in err
+
+
+def test_choices_and_defaults_are_those_of_the_library(tmp_path):
+    choices = {option.name: getattr(option.type, "choices", ()) for option in command.params}
+    assert tuple(choices["labels"]) == LABELS
+    assert {None, *choices["transform"]} == set(TRANSFORMS)
+    given = command.make_context("dataset", ["--source", str(tmp_path), "--dest", "new"]).params
+    assert PrepareConfig(**given) == PrepareConfig(source=tmp_path, dest=Path("new"))

@@ -1,4 +1,4 @@
-"""Tar shards as one array of images: fetched when they are needed, decoded into a cache of bounded size."""
+"""Tar shards as one array of images, fetched when they are needed and decoded into the cache."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class ShardPixels:
         return out
 
     def fetch(self, shards: Sequence[int]) -> None:
-        """Have these shards fetched in this order, and let go of all others."""
+        """Fetch these shards in this order in the background, and release all others."""
         with self._lock:
             self._wanted = shards
-            self._let_go()
+            self._release()
             for shard in shards:
                 self._ask(shard)
 
@@ -82,7 +82,7 @@ class ShardPixels:
     def _shard_of(self, index: np.ndarray) -> np.ndarray:
         return np.searchsorted(self._starts, index, side="right") - 1
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         for shard in self._asked.keys() - set(self._wanted):
             if self._asked[shard].done():
                 del self._asked[shard]
@@ -90,7 +90,7 @@ class ShardPixels:
     def _ask(self, shard: int) -> Future[np.ndarray]:
         with self._lock:
             if shard not in self._asked:
-                self._let_go()  # a file that is mapped keeps its room on the disk
+                self._release()  # a file that is mapped keeps its room on the disk
                 self._asked[shard] = Future()
                 self._queue.put((shard, self._asked[shard]))
                 if self._thread is None:
@@ -137,7 +137,7 @@ class ShardPixels:
         return f"{self._folder}/{shard:06d}"
 
     def _decoded(self, content: bytes, url: str, n: int) -> Iterator[np.ndarray]:
-        """The images of a shard, uint8 [C, H, W]; nothing of it is unpacked to disk, so no name in it can do harm."""
+        """The images of a shard, uint8 [C, H, W]. Nothing is unpacked to disk, so names in it can do no harm."""
         found = 0
         try:
             with tarfile.open(fileobj=io.BytesIO(content)) as tar:

@@ -100,7 +100,7 @@ def test_the_same_images_give_the_same_shards(tmp_path, shards):
 
 
 def test_a_taken_or_impossible_destination_gets_a_sentence(tmp_path, shards):
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="exists already"):
         prepare(tmp_path / "in", shards, shards=3)
     with pytest.raises(ConfigError, match="in a folder; got 3, .*x.zip"):
         prepare(tmp_path / "in", tmp_path / "x.zip", shards=3)
@@ -307,7 +307,7 @@ def test_a_read_without_an_answer_is_a_failed_try(shards, monkeypatch):
 def test_a_shard_that_stays_away_is_named_with_what_to_do(shards):
     dataset = open_dataset(shards)
     (shards / "000003.tar").unlink()
-    with pytest.raises(DataError, match=r"there is nothing at .*000003.tar; put it there"):
+    with pytest.raises(DataError, match=r"there is nothing at .*000003.tar; check the path or URL"):
         dataset.images([9])
     assert dataset.images([0]).shape[0] == 1
 
@@ -316,7 +316,7 @@ def test_a_damaged_shard_is_named_and_can_be_mended(shards):
     content = (shards / "000003.tar").read_bytes()
     (shards / "000003.tar").write_bytes(content[:700] + b"x" + content[701:])
     dataset = open_dataset(shards)
-    with pytest.raises(DataError, match=r"000003.tar is damaged: its SHA-256 is not .*tried 4 times; mend it"):
+    with pytest.raises(DataError, match=r"000003.tar is damaged: its SHA-256 is not .*tried 4 times; fix the file"):
         dataset.images([9])
     (shards / "000003.tar").write_bytes(content)
     assert dataset.images([9]).shape[0] == 1
