@@ -1,4 +1,4 @@
-"""What a training step waits for its images: from the cache or decoded at every use, read ahead or not, in turns.
+"""Time that a training step waits for images: cached or decoded at every use, read ahead or not, in turns.
 
 python benchmarks/loading.py [--resolution 256] [--json out.json]
 
@@ -73,9 +73,9 @@ def enlarged(resolution: int, n: int, path: Path) -> Path:
 @measured(rounds=5)
 def main(resolution: int, batch: int, rounds: int) -> dict:
     warnings.simplefilter("ignore", RuntimeWarning)  # that images are decoded at every use
-    pixels._BYTES_IN_MEMORY = 0  # as for a set of which little fits into memory
+    pixels._BYTES_IN_MEMORY = 0  # as for a set much larger than memory
     results: dict[str, dict] = {}
-    click.echo("| step | images | read ahead | ms a step, with its images (fastest to slowest) |\n|---|---|---|---|")
+    click.echo("| step | images | read ahead | ms per step, with its images (fastest to slowest) |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         path = enlarged(resolution, 320, Path(folder) / "faces.zip")
         for compute in (pause, convolve):

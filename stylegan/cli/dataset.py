@@ -54,7 +54,7 @@ class _Size(click.ParamType):
     type=click.Choice(["auto", "json", "folders", "none"]),
     default="auto",
     show_default=True,
-    help="Labels from dataset.json or class sub-folders; auto takes the first that is there.",
+    help="Labels from dataset.json or class sub-folders; auto takes the first of them that exists.",
 )
 @click.option("--alpha", is_flag=True, help="Keep transparency as a fourth channel.  [default: put it on white]")
 @click.option(

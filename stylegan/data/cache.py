@@ -67,7 +67,7 @@ class PixelCache:
         return max(min(used + size, self.max_bytes) - used, 0)
 
     def refusal(self, size: int) -> str | None:
-        """Why an array of this many bytes cannot be kept, as a clause; None if it can."""
+        """Return a clause that says why an array of this many bytes cannot be kept; None if it can."""
         if size > self.max_bytes:
             return f"cache_gb allows {self.max_bytes / 1e9:.3g} GB"
         with suppress(OSError):

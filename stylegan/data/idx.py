@@ -19,7 +19,7 @@ _MAX_BYTES = 1 << 34  # a header that asks for more is damaged
 
 
 def is_idx(path: Path) -> bool:
-    """Whether the file starts like IDX images or labels, gzipped or not."""
+    """Return whether the file starts like IDX images or labels, gzipped or not."""
     try:
         with _opened(path) as file:
             return file.read(4) in (_IMAGES, _LABELS)

@@ -147,7 +147,7 @@ def folder_classes(names: Sequence[str]) -> LabelList | None:
     Folders that all images share (`animals/cat/1.png`) are skipped. The numbered folders of the official format
     (`00000/`) are no classes.
 
-    Returns: None unless all images are in class folders, of which there must be at least two.
+    Returns: None unless all images are in class folders, at least two.
     """
     folders = class_folders(names)
     if None in folders.values():

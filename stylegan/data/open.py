@@ -46,7 +46,7 @@ def open_dataset(
         held_out: leave this number of images out, drawn by the seed, or the last ones of shards; they become the data
             set `held_out`.
         workers: threads that decode; the images are the same with any number.
-        cache: the cache folder, of which `data/` holds the decoded images; by default `$STYLEGAN_CACHE`, else
+        cache: the cache folder, which keeps the decoded images in `data/`; by default `$STYLEGAN_CACHE`, else
             `~/.cache/stylegan`.
         cache_gb: gigabytes that the decoded images of all data sets may take there; those that were unused for the
             longest time leave first. A set without shards that needs more is decoded image by image at every use.
@@ -86,7 +86,7 @@ def _open_source(path: Path, use_labels: bool, workers: int, cache: PixelCache) 
 
 
 def _open_shards(path: str, use_labels: bool, workers: int, cache: PixelCache) -> Dataset:
-    """The whole of a folder of shards, or of its URL, of which nothing else is read."""
+    """The whole of a folder of shards, or of its URL; nothing else is read from there."""
     root = path.rstrip("/").removesuffix(f"/{INDEX}")
     content = read_bytes(f"{root}/{INDEX}")
     index = parse_index(content, f"{root}/{INDEX}")

@@ -12,7 +12,7 @@ R = TypeVar("R")
 
 
 def ordered_map(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """Do what `map` does in this number of threads, each at most one item ahead of the caller.
+    """Apply a function to items, as `map` does, in this number of threads, each at most one item ahead of the caller.
 
     Pillow and zlib release Python's lock while they work, so decoding and encoding run in parallel.
     Raises: what `function` raises, when it is the turn of that item.

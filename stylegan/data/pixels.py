@@ -19,7 +19,7 @@ Track = Callable[[Iterable[np.ndarray], str, int], Iterable[np.ndarray]]  # imag
 
 
 def untracked(images: Iterable[np.ndarray], what: str, total: int) -> Iterable[np.ndarray]:
-    """The same images, without showing anything."""
+    """Return the images unchanged."""
     return images
 
 
@@ -78,13 +78,13 @@ class SourcePixels:
         return int(np.prod(self.shape))
 
     def cache_bytes_needed(self) -> int:
-        """Bytes by which `fill_cache` makes the cache grow: 0 if the images are there already, or cannot be kept."""
+        """Bytes by which `fill_cache` makes the cache grow: 0 if it has the images already, or cannot keep them."""
         if self._mapped is not None or self._cache.get(self._name, self.shape) is not None:
             return 0
         return self._cache.growth(self.nbytes) if self.nbytes <= self._cache.max_bytes else 0
 
     def fill_cache(self, track: Track = untracked) -> None:
-        """Decode all images into the cache, unless they are there or it cannot hold them.
+        """Decode all images into the cache, unless it has them already or cannot hold them.
 
         Args:
             track: is called only if images are decoded, and shows progress as they pass through it.

@@ -123,7 +123,7 @@ def prepare(source: str | Path, dest: str | Path, **settings: Any) -> PrepareRep
 
 
 def prepare_steps(config: PrepareConfig) -> Steps:
-    """Do what `prepare` does, one file at a time, to show progress. The last step carries the report."""
+    """Prepare a data set one file at a time, to show progress. The last step carries the report."""
     _refuse_overlap(config.source, config.dest)
     # The writer comes first, so that a taken destination is reported at once and not after a long scan.
     with open_source(config.source) as source, _writer(config) as writer:

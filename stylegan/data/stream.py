@@ -46,7 +46,7 @@ class Stream(ABC):
             self._images = in_background(lambda: self._dataset.images(indices), "prefetch")
 
     def ready(self, start: int, count: int, timeout_s: float = 0) -> bool:
-        """Whether `images` returns, or raises, without waiting; reads them in the background for up to `timeout_s`."""
+        """Return whether `images` need not wait, after reading in the background for up to `timeout_s` seconds."""
         self.prefetch(start, count)
         assert self._images is not None
         return bool(wait([self._images], timeout_s).done)

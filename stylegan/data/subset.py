@@ -1,4 +1,4 @@
-"""Which images of a data set are used."""
+"""The choice of the images of a data set that are used."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Subset:
 
     @property
     def copies(self) -> int:
-        """How often each image is in the data set."""
+        """Number of times that each image is in the data set."""
         return 2 if self.mirror else 1
 
     @cached_property
@@ -35,7 +35,7 @@ class Subset:
 
     @cached_property
     def flipped(self) -> np.ndarray:
-        """Whether each image of the data set is flipped, bool [len(self)]."""
+        """True for each image of the data set that is flipped, bool [len(self)]."""
         return np.arange(len(self.index)) >= len(self.chosen)
 
     def digest(self) -> str:

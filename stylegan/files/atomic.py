@@ -35,7 +35,7 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path | str) -> Iterator[Path]:
-    """Do the same for a folder and everything below it; a folder that exists is replaced.
+    """Yield a temporary folder, which becomes `path`, or replaces it, when the block ends without an error.
 
     Raises: OutputError if the parent cannot be written.
     """

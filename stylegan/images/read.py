@@ -90,7 +90,7 @@ def read_image(file: Path | BinaryIO) -> np.ndarray:
 
 
 def unpacks_too_far(packed: int, unpacked: int) -> bool:
-    """Whether an entry of an archive is a decompression bomb: only small images compress to less than a hundredth."""
+    """Return whether an entry of an archive is a decompression bomb, which only images below 64 MiB may resemble."""
     return unpacked > max(1 << 26, 100 * packed)
 
 
@@ -117,7 +117,7 @@ def _opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
 def _pillow_silenced() -> Iterator[None]:
     """Ignore Pillow's warnings about odd EXIF and large images; the outcome is reported anyway.
 
-    The filter is there while any thread is in such a block. `warnings.catch_warnings` exchanges the filters of all
+    The filter remains while any thread is in such a block. `warnings.catch_warnings` exchanges the filters of all
     threads, so that blocks which overlap leave the wrong ones behind; and like `warnings.filterwarnings` it makes
     Python repeat the warnings of others that it would show once.
     """
@@ -159,7 +159,7 @@ def _channels(image: Image.Image) -> int:
 
 
 def _deep_white(image: Image.Image) -> tuple[int, bool]:
-    """The value of white in an image of more than 8 bits, and whether it stands for black instead.
+    """The value of white in an image of more than 8 bits, and whether that value means black instead.
 
     Pillow scales and inverts other formats to 16 bits, but leaves those values of a TIFF as they are.
     """

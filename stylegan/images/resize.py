@@ -109,7 +109,7 @@ def to_channels(img: np.ndarray, channels: int) -> np.ndarray:
 
 
 def has_transparency(img: np.ndarray) -> bool:
-    """Whether any pixel of uint8 [H, W, C] is transparent."""
+    """Return whether any pixel of uint8 [H, W, C] is transparent."""
     return img.shape[2] == 4 and bool(img[:, :, 3].min() < 255)
 
 

@@ -1,4 +1,4 @@
-"""What the command line says of the cache of decoded images, and when it fills it."""
+"""Messages of the command line about the cache of decoded images, and when it is filled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_dry_run_says_what_the_cache_will_take_and_writes_nothing(tmp_path, ca
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
 
 
-def test_decoding_is_announced_once_and_not_when_the_images_are_there(tmp_path, cache):
+def test_decoding_is_announced_once_and_not_when_the_cache_has_the_images(tmp_path, cache):
     data = tiny_images(tmp_path / "in")
     first, second = (run_cli("train", "--data", data, "--outdir", tmp_path / "runs", *TRAIN) for _ in range(2))
     assert first.err == f"Decoding {data} into {cache}/data (1.84e-05 GB) ...\n"

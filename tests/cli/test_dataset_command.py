@@ -29,7 +29,7 @@ def run(*args):
 
 
 def run_main(monkeypatch, capsys, *args):
-    """Through `main`, which turns errors into sentences: (exit code, stdout, stderr)."""
+    """Run `main`, which turns errors into sentences: (exit code, stdout, stderr)."""
     monkeypatch.setattr("sys.argv", ["stylegan", "dataset", *map(str, args)])
     try:
         main()
@@ -64,7 +64,7 @@ def test_max_images_says_how_many_were_not_needed(images, tmp_path):
     assert "2 more were not needed (--max-images)." in result.output
 
 
-def test_shards_are_written_and_transparency_is_told(tmp_path):
+def test_shards_are_written_and_transparency_is_reported(tmp_path):
     (tmp_path / "in").mkdir()
     for index in range(3):
         Image.new("RGBA", (8, 8), (1, 2, 3, 100 if index else 255)).save(tmp_path / f"in/{index}.png")

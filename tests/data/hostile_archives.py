@@ -1,4 +1,4 @@
-"""Archives that lie, made when the tests run: what `prepare` must make of each."""
+"""Archives with false contents, made when the tests run: what `prepare` must make of each."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def labels() -> Iterator[Case]:
 def not_zips() -> Iterator[Case]:
     idx = struct.pack(">4B3I", 0, 0, 8, 3, 100_000, 100, 100)
     yield Case("bomb-idx3-ubyte.gz", gzip.compress(idx + bytes(65 << 20)), error="it has .* bytes and declares")
-    yield Case("lie-idx3-ubyte", idx, error="is damaged")
+    yield Case("false-idx3-ubyte", idx, error="is damaged")
     yield Case("overflow-idx3-ubyte", struct.pack(">4B3I", 0, 0, 8, 3, *[(1 << 32) - 1] * 3), error="is damaged")
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as file:

@@ -159,7 +159,7 @@ def test_the_cache_is_made_once_and_used_again(tmp_path, cache, monkeypatch):
     assert file.stat().st_ino == before
 
 
-def test_opening_writes_nothing_and_tells_what_reading_will_write(tmp_path, cache):
+def test_opening_writes_nothing_and_reports_what_reading_will_write(tmp_path, cache):
     dataset = open_dataset(write_folder(tmp_path / "in"))
     assert (len(dataset), dataset.resolution, dataset.channels) == (5, 8, 3)
     assert dataset.cache_bytes_needed() == 5 * 3 * 8 * 8
@@ -198,7 +198,7 @@ def test_sets_unused_for_the_longest_time_leave_the_cache_once_its_bound_is_met(
     assert c.cache_bytes_needed() == 0  # in the place of another
     c.image(0)
     assert {file.stem for file in cache.iterdir()} == {a.fingerprint, c.fingerprint}
-    assert torch.equal(b.image(0), open_dataset(folders[1]).image(0))  # which was mapped, and goes on
+    assert torch.equal(b.image(0), open_dataset(folders[1]).image(0))  # which was mapped, and remains readable
 
 
 @pytest.mark.parametrize("bytes_in_memory", [0, 3 * 3 * 8 * 8, 1 << 30])

@@ -10,8 +10,7 @@ import pytest
 from file_size_limit import file_size_limit
 from PIL import Image
 
-from stylegan.data import PrepareConfig, prepare, prepare_steps
-from stylegan.data.shards.dataset import open_any
+from stylegan.data import PrepareConfig, open_dataset, prepare, prepare_steps
 from stylegan.errors import ConfigError, DataError, OutputError
 from stylegan.images.resize import center_crop, center_crop_wide, resize
 
@@ -213,7 +212,7 @@ def test_asking_for_folder_labels_leaves_out_images_outside(tmp_path):
     assert report.label_dim == 2
 
 
-def test_asking_for_labels_that_are_not_there_is_an_error(tmp_path):
+def test_asking_for_missing_labels_is_an_error(tmp_path):
     save(tmp_path / "in/1.png", noise())
     with pytest.raises(DataError, match=r"comes with no labels; add a dataset.json"):
         prepare(tmp_path / "in", tmp_path / "out.zip", labels="json")
@@ -251,7 +250,7 @@ def test_labels_stay_with_their_images_behind_those_that_are_left_out(tmp_path, 
     shards = 2 if dest == "shards" else None
     report = prepare(tmp_path / source, tmp_path / dest, shards=shards)
     assert [name for name, _ in report.left_out] == ["1.png", "3.png"]
-    dataset = open_any(tmp_path / dest, use_labels=True, cache_gb=1)
+    dataset = open_dataset(tmp_path / dest, use_labels=True, cache_gb=1)
     brightness = dataset.images(range(4))[:, 0, 0, 0].tolist()
     assert sorted(brightness) == [0, 20, 40, 50]
     assert dataset.labels(range(4)).argmax(1).tolist() == [5 - value // 10 for value in brightness]
@@ -306,7 +305,7 @@ def test_a_destination_inside_the_source_is_refused(tmp_path, inside):
         prepare(tmp_path / "in", tmp_path / "in" / inside)
 
 
-def test_what_is_there_already_is_never_overwritten(tmp_path):
+def test_what_exists_already_is_never_overwritten(tmp_path):
     save(tmp_path / "in/a.png", noise())
     (tmp_path / "old.zip").write_text("old")
     (tmp_path / "old").mkdir()

@@ -61,7 +61,7 @@ def test_ranks_see_what_one_process_would_see(tmp_path):
     assert np.concatenate(parts).tolist() == whole.tolist()
 
 
-def test_images_come_in_the_background_and_one_can_ask_whether_they_are_there(dataset, gate):
+def test_images_come_in_the_background_and_one_can_ask_whether_they_have_come(dataset, gate):
     stream = dataset.stream(0)
     stream.prefetch(0, 8)
     assert not stream.ready(0, 8, timeout_s=0.01)
@@ -72,7 +72,7 @@ def test_images_come_in_the_background_and_one_can_ask_whether_they_are_there(da
 
 
 def test_another_position_than_the_one_read_ahead_gives_its_own_images(dataset):
-    """As after a return to a snapshot, or where the batch grows."""
+    """This happens after a return to a snapshot, and where the batch grows."""
     stream = dataset.stream(0)
     stream.prefetch(8, 8)
     assert torch.equal(stream.images(0, 8), dataset.images(dataset.stream(0).indices(0, 8)))

@@ -55,7 +55,7 @@ def test_older_folder_comes_back_if_the_new_one_cannot_take_its_place(tmp_path, 
 
 
 def test_every_file_and_folder_of_a_folder_is_synced_before_it_gets_its_name(tmp_path, monkeypatch):
-    """What a power cut after the rename must not take away, at any depth."""
+    """A power cut after the rename must not take any of them away."""
     calls, replace = [], os.replace
     monkeypatch.setattr(os, "fsync", lambda descriptor: calls.append(os.fstat(descriptor).st_ino))
     monkeypatch.setattr(os, "replace", lambda *names: (calls.append("replace"), replace(*names)))

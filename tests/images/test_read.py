@@ -17,7 +17,7 @@ from stylegan.images.read import read_image
 
 @pytest.fixture
 def odd_exif() -> bytes:
-    """A JPEG of which Pillow warns: its EXIF promises 255 entries and holds none."""
+    """A JPEG that makes Pillow warn: its EXIF declares 255 entries and has none."""
     file = io.BytesIO()
     Image.new("RGB", (8, 8)).save(file, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\0")
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""What is known of a folder of shards before any shard is read: its index and its labels."""
+"""The index and the labels of a folder of shards, which are read before any shard."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stylegan.errors import DataError
 
 
 class Shard(BaseModel):
-    """What the index says of one tar."""
+    """The entry of one tar in the index."""
 
     name: str = Field(pattern=r"^\w[\w.-]*\.tar$")  # beside the index and nowhere else
     images: int = Field(ge=1, alias="pictures")  # the name that the format has
@@ -43,7 +43,7 @@ class ShardIndex(BaseModel):
 
 
 def is_sharded(path: str | Path) -> bool:
-    """Whether it is a URL, behind which only shards can be, or a folder with their index."""
+    """Return whether `path` is a folder with an index of shards, or a URL, which can only be such a folder."""
     return is_url(path) or (Path(path) / INDEX).is_file()
 
 

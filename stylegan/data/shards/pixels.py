@@ -43,7 +43,7 @@ class ShardPixels:
         self._lock = threading.RLock()  # of what was asked for
 
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
-        """Copies of N images, int64 [N] -> uint8 [N, C, H, W]; waits for shards that are not there yet."""
+        """Copies of N images, int64 [N] -> uint8 [N, C, H, W]; waits for shards that have not arrived yet."""
         out = np.empty((len(index), *self.shape[1:]), np.uint8)
         shard_of = self._shard_of(index)
         for shard in np.unique(shard_of).tolist():

@@ -16,7 +16,7 @@ _TRY_S = 300.0  # a gigabyte at 3 MB/s
 
 
 def is_url(path: str | Path) -> bool:
-    """Whether fsspec must read it: s3://bucket/faces, https://host/faces, ..."""
+    """Return whether fsspec must read it: s3://bucket/faces, https://host/faces, ..."""
     return "://" in str(path)
 
 

@@ -59,7 +59,7 @@ def served(shards):
 
 
 def same_images(a: Dataset, b: Dataset) -> bool:
-    """Whether two sets hold the same images in any order."""
+    """Return whether two sets hold the same images in any order."""
     bags = [sorted(img.numpy().tobytes() for img in dataset.images(range(len(dataset)))) for dataset in (a, b)]
     return bags[0] == bags[1]
 
@@ -83,7 +83,7 @@ def test_shards_follow_the_webdataset_convention(tmp_path):
     assert (index["resolution"], index["channels"]) == (16, 3)
 
 
-def test_label_vectors_lie_beside_the_images_as_json(tmp_path):
+def test_label_vectors_are_beside_the_images_as_json(tmp_path):
     tiny_images(tmp_path / "in", count=2)
     (tmp_path / "in/dataset.json").write_text('{"labels": [["000.png", [0.5, 1]], ["001.png", [2, 3]]]}')
     prepare(tmp_path / "in", tmp_path / "out", shards=3)
@@ -136,7 +136,7 @@ def test_labels_stay_with_their_images(tmp_path):
         assert sharded.label(i).tolist() == by_pixels[sharded.image(i).numpy().tobytes()]
 
 
-def test_balanced_classes_come_equally_often_from_the_shards_at_hand(tmp_path):
+def test_balanced_classes_come_equally_often_from_the_shards_in_use(tmp_path):
     tiny_images(tmp_path / "in", count=36, classes=3)
     for rare in sorted((tmp_path / "in/class2").iterdir())[4:]:
         rare.unlink()
@@ -191,7 +191,7 @@ def test_the_cache_never_outgrows_its_bound_and_the_images_stay_right(tmp_path, 
 
 
 def test_a_reader_that_makes_room_leaves_others_what_they_have_just_brought(tmp_path, shards, monkeypatch):
-    """As two processes of a run share a cache, or training and `--metrics` beside it."""
+    """Two processes of a run share a cache, or training and `--metrics` beside it."""
     every = open_dataset(shards).images(range(25))
     shutil.rmtree(tmp_path / "cache")
     reader, other = open_dataset(shards), open_dataset(shards)
@@ -231,7 +231,7 @@ def test_each_process_of_a_machine_needs_room_for_shards_of_its_own(shards):
         open_dataset(shards, cache_gb=8.1 * SHARD_GB).require_cache(2)
 
 
-def test_shards_tell_what_the_cache_will_take_up_to_its_bound(shards):
+def test_shards_report_what_the_cache_will_take_up_to_its_bound(shards):
     dataset = open_dataset(shards)
     assert dataset.cache_bytes_needed() == 25 * 3 * 16 * 16
     assert open_dataset(shards, cache_gb=8.1 * SHARD_GB).cache_bytes_needed() == int(8.1 * SHARD_GB * 1e9)
@@ -312,7 +312,7 @@ def test_a_shard_that_stays_away_is_named_with_what_to_do(shards):
     assert dataset.images([0]).shape[0] == 1
 
 
-def test_a_damaged_shard_is_named_and_can_be_mended(shards):
+def test_a_damaged_shard_is_named_and_can_be_repaired(shards):
     content = (shards / "000003.tar").read_bytes()
     (shards / "000003.tar").write_bytes(content[:700] + b"x" + content[701:])
     dataset = open_dataset(shards)
@@ -331,14 +331,14 @@ def test_a_damaged_shard_is_named_and_can_be_mended(shards):
         ({"channels": 2}, "channels Input should be 1, 3 or 4"),
     ],
 )
-def test_an_index_that_lies_gets_a_sentence(shards, change, message):
+def test_a_false_index_gets_a_sentence(shards, change, message):
     index = json.loads((shards / "index.json").read_text())
     (shards / "index.json").write_text(json.dumps({**index, **change}))
     with pytest.raises(DataError, match=f"index.json is no index of shards .*{message}"):
         open_dataset(shards)
 
 
-def test_labels_that_are_not_there_get_a_sentence(shards):
+def test_missing_labels_get_a_sentence(shards):
     with pytest.raises(DataError, match="has no labels; shard images that have"):
         open_dataset(shards, use_labels=True)
 
@@ -374,7 +374,7 @@ def state_of(run: Path, snapshot: str) -> dict[str, bytes]:
 
 
 def test_a_resumed_run_over_shards_equals_an_uninterrupted_one(tmp_path, shards, served):
-    """The first over a path, the second stopped and gone on with over a URL and an empty cache."""
+    """The first over a path, the second stopped and resumed over a URL and an empty cache."""
     config = tiny_config(shards)
     for name in ("whole", "parts"):
         (tmp_path / name).mkdir()
@@ -398,7 +398,7 @@ def test_a_run_that_waits_for_data_stops_with_a_snapshot(tmp_path, shards, monke
         if len(asked) == 6:  # the index, and the first shard that the second step needs
             threading.Timer(1, stop.set).start()
             time.sleep(10)
-            raise DataError("nobody stopped")
+            raise DataError("the run was not stopped")
         return read_bytes(location, sha256)
 
     monkeypatch.setattr("stylegan.data.shards.pixels.read_bytes", stalling)
