@@ -109,7 +109,7 @@ def expected_batches(slow: SlowTraining, images: Tensor, labels: Tensor, dataset
     if config.data.mirror:
         images, labels = torch.cat([images, images.flip(3)]), labels.repeat(2, 1)
     assert len(dataset) == len(images)
-    indices = torch.as_tensor(dataset.order(config.seed, slow.nimg, batch, rank=0, ranks=1))
+    indices = torch.as_tensor(dataset.stream(config.seed).indices(slow.nimg, batch))
     fake_c = labels[torch.randint(len(images), [batch])]
     parts = (
         slow.seen(images[indices]).split(micro_batch),
