@@ -10,6 +10,7 @@ README.md                    a model card
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +23,9 @@ from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
 from stylegan.errors import CheckpointError, OutputError, StyleGANError
 from stylegan.files.atomic import atomic_folder
+from stylegan.inference import InferenceGenerator
 from stylegan.machine.devices import resolve_device
+from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.family import ARCHITECTURES, architecture_of, discriminator_class, generator_class
 
 FORMAT = 1
@@ -53,17 +56,14 @@ def contents(checkpoint: Checkpoint) -> Contents:
     generator = checkpoint.G_ema or checkpoint.G
     if generator is None:
         raise CheckpointError("a checkpoint needs a generator to be saved, got none; pass G_ema.")
+    for network in (checkpoint.G_ema, checkpoint.G, checkpoint.D):
+        _require_own(network)
     architecture = architecture_of(generator)
-    if architecture is None:
-        raise CheckpointError(
-            f"a checkpoint takes the networks of {', '.join(ARCHITECTURES)} themselves, "
-            f"got {type(generator).__module__}.{type(generator).__name__}."
-        )
     config = {
         "format": FORMAT,
         "architecture": architecture,
-        "generator": generator.args,
-        "discriminator": checkpoint.D.args if checkpoint.D is not None else None,
+        "generator": asdict(generator.settings),
+        "discriminator": asdict(checkpoint.D.settings) if checkpoint.D is not None else None,
         "augment_p": checkpoint.augment_p,
         "nimg": checkpoint.nimg,
         "origin": checkpoint.origin,
@@ -96,7 +96,7 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
     """
     folder = _find(Path(source))
     config = _read_config(folder)
-    networks = {}
+    networks: dict[str, Any] = {}
     for name, file in _FILES.items():
         args = config.get("discriminator" if name == "D" else "generator")
         if (folder / file).is_file() and args is not None:
@@ -129,6 +129,19 @@ def load(source: Path | str, *, device: str | torch.device = "auto") -> Any:
     if generator is None:
         raise CheckpointError(f"{source} holds no generator, only a discriminator; choose another checkpoint.")
     return generator.to(resolve_device(device))
+
+
+def _require_own(network: nn.Module | None) -> None:
+    """Raises: CheckpointError unless a network is None or one that its settings can rebuild."""
+    if isinstance(network, InferenceGenerator):
+        raise CheckpointError(
+            "a generator made by for_inference cannot be saved; save the network that it was made from."
+        )
+    if network is not None and architecture_of(network) is None and not isinstance(network, FamilyDiscriminator):
+        raise CheckpointError(
+            f"a checkpoint takes the networks of {', '.join(ARCHITECTURES)} themselves, "
+            f"got {type(network).__module__}.{type(network).__name__}."
+        )
 
 
 def _refuse_foreign(folder: Path) -> None:

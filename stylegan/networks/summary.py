@@ -34,7 +34,7 @@ def layer_rows(network: Any, *inputs: Tensor | None) -> list[Row]:
         inputs: of its forward, on any device.
     """
     network = copy.deepcopy(network).to("meta")
-    if getattr(network, "args", {}).get("num_fp16_res"):
+    if getattr(getattr(network, "settings", None), "num_fp16_res", 0):
         network.precision = "fp16"  # what the blocks marked for reduced precision were declared for
     rows: list[Row] = []
     seen: set[int] = set()

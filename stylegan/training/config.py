@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
@@ -255,7 +255,7 @@ def _validated(settings: dict[str, Any]) -> TrainConfig:
         raise ConfigError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}.")
     networks = {"generator": generator_class(architecture), "discriminator": discriminator_class(architecture)}
     for name, network in networks.items():
-        known = set(inspect.signature(network).parameters)
+        known = {field.name for field in fields(network.Settings)}
         if not isinstance(settings.get(name), dict):
             raise ConfigError(f"{name} must be a group of settings, got {settings.get(name)!r}.")
         for unknown in set(settings[name]) - known:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def open_start(source: Path) -> tuple[Checkpoint, dict[str, Any], dict[str, Any]
     defaults: dict[str, Any] = {"augment.ada_kimg": 100, "ema_rampup": None, "blur": {}, "growing": None}
     networks: dict[str, Any] = {"generator": checkpoint.G_ema or checkpoint.G, "discriminator": checkpoint.D}
     for group, network in networks.items():
-        args = network.args if network is not None else {}
+        args = asdict(network.settings) if network is not None else {}
         defaults |= {f"{group}.{name}": value for name, value in args.items() if name not in _OF_DATA + _OF_TRAINING}
     provenance = {"source": str(source.resolve()), "origin": checkpoint.origin, "licence": checkpoint.licence}
     return checkpoint, defaults, {f"transfer.{name}": value for name, value in provenance.items()}
@@ -125,7 +125,7 @@ def _changes(checkpoint: Checkpoint, config: TrainConfig) -> list[str]:
         ("generator", checkpoint.G_ema or checkpoint.G, config.generator),
         ("discriminator", checkpoint.D, config.discriminator),
     ):
-        args: Any = old.args if old is not None else {}
+        args: dict[str, Any] = asdict(old.settings) if old is not None else {}
         keys = [key for key in new if key in args and key not in _OF_TRAINING and _differ(args[key], new[key])]
         if keys:
             lines.append(f"{name} changed: {', '.join(f'{key} {args[key]} -> {new[key]}' for key in keys)}.")

@@ -104,9 +104,12 @@ def test_save_never_replaces_what_is_no_checkpoint(tmp_path):
 
 
 def test_other_networks_are_refused(tmp_path):
-    for network in (tiny_generator().for_inference(), torch.nn.Linear(2, 2)):
-        with pytest.raises(CheckpointError, match="takes the networks of .*stylegan2, .* themselves, got "):
-            stylegan.save(stylegan.Checkpoint(G_ema=network), tmp_path / "net")
+    text = "takes the networks of .*stylegan2, .* themselves, got torch.nn.modules.linear.Linear"
+    for networks in ({"G_ema": torch.nn.Linear(2, 2)}, {"G_ema": tiny_generator(), "D": torch.nn.Linear(2, 2)}):
+        with pytest.raises(CheckpointError, match=text):
+            stylegan.save(stylegan.Checkpoint(**networks), tmp_path / "net")
+    with pytest.raises(CheckpointError, match="made by for_inference cannot be saved; save the network that it was"):
+        stylegan.save(stylegan.Checkpoint(G_ema=tiny_generator().for_inference()), tmp_path / "net")
 
 
 def test_full_disk_while_writing_tensors_gets_one_sentence(tmp_path, monkeypatch):

@@ -126,7 +126,7 @@ def test_a_compiler_that_fails_is_told_once_and_drawing_goes_on(name, monkeypatc
     monkeypatch.setattr(torch, "compile", broken)
     G, z = network(name), R(1, [2, 8])
     fast = G.for_inference(compile=True)
-    with pytest.warns(RuntimeWarning, match=r"torch.compile failed \(no C\+\+ compiler\); going on without it\."):
+    with pytest.warns(RuntimeWarning, match=r"torch.compile failed \(no C\+\+ compiler\); continuing without it\."):
         img = fast(z, noise_mode="const")
     assert_same(img, G(z, noise_mode="const"))
     with warnings.catch_warnings():

@@ -122,7 +122,7 @@ def test_every_channel_has_a_noise_strength_of_its_own():
     layer = G.synthesis.b16.layer1
     x, w = torch.zeros(1, 8, 16, 16), R(5, [1, 6])
     layer.noise_strength.data = torch.tensor([0.0] * 7 + [1.0])
-    layer.options = replace(layer.options, use_styles=False, use_instance_norm=False)
+    layer.settings = replace(layer.settings, use_styles=False, use_instance_norm=False)
     change = layer(x, w, "const") - layer(x, w, "none")
     assert (change[:, :7] == 0).all()
     assert change[:, 7].abs().max() > 0.1
