@@ -10,6 +10,7 @@ README.md                    a model card
 from __future__ import annotations
 
 import json
+import reprlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,6 +102,11 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
         args = config.get("discriminator" if name == "D" else "generator")
         if (folder / file).is_file() and args is not None:
             kind = "Discriminator" if name == "D" else "Generator"
+            if not isinstance(args, dict):
+                raise CheckpointError(
+                    f"{kind.lower()} in {folder / 'config.json'} must be a group of settings, "
+                    f"got {reprlib.repr(args)}; the checkpoint is damaged."
+                )
             networks[name] = _read_network(folder / file, config["architecture"], kind, args)
             if kind == "Generator":
                 for key in _NAMES:

@@ -56,15 +56,15 @@ class GeneratorSettings(Settings):
     num_critical: Depth = 2  # number of last layers that are critically sampled, fewer than num_layers
     first_cutoff: Annotated[float, Between(0.5, 4096)] = 2.0  # cutoff frequency of the first layer
     first_stopband: Annotated[float, Between(0.5, 8192)] = 2**2.1  # its stop band, above first_cutoff
-    last_stopband_rel: Annotated[float, Between(1.01, 16)] = 2**0.3  # stop band of the last layer over its cutoff R/2
+    last_stopband_rel: Annotated[float, Between(1.01, 4)] = 2**0.3  # stop band of the last layer over its cutoff R/2
     margin_size: Annotated[int, Whole(0, 1024)] = 10  # samples around the image in all layers but the last
     output_scale: Positive = 0.25  # factor on the output of toRGB, which has unit magnitude
     channel_base: ChannelBase = 32768  # a layer has min(channel_base / 2 / cutoff, channel_max) channels
     channel_max: Width = 512  # most channels of any layer
     conv_kernel: Annotated[int, Whole(1, 31)] = 3  # side of the kernels, odd; 1 for equivariance to rotation
     use_radial_filters: bool = False  # shrink by radially symmetric filters, for equivariance to rotation
-    filter_size: Annotated[int, Whole(1, 64)] = 6  # taps of a filter per factor by which the sampling rate changes
-    lrelu_upsampling: Annotated[int, Whole(1, 16)] = 2  # sampling rate of the leaky ReLU over that of its layer
+    filter_size: Annotated[int, Whole(1, 16)] = 6  # taps of a filter per factor by which the sampling rate changes
+    lrelu_upsampling: Annotated[int, Whole(1, 8)] = 2  # sampling rate of the leaky ReLU over that of its layer
     conv_clamp: Positive | None = 256.0  # limit on absolute activations, for float16; None for no limit
     magnitude_ema_beta: Fraction = 0.999  # decay per batch of the running mean of squared inputs of each layer
     num_fp16_res: Count = 4  # number of highest resolutions that may run in reduced precision
@@ -80,6 +80,12 @@ class GeneratorSettings(Settings):
         if self.first_stopband <= self.first_cutoff:
             raise ConfigError(
                 f"first_stopband must be above first_cutoff, got {self.first_stopband:g} and {self.first_cutoff:g}."
+            )
+        last_cutoff = self.img_resolution / 2
+        if self.first_cutoff > last_cutoff or self.first_stopband > last_cutoff * self.last_stopband_rel:
+            raise ConfigError(
+                f"first_cutoff and first_stopband must be at most those of the last layer, {last_cutoff:g} and "
+                f"{last_cutoff * self.last_stopband_rel:g}, got {self.first_cutoff:g} and {self.first_stopband:g}."
             )
         schedule(self)
 

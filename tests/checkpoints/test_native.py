@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,41 @@ def test_a_checkpoint_without_generator_is_not_saved(tmp_path):
 def test_device_that_is_not_there_gets_one_sentence(folder):
     with pytest.raises(StyleGANError, match="device 'cuda:7' is not available here; use --device cpu or auto"):
         stylegan.load(folder, device="cuda:7")
+
+
+@pytest.mark.parametrize("group", ["generator", "discriminator"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mapping_layers", 3_000_000),
+        ("img_resolution", 2**30),
+        ("img_resolution", 16.0),
+        ("img_resolution", True),
+        ("c_dim", 10**12),
+        ("channel_max", 10**9),
+        ("channel_base", -1),
+        ("img_channels", "x"),
+        ("conv_clamp", "x"),
+        ("conv_clamp", float("nan")),
+        ("resample_filter", [1] * 1_000_000),
+        ("resample_filter", [0, 0]),
+        ("activation", "x" * 1_000_000),
+        ("num_fp16_res", None),
+    ],
+)
+def test_absurd_settings_get_one_sentence_before_anything_is_built(folder, group, name, value):
+    config = json.loads((folder / "config.json").read_text())
+    _change_config(folder, **{group: {**config[group], name: value}})
+    start = time.process_time()
+    with pytest.raises(CheckpointError, match=f"does not fit the config.json beside it: {name} must be ") as error:
+        stylegan.load_checkpoint(folder)
+    assert time.process_time() - start < 2
+    assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize("group", ["generator", "discriminator"])
+@pytest.mark.parametrize("value", [5, "x", [], [["img_resolution", 16]], True])
+def test_settings_that_are_no_group_get_one_sentence(folder, group, value):
+    _change_config(folder, **{group: value})
+    with pytest.raises(CheckpointError, match=f"{group} in .*config.json must be a group of settings, got "):
+        stylegan.load_checkpoint(folder)
