@@ -1,4 +1,4 @@
-"""The generations by name: where the generator and the discriminator of each are."""
+"""The generations by name, with the classes of their generators and discriminators."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ ARCHITECTURES = tuple(_MODULES)
 
 
 def generator_class(architecture: str) -> Any:
-    """`Generator` of one of `ARCHITECTURES`; what data dictates, all take by the same names."""
+    """Return the `Generator` of one of `ARCHITECTURES`. All take `c_dim`, `img_resolution` and `img_channels`."""
     return import_module(f"stylegan.networks.{_MODULES[architecture]}").Generator
 
 
 def discriminator_class(architecture: str) -> Any:
-    """`Discriminator` of one of `ARCHITECTURES`."""
+    """Return the `Discriminator` of one of `ARCHITECTURES`."""
     return import_module(f"stylegan.networks.{_MODULES[architecture]}").Discriminator
 
 
 def architecture_of(generator: nn.Module) -> str | None:
-    """Which of `ARCHITECTURES` a generator is of, None for anything else; a form for inference is none."""
+    """Return the name among `ARCHITECTURES` of a generator; None for anything else, such as one for inference."""
     for architecture in ARCHITECTURES:
         if type(generator).__module__ == f"stylegan.networks.{_MODULES[architecture]}":
             return architecture

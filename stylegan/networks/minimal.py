@@ -242,7 +242,7 @@ class Smooth(nn.Module):
     def __init__(self):
         super().__init__()
         taps = torch.tensor([1.0, 2.0, 1.0])
-        # A parameter, so that it is listed with the weights, but never trained.
+        # A parameter, so that it is listed with the weights; it is never trained.
         self.kernel = nn.Parameter((taps.outer(taps) / 16)[None, None], requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The minimal StyleGAN2 as one generator and one discriminator with the three calls of the family.
 
-The five modules of `minimal.py` are inside as they are. What is added: an average of w to truncate to, noise that
-stays, and images in [-1, 1] where those of the specification lie in [0, 1].
+They wrap the five modules of `minimal.py` unchanged and add a running average of w for truncation, constant noise, and
+images in [-1, 1] instead of the specification's [0, 1].
 """
 
 from __future__ import annotations

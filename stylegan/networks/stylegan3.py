@@ -95,7 +95,7 @@ class SynthesisInput(nn.Module):
 
     Attributes:
         transform: [3, 3] from image to feature coordinates, in widths of the image: the inverse of what happens
-            to the image. A user may set it; nothing learns it.
+            to the image. It may be set freely and is not learned.
     """
 
     freqs: Tensor
@@ -122,7 +122,7 @@ class SynthesisInput(nn.Module):
         motion = self.motion(w) @ self.transform
         freqs, shift = self.freqs @ motion[:, :2, :2], self.freqs @ motion[:, :2, 2:]  # [N, C, 2], [N, C, 1]
         phases = self.phases[:, None] + shift
-        # Waves that the motion made too fast for the sampling rate fade out.
+        # Fade out the waves whose frequency, after the motion, exceeds what the sampling rate can represent.
         excess = (freqs.norm(dim=2) - self.bandwidth) / (self.rate / 2 - self.bandwidth)
         amplitudes = (1 - excess).clamp(0, 1)
         positions = (torch.arange(self.size, device=w.device) + 0.5 - self.size / 2) / self.rate
@@ -132,7 +132,7 @@ class SynthesisInput(nn.Module):
         return (waves @ (self.weight.t() / math.sqrt(len(self.weight)))).permute(0, 3, 1, 2)
 
     def motion(self, w: Tensor) -> Tensor:
-        """The learned rotation and translation, w [N, D] -> [N, 3, 3]."""
+        """Return the learned rotation and translation, w [N, D] -> [N, 3, 3]."""
         t = self.affine(w)
         cos, sin, x, y = (t / t[:, :2].norm(dim=1, keepdim=True)).unbind(1)
         zero, one = torch.zeros_like(x), torch.ones_like(x)
@@ -184,7 +184,7 @@ class SynthesisLayer(nn.Module):
         )
 
     def input_gain(self, x: Tensor, update_emas: bool) -> Tensor:
-        """What brings inputs to unit magnitude, by a running mean of their squares. StyleGAN3 Sec. 3.2."""
+        """Return the factor that brings inputs to unit magnitude on average. StyleGAN3 Sec. 3.2."""
         if update_emas:
             new = x.detach().to(torch.float32).square().mean().lerp(self.magnitude_ema, self.magnitude_ema_beta)
             self.magnitude_ema.copy_(new.where(new.isfinite(), self.magnitude_ema))  # a NaN would stay for good
@@ -231,8 +231,8 @@ class SynthesisNetwork(FamilySynthesis):
         """
         Args:
             ws: [N, num_ws, w_dim].
-            noise_mode: as of the other generations; there is no noise, so nothing changes.
-            update_emas: let `magnitude_ema` follow this batch. Only training does.
+            noise_mode: accepted as in the other generations; this network has no noise.
+            update_emas: update `magnitude_ema` with this batch, as training does.
         Returns: [N, img_channels, R, R] float32, nominally in [-1, 1].
         Raises: ShapeError for another shape, ConfigError for another mode.
         """
@@ -272,7 +272,7 @@ class Generator(FamilyGenerator):
 
 
 def _padding(size: int, out_size: int, up: int, down: int, taps: int) -> tuple[int, int, int, int]:
-    """What lets `size` samples become `out_size` through filters of `taps` in all, the centers aligned."""
+    """Return the padding that turns `size` samples into `out_size` with `taps` filter taps in all, centers aligned."""
     total = (out_size - 1) * down + 1 - size * up + taps - 2
     before = (total + up) // 2
     return before, total - before, before, total - before

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Signal:
-    """What leaves one layer. Frequencies are in cycles, rates in samples per width of the image."""
+    """Output of one layer. Frequencies are in cycles, rates in samples per width of the image."""
 
     cutoff: float  # where the low-pass filter has half its amplitude
     half_width: float  # of the filter's transition band
     rate: int
     size: int  # samples per side, the margins included
     channels: int
-    critical: bool  # as much of the spectrum kept as the rate can hold, at the price of some aliasing
+    critical: bool  # keeps as much of the spectrum as the rate can represent, at the price of some aliasing
 
 
 def schedule(settings: GeneratorSettings) -> list[Signal]:

@@ -60,7 +60,7 @@ def test_names_of_labels_travel_and_are_optional(tmp_path, folder):
     assert (loaded.class_names, loaded.label_names) == (["cat", "dog"], None)
     _change_config(tmp_path / "net", class_names=["cat"])
     with pytest.raises(
-        CheckpointError, match="class_names in .*config.json must be 2 strings; mend it or take it away"
+        CheckpointError, match="class_names in .*config.json must be 2 strings; correct or remove it"
     ):
         stylegan.load(tmp_path / "net")
 
@@ -99,7 +99,7 @@ def test_save_never_replaces_what_is_no_checkpoint(tmp_path):
     (tmp_path / "photos" / "holiday.jpg").write_text("dear")
     (tmp_path / "file").write_text("dear")
     for name in ("photos", "file"):
-        with pytest.raises(OutputError, match="is there already and is no checkpoint; remove it or choose another"):
+        with pytest.raises(OutputError, match="already exists and is not a checkpoint; remove it or choose another"):
             stylegan.save(stylegan.Checkpoint(G_ema=tiny_generator()), tmp_path / name)
     assert (tmp_path / "photos" / "holiday.jpg").read_text() == (tmp_path / "file").read_text() == "dear"
 
