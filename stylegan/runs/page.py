@@ -42,8 +42,7 @@ def write_run_page(run: Path, info: RunInfo, records: Sequence[dict[str, Any]], 
         percent=f"{min(100 * kimg / info.kimg, 100):.1f}",
         speed=f"{1000 / max(last['Timing/sec_per_kimg']['mean'], 1e-9):,.0f}",
         settings=escape(
-            f"{Path(info.data).stem}, cfg {info.cfg}, batch {info.batch}, gamma {info.gamma:g}, "
-            f"{info.precision}"
+            f"{Path(info.data).stem}, cfg {info.cfg}, batch {info.batch}, gamma {info.gamma:g}, {info.precision}"
         ),
         updated=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(last["timestamp"])),
         notes="".join(f'<p class="note">{escape(note)}</p>' for note in _notes(last)),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Tick:
     """One line of progress."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from stylegan.runs.alarms import alarms
+from stylegan.runs.folder import append_line
 from stylegan.runs.info import RunInfo
 from stylegan.runs.page import write_run_page
 from stylegan.runs.report import read_stats
-from stylegan.runs.folder import append_line
 
 
 class Tracking:

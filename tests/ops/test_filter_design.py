@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from golden import RECORDS
+from scipy import signal
 from torch.testing import assert_close
 
 from stylegan.ops import lowpass, radial_lowpass
@@ -33,7 +34,6 @@ def test_radial_filters_are_the_recorded_ones():
 
 @pytest.mark.parametrize(("taps", "width"), [(12, 12), (24, 4), (12, 1), (7, 0.2)])
 def test_lowpass_filters_are_those_of_scipy(taps, width):
-    signal = pytest.importorskip("scipy.signal")
     expected = signal.firwin(taps, cutoff=2, width=width, fs=32)
     assert_close(lowpass(taps, 2, width, 32), torch.as_tensor(expected, dtype=torch.float32), rtol=0, atol=1e-7)
 
@@ -50,7 +50,7 @@ def test_filters_are_symmetric_keep_brightness_and_pass_half_at_the_cutoff(desig
     assert abs(response(square, 12, 0, 64)) < 0.03
 
 
-def test_only_a_radial_filter_treats_all_directions_alike():
+def test_only_a_radial_filter_treats_all_directions_equally():
     diagonal = 5 / math.sqrt(2)
     separable, radial = lowpass(24, 4, 6, 32), radial_lowpass(24, 4, 6, 32)
     square = separable.outer(separable)

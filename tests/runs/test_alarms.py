@@ -8,8 +8,8 @@ from tiny_run import tiny_config, tiny_images
 
 from stylegan.data import Dataset
 from stylegan.errors import DataError
-from stylegan.training import train
 from stylegan.runs.alarms import alarms
+from stylegan.training import train
 from stylegan.training.run import new_run_folder
 
 
