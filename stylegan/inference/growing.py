@@ -1,4 +1,4 @@
-"""What the growing generators ProGAN and StyleGAN1 share for inference: the loop over resolutions, at a fixed `lod`.
+"""Base class and layers that ProGAN and StyleGAN1 share for inference, with a fixed level of detail.
 
 Weights are scaled, cast and laid out once, and a compiler fuses everything that follows a convolution.
 """

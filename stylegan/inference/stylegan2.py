@@ -25,7 +25,7 @@ from stylegan.networks.stylegan2 import SynthesisBlock, SynthesisLayer, Synthesi
 from stylegan.ops import upsample2d
 from stylegan.ops.modulated_conv2d import small_style, small_weight
 
-Styles = list[tuple[Tensor, ...]]  # what each layer of a block takes from its w
+Styles = list[tuple[Tensor, ...]]  # the inputs of each layer of a block that depend on its w
 
 
 class StyleGAN2InferenceSynthesis(InferenceSynthesis):
@@ -72,7 +72,7 @@ class _Block(nn.Module):
         self.torgb = PreparedToRGB(block.torgb, dtype) if block.torgb is not None else None
 
     def styles(self, ws: Tensor) -> Styles:
-        """What each layer takes from ws [N, num_conv + num_torgb or more, w_dim]."""
+        """Return the inputs of each layer that depend on w, from ws [N, num_conv + num_torgb or more, w_dim]."""
         layers: list[_Layer | PreparedToRGB] = [self.conv1] if self.num_conv == 1 else [self.conv0, self.conv1]
         layers += [self.torgb] if self.torgb is not None else []
         return [layer.style(w) for layer, w in zip(layers, ws.unbind(1), strict=False)]

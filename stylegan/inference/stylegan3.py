@@ -115,7 +115,7 @@ class _Resampling(nn.Module):
 
 
 def _shifted(layer: SynthesisLayer, dtype: torch.dtype) -> ShiftedFilteredLReLU:
-    """The same for a compiler."""
+    """Prepare the `filtered_lrelu` of a layer for a compiler."""
     identity = torch.ones(1)  # where a rate does not change there is no filter
     return ShiftedFilteredLReLU(
         layer.up_filter if layer.up_filter is not None else identity,
@@ -129,7 +129,7 @@ def _shifted(layer: SynthesisLayer, dtype: torch.dtype) -> ShiftedFilteredLReLU:
 
 
 class _ToRGB(PreparedToRGB):
-    """With the gain of its input, and padded channels."""
+    """`ToRGB`, prepared with the gain of its input and padded channels."""
 
     def __init__(self, layer: ToRGB, dtype: torch.dtype):
         super().__init__(layer, dtype, layer.magnitude_ema.rsqrt())

@@ -53,7 +53,7 @@ def compile_or_eager(function: Callable[P, T], compiler_options: dict[str, Any] 
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory was short: the CPU allocator of torch raises a plain RuntimeError, and compilers wrap errors."""
+    """Return whether memory ran out, also by the RuntimeError of the CPU allocator or as the cause of another error."""
     causes: list[BaseException | None] = [error, error.__cause__, error.__context__]
     texts = ("out of memory", "can't allocate memory", "not enough memory")
     return any(
@@ -64,7 +64,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def _random_state() -> list[torch.Tensor]:
-    """The state of the generators of the CPU and, where it is in use, of the current GPU."""
+    """Return the state of the random generators of the CPU and, if in use, of the current GPU."""
     states = [torch.get_rng_state()]
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         states.append(torch.cuda.get_rng_state())

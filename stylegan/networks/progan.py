@@ -129,7 +129,7 @@ class SynthesisBlock(GrowingBlock):
         self.torgb = EqualizedConv2d(out_channels, settings.img_channels, 1, resample_filter=(1,))
 
     def forward(self, x: Tensor | None, w0: Tensor, w1: Tensor, noise_mode: str, dtype: torch.dtype) -> Tensor:
-        """As `GrowingBlock`; only the first block reads w0, and there is no noise."""
+        """See `GrowingBlock`. Only the first block reads w0, and there is no noise."""
         if x is None:
             x = F.linear(w0, self.dense * self.dense_gain).unflatten(1, [-1, 4, 4])
             x = x.to(dtype).contiguous(memory_format=torch.channels_last)

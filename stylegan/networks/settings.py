@@ -80,7 +80,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Numbers:
-    """At most `most` numbers whose sum is not zero."""
+    """Lists of 1 to `most` numbers whose sum is not zero."""
 
     most: int
 
@@ -164,7 +164,7 @@ def _hints(settings: type[Any]) -> dict[str, Any]:
 
 
 def _checked(name: str, value: Any, hint: Any) -> Any:
-    """`value` in plain Python numbers and tuples. Raises: ConfigError unless it is what `hint` says."""
+    """Return `value` in plain Python numbers and tuples. Raises: ConfigError unless it has the type of `hint`."""
     alternatives = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     if value is None and types.NoneType in alternatives:
         return None
@@ -178,7 +178,7 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """The Python number that equals a number of another library."""
+    """Return the Python number that equals a number of another library."""
     if isinstance(value, int | float | str):
         return value
     return int(value) if isinstance(value, Integral) else float(value)

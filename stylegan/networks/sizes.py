@@ -38,7 +38,7 @@ class PyramidSettings(Settings):
         return channels_at(resolution, self.channel_base, self.channel_max)
 
     def is_marked(self, resolution: int) -> bool:
-        """Whether the block of `resolution` may run in reduced precision."""
+        """Return whether the block of `resolution` may run in reduced precision."""
         return is_marked(resolution, self.img_resolution, self.num_fp16_res)
 
 

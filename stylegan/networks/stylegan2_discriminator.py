@@ -148,7 +148,7 @@ class DiscriminatorEpilogue(nn.Module):
         x = self.conv(x)
         x = self.out(self.fc(x.flatten(1)))
         if cmap is not None:
-            # Projection: how far the image lies along its label's direction. Miyato and Koyama 2018.
+            # Projection of the image's features on the direction of its label. Miyato and Koyama 2018.
             x = (x * cmap).sum(1, keepdim=True) / math.sqrt(self.cmap_dim)
         return x
 

@@ -1,4 +1,4 @@
-"""How StyleGAN3 distributes frequencies, sampling rates, sizes and channels over its layers: StyleGAN3 Sec. 3.2."""
+"""Frequencies, sampling rates, sizes and channels of the layers of StyleGAN3: Sec. 3.2."""
 
 from __future__ import annotations
 

@@ -59,9 +59,7 @@ def test_names_of_labels_travel_and_are_optional(tmp_path, folder):
     loaded = stylegan.load(tmp_path / "net", device="cpu").for_inference()
     assert (loaded.class_names, loaded.label_names) == (["cat", "dog"], None)
     _change_config(tmp_path / "net", class_names=["cat"])
-    with pytest.raises(
-        CheckpointError, match="class_names in .*config.json must be 2 strings; correct or remove it"
-    ):
+    with pytest.raises(CheckpointError, match="class_names in .*config.json must be 2 strings; correct or remove it"):
         stylegan.load(tmp_path / "net")
 
 
@@ -184,7 +182,7 @@ def test_a_checkpoint_without_generator_is_not_saved(tmp_path):
     assert not (tmp_path / "net").exists()
 
 
-def test_device_that_is_not_there_gets_one_sentence(folder):
+def test_a_missing_device_gets_one_sentence(folder):
     with pytest.raises(StyleGANError, match="device 'cuda:7' is not available here; use --device cpu or auto"):
         stylegan.load(folder, device="cuda:7")
 

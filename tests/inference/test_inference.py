@@ -50,7 +50,7 @@ def in_range(G):
 
 @pytest.fixture
 def uncompiled(monkeypatch) -> list:
-    """What is made for a compiler, without one; the functions that it was given."""
+    """Forms made for a compiler, but without one; returns the functions that it was given."""
     given: list = []
     monkeypatch.setattr(torch, "compile", lambda function, **_: given.append(function) or function)
     return given
@@ -118,7 +118,7 @@ def test_the_network_is_left_as_it_was(name):
 
 
 @EVERY_ONE
-def test_a_compiler_that_fails_is_told_once_and_drawing_goes_on(name, monkeypatch):
+def test_a_compiler_that_fails_is_warned_of_once_and_images_are_drawn_without_it(name, monkeypatch):
     def broken(function, **options):
         def call(*args, **options):
             raise RuntimeError("no C++ compiler\nand a long story")

@@ -1,4 +1,4 @@
-"""What ProGAN and StyleGAN1 share: growing, gradients, precision, counts."""
+"""Common properties of ProGAN and StyleGAN1: growing, gradients, precision, counts."""
 
 from dataclasses import asdict
 

@@ -26,7 +26,7 @@ SIGNATURES = {  # name: (constructor, forward)
     "GradientPenalty": ({}, ["x", "d"]),
     "PathLengthPenalty": ({"beta": REQUIRED}, ["w", "x"]),
 }
-COUNTS = [  # log resolution, parameters of G and D, of which trainable
+COUNTS = [  # log resolution; parameters and trainable parameters of G, then those of D
     (5, 1_899_004, 1_898_995, 4_868_101, 4_868_047),
     (6, 6_232_321, 6_232_312, 9_850_391, 9_850_319),
     (8, 17_250_571, 17_250_562, 19_814_971, 19_814_863),

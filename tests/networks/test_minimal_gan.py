@@ -33,7 +33,7 @@ def test_images_are_those_of_the_specification_in_another_range():
     torch.testing.assert_close(D(img), D.net(expected))
 
 
-def test_noise_is_drawn_anew_kept_or_left_out():
+def test_noise_is_new_constant_or_left_out():
     G, _ = networks()
     for name, parameter in G.named_parameters():
         if name.endswith("scale_noise"):

@@ -38,7 +38,7 @@ ABSURD = [
 
 
 def attempt(make, **words):
-    """What `make` returns, or its ConfigError; asserts that either comes soon and with little memory."""
+    """Return the result of `make` or its ConfigError; assert that either takes little time and memory."""
     tracemalloc.start()
     start = time.process_time()
     try:
@@ -52,7 +52,7 @@ def attempt(make, **words):
 
 
 def bounds(network, name):
-    """What a field is annotated with, and whether it may be None."""
+    """Return the bounds of a field, and whether it may be None."""
     hint = _hints(network.Settings)[name]
     alternatives = getattr(hint, "__args__", ())
     optional = type(None) in alternatives
