@@ -28,6 +28,7 @@ from stylegan.inference import InferenceGenerator
 from stylegan.machine.devices import resolve_device
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.family import ARCHITECTURES, architecture_of, discriminator_class, generator_class
+from stylegan.networks.generator import FamilyGenerator
 
 FORMAT = 1
 _NAMES = ("class_names", "label_names")  # optional in config.json: meanings of the generator's labels
@@ -123,7 +124,7 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
     )
 
 
-def load(source: Path | str, *, device: str | torch.device = "auto") -> Any:
+def load(source: Path | str, *, device: str | torch.device = "auto") -> FamilyGenerator:
     """Return the generator for drawing: the averaged one, in eval mode, on `device`.
 
     Args:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 from torch import nn
+
+from stylegan.networks.discriminator import FamilyDiscriminator
+from stylegan.networks.generator import FamilyGenerator
 
 _MODULES = {
     "progan": "progan",
@@ -17,14 +20,16 @@ _MODULES = {
 ARCHITECTURES = tuple(_MODULES)
 
 
-def generator_class(architecture: str) -> Any:
+def generator_class(architecture: str) -> type[FamilyGenerator]:
     """Return the `Generator` of one of `ARCHITECTURES`. All take `c_dim`, `img_resolution` and `img_channels`."""
-    return import_module(f"stylegan.networks.{_MODULES[architecture]}").Generator
+    generator: type[FamilyGenerator] = _module(architecture).Generator
+    return generator
 
 
-def discriminator_class(architecture: str) -> Any:
+def discriminator_class(architecture: str) -> type[FamilyDiscriminator]:
     """Return the `Discriminator` of one of `ARCHITECTURES`."""
-    return import_module(f"stylegan.networks.{_MODULES[architecture]}").Discriminator
+    discriminator: type[FamilyDiscriminator] = _module(architecture).Discriminator
+    return discriminator
 
 
 def architecture_of(generator: nn.Module) -> str | None:
@@ -33,3 +38,7 @@ def architecture_of(generator: nn.Module) -> str | None:
         if type(generator).__module__ == f"stylegan.networks.{_MODULES[architecture]}":
             return architecture
     return None
+
+
+def _module(architecture: str) -> ModuleType:
+    return import_module(f"stylegan.networks.{_MODULES[architecture]}")

@@ -253,7 +253,10 @@ def _validated(settings: dict[str, Any]) -> TrainConfig:
     architecture = settings.get("architecture", "stylegan2")
     if architecture not in ARCHITECTURES:
         raise ConfigError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}.")
-    networks = {"generator": generator_class(architecture), "discriminator": discriminator_class(architecture)}
+    networks: dict[str, Any] = {
+        "generator": generator_class(architecture),
+        "discriminator": discriminator_class(architecture),
+    }
     for name, network in networks.items():
         known = {field.name for field in fields(network.Settings)}
         if not isinstance(settings.get(name), dict):
