@@ -129,7 +129,7 @@ def load(source: Path | str, *, device: str | torch.device = "auto") -> FamilyGe
 
     Args:
         source: a native folder or a run folder.
-        device: "cpu", "cuda", ...; "auto" takes a GPU if one is available.
+        device: "cpu", "cuda", "mps", ...; "auto" uses a GPU if the machine has one.
     Raises: CheckpointError as in `load_checkpoint`.
     """
     checkpoint = load_checkpoint(source)

@@ -88,7 +88,7 @@ class Mapping(FamilyMapping, minimal.MappingNetwork):
 def check_precision(precision: str) -> str:
     """Return `precision`. Raises: ConfigError unless it means fp32."""
     if precision not in ("auto", "fp32"):
-        raise ConfigError(f"the minimal networks compute in fp32, got {precision!r}; use precision fp32.")
+        raise ConfigError(f"the minimal networks compute in fp32, got {precision!r}; set `precision` to fp32.")
     return precision
 
 
