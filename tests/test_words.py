@@ -25,7 +25,11 @@ NOT_READ = ["docs/decisions", "stylegan/data/samples/LICENCE.md"]  # notes and l
 # Files and folders that the test reads. The list grows until it is EVERYTHING.
 SCOPE = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "docs", "benchmarks"),
-    *(f"{folder}/{room}" for folder in ("stylegan", "tests") for room in ("ops", "losses", "augment")),
+    *(
+        f"{folder}/{room}"
+        for folder in ("stylegan", "tests")
+        for room in ("ops", "losses", "augment", "networks", "inference", "checkpoints")
+    ),
     "tests/benchmarks",
     *(f"stylegan/{name}" for name in ("__init__.py", "__main__.py", "errors.py", "minimal.py", "sampling")),
     *(f"stylegan/machine/{name}.py" for name in ("devices", "environment", "heartbeat", "memory", "processes")),
