@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,26 +89,29 @@ def command(
 
     if data is None and not all(kind in KINDS for _, kind in metrics):
         raise click.UsageError("--metrics fid... compares with real images; name them with --data.")
-    place = world.place(resolve_device(device))
-    snapshot, run = world.gather(_snapshot_and_run(network) if world.first else None)[0]
+    place = world.device_for(resolve_device(device))
+    snapshot, run = world.gather(_snapshot_and_run(network) if world.is_main else None)[0]
+    track = partial(with_progress, show=world.is_main)
     for num, kind in metrics:
         start = time.perf_counter()
         # The difference of two images that are nearly equal must not be that of their rounding.
         precision = "fp32" if kind in KINDS else "auto"
         G = open_network(snapshot, place, precision=precision, compile=False)
-        dataset: Any = data and open_dataset(data, use_labels=G.c_dim > 0, max_images=max_reals)
+        dataset: Any = data and open_dataset(
+            data, use_labels=G.c_dim > 0, max_images=max_reals, processes=world.local_size
+        )
         score: Score
         if kind in KINDS:
-            if not world.first:  # quickly done by one
+            if not world.is_main:  # quickly done by one
                 continue
             score = equivariance.equivariance(G, kind, num=num, seed=seed, dataset=dataset, track=with_progress)
             result = f"{score.value:.2f} dB: {score.fakes:,} images of {snapshot}"
         else:
             detector = load_detector(kind, place)
-            score = fid.fid(G, dataset, detector, num=num, seed=seed, track=with_progress, world=world)
+            score = fid.fid(G, dataset, detector, num=num, seed=seed, track=track, world=world)
             result = f"{score.value:.4f}: {score.fakes:,} images of {snapshot} against {score.reals:,} of {data}"
         seconds = time.perf_counter() - start
-        if not world.first:
+        if not world.is_main:
             continue
         click.echo(f"{score.name} {result}, in {seconds:.1f} s.")
         if run is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -99,10 +98,12 @@ class PixelCache:
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
-        """Wait until no other process or thread is in such a block. Does nothing where the file system has no locks."""
+        """Wait until no other process or thread is in such a block. Does nothing where the system has no such locks."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.folder.with_suffix(".lock").open("ab") as lock:
-            with suppress(OSError):
+            with suppress(OSError, ImportError):
+                import fcntl  # not on Windows
+
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

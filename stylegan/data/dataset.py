@@ -84,7 +84,7 @@ class Dataset:
     def class_members(self) -> list[np.ndarray]:
         """The indices of the images of each class that has some. Raises: DataError unless labels are classes."""
         if self.label_table is None or self.label_table.values.ndim != 1:
-            raise DataError(f"{self.path} has no class numbers, which balanced classes need; train without --balanced.")
+            raise DataError(f"{self.path} has no class numbers, which balanced classes need; leave out `balanced`.")
         return members_of(self.label_table.values[self.subset.index])
 
     def image(self, i: int) -> torch.Tensor:
@@ -145,11 +145,6 @@ class Dataset:
         """
         if isinstance(self.pixels, SourcePixels):
             self.pixels.fill_cache(track)
-
-    def require_cache(self, processes: int) -> None:
-        """Raise DataError if the cache cannot hold what this number of processes of a machine need at a time."""
-        if isinstance(self.pixels, ShardPixels):
-            self.pixels.require_room(processes)
 
     def _shard_order(self, seed: int, rank: int = 0, ranks: int = 1, *, balanced: bool = False) -> ShardOrder:
         return ShardOrder(

@@ -33,12 +33,13 @@ def open_dataset(
     workers: int = 4,
     cache: str | Path | None = None,
     cache_gb: float = 32,
+    processes: int = 1,
 ) -> Dataset:
     """Open a data set; its images are decoded into the cache folder when they are first read.
 
     Args:
         path: a zip or folder in the official format, or any source of equal square images (see `open_source`); or the
-            shards that `stylegan dataset --shards` wrote, a folder or its URL.
+            shards that `prepare` wrote, a folder or its URL.
         use_labels: read the labels; without, `label_dim` is 0.
         max_images: use a random subset of this size, the same for the same `seed`. Of shards, in which the images are
             shuffled already, the first ones.
@@ -50,6 +51,7 @@ def open_dataset(
             `~/.cache/stylegan`.
         cache_gb: gigabytes that the decoded images of all data sets may take there; those that were unused for the
             longest time leave first. A set without shards that needs more is decoded image by image at every use.
+        processes: processes of this machine that read shards, all through this cache.
     Raises: DataError for a set that is missing, empty, damaged, not square or not a power of two, and when labels are
         asked for but are missing for all or some images; when images are read, for those that are damaged or unlike
         the first, and for a shard that cannot be read after four tries. MissingExtra if the package that reads this
@@ -57,7 +59,7 @@ def open_dataset(
     """
     pixel_cache = PixelCache(Path(cache or default_cache()) / "data", int(cache_gb * 1e9))
     if is_sharded(path):
-        whole = _open_shards(str(path), use_labels, workers, pixel_cache)
+        whole = _open_shards(str(path), use_labels, workers, pixel_cache, processes)
         choose = partial(leading_subset, whole.subset.shard_sizes)
     else:
         whole = _open_source(Path(path), use_labels, workers, pixel_cache)
@@ -70,7 +72,7 @@ def _open_source(path: Path, use_labels: bool, workers: int, cache: PixelCache) 
     """The whole of a folder, zip or IDX file."""
     source = open_source(path)
     if not source.names:
-        raise DataError(f"{path} holds no images; make a data set of yours with `stylegan dataset`.")
+        raise DataError(f"{path} holds no images; make a data set with `prepare`.")
     labels = source.labels() if use_labels else None
     if use_labels and labels is None:
         raise DataError(f"{path} has no labels; add a dataset.json with labels, or train without them.")
@@ -85,14 +87,14 @@ def _open_source(path: Path, use_labels: bool, workers: int, cache: PixelCache) 
     )
 
 
-def _open_shards(path: str, use_labels: bool, workers: int, cache: PixelCache) -> Dataset:
+def _open_shards(path: str, use_labels: bool, workers: int, cache: PixelCache, processes: int) -> Dataset:
     """The whole of a folder of shards, or of its URL; nothing else is read from there."""
     root = path.rstrip("/").removesuffix(f"/{INDEX}")
     content = read_bytes(f"{root}/{INDEX}")
     index = parse_index(content, f"{root}/{INDEX}")
     fingerprint = hashlib.sha256(content).hexdigest()[:16]
     pixels = ShardPixels(root, index, f"{fingerprint}.shards", workers, cache)
-    pixels.require_room(processes=1)
+    pixels.require_room(processes)
     return Dataset(
         path=root if is_url(root) else Path(root),
         name=root.rpartition("/")[2],

@@ -127,21 +127,19 @@ class SourcePixels:
         if img.shape != self.shape[1:]:
             raise DataError(
                 f"{name} of {self._source.path} is {_describe(img.shape)}, but {self._source.names[0]} is "
-                f"{_describe(self.shape[1:])}; make them equal with `stylegan dataset`."
+                f"{_describe(self.shape[1:])}; make them equal with `prepare`."
             )
         return img
 
     def _damaged(self, name: str, error: DataError) -> DataError:
-        return DataError(f"{name} of {self._source.path} is damaged: {error}; repair it with `stylegan dataset`.")
+        return DataError(f"{name} of {self._source.path} is damaged: {error}; prepare the images again with `prepare`.")
 
 
 def _require_square_power_of_two(width: int, height: int, name: str) -> None:
     if width != height:
-        raise DataError(f"{name} is {width}x{height}, not square; make it so with `stylegan dataset`.")
+        raise DataError(f"{name} is {width}x{height}, not square; make it so with `prepare`.")
     if width < 4 or width & (width - 1):
-        raise DataError(
-            f"{name} is {width}x{height}, and {width} is no power of two from 4 on; resize with `stylegan dataset`."
-        )
+        raise DataError(f"{name} is {width}x{height}, and {width} is no power of two from 4 on; resize with `prepare`.")
 
 
 def _describe(shape: tuple[int, ...]) -> str:

@@ -70,7 +70,7 @@ def fid(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         fakes = _statistics(track(_fakes(G, dataset, num, seed, mine), "Drawing", len(mine)), detector, world)
     with world.all_or_none():
-        value = frechet_distance(fakes, reals) if world.first else 0.0
+        value = frechet_distance(fakes, reals) if world.is_main else 0.0
     return ScoreAgainstReals(
         name=metric_name(num, detector.name),
         value=world.gather(value)[0],
@@ -111,7 +111,7 @@ def real_statistics(
     world = world or World()
     key = f"{dataset.fingerprint} {dataset.selection} {detector.name} {detector.resize}"
     file = Path(cache or default_cache()) / "metrics" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
-    kept = _read(file) if world.first else None
+    kept = _read(file) if world.is_main else None
     if world.largest(kept is not None):
         return kept or FeatureStatistics.none(detector.feature_dim)
     with world.all_or_none():
@@ -119,7 +119,7 @@ def real_statistics(
     mine = _share(-(-len(dataset) // _BATCH), world)
     batches = (dataset.images(range(len(dataset))[i * _BATCH : (i + 1) * _BATCH]) for i in mine)
     statistics = _statistics(track(batches, "Real images", len(mine)), detector, world)
-    if not world.first:
+    if not world.is_main:
         return statistics
     try:
         with atomic_file(file) as temporary:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import platform
 from collections.abc import Iterator
@@ -11,20 +10,28 @@ from pathlib import Path
 
 from stylegan.errors import OutputError
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
+
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
     """Keep others from the run folder while the block runs. The lock of a process that was killed is gone with it.
 
-    Does nothing where the file system knows no locks.
+    Does nothing where the system or the file system has no such locks.
 
     Raises: OutputError with the number of the process that has the run.
     """
+    if fcntl is None:
+        yield
+        return
     path = run / ".lock"
     try:
         file = path.open("a+b", buffering=0)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; choose another --outdir.") from error
+        raise OutputError(f"cannot write {path}: {error.strerror}; choose another `outdir`.") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -43,3 +43,32 @@ class Tick:
         values = {name: {"num": 1, "mean": value, "std": 0.0} for name, value in timing.items()}
         hit = {"nonfinite": self.nonfinite} if self.nonfinite else {}
         return {**self.stats, **values, **hit, "nimg": self.nimg, "timestamp": time.time()}
+
+    def __str__(self) -> str:
+        """Return the line that the official trainers print, which scripts read."""
+        return "  ".join(
+            [
+                f"tick {self.tick:<5d}",
+                f"kimg {self.nimg / 1000:<8.1f}",
+                f"time {_duration(self.seconds):<12s}",
+                f"sec/tick {self.tick_seconds:<7.1f}",
+                f"sec/kimg {self.sec_per_kimg:<7.2f}",
+                f"maintenance {self.maintenance_seconds:<6.1f}",
+                f"cpumem {self.cpu_gb:<6.2f}",
+                f"gpumem {self.gpu_gb:<6.2f}",
+                f"augment {self.augment_p:.3f}",
+                *(f"{name} {score:.4f}" for name, score in self.scores.items()),
+            ]
+        ).rstrip()
+
+
+def _duration(seconds: float) -> str:
+    """Return the time as 3h 05m 07s."""
+    s = round(seconds)
+    if s < 60:
+        return f"{s}s"
+    if s < 3600:
+        return f"{s // 60}m {s % 60:02d}s"
+    if s < 86400:
+        return f"{s // 3600}h {s // 60 % 60:02d}m {s % 60:02d}s"
+    return f"{s // 86400}d {s // 3600 % 24:02d}h {s // 60 % 60:02d}m"

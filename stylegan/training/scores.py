@@ -32,13 +32,15 @@ class SnapshotScores:
 
     def __init__(self, config: TrainConfig, run: Path, world: World, stop: threading.Event | None):
         self._run, self._world, self._stop = run, world, stop
-        device = world.place(resolve_device(config.device))
+        device = world.device_for(resolve_device(config.device))
         self._metrics: list[tuple[int, Detector]] = []
         for num, detector in map(parse_name, config.metrics):
             self._metrics.append((num, load_detector(detector, device)))
         if self._metrics:
             data = config.data
-            self._reals = open_dataset(data.path, use_labels=data.labels, cache_gb=data.cache_gb)
+            self._reals = open_dataset(
+                data.path, use_labels=data.labels, cache_gb=data.cache_gb, processes=world.local_size
+            )
 
     def __call__(self, state: TrainingState, snapshot: Path) -> dict[str, float]:
         """Metric -> score, each kept in the run folder by rank 0. What fails is a warning, and left out."""
@@ -49,14 +51,14 @@ class SnapshotScores:
                 with self._world.all_or_none():
                     G = state.G_ema.for_inference("auto")
                 score = fid(G, self._reals, detector, num=num, track=self._until_stopped, world=self._world)
-                if self._world.first:
+                if self._world.is_main:
                     gpus = self._world.size if state.device.type == "cuda" else 0
                     append_score(self._run, score, snapshot, state.nimg, time.perf_counter() - start, gpus)
                 scores[score.name] = score.value
             except DistributedError:
                 raise
             except (StyleGANError, OSError, RuntimeError) as error:
-                if self._world.first:
+                if self._world.is_main:
                     reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
                     message = f"{metric_name(num, detector.name)} of {snapshot.name} was not measured: {reason}"
                     warnings.warn(f"{message}; training goes on.", RuntimeWarning, stacklevel=2)

@@ -25,7 +25,7 @@ def run(images, tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("form", ["run", "checkpoint"])
-def test_the_first_line_says_whether_a_run_goes_on_or_starts_from_weights(run, images, tmp_path, form):
+def test_the_first_line_says_whether_a_run_resumes_or_starts_from_weights(run, images, tmp_path, form):
     snapshot = run / "snapshots/000000"
     source = (run, "--transfer") if form == "run" else (snapshot,)
     arguments = ("--data", images, *SHORT, "--freezed", 4, "--freeze-mapping", "--lr", 0.001, "--dlr", 0.0005)
@@ -44,7 +44,7 @@ def test_the_first_line_says_whether_a_run_goes_on_or_starts_from_weights(run, i
     assert (config["g_lr"], config["d_lr"], config["discriminator"]["freeze_layers"]) == (0.001, 0.0005, 4)
     assert config["transfer"]["freeze_mapping"]
     again = run_cli("train", "--resume", new, "--kimg", "0.016")
-    assert again.out.startswith(f"Going on with {new} from 000000 kimg\n")
+    assert again.out.startswith(f"Resuming {new} from 000000 kimg\n")
     assert f"from the weights of {snapshot} (trained by" in stylegan.load_checkpoint(new).origin
 
 
@@ -67,9 +67,9 @@ def test_settings_of_the_source_may_be_taken_over_too(run, images):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--transfer"], "--transfer needs the weights to start from; add --resume FILE."),
+        (["--transfer"], "--transfer needs weights to start from; add --resume FILE."),
         (["--freezed", "3"], "frozen layers would keep random weights; start from a checkpoint, or freeze nothing."),
-        (["--balanced"], "balanced classes need labels; train with --cond too."),
+        (["--balanced"], "--balanced needs labels; set --cond too."),
     ],
 )
 def test_what_makes_no_sense_alone_gets_one_sentence(images, arguments, message):
@@ -116,7 +116,7 @@ def test_vectors_are_drawn_by_the_names_of_their_values(tmp_path):
     (run,) = (tmp_path / "runs").iterdir()
     assert run_cli("generate", "--network", run, "--class", "smile,age=0.5", "--outdir", tmp_path).code == 0
     result = run_cli("generate", "--network", run, "--outdir", tmp_path)
-    assert "this network takes 2 values (smile, age); say which with --class, for example smile=1." in result.err
+    assert "this network takes 2 values (smile, age); choose them with --class, for example smile=1." in result.err
     arguments = ("--data", tmp_path / "data", *SHORT, "--cond", "--balanced", "--outdir", tmp_path / "more")
     assert "has no class numbers, which balanced classes need" in run_cli("train", *arguments).err
     assert not (tmp_path / "more").exists()

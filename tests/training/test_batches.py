@@ -1,5 +1,4 @@
-"""What each step sees of a data set whose pixels say which image they are, which label it has and whether it is
-mirrored."""
+"""Images and labels of each step, on a data set whose pixels hold the index, the label and the mirroring."""
 
 from __future__ import annotations
 
@@ -16,8 +15,9 @@ from tiny_run import tiny_config
 from stylegan.data import Dataset, prepare
 from stylegan.images.pixels import to_float
 from stylegan.machine.processes import World
+from stylegan.training.assemble import Images, from_preset
 from stylegan.training.batches import Batches, open_training_set
-from stylegan.training.config import Images, TrainConfig, from_preset
+from stylegan.training.config import TrainConfig
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.state import TrainingState, create_state
 
@@ -70,7 +70,7 @@ def next_micro_batches(config: TrainConfig, state: TrainingState, dataset: Datas
 
 
 def epoch(data: Path, **changes) -> list:
-    """The micro-batches of so many steps that every image comes once."""
+    """The micro-batches of the steps in which every image comes once."""
     config, state, dataset = begin(data, **changes)
     batches = []
     while state.nimg < len(dataset):

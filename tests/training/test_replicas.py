@@ -19,7 +19,7 @@ PHASES = ["generator", "path length", "discriminator", "r1"]
 
 
 class Kept:
-    """Stands for an optimizer: keeps the gradients that it is given."""
+    """Replaces an optimizer: keeps the gradients that it is given."""
 
     def __init__(self, network: torch.nn.Module):
         self.network = network
@@ -33,7 +33,7 @@ class Kept:
 
 
 def averaged_gradients(config: TrainConfig, world: World, parts: list[int]) -> dict[str, list[torch.Tensor]]:
-    """What each phase gives to the optimizer, from the parts of a batch of 16 that this process computes.
+    """Return the gradients of each phase, from the parts of a batch of 16 that this process computes.
 
     Images, latents, noise and mixing of a part are functions of its number.
     """
@@ -87,5 +87,5 @@ def test_micro_batches_shrink_to_the_share_of_a_process(processes, size):
 
 @pytest.mark.parametrize("processes", [3, 32])
 def test_a_batch_that_cannot_be_shared_is_refused(processes):
-    with pytest.raises(ConfigError, match=f"batch 16 cannot be split over {processes} processes .*; change --batch,"):
+    with pytest.raises(ConfigError, match=f"batch 16 cannot be split over {processes} processes .*; change `batch`,"):
         micro_batch_size(tiny_config(Path("unused"), batch=16, micro_batch=8), processes)

@@ -1,4 +1,4 @@
-"""What is measured with a snapshot: how unlike each other images are, and how D takes images it never saw."""
+"""Measurements of a snapshot: the diversity of images, and the scores of images that D never saw."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ class KnowsByHeart(torch.nn.Module):
 
 
 @pytest.mark.parametrize(("held_out", "gap"), [(2.0, 0.0), (-2.0, 1.0), (0.0, 0.5)])
-def test_gap_is_where_held_out_images_stand_between_training_and_generated_ones(images, held_out, gap):
+def test_gap_is_where_held_out_images_are_between_training_and_generated_ones(images, held_out, gap):
     config = tiny_config(images, **{"data.held_out": 8})
     state = create_state(config, torch.device("cpu"))
     dataset = open_training_set(config.data, config.seed)

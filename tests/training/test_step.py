@@ -17,8 +17,9 @@ from torch.testing import assert_close
 
 from stylegan.data.dataset import Dataset
 from stylegan.training import loop
+from stylegan.training.assemble import Images, from_preset
 from stylegan.training.batches import Batches, open_training_set
-from stylegan.training.config import DataConfig, Images, from_preset
+from stylegan.training.config import DataConfig
 from stylegan.training.growing import enter_stage
 from stylegan.training.phases import train_step
 from stylegan.training.state import TrainingState, create_state
@@ -120,7 +121,7 @@ def expected_batches(slow: SlowTraining, images: Tensor, labels: Tensor, dataset
 
 
 def assert_gradients_close(found: dict[str, Tensor], expected: dict[str, Tensor], where: str) -> None:
-    """Up to rounding, which is relative to the largest of the network where a gradient is zero but for it."""
+    """Up to rounding, which is relative to the largest of the network where a gradient is zero except for rounding."""
     assert found.keys() == expected.keys()
     largest = max(float(g.abs().max()) for g in expected.values())
     for name, g in expected.items():

@@ -55,7 +55,7 @@ def parse_index(content: bytes, where: str) -> ShardIndex:
         first = error.errors()[0]
         reason = f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip()
         raise DataError(
-            f"{where} is no index of shards ({reason}); make one with `stylegan dataset --shards`."
+            f"{where} is not an index of shards ({reason}); make one with `prepare` and its setting `shards`."
         ) from None
 
 

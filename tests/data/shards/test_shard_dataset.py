@@ -226,9 +226,9 @@ def test_too_small_a_cache_gets_a_sentence(shards):
 
 
 def test_each_process_of_a_machine_needs_room_for_shards_of_its_own(shards):
-    open_dataset(shards, cache_gb=8.5 * SHARD_GB).require_cache(1)
+    open_dataset(shards, cache_gb=8.5 * SHARD_GB)
     with pytest.raises(DataError, match="needs .* GB of cache for 9 shards of 2 processes, but cache_gb allows"):
-        open_dataset(shards, cache_gb=8.1 * SHARD_GB).require_cache(2)
+        open_dataset(shards, cache_gb=8.1 * SHARD_GB, processes=2)
 
 
 def test_shards_report_what_the_cache_will_take_up_to_its_bound(shards):
@@ -334,7 +334,7 @@ def test_a_damaged_shard_is_named_and_can_be_repaired(shards):
 def test_a_false_index_gets_a_sentence(shards, change, message):
     index = json.loads((shards / "index.json").read_text())
     (shards / "index.json").write_text(json.dumps({**index, **change}))
-    with pytest.raises(DataError, match=f"index.json is no index of shards .*{message}"):
+    with pytest.raises(DataError, match=f"index.json is not an index of shards .*{message}"):
         open_dataset(shards)
 
 
