@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import stylegan
-from stylegan.data import Dataset, prepare
+from stylegan.data import Dataset, open_dataset, prepare
 from stylegan.data.samples import avatars
 from stylegan.errors import MissingExtra
 from stylegan.images.grid import make_grid
@@ -52,7 +52,7 @@ def demo(out: Path = OUT, seconds: float = TRAINING_S, stop: threading.Event | N
     """Train for `seconds`, or until `stop` is set, and replace the folder `out` by the results."""
     start = time.perf_counter()
     shutil.rmtree(out, ignore_errors=True)
-    data = Dataset(prepare(avatars(), out / "avatars32.zip", resolution=32).dest)
+    data = open_dataset(prepare(avatars(), out / "avatars32.zip", resolution=32).dest)
     config = settings(data)
     run = new_run_folder(out, config, data.name)
     print(f"Training on {len(data)} images of {data.resolution}x{data.resolution} for {seconds:.0f} s in {run}")

@@ -1,4 +1,4 @@
-"""The snapshots of a run, found by reading them: a damaged one is skipped, and says so."""
+"""Find the snapshots of a run that can be read; damaged ones are skipped with a warning."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from pathlib import Path
 from stylegan.errors import CheckpointError
 from stylegan.files import checksums
 
-# What a snapshot has beyond a checkpoint to draw with. The first marks it, so it is the last to go.
+# The files of a snapshot beyond a checkpoint for drawing. The first marks it, so it is removed last.
 TRAINING_FILES = ("training.json", "training.safetensors", "generator.safetensors", "discriminator.safetensors")
 
 
 def snapshots(run: Path) -> list[Path]:
-    """The folders of a run's snapshots, the one with the most kimg first, whole or not."""
+    """Return the folders of a run's snapshots, damaged or not, the one with the most kimg first."""
     return sorted((p for p in run.glob("snapshots/*") if p.name.isdecimal()), key=lambda p: int(p.name), reverse=True)
 
 
 def newest_snapshot(run: Path, *, to_resume: bool = False) -> Path | None:
-    """The whole snapshot of a run with the most kimg, None for a run without any.
+    """Return the undamaged snapshot of a run with the most kimg; None for a run without snapshots.
 
-    Warns once of every newer one that is damaged.
+    Warns once about every newer one that is damaged.
 
     Args:
         to_resume: consider only those that keep the state of training.
-    Raises: CheckpointError if there are snapshots, but none is of use.
+    Raises: CheckpointError if there are snapshots, but none can be used.
     """
     useless: dict[str, str] = {}
     for folder in snapshots(run):
@@ -46,14 +46,14 @@ def newest_snapshot(run: Path, *, to_resume: bool = False) -> Path | None:
 
 
 def damage(folder: Path) -> str | None:
-    """Why a snapshot is not as it was written, None if it is. A checkpoint that is no snapshot is not judged."""
+    """Return how a snapshot differs from what was written; None if it does not. Plain checkpoints are not verified."""
     if (folder / checksums.CHECKSUMS).exists() or (folder / TRAINING_FILES[0]).exists():
         return checksums.mismatch(folder)
     return None if (folder / "config.json").is_file() else "config.json is missing"
 
 
 def keeps_training(folder: Path) -> bool:
-    """Whether a snapshot that is whole can be resumed."""
+    """Return whether an undamaged snapshot can be resumed."""
     try:
         return TRAINING_FILES[0] in checksums.read_checksums(folder)
     except (OSError, ValueError):

@@ -80,7 +80,7 @@ def command(
 
     With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan metrics ...
     """
-    from stylegan.data.shards.dataset import open_any
+    from stylegan.data.open import open_dataset
     from stylegan.machine.devices import resolve_device
     from stylegan.metrics import equivariance, fid
     from stylegan.metrics.equivariance import KINDS
@@ -97,10 +97,9 @@ def command(
         # The difference of two images that are nearly equal must not be that of their rounding.
         precision = "fp32" if kind in KINDS else "auto"
         G = open_network(snapshot, place, precision=precision, compile=False)
-        with world.local_main_first():  # one of each machine decodes the images into the cache
-            dataset: Any = data and open_any(
-                data, use_labels=G.c_dim > 0, max_images=max_reals, processes=world.local_size
-            )
+        dataset: Any = data and open_dataset(
+            data, use_labels=G.c_dim > 0, max_images=max_reals, processes=world.local_size
+        )
         score: Score
         if kind in KINDS:
             if not world.is_main:  # quickly done by one

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylegan.cli.launch import launched
-from stylegan.cli.options import PathOrURL, wrong_usage
+from stylegan.cli.options import PathOrURL, with_announcement, wrong_usage
 from stylegan.cli.train_config import new_settings, resumed_settings
 from stylegan.cli.train_progress import ShowTicks
 from stylegan.errors import ConfigError
@@ -222,6 +222,7 @@ def command(
     stylegan train --resume runs/00000-stylegan2-faces64-batch16-gamma2
     stylegan train --resume FILE_OR_RUN --transfer --data mine64.zip --freezed 4
     """
+    from stylegan.data.pixels import untracked
     from stylegan.training.plan import is_checkpoint, new_plan, resumed_plan
     from stylegan.training.run import begin
 
@@ -238,7 +239,8 @@ def command(
             if not force:
                 plan.require_room(outdir)
             return
-        run = begin(plan, outdir, tensorboard=tensorboard, force=force)
+        track = with_announcement if world.is_main else untracked
+        run = begin(plan, outdir, tensorboard=tensorboard, force=force, track=track)
     echo = click.echo if world.is_main else _silently
     echo(f"{run.headline} Ctrl-C stops with a snapshot.")
     with (

@@ -114,6 +114,8 @@ def real_statistics(
     kept = _read(file) if world.is_main else None
     if world.largest(kept is not None):
         return kept or FeatureStatistics.none(detector.feature_dim)
+    with world.all_or_none():
+        dataset.fill_cache(track)
     mine = _share(-(-len(dataset) // _BATCH), world)
     batches = (dataset.images(range(len(dataset))[i * _BATCH : (i + 1) * _BATCH]) for i in mine)
     statistics = _statistics(track(batches, "Real images", len(mine)), detector, world)

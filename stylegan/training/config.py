@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -38,7 +38,7 @@ class DataConfig(_Frozen):
     mirror: bool = False  # add every image flipped left to right
     max_images: int | None = Field(default=None, ge=1)  # train on a subset of this size, which the seed chooses
     workers: int = Field(default=4, ge=1)  # threads that decode images; their number changes no result
-    cache_gb: float = Field(default=32, gt=0)  # GB of disk for the shards of a streamed data set
+    cache_gb: float = Field(default=32, gt=0)  # GB of disk for decoded images; larger sets are decoded at every use
     held_out: int = Field(default=0, ge=0)  # images of them that are not trained on, to measure overfitting
 
     @model_validator(mode="after")
@@ -207,9 +207,12 @@ def validated(settings: dict[str, Any]) -> TrainConfig:
     architecture = settings.get("architecture", "stylegan2")
     if architecture not in ARCHITECTURES:
         raise ConfigError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}.")
-    networks = {"generator": generator_class(architecture), "discriminator": discriminator_class(architecture)}
+    networks: dict[str, Any] = {
+        "generator": generator_class(architecture),
+        "discriminator": discriminator_class(architecture),
+    }
     for name, network in networks.items():
-        known = set(inspect.signature(network).parameters)
+        known = {field.name for field in fields(network.Settings)}
         if not isinstance(settings.get(name), dict):
             raise ConfigError(f"{name} must be a group of settings, got {settings.get(name)!r}.")
         for unknown in set(settings[name]) - known:

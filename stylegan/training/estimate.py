@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from stylegan.errors import ConfigError
+from stylegan.files.cache import default_cache, existing_folder
 from stylegan.machine.memory import available_bytes
 from stylegan.training.config import DataConfig, TrainConfig, changed
 from stylegan.training.phases import MicroBatch, due_phases
@@ -41,6 +42,7 @@ class Estimate:
     drawing: int  # an older one, which keeps the generator only
     drawings: int  # number of these
     grids: int  # all image grids
+    cache: int = 0  # growth of the cache of decoded images
 
     @property
     def memory(self) -> int:
@@ -57,6 +59,7 @@ class Estimate:
             f"one step {_size(self.step)}, writing a snapshot {_size(self.snapshot)}, the rest for PyTorch.\n"
             f"About {_size(self.disk)} on the disk: {self.snapshots} snapshots of {_size(self.snapshot)}, "
             f"{self.drawings} older ones of {_size(self.drawing)}, image grids up to {_size(self.grids)}."
+            + (f"\nAbout {_size(self.cache)} of cache for the decoded images." if self.cache else "")
         )
 
 
@@ -98,14 +101,23 @@ def require_room(needed: Estimate, device: torch.device, folder: Path, processes
             f"training needs about {_size(needed.memory)} of memory, {_size(needed.memory - free)} more than is free "
             f"on {device}; use a smaller `micro_batch` or network, or `force` the start."
         )
-    while not folder.exists():
-        folder = folder.parent
+    folder = existing_folder(folder)
     free = shutil.disk_usage(folder).free
     if needed.disk > free:
         raise ConfigError(
             f"the run writes about {_size(needed.disk)} ({needed.snapshots + needed.drawings} snapshots), "
             f"{_size(needed.disk - free)} more than is free at {folder}; write fewer with a larger "
             "`snap_ticks` or a smaller `keep_snapshots`, or `force` the start."
+        )
+    cache = existing_folder(default_cache())
+    free = shutil.disk_usage(cache).free
+    if cache.stat().st_dev == folder.stat().st_dev:  # one disk must hold both
+        free -= needed.disk
+    if needed.cache > free:
+        raise ConfigError(
+            f"the decoded images take about {_size(needed.cache)} of cache, {_size(needed.cache - free)} more than "
+            f"will be free at {cache}; set STYLEGAN_CACHE to a folder with more room, set `data.cache_gb` to less than "
+            "that so that they are decoded at every use, or `force` the start."
         )
 
 

@@ -26,7 +26,7 @@ from stylegan.runs.retention import drop_training_state
 from stylegan.runs.scores import drop_scores_after, link_best
 from stylegan.runs.tick import Tick
 from stylegan.runs.tracking import Tracking
-from stylegan.training.batches import await_next, check_fits, check_same, identity, next_micro_batches, open_dataset
+from stylegan.training.batches import Batches, check_fits, check_same, identity, open_training_set
 from stylegan.training.clock import Clock
 from stylegan.training.config import TrainConfig
 from stylegan.training.growing import enter_stage
@@ -70,7 +70,7 @@ def train(
     """
     world = world or World()
     micro_batch = micro_batch_size(config, world.size)
-    dataset = dataset or open_dataset(config.data, config.seed, world.local_size)
+    dataset = dataset or open_training_set(config.data, config.seed, world.local_size)
     check_fits(config, dataset)
     require_precision(config.precision, world.device_for(resolve_device(config.device)))
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.allow_tf32
@@ -101,14 +101,15 @@ class _Loop:
         config, world = self.config, self.world
         state = self._initial_state(snapshot)
         total = int(config.kimg * 1000)
+        batches = Batches(config, self.dataset, world, end=total)
         clock = Clock(state.nimg)
         stopping = state.nimg >= total
         while not stopping:
             step_config = enter_stage(state, config)
             _seed_step(config, state)
-            train_step(state, step_config, next_micro_batches(step_config, state, self.dataset))
+            train_step(state, step_config, batches.next(step_config, state))
             if state.nimg < total:
-                await_next(step_config, state, self.dataset, stop)
+                batches.await_next(step_config, state, stop)
             stopped = bool(world.largest(stop.is_set()))  # so there is time for a snapshot, and for nothing more
             stopping = stopped or state.nimg >= total
             if state.nimg % int(config.tick_kimg * 1000) >= step_config.batch and not stopping:

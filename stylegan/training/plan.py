@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from stylegan.checkpoints.snapshots import snapshots
 from stylegan.data.dataset import Dataset
+from stylegan.data.pixels import Track, untracked
 from stylegan.data.samples import avatars
 from stylegan.data.shards.remote import is_url
 from stylegan.errors import ConfigError
@@ -16,7 +19,7 @@ from stylegan.machine.devices import resolve_device
 from stylegan.machine.precision import best_precision
 from stylegan.machine.processes import World
 from stylegan.training.assemble import Given, Settings, assemble
-from stylegan.training.batches import check_fits, open_dataset
+from stylegan.training.batches import check_fits, open_training_set
 from stylegan.training.config import DataConfig, TrainConfig, changed, data_config, read_config
 from stylegan.training.estimate import Estimate, estimate, largest_micro_batch, require_room
 from stylegan.training.presets import PRESETS, default_cfg
@@ -50,7 +53,15 @@ class Plan:
         """Estimate the memory of this process, and the disk that is left to fill."""
         micro_batch = micro_batch_size(self.config, self.world.size)
         done = next((int(snapshot.name) for snapshot in snapshots(self.folder)), 0) if self.folder else 0
-        return estimate(self.config.model_copy(update={"micro_batch": micro_batch}), done * 1000)
+        needed = estimate(self.config.model_copy(update={"micro_batch": micro_batch}), done * 1000)
+        return replace(needed, cache=self.dataset.cache_bytes_needed())
+
+    def fill_cache(self, track: Track = untracked) -> None:
+        """Decode the images into the cache, once per machine, see `Dataset.fill_cache`. Every process calls it."""
+        with self.world.local_main_first(), nullcontext() if self.world.is_main else warnings.catch_warnings():
+            if not self.world.is_main:
+                warnings.simplefilter("ignore")  # rank 0 gives the same warning
+            self.dataset.fill_cache(track)
 
     def require_room(self, outdir: Path) -> None:
         """Raise ConfigError if memory is too small for the run, or the disk of its folder, new in `outdir`."""
@@ -80,7 +91,7 @@ def new_plan(given: Given, weights: Path | None = None, world: World | None = No
     device = resolve_device(asked.get("device", "auto"))
     with world.local_main_first():
         data = _data(asked)
-        dataset = open_dataset(data, _seed(asked), world.local_size)
+        dataset = open_training_set(data, _seed(asked), world.local_size)
     config = assemble(
         asked.get("cfg") or default_cfg(dataset.resolution, device.type),
         dataset,
@@ -115,7 +126,7 @@ def resumed_plan(run: Path, changes: Settings | None = None, world: World | None
         path = Path(config.data.path)
         if path.parent == default_cache() / "data" and not path.exists():  # a cache may be emptied
             avatars(config.generator["img_resolution"])
-        dataset = open_dataset(config.data, config.seed, world.local_size)
+        dataset = open_training_set(config.data, config.seed, world.local_size)
     return Plan(config, dataset, world, run)
 
 

@@ -16,6 +16,7 @@ import torch
 
 from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.data.dataset import Dataset
+from stylegan.data.pixels import Track, untracked
 from stylegan.errors import OutputError, StyleGANError
 from stylegan.files.atomic import write_text
 from stylegan.machine.memory import keep_freed_memory
@@ -29,7 +30,7 @@ from stylegan.runs.tensorboard import summary_writer, with_tensorboard
 from stylegan.runs.tick import Tick
 from stylegan.training import loop
 from stylegan.training.assemble import Given, dotted
-from stylegan.training.batches import open_dataset
+from stylegan.training.batches import open_training_set
 from stylegan.training.config import TrainConfig
 from stylegan.training.plan import Plan, is_checkpoint, new_plan, resumed_plan
 
@@ -152,7 +153,7 @@ def start(
 ) -> Run:
     """Return a new run with these settings in a new folder in `outdir`. See `begin`."""
     world = world or World()
-    plan = Plan(config, dataset or open_dataset(config.data, config.seed, world.local_size), world)
+    plan = Plan(config, dataset or open_training_set(config.data, config.seed, world.local_size), world)
     return begin(plan, outdir, tensorboard=tensorboard, force=force)
 
 
@@ -171,18 +172,27 @@ def resume(
     return begin(resumed_plan(Path(folder), changes, world), tensorboard=tensorboard, force=force)
 
 
-def begin(plan: Plan, outdir: Path | str = "runs", *, tensorboard: bool = False, force: bool = False) -> Run:
+def begin(
+    plan: Plan,
+    outdir: Path | str = "runs",
+    *,
+    tensorboard: bool = False,
+    force: bool = False,
+    track: Track = untracked,
+) -> Run:
     """Check that a run can start, and make its folder. Every process of `plan.world` calls it.
 
     Args:
         outdir: where to make the folder of a new run.
         tensorboard: also write scalars and image grids for TensorBoard.
         force: start even if memory or disk look too small.
-    Raises: ConfigError if memory or disk are too small; MissingExtra if a package or the weights of a metric are not
-        installed; OutputError if the folder cannot be written, or another process trains in it.
+        track: shows the progress of decoding the images into the cache, see `Dataset.fill_cache`.
+    Raises: ConfigError if memory or disk are too small; DataError for a damaged image; MissingExtra if a package or the
+        weights of a metric are not installed; OutputError if the folder cannot be written, or another process trains in it.
     """
     if not force:
         plan.require_room(Path(outdir))
+    plan.fill_cache(track)
     if tensorboard:
         summary_writer()
     for metric in plan.config.metrics:

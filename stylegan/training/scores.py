@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from stylegan.data.shards.dataset import open_any
+from stylegan.data.open import open_dataset
 from stylegan.errors import DistributedError, StyleGANError
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.processes import World
@@ -38,7 +38,7 @@ class SnapshotScores:
             self._metrics.append((num, load_detector(detector, device)))
         if self._metrics:
             data = config.data
-            self._reals = open_any(
+            self._reals = open_dataset(
                 data.path, use_labels=data.labels, cache_gb=data.cache_gb, processes=world.local_size
             )
 

@@ -56,8 +56,8 @@ class TrainingState:
 def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
     """Return networks with weights drawn from the seed, and their optimizers."""
     torch.manual_seed(config.seed)
-    G = generator_class(config.architecture)(**config.generator).to(device=device)
-    D = discriminator_class(config.architecture)(**config.discriminator).to(device=device)
+    G: Any = generator_class(config.architecture)(**config.generator).to(device=device)
+    D: Any = discriminator_class(config.architecture)(**config.discriminator).to(device=device)
     groups, trained = _generator_groups(G, config), _trained(D)
     for network in (G, D):
         network.to(memory_format=torch.channels_last).requires_grad_(False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class Start:
             "discriminator": self.checkpoint.D,
         }
         for group, network in networks.items():
-            args = network.args if network is not None else {}
+            args = asdict(network.settings) if network is not None else {}
             settings |= {f"{group}.{k}": value for k, value in args.items() if k not in _OF_DATA + _OF_TRAINING}
         return settings
 
@@ -151,7 +151,7 @@ def _changes(checkpoint: Checkpoint, config: TrainConfig) -> list[str]:
         ("generator", checkpoint.G_ema or checkpoint.G, config.generator),
         ("discriminator", checkpoint.D, config.discriminator),
     ):
-        args: Any = old.args if old is not None else {}
+        args: dict[str, Any] = asdict(old.settings) if old is not None else {}
         keys = [key for key in new if key in args and key not in _OF_TRAINING and _differ(args[key], new[key])]
         if keys:
             lines.append(f"{name} changed: {', '.join(f'{key} {args[key]} -> {new[key]}' for key in keys)}.")

@@ -8,7 +8,7 @@ from tiny_generator import tiny_generator
 from tiny_run import tiny_images
 from waves import Waves
 
-from stylegan.data import Dataset, prepare
+from stylegan.data import open_dataset, prepare
 from stylegan.errors import ConfigError
 from stylegan.metrics.equivariance import decibels, equivariance, parse_name
 from stylegan.sampling.transform import inverse_transform
@@ -69,7 +69,7 @@ def test_other_names_get_a_sentence(name):
 def test_labels_come_from_the_data(tmp_path):
     prepare(tiny_images(tmp_path / "classes", classes=3), tmp_path / "classes.zip")
     G = Waves(c_dim=3)
-    equivariance(G, "eqt_int", num=8, dataset=Dataset(tmp_path / "classes.zip", use_labels=True))
+    equivariance(G, "eqt_int", num=8, dataset=open_dataset(tmp_path / "classes.zip", use_labels=True))
     assert [list(c.shape) for c in G.calls.labels] == [[4, 3], [4, 3]]
     assert torch.equal(torch.cat(G.calls.labels).sum(1), torch.ones(8))
 

@@ -69,6 +69,18 @@ def test_what_cannot_fit_is_refused_with_the_difference(tmp_path, monkeypatch):
     require_room(NEEDED, CPU, tmp_path)
 
 
+def test_a_cache_that_cannot_hold_the_decoded_images_is_refused_with_the_difference(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "not" / "there"))
+    monkeypatch.setattr(module, "available_bytes", lambda device: None)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: Disk(0, 0, int(8e9)))
+    require_room(replace(NEEDED, cache=int(2.4e9)), CPU, tmp_path)
+    needed = replace(NEEDED, cache=int(3e9))  # beside the 5.5 GB of the run on the same disk
+    message = rf"images take about 3\.0 GB of cache, 500 MB more than will be free at {tmp_path}; set STYLEGAN_CACHE"
+    with pytest.raises(ConfigError, match=message):
+        require_room(needed, CPU, tmp_path)
+    assert "About 3.0 GB of cache for the decoded images." in str(needed)
+
+
 def test_auto_batch_computes_as_many_at_once_as_fit(monkeypatch):
     config = tiny_config("unused", batch=32)
     for free, expected in ((None, 32), (estimate(tiny_config("unused", batch=16)).memory, 16)):

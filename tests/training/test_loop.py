@@ -16,7 +16,7 @@ from stylegan.data.prepare import prepare
 from stylegan.errors import ConfigError
 from stylegan.machine.processes import World
 from stylegan.training import loop
-from stylegan.training.batches import open_dataset
+from stylegan.training.batches import open_training_set
 from stylegan.training.config import read_config
 from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
@@ -80,7 +80,7 @@ def test_a_run_is_drawn_by_the_averaged_generator_of_its_newest_snapshot(finishe
 
 def test_image_grids_of_a_run_show_the_averaged_generator(finished, tmp_path):
     config = read_config(finished / "config.json")
-    grid = SnapshotGrid(open_dataset(config.data, config.seed), 32, 8)
+    grid = SnapshotGrid(open_training_set(config.data, config.seed), 32, 8)
     trained = load_checkpoint(finished)
     expected = {
         "reals.png": grid.write_reals(tmp_path / "reals.png"),

@@ -163,7 +163,7 @@ def test_every_preset_builds_both_networks_with_its_settings(name):
         assert D(G(z, c), c).shape == (batch, 1)
     for network, settings in ((G, p.generator.arguments()), (D, p.discriminator.arguments())):
         settings.pop("magnitude_ema_beta", None)  # follows the batch
-        assert {key: network.args[key] for key in (*shape, *settings)} == {**shape, **settings}
+        assert {key: getattr(network.settings, key) for key in (*shape, *settings)} == {**shape, **settings}
 
 
 def test_a_made_to_measure_preset_takes_its_resolution_alone():

@@ -13,7 +13,7 @@ from tiny_run import tiny_config, tiny_images
 
 from stylegan.checkpoints import load
 from stylegan.checkpoints.snapshots import TRAINING_FILES
-from stylegan.data import Dataset
+from stylegan.data import open_dataset
 from stylegan.errors import ConfigError
 from stylegan.metrics.features import DETECTORS
 from stylegan.metrics.fid import fid
@@ -63,7 +63,7 @@ def test_every_snapshot_is_scored_and_the_best_one_draws(images, tmp_path):
     assert [tick.scores for tick in ticks] == [line["results"] for line in lines]
     assert [line["snapshot_pkl"] for line in lines] == [f"snapshots/{nimg:06d}" for nimg in (32, 64, 96)]
     assert [line["kimg"] for line in lines] == [0.032, 0.064, 0.096]
-    dataset = Dataset(images)
+    dataset = open_dataset(images)
     assert {(line["metric"], line["fakes"], line["reals"], line["data_fingerprint"]) for line in lines} == {
         (METRIC, 20, 24, f"{dataset.fingerprint}-{dataset.selection}")  # not mirrored
     }
