@@ -188,7 +188,8 @@ def begin(
         force: start even if memory or disk look too small.
         track: shows the progress of decoding the images into the cache, see `Dataset.fill_cache`.
     Raises: ConfigError if memory or disk are too small; DataError for a damaged image; MissingExtra if a package or the
-        weights of a metric are not installed; OutputError if the folder cannot be written, or another process trains in it.
+        weights of a metric are not installed; OutputError if the folder cannot be written, or another process trains in
+        it.
     """
     if not force:
         plan.require_room(Path(outdir))
