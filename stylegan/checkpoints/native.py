@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from stylegan.checkpoints.checkpoint import Checkpoint
+from stylegan.checkpoints.layout import CONFIG, NETWORKS
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
 from stylegan.errors import CheckpointError, OutputError, StyleGANError
 from stylegan.files.atomic import atomic_folder
@@ -27,7 +28,6 @@ from stylegan.networks.family import ARCHITECTURES, architecture_of, discriminat
 
 FORMAT = 1
 _NAMES = ("class_names", "label_names")  # optional in config.json: what the labels of the generator mean
-_FILES = {"G_ema": "generator_ema.safetensors", "G": "generator.safetensors", "D": "discriminator.safetensors"}
 
 
 def save(checkpoint: Checkpoint, folder: Path | str) -> None:
@@ -70,8 +70,8 @@ def contents(checkpoint: Checkpoint) -> Contents:
         "licence": checkpoint.licence,
         **{key: getattr(generator, key) for key in _NAMES if getattr(generator, key) is not None},
     }
-    texts = {"config.json": json.dumps(config, indent=2) + "\n", "README.md": _model_card(config)}
-    networks = {file: getattr(checkpoint, name) for name, file in _FILES.items()}
+    texts = {CONFIG: json.dumps(config, indent=2) + "\n", "README.md": _model_card(config)}
+    networks = {file: getattr(checkpoint, name) for name, file in NETWORKS.items()}
     return Contents(texts, {file: network.state_dict() for file, network in networks.items() if network is not None})
 
 
@@ -97,7 +97,7 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
     folder = _find(Path(source))
     config = _read_config(folder)
     networks = {}
-    for name, file in _FILES.items():
+    for name, file in NETWORKS.items():
         args = config.get("discriminator" if name == "D" else "generator")
         if (folder / file).is_file() and args is not None:
             kind = "Discriminator" if name == "D" else "Generator"
@@ -106,7 +106,7 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
                 for key in _NAMES:
                     setattr(networks[name], key, _names(config, key, folder))
     if not networks:
-        raise CheckpointError(f"{folder} holds no weights; expected {_FILES['G_ema']} in it.")
+        raise CheckpointError(f"{folder} holds no weights; expected {NETWORKS['G_ema']} in it.")
     return Checkpoint(
         **networks,
         augment_p=config.get("augment_p", 0.0),
@@ -133,7 +133,7 @@ def load(source: Path | str, *, device: str | torch.device = "auto") -> Any:
 
 def _refuse_foreign(folder: Path) -> None:
     """What is replaced must be a checkpoint or nothing: a wrong name must not cost somebody's images."""
-    if folder.is_dir() and (not any(folder.iterdir()) or (folder / "config.json").is_file()):
+    if folder.is_dir() and (not any(folder.iterdir()) or (folder / CONFIG).is_file()):
         return
     if folder.exists():
         raise OutputError(f"{folder} is there already and is no checkpoint; remove it or choose another name.")
@@ -147,9 +147,9 @@ def _find(source: Path) -> Path:
         if snapshot is None:
             raise CheckpointError(f"run {source} has no snapshot yet; let it train until the first one.")
         return snapshot
-    if not (source / "config.json").is_file():
+    if not (source / CONFIG).is_file():
         raise CheckpointError(
-            f"{source} is not a checkpoint; expected a folder with config.json and {_FILES['G_ema']}, or a run folder."
+            f"{source} is not a checkpoint; expected a folder with {CONFIG} and {NETWORKS['G_ema']}, or a run folder."
         )
     if (wrong := damage(source)) is not None:
         raise CheckpointError(f"snapshot {source} is damaged: {wrong}; choose another.")
@@ -158,7 +158,7 @@ def _find(source: Path) -> Path:
 
 def _read_config(folder: Path) -> dict[str, Any]:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(
             f"{folder / 'config.json'} cannot be read: {error}; the checkpoint is damaged."

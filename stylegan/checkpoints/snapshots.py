@@ -1,30 +1,62 @@
-"""The snapshots of a run, found by reading them: a damaged one is skipped, and says so."""
+"""The snapshots of a run: their names, and the newest that is whole.
+
+A snapshot is named by the thousands of real images that D has been shown, `000200`. A second one within the same
+thousand has a longer name, `000200.064`, so that the order of the names is the order of the snapshots.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 import warnings
 from pathlib import Path
 
+from stylegan.checkpoints.layout import CONFIG, TRAINING_FILES
 from stylegan.errors import CheckpointError
 from stylegan.files import checksums
 
-# What a snapshot has beyond a checkpoint to draw with. The first marks it, so it is the last to go.
-TRAINING_FILES = ("training.json", "training.safetensors", "generator.safetensors", "discriminator.safetensors")
+
+def snapshot_name(nimg: int, *, exact: bool = False) -> str:
+    """Name the snapshot after `nimg` images: "000200", or "000200.064" where that must be `exact`."""
+    kimg, rest = divmod(nimg, 1000)
+    return f"{kimg:06d}.{rest:03d}" if exact else f"{kimg:06d}"
+
+
+def is_snapshot_name(name: str) -> bool:
+    """Whether `snapshot_name` makes such names."""
+    return re.fullmatch(r"[0-9]+(\.[0-9]{3})?", name) is not None
+
+
+def kimg_of(snapshot: Path) -> float:
+    """Thousands of images as the name says them, which orders snapshots: 200.0 for "000200"."""
+    return float(snapshot.name)
+
+
+def nimg_of(snapshot: Path) -> int | None:
+    """Read from its config.json how many real images D had been shown by then; None if that file cannot be read.
+
+    A network that was copied into a run may not say; its name is taken instead.
+    """
+    try:
+        nimg = json.loads((snapshot / CONFIG).read_text(encoding="utf-8")).get("nimg")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    return nimg if type(nimg) is int else round(1000 * kimg_of(snapshot))
 
 
 def snapshots(run: Path) -> list[Path]:
-    """The folders of a run's snapshots, the one with the most kimg first, whole or not."""
-    return sorted((p for p in run.glob("snapshots/*") if p.name.isdecimal()), key=lambda p: int(p.name), reverse=True)
+    """The folders of a run's snapshots, the newest first, whole or not."""
+    return sorted((p for p in run.glob("snapshots/*") if is_snapshot_name(p.name)), key=kimg_of, reverse=True)
 
 
 def newest_snapshot(run: Path, *, to_resume: bool = False) -> Path | None:
-    """The whole snapshot of a run with the most kimg, None for a run without any.
+    """The newest snapshot of a run that is whole, None for a run without any.
 
     Warns once of every newer one that is damaged.
 
     Args:
         to_resume: consider only those that keep the state of training.
-    Raises: CheckpointError if there are snapshots, but none is of use.
+    Raises: CheckpointError if there are snapshots, but none can be used.
     """
     useless: dict[str, str] = {}
     for folder in snapshots(run):
@@ -46,10 +78,10 @@ def newest_snapshot(run: Path, *, to_resume: bool = False) -> Path | None:
 
 
 def damage(folder: Path) -> str | None:
-    """Why a snapshot is not as it was written, None if it is. A checkpoint that is no snapshot is not judged."""
+    """Why a snapshot is not as it was written, None if it is. Plain checkpoints are not verified."""
     if (folder / checksums.CHECKSUMS).exists() or (folder / TRAINING_FILES[0]).exists():
         return checksums.mismatch(folder)
-    return None if (folder / "config.json").is_file() else "config.json is missing"
+    return None if (folder / CONFIG).is_file() else f"{CONFIG} is missing"
 
 
 def keeps_training(folder: Path) -> bool:

@@ -119,7 +119,8 @@ class _OrAuto(click.ParamType):
     "--metrics",
     metavar="NAME[,NAME]|none",
     callback=_metrics,
-    help="Score every snapshot, for example fid5k_efflite0; RUN/best leads to the best one.  [default: none]",
+    help="Score every snapshot, for example fid5k_efflite0, or eqt1k_frac of a StyleGAN3; RUN/best leads to the best "
+    "one by the first of them.  [default: none]",
 )
 @click.option(
     "--keep",
@@ -211,8 +212,7 @@ def command(
     import torch
 
     from stylegan.machine.memory import keep_freed_memory
-    from stylegan.metrics.features import load_detector
-    from stylegan.metrics.fid import parse_name
+    from stylegan.metrics.registry import parse
     from stylegan.runs.tensorboard import summary_writer
     from stylegan.training.replicas import micro_batch_size
     from stylegan.training.run import new_run_folder
@@ -238,7 +238,7 @@ def command(
     if tensorboard:
         summary_writer()  # or tell what is missing
     for metric in config.metrics:
-        load_detector(parse_name(metric)[1])  # or tell what is missing
+        parse(metric).load_detector()  # or tell what is missing
     keep_freed_memory()
     run = going_on or Path(world.once("run", lambda: str(new_run_folder(outdir or Path("runs"), config, dataset.name))))
     try:
@@ -257,12 +257,12 @@ def command(
 
 def _check_room(config: TrainConfig, world: World, going_on: Path | None, outdir: Path | None, *, tell: bool) -> None:
     """Raises ConfigError if memory or disk are too small for what is left of the run; `tell` prints what it takes."""
-    from stylegan.checkpoints.snapshots import snapshots
+    from stylegan.checkpoints.snapshots import kimg_of, snapshots
     from stylegan.machine.devices import resolve_device
     from stylegan.training.estimate import estimate, require_room
 
-    done = next((int(folder.name) for folder in snapshots(going_on)), 0) if going_on else 0
-    needed = estimate(config, done * 1000)
+    done = next(map(kimg_of, snapshots(going_on)), 0) if going_on else 0
+    needed = estimate(config, int(done * 1000))
     if tell:
         click.echo(needed, err=True)
     require_room(needed, world.place(resolve_device(config.device)), going_on or outdir or Path("runs"))
@@ -272,7 +272,7 @@ def _run(
     config: TrainConfig, dataset: Dataset, run: Path, world: World, *, going_on: bool, report: str, tensorboard: bool
 ) -> None:
     """Train, show the ticks, stop on a signal. Leaves by SystemExit with the signal's conventional code."""
-    from stylegan.checkpoints.snapshots import newest_snapshot
+    from stylegan.checkpoints.snapshots import newest_snapshot, nimg_of
     from stylegan.files.atomic import write_text
     from stylegan.runs.best_effort import BestEffort
     from stylegan.runs.folder import mend_interrupted_writes
@@ -289,7 +289,9 @@ def _run(
     if report:
         headline += f" from the weights of {config.transfer.source}\n{report}"
     if going_on or snapshot is not None:  # a launcher may start the processes of a new run again
-        headline = f"Going on with {run} from " + (f"{snapshot.name} kimg" if snapshot else "the start")
+        headline = f"Going on with {run} from " + (
+            f"{(nimg_of(snapshot) or 0) / 1000:.9g} kimg" if snapshot else "the start"
+        )
     size = f"{dataset.resolution}x{dataset.resolution}, {dataset.channels} channel{'s' * (dataset.channels > 1)}"
     headline += (
         f"\n{len(dataset):,} images of {size}; cfg {config.cfg}, batch {config.batch}, gamma {config.r1_gamma:g}, "

@@ -68,7 +68,9 @@ def tick_line(tick: Tick) -> str:
 
 
 def _scores(tick: Tick) -> list[str]:
-    return [f"{name} {score:.4f}" for name, score in tick.scores.items()]
+    from stylegan.metrics.registry import meaning_of
+
+    return [f"{name} {meaning_of(name).text(score)}" for name, score in tick.scores.items()]
 
 
 def _duration(seconds: float) -> str:

@@ -17,6 +17,7 @@ class GeneratorLike(Protocol):
     c_dim: int
     num_ws: int
     img_resolution: int
+    img_channels: int
     class_names: list[str] | None
     label_names: list[str] | None
 

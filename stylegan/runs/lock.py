@@ -1,4 +1,4 @@
-"""One process at a time writes a run: two would mix their snapshots."""
+"""The lock of a run: one process at a time writes it, since two would mix their snapshots."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from stylegan.errors import OutputError
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Keep others from the run folder while the block runs. The lock of a process that was killed is gone with it.
+    """Keep other processes from the run folder while the block runs.
 
-    Does nothing where the file system knows no locks.
+    The lock of a process that was killed is released with it. Does nothing on a file system without locks.
 
-    Raises: OutputError with the number of the process that has the run.
+    Raises: OutputError that names the process which has the run.
     """
     path = run / ".lock"
     try:
         file = path.open("a+b", buffering=0)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; choose another --outdir.") from error
+        raise OutputError(f"cannot write {path}: {error.strerror}; choose another folder for the run.") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -35,11 +35,11 @@ def locked(run: Path) -> Iterator[None]:
         except OSError:
             yield
             return
-        if not _same(file.fileno(), path):  # who had it has removed the file since we opened it
+        if not _same(file.fileno(), path):  # the holder removed the file after we opened it
             with locked(run):
                 yield
             return
-        with suppress(OSError):  # the name is worth less than the run
+        with suppress(OSError):  # a run without the name of its holder is better than none
             file.truncate(0)
             file.write(f"process {os.getpid()} on {platform.node()}".encode())
         try:

@@ -1,4 +1,4 @@
-"""One line of the progress of a run."""
+"""One step of the progress of a run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Tick:
-    """One line of progress."""
+    """A report on the images since the one before."""
 
     tick: int
     nimg: int  # real images shown so far
@@ -24,13 +23,13 @@ class Tick:
     gpu_gb: float
     augment_p: float  # strength of augmentation, 0 without
     stats: dict[str, dict[str, float]]  # name -> num, mean, std
-    snapshot: Path | None = None  # being written since this tick; there with the next snapshot, or on the last tick
+    snapshot: Path | None = None  # being written; complete with the next snapshot, on the last tick already
     grid: Path | None = None
     nonfinite: dict[str, int] = field(default_factory=dict)  # tensor -> values of its gradient that were replaced
     scores: dict[str, float] = field(default_factory=dict)  # metric -> score of this snapshot
 
     def record(self) -> dict[str, Any]:
-        """A line of stats.jsonl: the official names, plus `nimg` to find the line by."""
+        """Make a line of stats.jsonl: the official names, and `nimg` to find the line by."""
         timing = {
             "Progress/tick": self.tick,
             "Progress/kimg": self.nimg / 1000,
@@ -42,5 +41,5 @@ class Tick:
             "Resources/peak_gpu_mem_gb": self.gpu_gb,
         }
         values = {name: {"num": 1, "mean": value, "std": 0.0} for name, value in timing.items()}
-        hit = {"nonfinite": self.nonfinite} if self.nonfinite else {}
-        return {**self.stats, **values, **hit, "nimg": self.nimg, "timestamp": time.time()}
+        replaced = {"nonfinite": self.nonfinite} if self.nonfinite else {}
+        return {**self.stats, **values, **replaced, "nimg": self.nimg, "timestamp": time.time()}

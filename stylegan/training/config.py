@@ -15,7 +15,7 @@ from stylegan.augment import SAFE_P
 from stylegan.augment import preset as augment_preset
 from stylegan.augment.filter import SMALLEST_SIDE
 from stylegan.errors import ConfigError
-from stylegan.metrics.fid import parse_name
+from stylegan.metrics.registry import parse
 from stylegan.networks.family import ARCHITECTURES, discriminator_class, generator_class
 from stylegan.runs.info import RunInfo
 from stylegan.training.presets import auto_gamma, preset
@@ -159,7 +159,7 @@ class TrainConfig(_Frozen):
         if frozen and self.transfer.source is None:
             raise ValueError("frozen layers would keep random weights; start from a checkpoint, or freeze nothing")
         for metric in self.metrics:
-            parse_name(metric)  # raises for an unknown one
+            parse(metric).check(self.architecture, self.generator.get("img_channels", 3))
         group = self.discriminator.get("mbstd_group_size", 4)
         if group is not None and (not isinstance(group, int) or group < 1):
             raise ValueError(f"mbstd_group_size must be at least 1, or null for the whole batch, got {group!r}")
@@ -289,7 +289,7 @@ def _build(model: type[_Model], settings: dict[str, Any]) -> _Model:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        reason = first["msg"].removeprefix("Value error, ")
+        reason = first["msg"].removeprefix("Value error, ").removesuffix(".")
         got = "" if first["type"] in ("missing", "value_error") else f", got {first['input']!r}"
         raise ConfigError(f"{where + ': ' if where else ''}{reason}{got}.") from error
 

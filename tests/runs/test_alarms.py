@@ -8,8 +8,8 @@ from tiny_run import tiny_config, tiny_images
 
 from stylegan.data import Dataset
 from stylegan.errors import DataError
-from stylegan.training import train
 from stylegan.runs.alarms import alarms
+from stylegan.training import train
 from stylegan.training.run import new_run_folder
 
 
@@ -36,7 +36,7 @@ HEALTHY = {
 SICK = {
     "all alike": ({"diversity": lambda i: 0.8 / (i + 1)}, "collapse: generated images vary 0.10 times as much"),
     "D has won": ({"real": 0.99, "fake": -1.0, "loss": lambda i: 6.0 + i}, "collapse: for 5 ticks the discriminator"),
-    "by heart": ({"gap": lambda i: i / 7.5}, r"overfitting: .*\(gap 0\.93 of 1\); use --aug ada"),
+    "by heart": ({"gap": lambda i: i / 7.5}, r"overfitting: .*\(gap 0\.93 of 1\); use adaptive"),
 }
 
 

@@ -11,9 +11,9 @@ from run_cli import run_cli
 from tiny_run import tiny_config, tiny_images
 
 from stylegan.errors import OutputError
+from stylegan.runs.lock import locked
 from stylegan.training import train
 from stylegan.training.run import new_run_folder
-from stylegan.runs.lock import locked
 
 
 def test_the_second_process_is_told_which_one_trains_and_a_killed_one_leaves_the_run_free(tmp_path):

@@ -122,7 +122,7 @@ def test_statistics_and_grids_that_cannot_be_written_are_told_once_each(config, 
         mock.patch("stylegan.training.snapshot_grid.SnapshotGrid.write_fakes", fail_after_the_first(fail)),
     ):
         messages = warnings_of(config, tmp_path, lambda save, point: None)
-    rest = "could not be written (No space left on device); training goes on, and this is told once."
+    rest = "could not be written (No space left on device); training goes on (reported once)."
     assert messages == [f"stats.jsonl {rest}", f"the image grid {rest}"]
     assert folder_digest(tmp_path / "snapshots" / THIRD) == folder_digest(whole[0] / "snapshots" / THIRD)
 
