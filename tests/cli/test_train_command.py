@@ -14,6 +14,7 @@ import pytest
 from run_cli import run_cli
 from tiny_run import tiny_images
 
+from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.errors import OutputError
 
 TINY = ("--cfg", "tiny16", "--tick", "0.032", "--snap", "1", "--device", "cpu")
@@ -105,7 +106,7 @@ def test_run_prints_the_official_tick_line_and_how_to_go_on(images, tmp_path):
     assert f"stylegan generate --network {run}" in result.out
     assert (run / "log.txt").read_text().count("tick 1") == 1
     longer = run_cli("train", "--resume", run, "--kimg", "0.064")
-    assert longer.out.startswith(f"Going on with {run} from 000000 kimg\n")
+    assert longer.out.startswith(f"Going on with {run} from 0.032 kimg\n")
     assert "tick 2" in longer.out
     assert sorted(p.name for p in tmp_path.iterdir()) == [run.name]
 
@@ -137,7 +138,7 @@ def test_signal_stops_with_a_snapshot_that_resumes(images, tmp_path, number, cod
     assert process.returncode == code
     (run,) = tmp_path.iterdir()
     assert f"Go on with: stylegan train --resume {run}" in err
-    (snapshot,) = (run / "snapshots").iterdir()
+    snapshot = newest_snapshot(run)
     nimg = json.loads((snapshot / "training.json").read_text())["nimg"]
     assert run_cli("train", "--resume", run, "--kimg", nimg / 1000 + 0.008).code == 0
 
@@ -305,10 +306,10 @@ def test_snapshot_that_was_being_replaced_is_brought_back(run):
     (run / "snapshots" / "000000").rename(run / "snapshots" / ".000000.1234.old")
     (run / "snapshots" / ".000000.1234.tmp").mkdir()
     result = run_cli("train", "--resume", run, "--kimg", "0.048")
-    assert "from 000000 kimg" in result.out
+    assert "from 0.032 kimg" in result.out
     lines = [json.loads(line)["nimg"] for line in (run / "stats.jsonl").read_text().splitlines()]
     assert lines == [32, 48]
-    assert [p.name for p in (run / "snapshots").iterdir()] == ["000000"]
+    assert sorted(p.name for p in (run / "snapshots").iterdir()) == ["000000", "000000.048"]
 
 
 def test_run_that_never_reached_a_snapshot_starts_again(run):

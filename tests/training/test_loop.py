@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from tiny_run import tiny_config, tiny_images
 
 from stylegan.checkpoints import load, load_checkpoint
+from stylegan.checkpoints.snapshots import newest_snapshot, nimg_of
 from stylegan.data.prepare import prepare
 from stylegan.errors import ConfigError
 from stylegan.training.config import read_config
@@ -50,7 +51,8 @@ def assert_same_snapshot(a: Path, b: Path) -> None:
 def test_run_folder_holds_config_grids_statistics_and_snapshots(finished):
     assert finished.name == "00000-stylegan2-images-batch8-gamma1"
     assert {p.name for p in finished.iterdir()} == {
-        "config.json", "reals.png", "fakes_init.png", "fakes000000.png", "stats.jsonl", "snapshots", "index.html",
+        "config.json", "reals.png", "fakes_init.png", "fakes000000.png", "fakes000000.064.png",
+        "stats.jsonl", "snapshots", "index.html",
     }  # fmt: skip
     assert read_config(finished / "config.json") == tiny_config(Path(json.loads(
         (finished / "config.json").read_text())["data"]["path"]))  # fmt: skip
@@ -59,6 +61,13 @@ def test_run_folder_holds_config_grids_statistics_and_snapshots(finished):
     for name in ("Loss/G/loss", "Loss/D/loss", "Loss/scores/real", "Loss/scores/fake", "Loss/pl_penalty"):
         assert set(lines[0][name]) == {"num", "mean", "std"}
     assert Image.open(finished / "reals.png").size == (16 * 16, 8 * 16)
+
+
+def test_every_snapshot_and_its_grid_is_kept_also_within_one_kimg(finished):
+    names = {path.name: nimg_of(path) for path in (finished / "snapshots").iterdir()}
+    assert names == {"000000": 32, "000000.064": 64}
+    grids = [(finished / f"fakes{name}.png").read_bytes() for name in names]
+    assert grids[0] != grids[1]
 
 
 def test_newest_snapshot_of_a_run_draws_images(finished):
@@ -81,7 +90,7 @@ def test_resumed_run_equals_uninterrupted_run(images, tmp_path, changes):
         torch.rand(3)  # somebody else's use of the generator changes nothing
     for _ in train(long, parts):
         pass
-    assert_same_snapshot(whole / "snapshots/000000", parts / "snapshots/000000")
+    assert_same_snapshot(newest_snapshot(whole), newest_snapshot(parts))
 
 
 def test_strength_of_augmentation_is_kept_in_checkpoint_and_statistics(images, tmp_path):
@@ -100,7 +109,7 @@ def test_other_seed_gives_another_run(images, finished, tmp_path):
     run = new_run_folder(tmp_path, config, "other")
     for _ in train(config, run):
         pass
-    x, y = (load_file(r / "snapshots/000000/generator.safetensors") for r in (finished, run))
+    x, y = (load_file(newest_snapshot(r) / "generator.safetensors") for r in (finished, run))
     assert not torch.equal(x["synthesis.b16.conv1.weight"], y["synthesis.b16.conv1.weight"])
 
 
@@ -130,7 +139,7 @@ def test_stop_waits_for_nothing_but_the_snapshot(images, tmp_path, monkeypatch):
     assert drawn == [False, False]  # at the start and with the first tick
     assert [tick.grid is not None for tick in ticks] == [True, False]
     assert ["Health/diversity" in tick.stats for tick in ticks] == [True, False]
-    assert json.loads((run / "snapshots/000000/training.json").read_text())["nimg"] == ticks[-1].nimg == 40
+    assert json.loads((newest_snapshot(run) / "training.json").read_text())["nimg"] == ticks[-1].nimg == 40
 
 
 def test_resumed_run_repeats_no_line_of_statistics(images, finished, tmp_path):
