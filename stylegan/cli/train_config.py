@@ -69,7 +69,8 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
     from_file = _from_file(flags["config_file"])
     if start is not None:
         from_file = settings_to_take_over(from_file)
-    settings = {**from_file, **_from_flags(flags), **_from_assignments(flags["assignments"])}
+    typed = {**_from_flags(flags), **_from_assignments(flags["assignments"])}
+    settings = {**from_file, **typed}
     source = start or settings.get("transfer.source")
     checkpoint = None
     if source is not None:
@@ -88,6 +89,11 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
     dataset = open_dataset(data, seed)
     fill_memory = settings.get("batch") == "auto"
     if fill_memory:
+        if "micro_batch" in typed:
+            raise click.UsageError(
+                "--batch auto chooses how many images are computed at once; leave out --batch-gpu, or give --batch a "
+                "number."
+            )
         del settings["batch"]
     cfg = cfg or _default_cfg(dataset.resolution, device.type)
     architecture = preset(cfg, dataset.resolution).architecture

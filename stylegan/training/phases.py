@@ -6,6 +6,7 @@ optimizer step of their own, or in that of the main loss where the settings say 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -48,18 +49,22 @@ class Phase(NamedTuple):
         return "+".join(loss.__name__ for loss in self.losses)
 
     def accumulate(self, state: TrainingState, config: TrainConfig, micro_batches: list[MicroBatch]) -> None:
-        """Add up the gradients of all losses over all micro-batches."""
-        self._require_gradients(True)
+        """Add up the gradients of all losses over all micro-batches.
+
+        Parameters that no loss reaches, such as the biases of toRGB under path length, get a zero gradient, so that
+        their moments decay in this step like all others.
+        """
+        # Frozen layers are not held by the optimizer, and cost no backward pass.
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        for parameter in parameters:
+            parameter.requires_grad_(True)
         for batch in micro_batches:
             for loss in self.losses:
                 loss(state, config, batch)
-        self._require_gradients(False)
-
-    def _require_gradients(self, on: bool) -> None:
-        """Of what the optimizer holds; frozen layers are not among it, and cost no backward pass."""
-        for group in self.optimizer.param_groups:
-            for parameter in group["params"]:
-                parameter.requires_grad_(on)
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
 
 
 def train_step(state: TrainingState, config: TrainConfig, micro_batches: list[MicroBatch]) -> None:
@@ -136,7 +141,8 @@ def generator_path_length(state: TrainingState, config: TrainConfig, batch: Micr
     img = state.G.synthesis(ws)
     lengths = path_lengths(img, ws, torch.randn_like(img))
     if config.path_length == "previous_mean":
-        updates = (state.step - config.pl_start + config.pl_interval - 1) // config.pl_interval
+        # Multiples of the interval from pl_start on, which need not be one itself
+        updates = state.step // config.pl_interval - math.ceil(config.pl_start / config.pl_interval)
         penalty, mean = corrected_mean_penalty(lengths, state.pl_mean, config.pl_decay, updates)
     else:
         penalty, mean = path_length_penalty(lengths, state.pl_mean, config.pl_decay)

@@ -30,8 +30,10 @@ def test_output_at_a_percentile_is_the_recorded_one(record):
     assert_matches(record, y)
 
 
-def test_there_are_31_recorded_outputs():
-    assert len(RECORDED) == 31
+def test_all_that_does_not_draw_pixels_is_recorded_at_two_percentiles():
+    names = {*MULTIPLIERS, "bgc"} - {"noise"}
+    expected = {f"aug_{name}_dp{percentile}" for name in names for percentile in (0.3, 0.8)}
+    assert set(RECORDED) == expected | {"aug_color_gray_dp0.8"}
 
 
 @pytest.mark.parametrize("name", [*PRESETS, *MULTIPLIERS])

@@ -64,6 +64,19 @@ def test_names_of_labels_travel_and_are_optional(tmp_path, folder):
         stylegan.load(tmp_path / "net")
 
 
+@pytest.mark.parametrize(("key", "other"), [("class_names", "label_names"), ("label_names", "class_names")])
+@pytest.mark.parametrize("network", ["G", "G_ema"])
+def test_either_kind_of_names_survives_for_either_generator(tmp_path, network, key, other):
+    G = tiny_generator(c_dim=2)
+    setattr(G, key, ["smile", "größe"])
+    stylegan.save(stylegan.Checkpoint(**{network: G}), tmp_path / "net")
+    checkpoint = stylegan.load_checkpoint(tmp_path / "net")
+    for loaded in (getattr(checkpoint, network), stylegan.load(tmp_path / "net", device="cpu")):
+        assert (getattr(loaded, key), getattr(loaded, other)) == (["smile", "größe"], None)
+    stylegan.save(checkpoint, tmp_path / "again")
+    assert getattr(stylegan.load(tmp_path / "again", device="cpu"), key) == ["smile", "größe"]
+
+
 def test_channels_last_weights_are_saved_too(tmp_path):
     G = tiny_generator().to(memory_format=torch.channels_last)
     stylegan.save(stylegan.Checkpoint(G_ema=G), tmp_path / "net")

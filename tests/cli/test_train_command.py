@@ -55,13 +55,32 @@ def test_run_that_cannot_fit_is_refused_unless_forced(images, tmp_path, monkeypa
     assert run_cli(*command, "--force").code == 0
 
 
-def test_auto_chooses_gamma_and_how_many_images_at_once(images, monkeypatch):
+def test_auto_chooses_gamma_and_how_many_images_at_once(images, tmp_path, monkeypatch):
+    from stylegan.training import estimate
+    from stylegan.training.config import changed, read_config
+
     command = ("train", "--data", images, *TINY, "--dry-run")
     config = json.loads(run_cli(*command, "--gamma", "auto", "--batch", "4").out)
     assert config["r1_gamma"] == pytest.approx(0.0002 * 16**2 / 4)
-    config = json.loads(run_cli(*command, "--batch", "auto", "--batch-gpu", "4").out)
-    assert (config["batch"], config["micro_batch"]) == (8, 8)
+    (tmp_path / "config.json").write_text(run_cli(*command, "--batch-gpu", "4").out)
+    from_file = ("--config", tmp_path / "config.json")  # the flags win over it, so over its micro-batch too
+    for more in ((), from_file):
+        config = json.loads(run_cli(*command, *more, "--batch", "auto").out)
+        assert (config["batch"], config["micro_batch"]) == (8, 8)
+    halves = estimate.estimate(read_config(tmp_path / "config.json")).memory
+    assert halves < estimate.estimate(changed(read_config(tmp_path / "config.json"), {"micro_batch": 8})).memory
+    monkeypatch.setattr(estimate, "available_bytes", lambda device: halves)
+    config = json.loads(run_cli(*command, "--batch", "auto").out)
+    assert (config["batch"], config["micro_batch"]) == (8, 4)
     assert json.loads(run_cli(*command, "--set", "r1_gamma=auto").out)["r1_gamma"] == 0.0002 * 16**2 / 8
+
+
+@pytest.mark.parametrize("given", [("--batch-gpu", "4"), ("--set", "micro_batch=4")])
+def test_batch_auto_and_a_number_of_images_at_once_contradict_each_other(images, given):
+    result = run_cli("train", "--data", images, *TINY, "--batch", "auto", *given, "--dry-run")
+    assert (result.code, result.out) == (2, "")
+    text = "Error: --batch auto chooses how many images are computed at once; leave out --batch-gpu, or give --batch a"
+    assert text in " ".join(result.err.split())
 
 
 def test_tensorboard_that_is_missing_is_told_before_the_run(images, tmp_path, monkeypatch):

@@ -11,8 +11,14 @@ from file_size_limit import file_size_limit
 from PIL import Image
 
 from stylegan.data import PrepareConfig, prepare, prepare_steps
+from stylegan.data.shards.dataset import open_any
 from stylegan.errors import ConfigError, DataError, OutputError
 from stylegan.images.resize import center_crop, center_crop_wide, resize
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 def noise(height=8, width=8, channels=3, seed=0):
@@ -224,6 +230,44 @@ def test_labels_and_their_names_are_carried_over(tmp_path):
     info = read_set(tmp_path / "out.zip")[1]
     assert info["labels"] == [["00000/img00000000.png", [0.5, 1.0]], ["00000/img00000001.png", [0.0, 2.0]]]
     assert info["label_names"] == ["smile", "hair"]
+
+
+@pytest.mark.parametrize("dest", ["out.zip", "shards"])
+@pytest.mark.parametrize("source", ["in", "in.zip"])
+def test_labels_stay_with_their_images_behind_those_that_are_left_out(tmp_path, source, dest):
+    """Image i is all 10 * i and has the label 5 - i; the second has no header and the fourth breaks off in its
+    pixels, so that one is found when headers are read and the other when images are."""
+    for index in range(6):
+        save(tmp_path / f"in/{index}.png", np.full((64, 64, 3), 10 * index, np.uint8))
+    (tmp_path / "in/1.png").write_bytes(b"no image")
+    (tmp_path / "in/3.png").write_bytes((tmp_path / "in/3.png").read_bytes()[:60])
+    labels = {"labels": [[f"{index}.png", 5 - index] for index in range(6)]}
+    (tmp_path / "in/dataset.json").write_text(json.dumps(labels))
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as file:
+        for path in sorted((tmp_path / "in").iterdir()):
+            file.write(path, path.name)
+    shards = 2 if dest == "shards" else None
+    report = prepare(tmp_path / source, tmp_path / dest, shards=shards)
+    assert [name for name, _ in report.left_out] == ["1.png", "3.png"]
+    dataset = open_any(tmp_path / dest, use_labels=True, cache_gb=1)
+    brightness = dataset.images(range(4))[:, 0, 0, 0].tolist()
+    assert sorted(brightness) == [0, 20, 40, 50]
+    assert dataset.labels(range(4)).argmax(1).tolist() == [5 - value // 10 for value in brightness]
+
+
+@pytest.mark.parametrize("labels", ["json", "folders"])
+def test_with_max_images_labels_stay_with_their_images_behind_one_that_is_left_out(tmp_path, labels):
+    names = [f"{'ab'[index % 2]}/{index}.png" for index in range(6)]
+    for index, name in enumerate(names):
+        save(tmp_path / "in" / name, np.full((64, 64, 3), 10 * index, np.uint8))
+    (tmp_path / "in/a/2.png").write_bytes((tmp_path / "in/a/2.png").read_bytes()[:60])
+    if labels == "json":
+        listed = [[name, index % 2] for index, name in enumerate(names)]
+        (tmp_path / "in/dataset.json").write_text(json.dumps({"labels": listed}))
+    prepare(tmp_path / "in", tmp_path / "out.zip", labels=labels, max_images=4)
+    images, info = read_set(tmp_path / "out.zip")
+    assert len(images) == 4
+    assert {name: int(img[0, 0, 0]) // 10 % 2 for name, img in images.items()} == dict(info["labels"])
 
 
 def test_a_half_labeled_source_is_refused(tmp_path):

@@ -43,10 +43,19 @@ def uninterrupted(images, tmp_path_factory) -> tuple[Path, Launch]:
 
 
 def note_images(rank, folder, *arguments):
-    """The command; which images of the data a rank trains on goes to images{rank}.json."""
+    """The command; which images of the data a rank trains on goes to images{rank}.json, and a number of each w that
+    it draws to ws{rank}.json."""
     from stylegan.data import Dataset
+    from stylegan.training import phases
 
     seen, real = [], Dataset.order
+    drawn, sample_ws = [], phases.sample_ws
+
+    def noted_ws(*args, **options):
+        ws = sample_ws(*args, **options)
+        drawn.extend(ws[:, 0, 0].tolist() if not ws.is_meta else [])  # memory is estimated without values
+        (folder / f"ws{rank}.json").write_text(json.dumps(drawn))
+        return ws
 
     def noted(*args, **options):
         indices = real(*args, **options)
@@ -55,6 +64,7 @@ def note_images(rank, folder, *arguments):
         return indices
 
     Dataset.order = noted
+    phases.sample_ws = noted_ws
     command(rank, *arguments)
 
 
@@ -87,6 +97,13 @@ def test_every_image_of_the_batch_is_used_once(uninterrupted):
     assert len(first) == len(second) == 48
     used = [image for i in range(0, 48, 4) for image in first[i : i + 4] + second[i : i + 4]]
     assert used == shuffled_indices(24, 0, 0, 96).tolist()
+
+
+def test_no_two_processes_draw_the_same_latents(uninterrupted):
+    _, launch = uninterrupted
+    first, second = (json.loads((launch.folder / f"ws{rank}.json").read_text()) for rank in range(2))
+    assert len(first) == len(second) == 12 * (4 + 4) + 3 * 2  # of G and D in 12 steps, of path lengths in three
+    assert len({*first, *second}) == 2 * len(first)
 
 
 def stop_at(rank, step, number, *arguments):

@@ -13,6 +13,7 @@ from tiny_run import tiny_images
 from stylegan.data import Dataset, prepare
 from stylegan.data.shards.dataset import open_any
 from stylegan.errors import ConfigError
+from stylegan.images.pixels import to_uint8
 from stylegan.machine.processes import join
 from stylegan.metrics.fid import fid, real_statistics
 from stylegan.metrics.frechet import FeatureStatistics, frechet_distance
@@ -48,6 +49,43 @@ def test_the_same_seed_gives_the_same_score_and_nobody_elses_random_numbers_move
     scores = [fid(G, dataset, Moments(), num=20, seed=seed).value for seed in (0, 0, 1)]
     assert scores[0] == scores[1] != scores[2]
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def recorded(G):
+    """What the network draws with from now on: the inputs and outputs of both of its parts, call by call."""
+    mapped, drawn = [], []
+    G.mapping.register_forward_hook(lambda _, args, kwargs, ws: mapped.append((args, kwargs, ws)), with_kwargs=True)
+    G.synthesis.register_forward_hook(lambda _, args, kwargs, img: drawn.append((args, kwargs, img)), with_kwargs=True)
+    return mapped, drawn
+
+
+def test_images_are_drawn_without_truncation_from_gaussian_z(dataset):
+    G, detector = tiny_generator(), Moments()
+    mapped, drawn = recorded(G)
+    fid(G, dataset, detector, num=400)
+    z = torch.cat([args[0] for args, _, _ in mapped])
+    assert len(z) == 400
+    assert abs(z.mean()) < 4 / z.numel() ** 0.5
+    assert abs(z.square().mean() - 1) < 4 * (2 / z.numel()) ** 0.5
+    assert len(z.unique(dim=0)) == 400
+    ws = torch.cat([args[0] for args, _, _ in drawn])
+    whole, truncated = (tiny_generator().mapping(z, None, truncation_psi=psi) for psi in (1.0, 0.7))
+    torch.testing.assert_close(ws, whole)
+    assert (ws - truncated).abs().mean() > 0.05
+    assert torch.equal(torch.stack(detector.seen[24:]), to_uint8(torch.cat([img for _, _, img in drawn])))
+
+
+def test_every_image_has_noise_of_its_own(dataset):
+    """A network that maps all z to one w draws images that differ in their noise alone."""
+    G, detector = tiny_generator(), Moments()
+    G.mapping.register_forward_hook(lambda _, args, ws: G.mapping.w_avg.expand_as(ws))
+    _, drawn = recorded(G)
+    fid(G, dataset, detector, num=40)  # in batches of 16, 16 and 8
+    assert all(kwargs == {"noise_mode": "random"} for _, kwargs, _ in drawn)
+    images = torch.stack(detector.seen[24:])
+    assert len(images.flatten(1).unique(dim=0)) == 40
+    const = to_uint8(G.synthesis(drawn[0][0][0][:1], noise_mode="const"))
+    assert not any(torch.equal(img, const[0]) for img in images)
 
 
 def measure(rank: int, images: Path, folder: Path) -> None:

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from golden import RECORDS
+from scipy import signal
 from torch.testing import assert_close
 
 from stylegan.ops import lowpass, radial_lowpass
@@ -33,7 +34,6 @@ def test_radial_filters_are_the_recorded_ones():
 
 @pytest.mark.parametrize(("taps", "width"), [(12, 12), (24, 4), (12, 1), (7, 0.2)])
 def test_lowpass_filters_are_those_of_scipy(taps, width):
-    signal = pytest.importorskip("scipy.signal")
     expected = signal.firwin(taps, cutoff=2, width=width, fs=32)
     assert_close(lowpass(taps, 2, width, 32), torch.as_tensor(expected, dtype=torch.float32), rtol=0, atol=1e-7)
 

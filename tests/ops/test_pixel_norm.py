@@ -33,3 +33,12 @@ def test_dtype_and_channels_last_are_kept(dtype):
     y = pixel_norm(channels_last(torch.randn(2, 3, 4, 5).to(dtype)))
     assert y.dtype == dtype
     assert is_channels_last(y)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("size", [1e-3, 1.0, 255.0, 256.0, 1e3, 6e4])
+def test_squares_neither_overflow_nor_vanish_in_half_precision(dtype, size):
+    """The largest number of fp16 is 65504, which 256 squared exceeds; the square of 1e-3 is one of its smallest."""
+    x = (torch.tensor([1.0, -0.5, 0.25, 0.75])[None] * size).to(dtype)
+    expected = reference.pixel_norm(x.double(), dim=1)
+    assert_close(pixel_norm(x).double(), expected, rtol=2**-6 if dtype == torch.bfloat16 else 2**-9, atol=0)

@@ -65,9 +65,18 @@ def test_a_lock_that_was_removed_between_opening_and_locking_is_taken_anew(tmp_p
 
 
 def test_a_file_system_without_locks_is_no_obstacle(tmp_path, monkeypatch):
+    asked = []
+
     def refuse(*arguments):
+        asked.append(arguments)
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
+    inside = 0
     with locked(tmp_path), locked(tmp_path):
-        pass
+        inside += 1
+    assert (inside, len(asked)) == (1, 2)
+    with pytest.raises(OSError, match="of the run itself"), locked(tmp_path):
+        raise OSError("of the run itself")
+    config = tiny_config(tiny_images(tmp_path / "images"), kimg=0.008)
+    assert [tick.nimg for tick in train(config, new_run_folder(tmp_path, config, "unlocked"))] == [8]

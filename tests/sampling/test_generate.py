@@ -66,9 +66,18 @@ def test_drawing_keeps_the_gradient_mode_of_the_caller():
 
 
 def test_ws_of_seeds_can_be_optimized():
-    ws = seeds_to_ws(tiny_generator(), [0]).requires_grad_(True)
-    ws.square().sum().backward()
-    assert ws.grad is not None
+    """Gradient descent moves them towards the image of another seed, as projecting an image does."""
+    G = tiny_generator()
+    target = G.synthesis(seeds_to_ws(G, [1]), noise_mode="const")
+    ws = seeds_to_ws(G, [0]).requires_grad_(True)
+    optimizer = torch.optim.Adam([ws], lr=0.05)
+    losses = []
+    for _ in range(40):
+        optimizer.zero_grad()
+        losses.append((G.synthesis(ws, noise_mode="const") - target).square().mean())
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1] < losses[0] / 4
 
 
 def test_a_batch_below_one_is_refused():

@@ -10,9 +10,11 @@ from run_cli import run_cli
 from safetensors.torch import load_file
 from tiny_run import tiny_images
 
+from stylegan.checkpoints import load_checkpoint
 from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.training.config import read_config
 from stylegan.training.growing import stage
+from stylegan.training.state import create_state
 
 CFGS = ["progan", "stylegan1", "stylegan2", "stylegan3-t", "stylegan3-r", "minimal"]
 # Small batches of small networks: what is tested is how the parts join. Eight steps, in which growing goes from the
@@ -42,6 +44,23 @@ def train(cfg, images, outdir, kimg):
     return folder
 
 
+def assert_learned(folder):
+    """Both networks have moved from their initial weights, wherever they are used, and the average lags behind."""
+    config, trained = read_config(folder / "config.json"), load_checkpoint(folder)
+    initial = create_state(config, torch.device("cpu"))
+    start = config.growing.initial_resolution if config.growing else 4
+    for name in ("G", "D"):
+        before, after = getattr(initial, name), getattr(trained, name)
+        optimizer = getattr(initial, f"{name}_opt")
+        learning = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        for (key, old), new in zip(before.named_parameters(), after.parameters(), strict=True):
+            assert new.isfinite().all(), key
+            unused = start > 4 and "b4." in key and "rgb" in key  # no image of 4x4 was ever made
+            assert torch.equal(old, new) == (unused or id(old) not in learning), key
+    G, average = trained.G.parameters(), trained.G_ema.parameters()
+    assert not all(torch.equal(a, b) for a, b in zip(G, average, strict=True))
+
+
 @pytest.mark.parametrize("cfg", CFGS)
 def test_it_trains_resumes_bit_for_bit_and_draws(cfg, images, tmp_path):
     whole = train(cfg, images, tmp_path / "whole", 0.032)
@@ -56,6 +75,7 @@ def test_it_trains_resumes_bit_for_bit_and_draws(cfg, images, tmp_path):
     phases = {name for line in (whole / "stats.jsonl").read_text().splitlines() for name in json.loads(line)}
     expected = {"progan": "Loss/gradient_penalty", "stylegan2": "Loss/pl_penalty"}.get(cfg, "Loss/r1_penalty")
     assert {"Loss/G/loss", "Loss/D/loss", expected} <= phases
+    assert_learned(whole)
 
     run("generate", "--network", parts, "--seeds", "0-2", "--trunc", 0.7, "--outdir", tmp_path / "drawn")
     drawn = [(tmp_path / f"drawn/seed{seed:04d}.png").read_bytes() for seed in range(3)]

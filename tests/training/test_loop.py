@@ -4,6 +4,7 @@ import json
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -14,10 +15,14 @@ from stylegan.checkpoints import load, load_checkpoint
 from stylegan.checkpoints.snapshots import newest_snapshot, nimg_of
 from stylegan.data.prepare import prepare
 from stylegan.errors import ConfigError
+from stylegan.machine.processes import World
+from stylegan.training import loop
+from stylegan.training.batches import open_dataset
 from stylegan.training.config import read_config
 from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
 from stylegan.training.snapshot_grid import SnapshotGrid
+from stylegan.training.state import create_state
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +75,30 @@ def test_every_snapshot_and_its_grid_is_kept_also_within_one_kimg(finished):
     assert grids[0] != grids[1]
 
 
-def test_newest_snapshot_of_a_run_draws_images(finished):
+def test_a_run_is_drawn_by_the_averaged_generator_of_its_newest_snapshot(finished):
+    kept = load_file(finished / "snapshots/000000.064/generator_ema.safetensors")
     G = load(finished, device="cpu")
+    assert not G.training
+    assert G.state_dict().keys() == kept.keys()
+    assert all(torch.equal(value, kept[name]) for name, value in G.state_dict().items())
     img = G(torch.randn(2, G.z_dim), noise_mode="const")
     assert img.shape == (2, 3, 16, 16)
-    assert img.isfinite().all()
+    assert not torch.equal(img[0], img[1])
+
+
+def test_image_grids_of_a_run_show_the_averaged_generator(finished, tmp_path):
+    config = read_config(finished / "config.json")
+    grid = SnapshotGrid(open_dataset(config.data, config.seed), 32, 8)
+    trained = load_checkpoint(finished)
+    expected = {
+        "reals.png": grid.write_reals(tmp_path / "reals.png"),
+        "fakes_init.png": grid.write_fakes(tmp_path / "init.png", create_state(config, torch.device("cpu")).G_ema),
+        "fakes000000.064.png": grid.write_fakes(tmp_path / "G_ema.png", trained.G_ema),
+    }
+    for name, path in expected.items():
+        assert np.array_equal(Image.open(finished / name), Image.open(path)), name
+    other = grid.write_fakes(tmp_path / "G.png", trained.G)
+    assert not np.array_equal(Image.open(finished / "fakes000000.064.png"), Image.open(other))
 
 
 ADA = {"augment.mode": "ada", "augment.target": -0.5, "augment.ada_kimg": 0.1}  # rises at once
@@ -104,13 +128,73 @@ def test_strength_of_augmentation_is_kept_in_checkpoint_and_statistics(images, t
     assert lines == sorted(lines)
 
 
-def test_other_seed_gives_another_run(images, finished, tmp_path):
-    config = tiny_config(images, seed=1)
-    run = new_run_folder(tmp_path, config, "other")
-    for _ in train(config, run):
-        pass
-    x, y = (load_file(newest_snapshot(r) / "generator.safetensors") for r in (finished, run))
-    assert not torch.equal(x["synthesis.b16.conv1.weight"], y["synthesis.b16.conv1.weight"])
+@pytest.fixture
+def steps(monkeypatch) -> list:
+    """The weights of G before each step from now on, and the images and random numbers that the step begins with."""
+    seen, step = [], loop.train_step
+
+    def noted(state, config, batches):
+        torch_state = torch.get_rng_state()
+        numbers = torch.randn(64)
+        torch.set_rng_state(torch_state)
+        weights = [p.detach().clone() for p in state.G.parameters()]
+        seen.append((weights, torch.cat([batch.real_img for batch in batches]), numbers))
+        step(state, config, batches)
+
+    monkeypatch.setattr(loop, "train_step", noted)
+    return seen
+
+
+def test_the_seed_decides_initial_weights_order_of_the_data_and_random_numbers(images, tmp_path, steps):
+    for name, seed in (("first", 0), ("same", 0), ("other", 1)):
+        config = tiny_config(images, seed=seed, kimg=0.016)
+        list(train(config, new_run_folder(tmp_path, config, name)))
+    first, same, other = steps[:2], steps[2:4], steps[4:]
+    for (weights, img, numbers), (weights_2, img_2, numbers_2) in zip(first, same, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(weights, weights_2, strict=True))
+        assert torch.equal(img, img_2)
+        assert torch.equal(numbers, numbers_2)
+    for (weights, img, numbers), (weights_2, img_2, numbers_2) in zip(first, other, strict=True):
+        assert not any(torch.equal(a, b) for a, b in zip(weights, weights_2, strict=True) if a.unique().numel() > 1)
+        assert not torch.equal(img.flatten(1).sort(0).values, img_2.flatten(1).sort(0).values)
+        assert not torch.equal(numbers, numbers_2)
+
+
+def test_random_numbers_differ_from_rank_to_rank_and_from_step_to_step():
+    config, state = tiny_config("unused"), create_state(tiny_config("unused"), torch.device("cpu"))
+    drawn = []
+    for state.rollbacks in range(2):
+        for state.step in range(3):
+            for rank in range(3):
+                state.world = World(rank=rank, size=3)
+                loop._seed_step(config, state)
+                drawn.append(tuple(torch.randn(8).tolist()))
+    assert len(set(drawn)) == 2 * 3 * 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "beta"),
+    [
+        ({"ema_beta": 0.75}, lambda nimg: 0.75),
+        ({"ema_kimg": 0.016, "ema_rampup": None}, lambda nimg: 0.5 ** (8 / 16)),
+        ({"ema_kimg": 0.016, "ema_rampup": 0.5}, lambda nimg: 0.5 ** (8 / min(16, nimg / 2)) if nimg else 0),
+    ],
+)
+def test_the_averaged_generator_is_the_moving_average_of_the_generators_of_all_steps(
+    images, tmp_path, steps, settings, beta
+):
+    config = tiny_config(images, kimg=0.048, tick_kimg=0.048, micro_batch=4, **settings)
+    run = new_run_folder(tmp_path, config, "average")
+    list(train(config, run))
+    trained = load_checkpoint(run)
+    generators = [weights for weights, *_ in steps] + [list(trained.G.parameters())]
+    average = generators[0]
+    for i, weights in enumerate(generators[1:]):
+        share = beta(8 * i)
+        average = [a * share + b * (1 - share) for a, b in zip(average, weights, strict=True)]
+    for mine, expected, last in zip(trained.G_ema.parameters(), average, generators[-1], strict=True):
+        torch.testing.assert_close(mine, expected, rtol=1e-5, atol=1e-6)
+        assert not torch.equal(mine, last)
 
 
 def test_stop_ends_after_the_step_with_a_snapshot(images, tmp_path):
@@ -195,8 +279,25 @@ def test_gray_and_conditional_data_train_too(tmp_path):
     assert Image.open(run / "fakes_init.png").mode == "L"
 
 
-def test_training_starts_where_learning_starts(images, tmp_path):
-    """Twenty steps on one image: the discriminator tells real from fake."""
-    config = tiny_config(images, kimg=0.16, tick_kimg=0.16)
-    (tick,) = train(config, new_run_folder(tmp_path, config, "learn"))
+def test_a_generator_learns_the_one_color_of_all_images(tmp_path):
+    """After 120 steps of a tiny network, G and its average draw nearly that color."""
+    color = torch.tensor([230.0, 50.0, 150.0])
+    img = Image.new("RGB", (16, 16), tuple(int(value) for value in color))
+    (tmp_path / "color").mkdir()
+    for i in range(8):
+        img.save(tmp_path / f"color/{i}.png")
+    config = tiny_config(tmp_path / "color", kimg=0.96, tick_kimg=0.96)
+    run = new_run_folder(tmp_path, config, "color")
+    (tick,) = train(config, run)
+    off = {}
+    for name in ("fakes_init", "fakes000000"):
+        pixels = torch.from_numpy(np.array(Image.open(run / f"{name}.png"))).float()
+        off[name] = float((pixels - color).abs().mean())
+    assert off["fakes000000"] < off["fakes_init"] / 2
+    trained = load_checkpoint(run)
+    z = torch.randn(64, 32)
+    for G in (trained.G, trained.G_ema):
+        drawn = (G(z, noise_mode="const").mean((0, 2, 3)) + 1) * 127.5
+        assert (drawn - color).abs().max() < 40  # of 256
+    assert not torch.equal(trained.G.synthesis.b16.conv1.weight, trained.G_ema.synthesis.b16.conv1.weight)
     assert tick.stats["Loss/scores/real"]["mean"] > tick.stats["Loss/scores/fake"]["mean"]

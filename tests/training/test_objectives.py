@@ -1,5 +1,7 @@
 """The other objectives, and how their regularizers join in."""
 
+import copy
+
 import pytest
 import torch
 
@@ -66,14 +68,31 @@ def test_a_regulariser_of_every_step_shares_the_main_step_at_the_full_rate():
     assert [opt.param_groups[0]["lr"] for opt in (state.G_opt, state.D_opt)] == [config.g_lr, config.d_lr]
 
 
-def test_a_path_length_penalty_with_the_previous_mean_is_zero_at_first():
-    state, config, batch = new_state("minimal-tiny16", pl_start=0)
-    for step in (0, 32):
+@pytest.mark.parametrize(("start", "steps"), [(0, (0, 32)), (40, (64, 96))])
+def test_a_path_length_penalty_with_the_previous_mean_is_zero_at_first(start, steps):
+    """Also where the first step is no multiple of the interval, as with the 5000 of the preset."""
+    state, config, batch = new_state("minimal-tiny16", pl_start=start)
+    for step in steps:
         state.step = step
         train_step(state, config, [batch])
         stats = state.statistics.collect()
-        assert (stats["Loss/pl_penalty"]["mean"] == 0) == (step == 0)
+        assert (stats["Loss/pl_penalty"]["mean"] == 0) == (step == steps[0])
         assert stats["Loss/pl_length"]["mean"] > 0
+
+
+@pytest.mark.parametrize("cfg", ["progan-tiny16", "stylegan1-tiny16"])
+def test_blocks_that_have_not_grown_yet_stay_as_they_were_bit_for_bit(cfg):
+    state, config, batch = new_state(cfg, adam_betas=(0.5, 0.99))
+    for network in (state.G, state.D):
+        network.lod.fill_(1.0)
+    state.lod = 1.0
+    before = [copy.deepcopy(network.state_dict()) for network in (state.G, state.D)]
+    for _ in range(2):
+        train_step(state, config, [batch])
+    for network, old in zip((state.G, state.D), before, strict=True):
+        moved = {name for name, p in network.named_parameters() if not torch.equal(p, old[name])}
+        assert moved
+        assert not [name for name in moved if "b16" in name]
 
 
 @pytest.mark.parametrize("cfg", ["progan-tiny16", "stylegan1-tiny16", "stylegan3-t-tiny16"])

@@ -40,9 +40,20 @@ def test_a_phase_leaves_gradients_in_its_own_network_only(phase):
     other = state.D if chosen.network is state.G else state.G
     assert all(p.grad is None for p in other.parameters())
     grads = {name: p.grad for name, p in chosen.network.named_parameters()}
-    # Path lengths do not depend on additive color, nor the slope of D on its last bias.
-    without = {name for name, g in grads.items() if g is None or not g.any()}
+    # Path lengths do not depend on additive color, nor the slope of D on its last bias: zero, so that moments decay.
+    without = {name for name, g in grads.items() if not g.any()}
     assert not {name for name in without if not name.endswith("bias") and "noise_strength" not in name}
+    unreached = {1: {f"synthesis.b{r}.torgb.bias" for r in (4, 8, 16)}, 3: {"b4.out.bias"}}
+    assert unreached.get(phase, set()) <= without
+
+
+def test_all_weights_of_a_network_have_taken_the_same_number_of_steps():
+    state, config, batch = new_state(r1_interval=2)
+    for _ in range(5):
+        train_step(state, config, [batch])
+    for optimizer, steps in ((state.G_opt, 5 + 2), (state.D_opt, 5 + 3)):
+        held = [p for group in optimizer.param_groups for p in group["params"]]
+        assert [int(optimizer.state[p]["step"]) for p in held] == [steps] * len(held)
 
 
 def test_lazy_adam_makes_up_for_the_extra_steps():

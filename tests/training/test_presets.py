@@ -1,6 +1,8 @@
 """Named configurations: StyleGAN2-ADA App. C."""
 
+import json
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 
 import pytest
 import torch
@@ -22,6 +24,8 @@ AUTO = {  # resolution: (batch, gamma) on 1, 2, 4, 8 devices
     512: [(8, 6.5536), (16, 3.2768), (32, 1.6384), (64, 0.8192)],
     1024: [(4, 52.4288), (8, 26.2144), (16, 13.1072), (32, 6.5536)],
 }
+
+CPU = json.loads((Path(__file__).parent / "cpu_presets.json").read_text())  # every value of those made for a CPU
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -106,6 +110,19 @@ def test_the_minimal_preset_is_that_of_the_specification():
     assert t["pl_weight"] * t["pl_interval"] * 4 == 1
 
 
+@pytest.mark.parametrize("name", CPU)
+def test_presets_for_a_cpu_hold_what_the_table_says(name):
+    expected, p = CPU[name], preset(name, CPU[name]["resolution"])
+    for group in ("generator", "discriminator", "training"):
+        assert getattr(p, group) == expected[group], group
+    assert (p.architecture, p.resolution) == (expected["architecture"], expected["resolution"])
+
+
+def test_the_table_has_every_generation_in_every_size():
+    assert set(CPU) == {name for name in PRESETS if name.endswith(tuple(SIZES))}
+    assert len(CPU) == 18
+
+
 @pytest.mark.parametrize("name", ["auto", *PRESETS])
 def test_a_step_is_a_whole_number_of_micro_batches_and_groups(name):
     p = preset(name, PRESETS[name].resolution or 64 if name != "auto" else 64)
@@ -114,7 +131,7 @@ def test_a_step_is_a_whole_number_of_micro_batches_and_groups(name):
 
 
 @pytest.mark.parametrize("name", ["auto", *PRESETS])
-def test_every_preset_builds_both_networks(name):
+def test_every_preset_builds_both_networks_with_its_settings(name):
     p = preset(name, PRESETS[name].resolution or 64 if name != "auto" else 64)
     batch, resolution = p.training["micro_batch"], p.resolution or 64
     channels, labels = (3, 0) if p.architecture == "minimal" else (1, 2)
@@ -124,6 +141,8 @@ def test_every_preset_builds_both_networks(name):
         D = discriminator_class(p.architecture)(**shape, **p.discriminator)
         z, c = torch.empty(batch, G.z_dim), torch.empty(batch, labels)
         assert D(G(z, c), c).shape == (batch, 1)
+    for network, settings in ((G, p.generator), (D, p.discriminator)):
+        assert {key: network.args[key] for key in (*shape, *settings)} == {**shape, **settings}
 
 
 def test_a_made_to_measure_preset_takes_its_resolution_alone():

@@ -1,0 +1,50 @@
+"""Options of all verbs: where one lists choices, they are those of the library."""
+
+from typing import get_args
+
+import click
+import pytest
+
+from stylegan.cli.main import VERBS, cli
+from stylegan.data.prepare import LABELS
+from stylegan.images.resize import TRANSFORMS
+from stylegan.machine.precision import PRECISIONS
+from stylegan.networks.generator import NOISE_MODES
+from stylegan.sampling.interpolation import SPACES
+from stylegan.sampling.motion import PATHS
+from stylegan.training.config import AugmentConfig, TrainConfig
+
+LIBRARY = {
+    "aug": get_args(AugmentConfig.model_fields["mode"].annotation),
+    "labels": LABELS,
+    "noise_mode": NOISE_MODES,
+    "on_nan": get_args(TrainConfig.model_fields["on_nan"].annotation),
+    "path": PATHS,
+    "precision": PRECISIONS,
+    "space": SPACES,
+    "transform": [name for name in TRANSFORMS if name],
+    "center": ("global", "class"),  # two classes of the library and no constant
+}
+
+
+def choices() -> list[tuple[str, click.Option]]:
+    context = click.Context(cli)
+    return [
+        (verb, option)
+        for verb in VERBS
+        for option in cli.get_command(context, verb).params
+        if isinstance(option.type, click.Choice)
+    ]
+
+
+@pytest.mark.parametrize(("verb", "option"), choices(), ids=lambda x: getattr(x, "name", x))
+def test_choices_of_an_option_are_those_of_the_library(verb, option):
+    assert sorted(option.type.choices) == sorted(LIBRARY[option.name])
+
+
+def test_every_list_of_the_library_is_offered():
+    assert {option.name for _, option in choices()} == set(LIBRARY)
+
+
+def test_precisions_to_train_in_are_those_to_draw_in_without_auto():
+    assert ("auto", *get_args(TrainConfig.model_fields["precision"].annotation)) == PRECISIONS
