@@ -17,7 +17,7 @@ from stylegan.data.dataset import Dataset
 from stylegan.errors import ConfigError
 from stylegan.machine.processes import World
 from stylegan.metrics.batches import share
-from stylegan.metrics.moved_images import as_if_turned, shift, shift_between_pixels, turn
+from stylegan.metrics.moved_images import filter_as_rotated, rotate, shift, shift_between_pixels
 from stylegan.metrics.protocol import Score, Track, join_name, random_latents, untracked
 from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import batched
@@ -31,7 +31,7 @@ Pair = tuple[Tensor, Tensor, Tensor]  # the original moved, the image of the mov
 
 
 def shift_by_whole_pixels(draw: Draw, x: float, y: float) -> Pair:
-    """EQ-T. x, y: to the right and down, in image widths, rounded to pixels."""
+    """Compare as EQ-T does. x, y: to the right and down, in image widths, rounded to pixels."""
     original = draw(inverse_transform())
     size = original.shape[-1]
     columns, rows = round(x * size), round(y * size)
@@ -40,36 +40,36 @@ def shift_by_whole_pixels(draw: Draw, x: float, y: float) -> Pair:
 
 
 def shift_by_any_distance(draw: Draw, x: float, y: float) -> Pair:
-    """EQ-T_frac. x, y: to the right and down, in image widths."""
+    """Compare as EQ-T_frac does. x, y: to the right and down, in image widths."""
     original = draw(inverse_transform())
     size = original.shape[-1]
     moved, mask = shift_between_pixels(original, x * size, y * size)
     return moved, draw(inverse_transform(x, y)), mask
 
 
-def rotate(draw: Draw, degrees: float) -> Pair:
-    """EQ-R. The image of the rotated input is filtered too: frequencies that only one of the two can hold do not
-    count."""
+def rotate_by_any_angle(draw: Draw, degrees: float) -> Pair:
+    """Compare as EQ-R does. The image of the rotated input is filtered too: frequencies that only one of the two can
+    hold do not count."""
     original = draw(inverse_transform())
     back = inverse_transform(degrees=degrees)
     A_inv = back[:2, :2]
-    turned, mask = turn(original, A_inv.mT)
-    drawn, drawn_mask = as_if_turned(draw(back), A_inv)
-    return turned, drawn, mask * drawn_mask
+    rotated, mask = rotate(original, A_inv.mT)
+    drawn, drawn_mask = filter_as_rotated(draw(back), A_inv)
+    return rotated, drawn, mask * drawn_mask
 
 
 class Kind(NamedTuple):
     """A family of random moves."""
 
     move: Callable[..., Pair]
-    numbers: int  # that `move` takes,
-    limit: float  # each uniformly distributed from -limit to limit
+    numbers: int  # arguments of `move` after the first
+    limit: float  # of each argument, which is drawn uniformly from -limit ... limit
 
 
 KINDS = {
     "eqt_int": Kind(shift_by_whole_pixels, 2, MAX_SHIFT),
     "eqt_frac": Kind(shift_by_any_distance, 2, MAX_SHIFT),
-    "eqr": Kind(rotate, 1, 180),
+    "eqr": Kind(rotate_by_any_angle, 1, 180),
 }
 
 
@@ -139,5 +139,5 @@ def _draws(
 
 
 def decibels(mean_square: float) -> float:
-    """The peak signal-to-noise ratio of images in [-1, 1], a range of 2."""
+    """Convert a mean squared error to the peak signal-to-noise ratio of images in [-1, 1], a range of 2."""
     return 20 * math.log10(2) - 10 * math.log10(mean_square) if mean_square else math.inf

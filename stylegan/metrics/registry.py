@@ -125,6 +125,7 @@ class Request:
 
     @property
     def metric(self) -> Metric:
+        """The row of the table."""
         return METRICS[self.key]
 
     def check(self, architecture: str, channels: int) -> None:
