@@ -1,36 +1,36 @@
-# Each target does its own set-up: a fresh machine needs Python 3.10+ and make.
+# Every target creates .venv first. Required: Python 3.10 or newer and make.
 PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: help setup demo test check format bench
 
-help:  ## Show this list
+help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: .venv/.ready  ## Make .venv in this folder
+setup: .venv/.ready  ## Create .venv in this folder
 
 .venv/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,plots]'
 	touch $@
 
-demo: setup  ## Train on the sample faces for three minutes and show what came out (out/demo)
+demo: setup  ## Train on the sample faces for three minutes and write the results to out/demo
 	$(BIN)/python examples/demo.py
 
 test: setup  ## Run the tests
 	$(BIN)/python -m pytest --numprocesses auto
 
-check: setup  ## Format, lint, types, tests: all that must pass before a commit
+check: setup  ## Check format, lint and types, then run the tests: what CI runs and a commit must pass
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses auto
 
-format: setup  ## Bring the code into shape
+format: setup  ## Format the code and fix what the linter can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup  ## Time drawing, training and operations against the textbook form (about half an hour)
+bench: setup  ## Time inference, training and operations against the textbook form (about half an hour)
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/train.py
 	$(BIN)/python benchmarks/generations.py

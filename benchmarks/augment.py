@@ -1,4 +1,4 @@
-"""What adaptive augmentation costs: training steps at 64 px without it and at p = 0.6, in turns.
+"""Cost of augmentation: training steps at 64 px without it and at p = 0.6, alternating.
 
 python benchmarks/augment.py [--precision bf16] [--json out.json]
 """
@@ -25,7 +25,7 @@ def main(precision: str, rounds: int) -> dict:
     forms = {name: steps(create_state(config, torch.device("cpu")), config) for name, config in configs.items()}
     seconds = {name: summary(values) for name, values in take_turns(forms, rounds).items()}
     cost = seconds["p = 0.6"]["median_s"] / seconds["without"]["median_s"] - 1
-    click.echo("| cpu64, batch 16 | ms a step (fastest to slowest) |\n|---|---|")
+    click.echo("| cpu64, batch 16 | ms per step (fastest to slowest) |\n|---|---|")
     for name, s in seconds.items():
         click.echo(
             f"| {name} | {s['median_s'] / STEPS * 1e3:.0f} ({s['min_s'] / STEPS * 1e3:.0f} to "

@@ -1,4 +1,4 @@
-"""Drawing images: our forms against the textbook form, with the same weights, in turns.
+"""Inference: our forms against the textbook form with the same weights, alternating.
 
 python benchmarks/generate.py [--config 64 --config "stylegan3-t 256" ...] [--json out.json]
 """
@@ -18,7 +18,7 @@ from stylegan.training.presets import preset
 MARKED = {"num_fp16_res": 4, "conv_clamp": 256}
 T256 = {"img_resolution": 256, "channel_base": 16384}
 R256 = {"img_resolution": 256, "channel_base": 32768, "channel_max": 1024, "conv_kernel": 1, "use_radial_filters": True}
-CONFIGS = {  # name -> (our module, the textbook's, arguments, batch)
+CONFIGS = {  # name -> (our module, textbook module, arguments, batch)
     "64": (stylegan2, baseline2, {"img_resolution": 64, **preset("cpu64", 64).generator}, 16),
     "256": (stylegan2, baseline2, {"img_resolution": 256, "channel_base": 16384, **MARKED}, 4),
     "1024": (stylegan2, baseline2, {"img_resolution": 1024, "channel_base": 32768, **MARKED}, 1),
@@ -30,7 +30,7 @@ FORMS = [("fp32", False), ("fp32", True), ("bf16", False), ("bf16", True)]
 
 
 def measure(name: str, rounds: int) -> dict:
-    """One configuration: seconds and ratio of every form, and how near it comes to plain convolutions."""
+    """Measure one configuration: seconds and ratio of every form, and the share of plain convolutions in its time."""
     torch.manual_seed(0)
     ours, baseline, args, batch = CONFIGS[name]
     G = ours.Generator(**args).eval().requires_grad_(False)
@@ -63,7 +63,7 @@ def measure(name: str, rounds: int) -> dict:
 @measured(rounds=7)
 def main(configs: list[str], rounds: int) -> dict:
     results = []
-    click.echo("| config | form | ms an image | ratio | of the ceiling |\n|---|---|---|---|---|")
+    click.echo("| config | form | ms per image | ratio | of the ceiling |\n|---|---|---|---|---|")
     for name in configs:
         result = measure(name, rounds)
         results.append(result)

@@ -1,8 +1,8 @@
-"""Training and drawing of every generation in one size: images a second, in turns.
+"""Training and inference of every generation at one size in images per second, alternating.
 
 python benchmarks/generations.py [--size cpu32] [--json out.json]
 
-Growing networks are measured grown up. Steps are averaged over the longest interval of a regularizer.
+Growing networks are measured at their final resolution. Times are means over the longest interval of a regularizer.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def configured(generation: str, size: str, precision: str) -> TrainConfig:
 
 
 def drawn(state: TrainingState, config: TrainConfig) -> Callable[[], Tensor]:
-    """A function that draws a batch in the form for inference, in the precision of the training."""
+    """Return a function that generates a batch with the inference form, in the precision of the training."""
     G = state.G_ema.for_inference(config.precision)
     ws = G.mapping(torch.randn(config.batch, G.z_dim))
     return lambda: G.synthesis(ws, noise_mode="const")
@@ -44,7 +44,8 @@ def main(size: str, precision: str, rounds: int) -> dict:
     with torch.no_grad():
         drawing = take_turns({g: drawn(state, config) for g, (state, config) in made.items()}, rounds)
     results = []
-    click.echo("| generation | G | D | training, images a second | drawing |\n|---|---|---|---|---|")
+    click.echo("| generation | G parameters | D parameters | training (images/s) | inference (images/s) |")
+    click.echo("|---|---|---|---|---|")
     for generation, (state, config) in made.items():
         sizes = [sum(p.numel() for p in network.parameters()) for network in (state.G, state.D)]
         rates = [

@@ -1,4 +1,4 @@
-"""Timing that can be compared: forms take turns in one process, the median counts, and the machine is written down."""
+"""Comparable timing: forms alternate in one process, the median is reported, and the machine is recorded."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from stylegan.machine.memory import keep_freed_memory
 from stylegan.machine.precision import DTYPES, cpu_features
 
 Seconds = dict[str, list[float]]
-TEXTBOOK = "textbook"  # forms of this name run as in a process that never heard of us
+TEXTBOOK = "textbook"  # forms with this name run with the default memory management
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4  # glibc's malloc.h
 
 
 def take_turns(forms: dict[str, Callable[[], object]], rounds: int) -> Seconds:
-    """Seconds of every call: one warm-up each, then `rounds` times all forms in turn.
+    """Return the seconds of every call: one warm-up per form, then `rounds` times all forms one after the other.
 
-    How memory is handed back to the system is a part of a form: ours keep it (`keep_freed_memory`), the textbook
-    form has what glibc does by itself. After each change of hands a call goes by untimed.
+    Memory management is part of a form: ours keep freed memory (`keep_freed_memory`), and the textbook form uses the
+    defaults of glibc. After each switch between the two, one call is not timed.
     """
     for form in forms.values():
         form()
@@ -48,7 +48,7 @@ def take_turns(forms: dict[str, Callable[[], object]], rounds: int) -> Seconds:
 
 
 def return_freed_memory() -> None:
-    """What glibc's malloc arrives at by itself after a few large tensors: its thresholds at their upper limits."""
+    """Set glibc's malloc to the state it reaches by default after a few large tensors: thresholds at their limits."""
     if sys.platform.startswith("linux"):
         with suppress(AttributeError):  # another C library
             libc = ctypes.CDLL(None)
@@ -59,12 +59,12 @@ def return_freed_memory() -> None:
 
 
 def summary(seconds: list[float]) -> dict[str, float]:
-    """Median, and the spread between the fastest and the slowest call."""
+    """Return the median, the fastest and the slowest time in seconds."""
     return {"median_s": median(seconds), "min_s": min(seconds), "max_s": max(seconds)}
 
 
 def conv_shapes(G, batch: int) -> list[tuple[int, int, int, int, int]]:
-    """(N, I, O, K, H) of every convolution of a generator but toRGB; up-sampling ones work at their input's H."""
+    """Return (N, I, O, K, H) of every convolution of a generator except toRGB; H is that of the input."""
     if hasattr(G.synthesis, "layer_names"):
         return _alias_free_shapes(G, batch)
     shapes = []
@@ -79,7 +79,7 @@ def conv_shapes(G, batch: int) -> list[tuple[int, int, int, int, int]]:
 
 
 def _alias_free_shapes(G, batch: int) -> list[tuple[int, int, int, int, int]]:
-    """Of StyleGAN3, whose convolutions pad by k - 1."""
+    """Return the shapes for StyleGAN3, whose convolutions pad by k - 1."""
     shapes, size = [], G.synthesis.input.size
     for name in G.synthesis.layer_names[:-1]:
         o, i, k, _ = getattr(G.synthesis, name).weight.shape
@@ -90,7 +90,7 @@ def _alias_free_shapes(G, batch: int) -> list[tuple[int, int, int, int, int]]:
 
 @torch.no_grad()
 def ceiling(shapes: list[tuple[int, int, int, int, int]], precision: str, rounds: int) -> tuple[float, float]:
-    """What plain `conv2d` needs for these shapes in channels_last, in seconds, and the GFLOP that this is."""
+    """Return the seconds of plain `conv2d` calls for these shapes in channels_last, and their GFLOP."""
     total, flop = 0.0, 0.0
     for n, i, o, k, h in shapes:
         x = torch.randn(n, i, h, h).to(DTYPES[precision], memory_format=torch.channels_last)
@@ -101,7 +101,7 @@ def ceiling(shapes: list[tuple[int, int, int, int, int]], precision: str, rounds
 
 
 def environment() -> dict:
-    """Where and with what a result was measured."""
+    """Return the commit, versions, threads and CPU features of a measurement."""
     try:
         commit = subprocess.run(
             ["git", "describe", "--always", "--dirty"], capture_output=True, text=True
@@ -119,17 +119,17 @@ def environment() -> dict:
 
 
 def report(result: dict, path: Path | None, **machine: Any) -> None:
-    """Write the result as JSON, with the environment and what else is to be said of the machine."""
+    """Write the result as JSON, with the environment and further facts about the machine."""
     if path is not None:
         result = {"environment": {**environment(), **machine}, **result}
         path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
-json_option = click.option("--json", "path", type=click.Path(path_type=Path), help="Where to write the result.")
+json_option = click.option("--json", "path", type=click.Path(path_type=Path), help="Write the result to this file.")
 
 
 def measured(rounds: int) -> Callable:
-    """Options of a benchmark that takes `rounds` and returns its result: --rounds, --threads and --json."""
+    """Add the options --rounds, --threads and --json to a benchmark that takes `rounds` and returns its result."""
 
     def add(benchmark: Callable[..., dict]) -> Callable:
         @click.option("--rounds", default=rounds, show_default=True)

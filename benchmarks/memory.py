@@ -1,4 +1,4 @@
-"""Peak memory of drawing one image: what a call needs beyond the loaded network, each form in a process of its own.
+"""Peak memory of generating one image, beyond the loaded network; each form runs in its own process.
 
 python benchmarks/memory.py [--config 1024] [--json out.json]
 """
@@ -19,7 +19,7 @@ FORMS = [TEXTBOOK, "fp32", "fp32 compiled", "bf16", "bf16 compiled"]
 
 
 def working_memory(config: str, form: str) -> float:
-    """MB that the resident memory of this process rises by while it draws."""
+    """Return the MB by which the resident memory of this process rises while it generates an image."""
     torch.set_num_threads(2)
     ours, baseline, args, _ = CONFIGS[config]
     G = ours.Generator(**args).eval().requires_grad_(False)
@@ -29,9 +29,9 @@ def working_memory(config: str, form: str) -> float:
     synthesis = drawer.synthesis
     with torch.no_grad():
         if compiled:
-            synthesis(ws, noise_mode="const")  # the compiler's own memory does not count
+            synthesis(ws, noise_mode="const")  # excludes the memory of the compiler
         before = _resident("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+        Path("/proc/self/clear_refs").write_text("5")  # reset the peak
         synthesis(ws, noise_mode="const")
     return _resident("VmHWM") - before
 
@@ -43,14 +43,14 @@ def _resident(field: str) -> float:
 
 @click.command()
 @click.option("--config", type=click.Choice(list(CONFIGS)), default="1024", show_default=True)
-@click.option("--form", type=click.Choice(FORMS), help="Measure this one in this process and print the number.")
+@click.option("--form", type=click.Choice(FORMS), help="Measure only this form, in this process, and print the number.")
 @json_option
 def main(config: str, form: str | None, path: Path | None) -> None:
     if form:
         click.echo(json.dumps(working_memory(config, form)))
         return
     results = {}
-    click.echo("| form | MB beyond the network | of the textbook form |\n|---|---|---|")
+    click.echo("| form | MB beyond the network | relative to textbook |\n|---|---|---|")
     for name in FORMS:
         command = [sys.executable, __file__, "--config", config, "--form", name]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout

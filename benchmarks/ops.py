@@ -1,4 +1,4 @@
-"""The operations: ours against the textbook form, forward, first and second derivatives, in turns.
+"""Operations: values, first and second derivatives of ours against the textbook form, alternating.
 
 python benchmarks/ops.py [--precision bf16] [--json out.json]
 """
@@ -21,7 +21,7 @@ BATCH, CHANNELS, SIZE = 8, 64, 128
 
 
 def operations() -> dict[str, tuple[Callable, Callable, list[tuple[int, ...]]]]:
-    """Name -> (ours, textbook, shapes of what is differentiated)."""
+    """Return name -> (ours, textbook, shapes of the differentiable inputs)."""
     x, w, s, b = (BATCH, CHANNELS, SIZE, SIZE), (CHANNELS, CHANNELS, 3, 3), (BATCH, CHANNELS), (CHANNELS,)
 
     def modulated(x: Tensor, w: Tensor, s: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ def operations() -> dict[str, tuple[Callable, Callable, list[tuple[int, ...]]]]:
 
 
 def calls(function: Callable, shapes: list[tuple[int, ...]], dtype: torch.dtype, layout: torch.memory_format):
-    """Value, gradient, and the gradient of the squared gradient for the image, as R1 takes it."""
+    """Return calls for the value, the gradient, and the gradient of the squared image gradient, as in R1."""
     torch.manual_seed(0)
     inputs = [torch.randn(shape).requires_grad_() for shape in shapes]
     inputs[0] = inputs[0].detach().to(dtype, memory_format=layout).requires_grad_()
@@ -88,7 +88,9 @@ def calls(function: Callable, shapes: list[tuple[int, ...]], dtype: torch.dtype,
 @measured(rounds=5)
 def main(precisions: list[str], rounds: int) -> dict:
     results = []
-    click.echo(f"[{BATCH}, {CHANNELS}, {SIZE}, {SIZE}], ms of the textbook form (fp32) and ratio to it")
+    click.echo(
+        f"[{BATCH}, {CHANNELS}, {SIZE}, {SIZE}], ms of the textbook form (fp32), and how many times as fast ours is"
+    )
     click.echo("| operation | derivatives | textbook | " + " | ".join(precisions) + " |")
     click.echo("|---" * (3 + len(precisions)) + "|")
     for name, (ours, textbook, shapes) in operations().items():

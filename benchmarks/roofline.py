@@ -1,7 +1,7 @@
-"""What a GPU could do at best: arithmetic and bytes of a training step, counted without computing anything.
+"""Lower bounds for GPUs: arithmetic and bytes of a training step, counted without computing anything.
 
-python benchmarks/roofline.py             the bounds, on paper
-python benchmarks/roofline.py --measure   with a CUDA device: the seconds it takes beside them
+python benchmarks/roofline.py             print the bounds
+python benchmarks/roofline.py --measure   also measure the time on a CUDA device
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CHANGES = {"precision": "fp16", "augment.mode": "noaug"}
 
 
 class _Count(TorchDispatchMode):
-    """Counts the arithmetic of products, and what every operation reads and writes as if nothing were fused."""
+    """Counts the arithmetic of products, and the bytes that operations read and write when nothing is fused."""
 
     flop = bytes = 0
 
@@ -40,7 +40,7 @@ class _Count(TorchDispatchMode):
 
 
 def count(name: str) -> tuple[float, float]:
-    """FLOP and bytes an image, all phases at their intervals."""
+    """Return FLOP and bytes per image, with all phases at their intervals."""
     config = configuration(name, CONFIGS[name], CHANGES)
     state = create_state(config, torch.device("meta"))
     batch = random_batch(config, state.device)
@@ -54,7 +54,7 @@ def count(name: str) -> tuple[float, float]:
 
 
 def measure(name: str, compile: bool) -> float:
-    """Seconds a thousand images on the GPU, with gradient accumulation as the preset has it."""
+    """Return seconds per thousand images on the GPU, with the gradient accumulation of the preset."""
     config = configuration(name, CONFIGS[name], {**CHANGES, "compile": compile})
     take_steps = steps(create_state(config, torch.device("cuda")), config)
     for _ in range(2):
@@ -73,9 +73,9 @@ def measure(name: str, compile: bool) -> float:
 @json_option
 def main(configs: list[str], measures: bool, compile: bool, path: Path | None) -> None:
     if measures and not torch.cuda.is_available():
-        raise click.UsageError("--measure needs a CUDA device, and there is none here; leave it out.")
+        raise click.UsageError("--measure needs a CUDA device, but none is available; run without --measure.")
     bounds = " | ".join(f"{gpu}: arithmetic, bytes (s/kimg)" for gpu in GPUS)
-    click.echo(f"| config | GFLOP an image | GB an image | {bounds} | measured |")
+    click.echo(f"| config | GFLOP per image | GB per image | {bounds} | measured |")
     click.echo("|---" * (4 + len(GPUS)) + "|")
     results = []
     for name in configs:

@@ -1,4 +1,4 @@
-"""How drawing scales with the images drawn at once and with threads.
+"""Scaling of inference with batch size and threads.
 
 python benchmarks/scaling.py [--config 256] [--json out.json]
 """
@@ -25,7 +25,7 @@ def main(config: str, batches: list[int], threads: list[int], rounds: int, path:
     ours, _, args, _ = CONFIGS[config]
     G = ours.Generator(**args).eval().requires_grad_(False)
     results = []
-    click.echo(f"{config} px, ms an image\n| form | threads | " + " | ".join(f"batch {n}" for n in batches) + " |")
+    click.echo(f"{config} px, ms per image\n| form | threads | " + " | ".join(f"batch {n}" for n in batches) + " |")
     click.echo("|---" * (2 + len(batches)) + "|")
     for precision in ("fp32", "bf16"):
         fast = G.for_inference(precision)

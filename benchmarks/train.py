@@ -1,4 +1,4 @@
-"""Training: the four phases at their intervals, ours against the textbook form on the same weights, in turns.
+"""Training: the four phases at their intervals, ours against the textbook form with the same weights, alternating.
 
 python benchmarks/train.py [--config cpu32 --config 64] [--json out.json]
 """
@@ -37,7 +37,7 @@ CONFIGS = {  # name -> (preset, resolution, changes)
 
 
 class _TrainingBaseline(BaselineG):
-    """Scaled activations, fresh noise, as training takes it."""
+    """Textbook generator for training: scaled activations and random noise."""
 
     mapping = property(lambda self: self.G.mapping)
     z_dim = property(lambda self: self.G.z_dim)
@@ -48,7 +48,7 @@ class _TrainingBaseline(BaselineG):
 
 
 def measure(name: str, precisions: list[str], rounds: int) -> dict:
-    """Seconds of every phase and of the mix, for the textbook form and ours at each precision."""
+    """Measure every phase and their weighted sum, for the textbook form and for ours in each precision."""
     config = configuration(*CONFIGS[name])
     n = config.batch
     forms = {}
@@ -87,7 +87,7 @@ def measure(name: str, precisions: list[str], rounds: int) -> dict:
 
 
 def loading(batch: int, resolution: int) -> float:
-    """Seconds to get the images of a step, as the training loop does, from a data set in the cache."""
+    """Return the seconds to load the images of a step from a cached data set, as the training loop does."""
     with tempfile.TemporaryDirectory() as folder:
         images = np.random.RandomState(0).randint(0, 256, [512, resolution, resolution, 3], np.uint8)
         for i, pixels in enumerate(images):
@@ -123,7 +123,7 @@ def _phase(state: TrainingState, config: TrainConfig, i: int, batch: phases.Micr
 @measured(rounds=5)
 def main(configs: list[str], precisions: list[str], rounds: int) -> dict:
     results = []
-    click.echo("| config | form | images a second | ratio |\n|---|---|---|---|")
+    click.echo("| config | form | images/s | ratio |\n|---|---|---|---|")
     for name in configs:
         result = measure(name, list(precisions), rounds)
         results.append(result)
@@ -131,7 +131,7 @@ def main(configs: list[str], precisions: list[str], rounds: int) -> dict:
             click.echo(f"| {name}, batch {result['batch']} | {label} | {r['images_per_s']:.1f} | {r['ratio']:.2f} |")
         fastest = max(r["images_per_s"] for r in result["forms"].values())
         share = result["loading_s"] * fastest / result["batch"]
-        click.echo(f"Getting the images takes {share:.1%} of the fastest step.")
+        click.echo(f"Loading the images takes {share:.1%} of the fastest step.")
     return {"results": results}
 
 

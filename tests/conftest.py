@@ -1,4 +1,4 @@
-"""Shared by all tests: seeds, one thread a worker."""
+"""Fixtures of all tests: seeds, and one thread per worker."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Comparing and checking derivatives: what every op promises up to the second."""
+"""Comparison and numerical checks of derivatives up to the second."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 
 def to_second_derivatives(function: Callable[..., Tensor], inputs: list[Tensor]) -> list[Tensor]:
-    """The value, the first derivatives along one direction, and the derivatives of those along another."""
+    """Return the value, the first derivatives along one direction, and their derivatives along another."""
     inputs = [x.detach().clone(memory_format=torch.preserve_format).requires_grad_() for x in inputs]
     y = function(*inputs)
     generator = torch.Generator().manual_seed(1)
@@ -27,14 +27,14 @@ def to_second_derivatives(function: Callable[..., Tensor], inputs: list[Tensor])
 def assert_twins(
     fast: Callable[..., Tensor], slow: Callable[..., Tensor], *inputs: Tensor, tolerance: float = 1e-5
 ) -> None:
-    """`fast` and `slow` have the same value, gradient and second derivatives at float64 `inputs`."""
+    """Assert that `fast` and `slow` have the same value, gradient and second derivatives at float64 `inputs`."""
     actual, expected = to_second_derivatives(fast, list(inputs)), to_second_derivatives(slow, list(inputs))
     for a, e in zip(actual, expected, strict=True):
         assert_close(a, e, rtol=tolerance, atol=tolerance, check_stride=False)
 
 
 def assert_differentiable_twice(function: Callable[..., Tensor], *inputs: Tensor) -> None:
-    """Numerical differences confirm the first and second derivatives."""
+    """Assert that numerical differences confirm the first and second derivatives."""
     inputs = tuple(x.detach().requires_grad_() for x in inputs)
     assert gradcheck(function, inputs)
     assert gradgradcheck(function, inputs)

@@ -1,4 +1,4 @@
-"""A kernel that writes no more than so many bytes of a file, as a full disk does."""
+"""Limit of the kernel on the size of files, which fails like a full disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def file_size_limit(size: int) -> Iterator[None]:
-    """For the whole process, while the block runs."""
+    """Set the limit for the whole process while the block runs."""
     before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

@@ -1,4 +1,4 @@
-"""Recorded outputs of the reference networks, and the recipe for the inputs they were recorded with."""
+"""Recorded outputs of the reference networks, and the recipe for the inputs of the recording."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ RECORDS = json.loads((Path(__file__).parent / "golden.json").read_text())
 
 
 def R(seed: int, shape: list[int]) -> Tensor:
-    """Unit Gaussian numbers that depend on the seed alone."""
+    """Return unit Gaussian numbers that depend only on the seed."""
     return torch.from_numpy(np.random.RandomState(seed).randn(math.prod(shape)).astype(np.float32)).reshape(shape)
 
 
 def fill(module: nn.Module) -> nn.Module:
-    """Overwrite every parameter and buffer by its name, as was done before the references were recorded."""
+    """Overwrite every parameter and buffer with values that depend on its name, as in the recording."""
     with torch.no_grad():
         for name, value in module.state_dict().items():
             leaf = name.split(".")[-1]
@@ -47,7 +47,7 @@ def fill(module: nn.Module) -> nn.Module:
 
 
 def assert_matches(name: str, y: Tensor, tolerance: float = 1e-4) -> None:
-    """`y` is the recorded output: shape, mean, rms, a weighted sum over all, and single values."""
+    """Assert that `y` is the recorded output: shape, mean, rms, a weighted sum of all values, and single values."""
     record = RECORDS[name]
     assert list(y.shape) == record["shape"]
     v = y.detach().double().flatten().numpy()

@@ -1,4 +1,4 @@
-"""A stand-in for torchrun: processes forked from one that has imported torch already, under one store."""
+"""A stand-in for torchrun: processes forked from one that has already imported torch, with a common store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _context.set_forkserver_preload(["warm"])
 
 
 class Launch:
-    """`size` processes that call `target(rank, *args)`; what they print goes to `folder`/{rank}.txt."""
+    """Start `size` processes that call `target(rank, *args)` and print to `folder`/{rank}.txt."""
 
     def __init__(self, size: int, folder: Path, target: Callable, *args: object):
         self.folder = folder
@@ -37,7 +37,7 @@ class Launch:
             process.start()
 
     def wait(self, timeout_s: float = 120) -> list[int | None]:
-        """The exit codes, minus the number of the signal for a killed process."""
+        """Return the exit codes; a killed process has minus the number of the signal."""
         self.look()
         while len(self.ended) < len(self.ranks) and timeout_s > 0:
             before = time.monotonic()
@@ -50,7 +50,7 @@ class Launch:
         return [process.exitcode for process in self.ranks]
 
     def look(self) -> None:
-        """Note who has ended."""
+        """Record which processes have ended."""
         self.ended = {rank for rank, process in enumerate(self.ranks) if process.exitcode is not None}
 
     def output(self, rank: int) -> str:
@@ -58,7 +58,7 @@ class Launch:
 
 
 def command(rank: int, *arguments: object) -> None:
-    """`stylegan ARGUMENTS`, as a target."""
+    """Run `stylegan ARGUMENTS`, as a target of `launch`."""
     from stylegan.cli.main import main
 
     sys.argv = ["stylegan", *map(str, arguments)]

@@ -1,4 +1,4 @@
-"""A feature network of six numbers, which keeps what it saw."""
+"""Feature network with six features, which records the images that it receives."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 
 class Moments:
-    """Mean and deviation of each channel."""
+    """Mean and standard deviation of each channel."""
 
     name, feature_dim, resize = "moments", 6, "none"
 

@@ -32,14 +32,14 @@ def sides(pad) -> tuple[int, int, int, int]:
 
 
 def taps2d(f: Tensor | None) -> Tensor:
-    """[Kh, Kw] taps of any filter; a separable one is its outer product with itself."""
+    """Return the [Kh, Kw] taps of any filter; a separable filter becomes its outer product with itself."""
     if f is None:
         return torch.ones(1, 1)
     return f.outer(f) if f.ndim == 1 else f
 
 
 def upfirdn2d(x, f, *, up=1, down=1, pad=0, flip_filter=False, gain=1.0):
-    """v[n] = sum_k f[k] u[n + K - 1 - k] of the zero-stuffed and padded image u; every down-th v is kept."""
+    """Return every down-th v[n] = sum_k f[k] u[n + K - 1 - k], with the zero-stuffed and padded image u."""
     (ux, uy), (dx, dy), f = pair(up), pair(down), taps2d(f).to(x.dtype)
     n, c, h, w = x.shape
     u = x.new_zeros([n, c, h * uy, w * ux])
@@ -57,14 +57,14 @@ def upfirdn2d(x, f, *, up=1, down=1, pad=0, flip_filter=False, gain=1.0):
 
 
 def upsample2d(x, f, *, up=2):
-    """Zero stuffing that keeps the brightness, the filter centered on the samples."""
+    """Zero-stuff and filter, with the filter centered on the samples and the brightness preserved."""
     (kh, kw), (ux, uy) = taps2d(f).shape, pair(up)
     pad = ((kw + ux - 1) // 2, (kw - ux) // 2, (kh + uy - 1) // 2, (kh - uy) // 2)
     return upfirdn2d(x, f, up=up, pad=pad, gain=ux * uy)
 
 
 def downsample2d(x, f, *, down=2):
-    """Filter and decimate, the filter centered on the groups of samples that become one."""
+    """Filter and decimate, with the filter centered on each group of samples that becomes one."""
     (kh, kw), (dx, dy) = taps2d(f).shape, pair(down)
     pad = ((kw - dx + 1) // 2, (kw - dx) // 2, (kh - dy + 1) // 2, (kh - dy) // 2)
     return upfirdn2d(x, f, down=down, pad=pad)
@@ -91,7 +91,7 @@ def resample_conv2d(x, weight, f=None, *, up=1, down=1, padding=0, flip_weight=T
 def modulated_conv2d(
     x, weight, s, *, up=1, f=None, padding=None, demodulate=True, flip_weight=True, input_gain=None, eps=1e-8
 ):
-    """StyleGAN2 Eqs. 1-3 with a kernel [O, I, K, K] of its own for every sample."""
+    """StyleGAN2 Eqs. 1-3 with a separate kernel [O, I, K, K] for every sample."""
     w = weight[None] * s[:, None, :, None, None]  # Eq. 1, [N, O, I, K, K]
     if demodulate:
         sigma = (w.square().sum([2, 3, 4], keepdim=True) + eps).sqrt()  # Eq. 2
@@ -105,7 +105,7 @@ def modulated_conv2d(
 
 
 def bias_act(x, b=None, *, dim=1, act="linear", alpha=None, gain=None, clamp=None):
-    """clip(gain * act(x + b))"""
+    """Return clip(gain * act(x + b))."""
     function, default_gain = ACTIVATIONS[act]
     if b is not None:
         x = x + b.to(x.dtype).reshape([-1 if i == dim else 1 for i in range(x.ndim)])
@@ -116,7 +116,7 @@ def bias_act(x, b=None, *, dim=1, act="linear", alpha=None, gain=None, clamp=Non
 
 
 def filtered_lrelu(x, fu=None, fd=None, b=None, *, up=1, down=1, pad=0, gain=2**0.5, slope=0.2, clamp=None, flip=False):
-    """Bias, zero-stuffing, filter, leaky ReLU at the high rate, filter, decimation."""
+    """Add the bias, zero-stuff, filter, apply leaky ReLU at the high rate, filter, decimate."""
     x = bias_act(x, b)
     x = upfirdn2d(x, fu, up=up, pad=pad, flip_filter=flip, gain=up**2)
     x = bias_act(x, act="lrelu", alpha=slope, gain=gain, clamp=clamp)
@@ -124,7 +124,7 @@ def filtered_lrelu(x, fu=None, fd=None, b=None, *, up=1, down=1, pad=0, gain=2**
 
 
 def minibatch_std(x, group_size=4, num_channels=1):
-    """Image n belongs to the group of all images m with m = n modulo the number of groups."""
+    """Append the deviation within groups; image n is in the group of all m = n modulo the number of groups."""
     n, c, h, w = x.shape
     num_groups = n // (n if group_size is None else min(group_size, n))
     per_statistic = c // num_channels
@@ -141,7 +141,7 @@ def minibatch_std(x, group_size=4, num_channels=1):
 
 
 def pixel_norm(x, *, dim=1, eps=1e-8):
-    """Every vector along `dim` over its root mean square."""
+    """Divide every vector along `dim` by its root mean square."""
     return (
         torch.stack([v / (v.square().mean() + eps).sqrt() for v in _vectors(x, dim)])
         .unflatten(0, x.movedim(dim, -1).shape[:-1])

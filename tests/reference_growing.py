@@ -33,14 +33,14 @@ def nearest(x: Tensor) -> Tensor:
 
 
 def blur(x: Tensor) -> Tensor:
-    """[1, 2, 1] along both axes, zeros outside."""
+    """Filter with [1, 2, 1] along both axes, with zero padding."""
     taps = torch.tensor([1.0, 2.0, 1.0], dtype=x.dtype) / 4
     kernel = taps.outer(taps).expand(x.shape[1], 1, 3, 3)
     return F.conv2d(x, kernel, padding=1, groups=x.shape[1])
 
 
 def box4x4(weight: Tensor) -> Tensor:
-    """Four shifted copies of a 3x3 kernel, [O, I, 3, 3] -> [O, I, 4, 4]."""
+    """Add four shifted copies of a 3x3 kernel: [O, I, 3, 3] -> [O, I, 4, 4]."""
     total = torch.zeros([])
     for left, top in ((0, 0), (0, 1), (1, 0), (1, 1)):
         total = total + F.pad(weight, [left, 1 - left, top, 1 - top])
@@ -60,7 +60,7 @@ def channels(bias: Tensor) -> Tensor:
 
 
 def mapping(s: dict[str, Tensor], z: Tensor, c: Tensor | None = None) -> Tensor:
-    """[N, w_dim]"""
+    """Return w, [N, w_dim]."""
     x = pixel_norm(torch.cat([z, c @ s["mapping.embed.weight"].t()], 1) if c is not None else z)
     i = 0
     while f"mapping.fc{i}.weight" in s:
@@ -72,7 +72,7 @@ def mapping(s: dict[str, Tensor], z: Tensor, c: Tensor | None = None) -> Tensor:
 def synthesis(
     s: dict[str, Tensor], ws: Tensor, resolution: int, lod: float, *, normalize: str, blurred: bool, noise: bool = True
 ) -> Tensor:
-    """With `normalize` "instance" or "pixel" as behind the convolutions of StyleGAN and ProGAN, or "both", or ""."""
+    """Epilogue of a convolution; `normalize` is "instance" (StyleGAN), "pixel" (ProGAN), "both" or ""."""
 
     def layer(x: Tensor, name: str, i: int, up: bool) -> Tensor:
         weight = s.get(f"{name}.weight")
@@ -109,7 +109,7 @@ def synthesis(
 
 
 def discriminator(s: dict[str, Tensor], img: Tensor, resolution: int, lod: float, *, blurred: bool) -> Tensor:
-    """All outputs, [N, O]; one group of images in the minibatch standard deviation."""
+    """Return all outputs, [N, O]; the minibatch standard deviation has one group."""
 
     def conv(x: Tensor, name: str) -> Tensor:
         weight = s[f"{name}.weight"]

@@ -1,4 +1,4 @@
-"""The command line in this process: what it prints and how it exits."""
+"""Run the command line in this process, and capture its output and exit code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Result(NamedTuple):
 
 
 def run_cli(*arguments: object) -> Result:
-    """Exit code, standard output and standard error of `stylegan ARGUMENTS`."""
+    """Return the exit code, standard output and standard error of `stylegan ARGUMENTS`."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     with (
         mock.patch.object(sys, "argv", ["stylegan", *map(str, arguments)]),

@@ -1,4 +1,4 @@
-"""What importing the package means, and which names are public."""
+"""Imports and public names of the package."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The commands and the Python of the README run as they stand, only smaller."""
+"""The commands and the Python code of the README run, at a smaller size."""
 
 import os
 import re
@@ -10,7 +10,8 @@ import pytest
 from run_cli import run_cli
 from tiny_run import tiny_images
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 SMALLER = {
     "64x64": "16x16",
     "--kimg 200": "--kimg 0.016 --cfg tiny16 --batch 8 --gamma 2",
@@ -58,5 +59,17 @@ def test_blocks_run_in_order(tmp_path, monkeypatch):
 def test_links_lead_somewhere():
     links = re.findall(r"\]\(([^)#]+)\)", README)
     assert links
-    missing = [link for link in links if "//" not in link and not (Path(__file__).parents[1] / link).exists()]
+    missing = [link for link in links if "//" not in link and not (ROOT / link).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")))
+def test_links_and_files_named_in_the_docs_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = [(ROOT / page).parent / link for link in re.findall(r"\]\(([^)#]+)\)", text) if "//" not in link]
+    named = re.findall(r"`((?:stylegan|tests|examples|benchmarks)/[\w/]*\.py)`", text)
+    if page == "docs/architecture.md":  # names files from inside the library
+        rooms = "|".join(path.name for path in (ROOT / "stylegan").iterdir() if path.is_dir())
+        named += [f"stylegan/{name}" for name in re.findall(rf"`((?:{rooms})/[\w/]*\.py)`", text)]
+        assert len(named) > 20
+    assert [str(path) for path in [*links, *(ROOT / name for name in named)] if not path.exists()] == []

@@ -1,4 +1,4 @@
-"""The folders of the library form one line: each imports only from those before it."""
+"""Order of the folders of the library: each imports only from those before it."""
 
 import ast
 from pathlib import Path
@@ -29,7 +29,7 @@ UPWARD = {("networks/generator.py", "inference")}  # `G.for_inference()` is a sh
 
 
 def imported_rooms(file: Path) -> set[str]:
-    """Every folder of the library that a file imports from, also inside functions and for types."""
+    """Return the folders of the library from which a file imports, including imports in functions and for types."""
     rooms = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []

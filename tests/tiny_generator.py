@@ -1,4 +1,4 @@
-"""A generator of 16 pixels with made-up weights: different images for different seeds, in milliseconds."""
+"""Generator of 16x16 images with invented weights: different images for different seeds, in milliseconds."""
 
 from __future__ import annotations
 

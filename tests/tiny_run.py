@@ -1,4 +1,4 @@
-"""A data set and a configuration with which training takes a second."""
+"""Data set and configuration for a training run of one second."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stylegan.training.config import Images, TrainConfig, from_preset
 
 
 def tiny_images(folder: Path, *, count: int = 24, channels: int = 3, size: int = 16, classes: int = 0) -> Path:
-    """Random images in `folder`; with `classes`, in as many sub-folders."""
+    """Write random images to `folder`, in one subfolder per class if `classes` is given."""
     rng = np.random.RandomState(0)
     for i in range(count):
         path = folder / (f"class{i % classes}" if classes else "") / f"{i:03d}.png"
@@ -22,6 +22,6 @@ def tiny_images(folder: Path, *, count: int = 24, channels: int = 3, size: int =
 
 
 def tiny_config(data: Path, *, channels: int = 3, label_dim: int = 0, **changes) -> TrainConfig:
-    """The tiny16 preset on the CPU: 4 steps of 8 images a tick, a snapshot every tick."""
+    """Return the tiny16 preset on the CPU, with 4 steps of 8 images per tick and a snapshot every tick."""
     defaults = {"device": "cpu", "kimg": 0.064, "tick_kimg": 0.032, "snap_ticks": 1}
     return from_preset("tiny16", Images(data, 16, channels, label_dim), {**defaults, **changes})

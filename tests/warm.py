@@ -1,4 +1,4 @@
-"""Imported once by the process from which `launch.py` forks the others: what each of them would set up anew."""
+"""Setup that `launch.py` imports once, before it forks the processes, which would otherwise repeat it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An image that is a sum of waves, known at every place, which moves and turns exactly as it is told."""
+"""Image as a sum of waves, known at every position, for exact translation and rotation."""
 
 from __future__ import annotations
 

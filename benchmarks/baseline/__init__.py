@@ -1,6 +1,6 @@
-"""What we compare with: the same networks and weights in the textbook form.
+"""Textbook form of the networks, with the same weights: the baseline of all benchmarks.
 
 NCHW, float32, eager; FIR filters by zero-stuffing and a depthwise convolution; one kernel per sample in generation,
-activations scaled before and after a shared convolution in training. This is the path that the official code takes
-where its CUDA kernels cannot be built, written anew from its description. It is never made faster.
+activations scaled before and after a shared convolution in training. The official code computes this way where its
+CUDA kernels cannot be built; this version was written from a description. It is never optimized.
 """

@@ -10,7 +10,7 @@ SQRT2 = 2**0.5
 
 
 def upfirdn2d(x: Tensor, f: Tensor, up: int = 1, down: int = 1, pad=(0, 0, 0, 0), gain: float = 1.0) -> Tensor:
-    """Insert zeros, pad, filter by a depthwise convolution, or by one an axis where the filter is 1-D, drop samples."""
+    """Insert zeros, pad, filter by depthwise convolution (one per axis if the filter is 1-D), drop samples."""
     n, c, h, w = x.shape
     if up > 1:
         x = x.reshape(n, c, h, 1, w, 1)
@@ -34,7 +34,7 @@ def bias_act(x: Tensor, b: Tensor | None, act: str, gain: float = 1.0, clamp: fl
 
 
 def filtered_lrelu(x: Tensor, layer) -> Tensor:
-    """Bias, up-sampling, leaky ReLU, down-sampling."""
+    """Add the bias, upsample, apply leaky ReLU, downsample."""
     x = x + layer.bias.to(x.dtype).reshape(1, -1, 1, 1)
     x = upfirdn2d(x, layer.up_filter, up=layer.up, pad=layer.padding, gain=layer.up**2)
     x = bias_act(x, None, "lrelu", clamp=layer.conv_clamp)
@@ -42,7 +42,7 @@ def filtered_lrelu(x: Tensor, layer) -> Tensor:
 
 
 def modulated_conv2d(x, weight, styles, noise=None, up=1, f=None, demodulate=True, per_sample=True) -> Tensor:
-    """With a kernel per sample, as one grouped convolution; or with scaled activations, as training does."""
+    """Convolve with one kernel per sample, as a grouped convolution, or scale the activations, as in training."""
     n, k = len(x), weight.shape[-1]
     w = weight[None] * styles.reshape(n, 1, -1, 1, 1)  # [N, O, I, K, K]
     d = (w.square().sum([2, 3, 4]) + 1e-8).rsqrt() if demodulate else None
@@ -69,7 +69,7 @@ def _conv(x: Tensor, w: Tensor, up: int, f: Tensor | None, groups: int) -> Tenso
 
 
 def conv2d_layer(x: Tensor, layer, gain: float = 1.0) -> Tensor:
-    """A convolution of the discriminator, with its down-sampling, bias, activation and clamp."""
+    """Apply a convolution of the discriminator with its downsampling, bias, activation and clamp."""
     w, k = layer.weight * layer.weight_gain, layer.weight.shape[-1]
     if layer.down == 2 and k == 1:
         x = F.conv2d(upfirdn2d(x, layer.resample_filter, down=2, pad=(1, 1, 1, 1)), w)

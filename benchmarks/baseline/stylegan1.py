@@ -10,8 +10,8 @@ from torch import Tensor, nn
 class Generator(nn.Module):
     """The baseline of a `stylegan1.Generator` with its default options; shares its parameters.
 
-    Below 128 pixels pixels are repeated and convolved; from there on a transposed convolution with a 4x4 kernel does
-    both, as the paper's authors do it (Karras et al. 2019 App. C names the choice).
+    Below 128 pixels, it repeats pixels and convolves; from 128 pixels on, a transposed convolution with a 4x4 kernel
+    does both (Karras et al. 2019 App. C).
     """
 
     def __init__(self, G: nn.Module):
@@ -48,7 +48,7 @@ def _blur(x: Tensor, f: Tensor) -> Tensor:
 
 
 def _epilogue(x: Tensor, w: Tensor, layer: nn.Module, noise_mode: str) -> Tensor:
-    """Noise, bias, leaky ReLU, instance norm, style."""
+    """Add noise and bias, then apply leaky ReLU, instance norm and style."""
     n, c, h, _ = x.shape
     if noise_mode != "none":
         noise = layer.noise_const if noise_mode == "const" else torch.randn(n, 1, h, h)

@@ -30,7 +30,7 @@ class Generator(nn.Module):
 
 
 def _convolution(x: Tensor, layer: nn.Module, styles: Tensor, demodulate: bool = True) -> Tensor:
-    """A kernel per sample, as one grouped convolution with full padding."""
+    """Convolve with one kernel per sample, as a grouped convolution with full padding."""
     n, k = len(x), layer.weight.shape[-1]
     w = layer.weight
     if demodulate:

@@ -1,4 +1,4 @@
-"""Adaptive discriminator augmentation: D sees changed images, so that few go further. Karras et al. 2020."""
+"""Adaptive discriminator augmentation, for training with few images. Karras et al. 2020."""
 
 from stylegan.augment.controller import SAFE_P, adapted, may_leak
 from stylegan.augment.pipeline import AugmentPipe

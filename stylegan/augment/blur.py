@@ -1,4 +1,4 @@
-"""The blur that hides detail from the discriminator at the start of a StyleGAN3-R training. StyleGAN3 App. E."""
+"""Blur that hides detail from the discriminator at the start of StyleGAN3-R training. StyleGAN3 App. E."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from stylegan.ops import filter2d
 
 
 def blur_sigma(nimg: int, init_sigma: float, fade_kimg: float) -> float:
-    """Width of the blur in pixels after `nimg` images: from `init_sigma` to 0 within `fade_kimg`."""
+    """Return the width of the blur in pixels after `nimg` images: from `init_sigma` down to 0 over `fade_kimg`."""
     return max(1 - nimg / (fade_kimg * 1000), 0) * init_sigma
 
 
 def blur(img: Tensor, sigma: float) -> Tensor:
-    """Filter images with 2^-(i / sigma)^2 along both axes, zeros around them: [N, C, H, W] -> [N, C, H, W]"""
+    """Filter images with 2^-(i / sigma)^2 along both axes and zero padding: [N, C, H, W] -> [N, C, H, W]."""
     reach = int(3 * sigma)
     if reach == 0:
         return img

@@ -26,12 +26,12 @@ def contrast(c: Tensor) -> Tensor:
 
 
 def luma_flip(i: Tensor) -> Tensor:
-    """Where i [N] is 1: negate the luma, keep the chroma (a mirror at the plane through 0 normal to v)."""
+    """Negate the luma where i [N] is 1 and keep the chroma: reflect at the plane through 0 normal to v."""
     return torch.eye(4, device=i.device) - 2 * _vv(i.device) * i[:, None, None]
 
 
 def hue(theta: Tensor) -> Tensor:
-    """Rotate by theta [N] radians around v, Rodrigues' formula."""
+    """Rotate by theta [N] radians around v with Rodrigues' formula."""
     device = theta.device
     cross = matrix([[0, -1, 1, 0], [1, 0, -1, 0], [-1, 1, 0, 0], [0, 0, 0, 0]], device) / math.sqrt(3)
     chroma = _rgb(device) - _vv(device)
@@ -40,7 +40,7 @@ def hue(theta: Tensor) -> Tensor:
 
 
 def saturation(s: Tensor) -> Tensor:
-    """Stretch the chroma by s [N]."""
+    """Multiply the chroma by s [N]."""
     chroma = _rgb(s.device) - _vv(s.device)
     return torch.eye(4, device=s.device) + (s[:, None, None] - 1) * chroma
 
@@ -49,9 +49,9 @@ def recolor(images: Tensor, C: Tensor) -> Tensor:
     """Apply one color matrix to every image; the result is not clamped.
 
     Args:
-        images: [N, 1, H, W] gray, [N, 3, H, W] RGB, or [N, 4, H, W] RGB and alpha, which stays as it is.
-        C: [N, 4, 4] float32. A gray image takes the mean of the three rows, as if it were r = g = b.
-    Returns: the shape of `images`.
+        images: [N, 1, H, W] gray, [N, 3, H, W] RGB, or [N, 4, H, W] RGBA; alpha is unchanged.
+        C: [N, 4, 4] float32. A gray image uses the mean of the three rows, as if r = g = b.
+    Returns: a tensor with the shape of `images`.
     Raises: ShapeError for other numbers of channels.
     """
     C = C.to(images.dtype)
@@ -70,10 +70,10 @@ def recolor(images: Tensor, C: Tensor) -> Tensor:
 
 
 def _vv(device: torch.device) -> Tensor:
-    """v v^T: the projection on the gray axis, [4, 4]."""
+    """Return v v^T, the projection on the gray axis: [4, 4]."""
     return F.pad(torch.full([3, 3], 1 / 3, device=device), [0, 1, 0, 1])
 
 
 def _rgb(device: torch.device) -> Tensor:
-    """The identity of the three channels, [4, 4]."""
+    """Return the identity on the three color channels: [4, 4]."""
     return F.pad(torch.eye(3, device=device), [0, 1, 0, 1])

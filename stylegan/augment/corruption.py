@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def add_noise(images: Tensor, sigma: Tensor) -> Tensor:
-    """Add fresh Gaussian noise to every pixel and channel. images [N, C, H, W], sigma [N]."""
+    """Add Gaussian noise to every pixel and channel: images [N, C, H, W], sigma [N] -> [N, C, H, W]."""
     return images + torch.randn_like(images) * sigma[:, None, None, None].to(images.dtype)
 
 
@@ -17,7 +17,8 @@ def cut_out(images: Tensor, center: Tensor, size: Tensor) -> Tensor:
     Args:
         images: [N, C, H, W].
         center: [N, 2] (x, y) as fractions of width and height.
-        size: [N] sides of the rectangle as a fraction of those of the image; 0 cuts nothing.
+        size: [N] sides of the rectangle as a fraction of the sides of the image; 0 cuts nothing.
+    Returns: [N, C, H, W]
     """
     h, w = images.shape[2:]
     x = (torch.arange(w, device=images.device) + 0.5) / w

@@ -10,18 +10,18 @@ from torch import Tensor
 from stylegan.augment.matrices import along_both_axes
 from stylegan.errors import ShapeError
 
-# Daubechies' orthogonal low-pass of two vanishing moments; its sum is sqrt(2).
+# Daubechies' orthogonal low-pass filter with two vanishing moments; its sum is sqrt(2).
 SYM2 = (-0.12940952255092145, 0.22414386804185735, 0.836516303737469, 0.48296291314469025)
-# Power of natural images per band, falling with 1/f: the lowest band holds ten times as much as each other.
+# Power of natural images per band, which falls with 1/f: the lowest band has ten times the power of each other band.
 BAND_POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
 BANDS = len(BAND_POWER)
-SMALLEST_SIDE = 22  # pixels: half of the taps reach beyond the edge, where images continue by reflection
+SMALLEST_SIDE = 22  # pixels: half of the taps extend beyond the edge, where the image is reflected
 
 
 def filter_bank() -> Tensor:
-    """[4, 43] float32: symmetric zero-phase taps that split a signal into four bands, the lowest first.
+    """Return symmetric zero-phase taps that split a signal into four bands, lowest first: float32 [4, 43].
 
-    The bands are [0, pi/8], [pi/8, pi/4], [pi/4, pi/2], [pi/2, pi]; they sum to the unit impulse.
+    The bands are [0, pi/8], [pi/8, pi/4], [pi/4, pi/2], [pi/2, pi] radians per pixel; they sum to the unit impulse.
     """
     low = np.array(SYM2)
     high = low * (-1) ** np.arange(len(low))
@@ -29,7 +29,7 @@ def filter_bank() -> Tensor:
     bank = np.eye(BANDS, 1)
     for i in range(1, BANDS):
         spread = np.zeros([BANDS, 2 * bank.shape[1] - 1])
-        spread[:, ::2] = bank  # half the sampling rate: all bands so far move down an octave
+        spread[:, ::2] = bank  # at half the sampling rate, all bands so far are an octave lower
         bank = np.stack([np.convolve(row, low2) for row in spread])
         margin = (bank.shape[1] - len(high2)) // 2
         bank[i, margin : margin + len(high2)] += high2
@@ -37,18 +37,19 @@ def filter_bank() -> Tensor:
 
 
 def normalized(t: Tensor) -> Tensor:
-    """Divide amplifications t [N, 4] by the change of power that they make in a natural image."""
+    """Scale gains t [N, 4] so that they preserve the power of a natural image."""
     power = torch.stack([e * t[:, i].square() for i, e in enumerate(BAND_POWER)]).sum(0)
     return t / power.sqrt()[:, None]
 
 
 def filter_bands(images: Tensor, g: Tensor, bank: Tensor) -> Tensor:
-    """Multiply the bands of every image, on both axes, by its own four gains; images continue by reflection.
+    """Multiply the bands of every image, on both axes, by its own four gains; borders are reflected.
 
     Args:
         images: [N, C, H, W], H and W at least `SMALLEST_SIDE`.
         g: [N, 4] gains.
         bank: [4, taps] from `filter_bank`.
+    Returns: [N, C, H, W]
     Raises: ShapeError for smaller images.
     """
     h, w = images.shape[2:]
@@ -63,7 +64,7 @@ def filter_bands(images: Tensor, g: Tensor, bank: Tensor) -> Tensor:
 
 
 def _band_matrices(size: int, bank: Tensor) -> Tensor:
-    """[4, size, size]: reflect a row of pixels at its ends, then filter it with one of the bands."""
-    pixels = torch.eye(size, device=bank.device)[:, None]  # every row one lit pixel
+    """Return the matrices that reflect a row of pixels at its ends and filter it with a band: [4, size, size]."""
+    pixels = torch.eye(size, device=bank.device)[:, None]  # row i has one nonzero pixel
     responses = F.conv1d(F.pad(pixels, [bank.shape[1] // 2] * 2, mode="reflect"), bank[:, None])
     return responses.permute(1, 2, 0)

@@ -1,4 +1,4 @@
-"""The augmentation pipe: sixteen transformations, each applied to each image with probability multiplier * p."""
+"""Augmentation pipe: sixteen transformations, each applied to each image with probability multiplier * p."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stylegan.augment.corruption import add_noise, cut_out
 from stylegan.augment.filter import BANDS, filter_bands, filter_bank, normalized
 from stylegan.augment.geometry import warp, wavelet
 from stylegan.augment.matrices import rotation, scaling, translation
-from stylegan.augment.randomness import Chance, Draws, Percentile
+from stylegan.augment.randomness import Draws, PercentileDraws, RandomDraws
 from stylegan.errors import ConfigError, ShapeError
 
 MULTIPLIERS = (
@@ -23,26 +23,28 @@ MULTIPLIERS = (
 
 
 class AugmentPipe(nn.Module):
-    """Changes the images that the discriminator sees. StyleGAN2-ADA App. B.
+    """Augments the images that the discriminator sees. StyleGAN2-ADA App. B.
 
-    Every transformation is off (0) unless its multiplier is given; `preset` has the usual sets. The overall
-    probability `p` is a buffer that training adapts: `pipe.p.fill_(0.2)`. Randomness comes from torch's global
-    generator of the images' device. R1 and path length may be differentiated through the pipe.
+    Every transformation is off (0) unless its multiplier is given; `preset` returns common combinations. The overall
+    probability `p` is a buffer that training adapts: `pipe.p.fill_(0.2)`. Random numbers come from torch's global
+    generator of the images' device. The pipe can be differentiated twice, as R1 and path length need.
 
     Args:
-        xflip, rotate90, xint: pixel blitting: mirror, quarter turns, shift by whole pixels.
-        xint_max: furthest shift, as a fraction of the image.
-        scale, rotate, aniso, xfrac: geometry: size, angle, stretching, shift.
-        scale_std, aniso_std, xfrac_std: standard deviations, of log2 of the factor or in fractions of the image.
-        rotate_max: furthest angle, in half turns.
-        brightness, contrast, lumaflip, hue, saturation: color.
-        brightness_std, contrast_std, saturation_std: standard deviations, of log2 of the factor but for brightness.
-        hue_max: furthest angle, in half turns.
-        imgfilter: amplify frequency bands; imgfilter_bands: four multipliers more, lowest band first;
-            imgfilter_std: standard deviation of log2 of the gains.
-        noise: add RGB noise; noise_std: spread of its standard deviation.
-        cutout: zero a rectangle; cutout_size: its side as a fraction of the image.
-    Raises: ConfigError for a negative multiplier or other than four bands.
+        xflip, rotate90, xint: multipliers of pixel blitting: horizontal flip, rotation by multiples of 90 degrees,
+            translation by whole pixels.
+        xint_max: largest translation, as a fraction of the image.
+        scale, rotate, aniso, xfrac: multipliers of geometry: scaling, rotation, stretching, translation.
+        scale_std, aniso_std, xfrac_std: standard deviations, of log2 of the factor or as a fraction of the image.
+        rotate_max: largest angle, in units of 180 degrees.
+        brightness, contrast, lumaflip, hue, saturation: multipliers of color transformations.
+        brightness_std: standard deviation of the value added.
+        contrast_std, saturation_std: standard deviations of log2 of the factor.
+        hue_max: largest angle, in units of 180 degrees.
+        imgfilter: multiplier of the amplification of frequency bands; imgfilter_bands: one more multiplier for each
+            of the four bands, lowest first; imgfilter_std: standard deviation of log2 of the gains.
+        noise: multiplier of RGB noise; noise_std: scale of its half-normal standard deviation.
+        cutout: multiplier of setting a rectangle to zero; cutout_size: its sides as a fraction of the image.
+    Raises: ConfigError for a negative multiplier, or if there are not four bands.
     """
 
     p: Tensor
@@ -100,20 +102,20 @@ class AugmentPipe(nn.Module):
         self.register_buffer("Hz_fbank", filter_bank())
 
     def forward(self, images: Tensor, debug_percentile: float | None = None) -> Tensor:
-        """Augment every image in its own way.
+        """Augment every image with its own random values.
 
         Args:
             images: [N, C, H, W] float32 or float64, nominally in [-1, 1]; on the device of the pipe.
-            debug_percentile: in [0, 1): instead of chance, this percentile of every value and no gates.
-        Returns: the same shape; values may leave [-1, 1].
-        Raises: ShapeError for a number of channels or a size that one of the transformations cannot take.
+            debug_percentile: in [0, 1); uses this percentile of every distribution and applies every transformation.
+        Returns: a tensor of the same shape; values may leave [-1, 1].
+        Raises: ShapeError if a transformation does not support the number of channels or the size.
         """
         if images.ndim != 4:
             raise ShapeError(f"augmentation takes images [N, C, H, W], got shape {list(images.shape)}.")
         (n, channels, h, w), device = images.shape, images.device
-        draws: Draws = Chance(n, device)
+        draws: Draws = RandomDraws(n, device)
         if debug_percentile is not None:
-            draws = Percentile(n, device, debug_percentile)
+            draws = PercentileDraws(n, device, debug_percentile)
 
         if any([self.xflip, self.rotate90, self.xint, self.scale, self.rotate, self.aniso, self.xfrac]):
             images = warp(images, self._geometry(draws, h, w), self.Hz_geom)
@@ -130,7 +132,7 @@ class AugmentPipe(nn.Module):
         return images
 
     def _geometry(self, draws: Draws, h: int, w: int) -> Tensor:
-        """G_inv of transformations 1-8, [N, 3, 3]: the inverses, in the order of the list from left to right."""
+        """Return G_inv of transformations 1-8, [N, 3, 3]: the product of their inverses, from left to right."""
         p, device = self.p, self.p.device
         G_inv = torch.eye(3, device=device).expand(draws.n, 3, 3)
         if self.xflip > 0:
@@ -145,7 +147,7 @@ class AugmentPipe(nn.Module):
         if self.scale > 0:
             s = draws.gate(self.scale * p, (draws.normal() * self.scale_std).exp2(), 1)
             G_inv = G_inv @ scaling(1 / s, 1 / s, device)
-        # stretching between two rotations; one or both take place with probability rotate * p
+        # stretching is between two rotations; at least one of them is applied with probability rotate * p
         p_rot = 1 - (1 - self.rotate * p).clamp(0, 1).sqrt()
         if self.rotate > 0:
             theta = draws.gate(p_rot, draws.symmetric() * math.pi * self.rotate_max, 0)
@@ -162,7 +164,7 @@ class AugmentPipe(nn.Module):
         return G_inv
 
     def _color(self, draws: Draws, channels: int) -> Tensor:
-        """C of transformations 9-13, [N, 4, 4]: each multiplied from the left. Gray has no chroma to change."""
+        """Return C of transformations 9-13, [N, 4, 4], each multiplied from the left. Gray images have no chroma."""
         p = self.p
         C = torch.eye(4, device=p.device).expand(draws.n, 4, 4)
         if self.brightness > 0:
@@ -178,7 +180,7 @@ class AugmentPipe(nn.Module):
         return C
 
     def _band_gains(self, draws: Draws) -> Tensor:
-        """g of transformation 14, [N, 4]: every band is amplified in turn, the power kept each time."""
+        """Return g of transformation 14, [N, 4]: the bands are amplified one after the other at constant power."""
         gains = []
         for band, multiplier in enumerate(self.imgfilter_bands):
             amplify = (draws.normal() * self.imgfilter_std).exp2()

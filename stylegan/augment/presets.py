@@ -1,4 +1,4 @@
-"""Which transformations a pipe applies, by the letters of their groups. StyleGAN2-ADA Fig. 4."""
+"""Presets of the augmentation pipe, named by the initials of their groups. StyleGAN2-ADA Fig. 4."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COMBINED = {
     "bgcfnc": ("blit", "geom", "color", "filter", "noise", "cutout"),
 }
 
-# name -> the multipliers that `AugmentPipe` takes
+# name -> multipliers for `AugmentPipe`
 PRESETS: dict[str, dict[str, float]] = {
     name: {transform: 1.0 for group in groups for transform in _GROUPS[group]}
     for name, groups in ({group: (group,) for group in _GROUPS} | _COMBINED).items()
@@ -30,7 +30,7 @@ PRESETS: dict[str, dict[str, float]] = {
 
 
 def preset(name: str) -> dict[str, Any]:
-    """The multipliers of `AugmentPipe` by preset name: `AugmentPipe(**preset("bgc"))`.
+    """Return the multipliers of a preset: `AugmentPipe(**preset("bgc"))`.
 
     Raises: ConfigError for an unknown name.
     """

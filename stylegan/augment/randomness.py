@@ -1,6 +1,6 @@
-"""Where the values of the transformations come from: chance, or one percentile of every distribution.
+"""Values of the transformations: random, or the same percentile of every distribution.
 
-Both classes have the same methods. Values come first and their gates second, so that one seed always means the same.
+A value is always drawn before its gate, even if the gate is closed, so that a seed gives the same augmentations.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 class Draws(Protocol):
-    """Values for a batch of n images, each a float32 [n, *shape] tensor."""
+    """Source of values for a batch of n images; each method returns a float32 tensor [n, *shape]."""
 
     n: int
 
@@ -27,7 +27,7 @@ class Draws(Protocol):
         """Uniform in [-1, 1)."""
 
     def symmetric_again(self) -> Tensor:
-        """A second `symmetric` of the same quantity; the percentile leaves it at 0."""
+        """Uniform in [-1, 1), the second value for the same quantity; 0 in `PercentileDraws`."""
 
     def normal(self, *shape: int) -> Tensor:
         """Unit Gaussian."""
@@ -36,11 +36,11 @@ class Draws(Protocol):
         """Absolute value of a unit Gaussian."""
 
     def gate(self, probability: Tensor, value: Tensor, otherwise: float) -> Tensor:
-        """Per image, `value` with the given probability."""
+        """Return, for each image, `value` with the given probability and `otherwise` with the rest."""
 
 
-class Chance:
-    """Independent draws from torch's global generator of the device."""
+class RandomDraws:
+    """Independent random values from torch's global generator of the device."""
 
     def __init__(self, n: int, device: torch.device):
         self.n, self.device = n, device
@@ -64,14 +64,14 @@ class Chance:
         return self.normal(*shape).abs()
 
     def gate(self, probability: Tensor, value: Tensor, otherwise: float) -> Tensor:
-        # one draw per image, whatever its value consists of
+        # one random number per image, whatever the shape of its value
         return torch.where(self.unit(*[1] * (value.ndim - 1)) < probability, value, otherwise)
 
 
-class Percentile:
-    """The d-th part of every distribution for all images, 0 <= d < 1, and every gate open: repeatable tests.
+class PercentileDraws:
+    """Quantile d of every distribution for all images, 0 <= d < 1, with every gate open, for repeatable tests.
 
-    Gaussians are erfinv(2d - 1) as in the official test mode, that is sqrt(2) smaller than their true percentile.
+    Gaussian values are erfinv(2d - 1) as in the official test mode, which is the true quantile divided by sqrt(2).
     """
 
     def __init__(self, n: int, device: torch.device, d: float):

@@ -1,7 +1,7 @@
-"""Bilinear sampling that can be differentiated any number of times in the image.
+"""Bilinear sampling that can be differentiated any number of times with respect to the image.
 
 Older releases of torch lack the second derivative of grid_sample. Sampling is linear in the image, so its gradient is
-the transposed map, and the gradient of that is sampling again.
+the transposed map, and the gradient of that map is sampling again.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ _BILINEAR, _ZEROS, _ALIGN_CORNERS = 0, 0, False
 
 
 def sample_bilinear(images: Tensor, grid: Tensor) -> Tensor:
-    """What `images` show at the places of `grid`; 0 outside of them.
+    """Sample `images` bilinearly at the positions of `grid`; 0 outside the image. The grid gets no gradient.
 
-    images [N, C, H, W], grid [N, H2, W2, 2] of (x, y) where -1 and 1 are the outer edges of the border pixels
-    ->  [N, C, H2, W2]. The grid gets no gradient.
+    Args:
+        images: [N, C, H, W].
+        grid: [N, H2, W2, 2] of (x, y), where -1 and 1 are the outer edges of the border pixels.
+    Returns: [N, C, H2, W2]
     """
     return _Sample.apply(images, grid)
 
 
 class _Sample(torch.autograd.Function):
-    """images -> samples"""
+    """Sampling: images -> samples."""
 
     @staticmethod
     def forward(ctx, images, grid):
@@ -37,12 +39,12 @@ class _Sample(torch.autograd.Function):
 
 
 class _Spread(torch.autograd.Function):
-    """samples -> images: adds every sample to the four pixels it was taken from, with the same weights."""
+    """Transposed sampling: adds every sample to the four pixels that it was taken from, with the same weights."""
 
     @staticmethod
     def forward(ctx, samples, grid, size):
         ctx.save_for_backward(grid)
-        # only its shape matters: the values would serve the gradient of the grid
+        # only the shape matters; the values would be used for the gradient of the grid
         images = samples.new_zeros([]).expand(*samples.shape[:2], *size)
         spread, _ = torch.ops.aten.grid_sampler_2d_backward(
             samples.contiguous(), images, grid, _BILINEAR, _ZEROS, _ALIGN_CORNERS, [True, False]

@@ -23,7 +23,7 @@ def snapshot_name(nimg: int, *, exact: bool = False) -> str:
 
 
 def is_snapshot_name(name: str) -> bool:
-    """Whether `snapshot_name` makes such names."""
+    """Return whether `snapshot_name` makes such names."""
     return re.fullmatch(r"[0-9]+(\.[0-9]{3})?", name) is not None
 
 
@@ -78,14 +78,14 @@ def newest_snapshot(run: Path, *, to_resume: bool = False) -> Path | None:
 
 
 def damage(folder: Path) -> str | None:
-    """Why a snapshot is not as it was written, None if it is. Plain checkpoints are not verified."""
+    """Say why a snapshot is not as it was written; None if it is. Plain checkpoints are not verified."""
     if (folder / checksums.CHECKSUMS).exists() or (folder / TRAINING_FILES[0]).exists():
         return checksums.mismatch(folder)
     return None if (folder / CONFIG).is_file() else f"{CONFIG} is missing"
 
 
 def keeps_training(folder: Path) -> bool:
-    """Whether a snapshot that is whole can be resumed."""
+    """Return whether a snapshot that is whole can be resumed."""
     try:
         return TRAINING_FILES[0] in checksums.read_checksums(folder)
     except (OSError, ValueError):

@@ -1,1 +1,1 @@
-"""What the networks are trained to minimize, one objective a file. No loss knows a network."""
+"""Objectives of training, one per file. A loss takes tensors and knows no network."""

@@ -1,4 +1,4 @@
-"""Hinge loss: D is pushed no further than one beyond the margin. Lim and Ye 2017, Eq. 4."""
+"""Hinge loss: D gains nothing from logits beyond the margin of 1. Lim and Ye 2017, Eq. 4."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from torch import Tensor
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
-    """-D(G(z)): [N, 1] -> [N, 1]"""
+    """Return -D(G(z)): [N, 1] -> [N, 1]."""
     return -fake_logits
 
 
 def discriminator_loss_fake(fake_logits: Tensor) -> Tensor:
-    """max(0, 1 + D(G(z))): [N, 1] -> [N, 1]"""
+    """Return max(0, 1 + D(G(z))): [N, 1] -> [N, 1]."""
     return F.relu(1 + fake_logits)
 
 
 def discriminator_loss_real(real_logits: Tensor) -> Tensor:
-    """max(0, 1 - D(x)): [N, 1] -> [N, 1]"""
+    """Return max(0, 1 - D(x)): [N, 1] -> [N, 1]."""
     return F.relu(1 - real_logits)

@@ -1,4 +1,4 @@
-"""R1: the squared gradient of the discriminator at real images. Mescheder et al. 2018, Eq. 9."""
+"""R1 penalty: the squared gradient of the discriminator at real images. Mescheder et al. 2018, Eq. 9."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def r1_penalty(real_img: Tensor, real_logits: Tensor) -> Tensor:
-    """||d D(x) / dx||**2 per image; multiply by gamma / 2.
+    """Return ||d D(x) / dx||**2 for each image; multiply by gamma / 2.
 
     Args:
         real_img: [N, C, H, W] with requires_grad, before any augmentation.

@@ -1,4 +1,4 @@
-"""How good generated images are, as numbers: the table of metrics, and one metric a file."""
+"""Image quality as numbers: the table of metrics, and one metric per file."""
 
 from stylegan.metrics.equivariance import equivariance
 from stylegan.metrics.features import DETECTORS, Detector, load_detector

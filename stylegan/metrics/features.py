@@ -26,7 +26,7 @@ class Detector(Protocol):
 
 
 def check_channels(channels: int, metric: str = "a feature network") -> None:
-    """Raises ConfigError unless feature networks take images of so many channels; `metric` begins the sentence."""
+    """Raises ConfigError unless feature networks accept this number of channels; `metric` begins the sentence."""
     if channels not in CHANNELS:
         raise ConfigError(f"{metric} takes gray or RGB images, got {channels} channels; leave this metric out.")
 

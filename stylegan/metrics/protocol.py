@@ -1,4 +1,4 @@
-"""What all metrics share: the form of a score and of its name, the latents that are drawn, and progress."""
+"""Shared by all metrics: the form of a score and of its name, the latents that are drawn, and progress."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Track = Callable[[Iterable, str, int], Iterable]  # (batches, what they are, how
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """One number, and what it was measured with; a metric leaves out what does not concern it."""
+    """One number, and what it was measured with. A metric leaves out the fields that do not concern it."""
 
     name: str  # such as fid10k_efflite0
     value: float
@@ -32,7 +32,7 @@ class Score:
     seed: int
 
     def protocol(self) -> dict[str, Any]:
-        """What the number was measured with, by name, without what does not concern the metric."""
+        """List what the number was measured with, by name, without the fields that the metric leaves out."""
         return {k: v for k, v in asdict(self).items() if k not in ("name", "value") and v is not None}
 
 

@@ -24,7 +24,7 @@ from stylegan.networks.protocol import GeneratorLike
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """What the scores of a metric say."""
+    """The meaning of the scores of a metric."""
 
     title: str  # of their curve
     unit: str  # of its axis
@@ -65,7 +65,7 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(Meaning):
-    """A row of the table: what the scores say, what measuring takes, and how it is done."""
+    """A row of the table: the meaning of the scores, the requirements of measuring, and its function."""
 
     measure: Callable[[Subject], Score]
     needs_reals: bool = False  # compares with the images of a data set
@@ -112,7 +112,7 @@ UNKNOWN = Meaning(title="Score", unit="", lower_is_better=True)  # of a metric t
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A metric, the number of images and the feature network that a name stands for."""
+    """A metric, the number of images and the feature network, as one name gives them."""
 
     key: str  # of the row in METRICS
     num: int
@@ -129,7 +129,7 @@ class Request:
         return METRICS[self.key]
 
     def check(self, architecture: str, channels: int) -> None:
-        """Raises ConfigError if networks of this generation, or images of so many channels, cannot be measured."""
+        """Raises ConfigError if networks of this generation, or these channels, cannot be measured."""
         known = self.metric.architectures
         if known and architecture not in known:
             raise ConfigError(
@@ -191,7 +191,7 @@ def _form(key: str) -> str:
 
 
 def meaning_of(name: str) -> Meaning:
-    """What a score of this name says; `UNKNOWN` for a metric of another version, which a run may hold."""
+    """Look up the meaning of a score by its name; `UNKNOWN` for a metric of another version, which a run may hold."""
     key, _ = split_name(name) or ("", 0)
     while key not in METRICS and "_" in key:
         key = key.rpartition("_")[0]  # a feature network, which need not be known

@@ -1,7 +1,7 @@
-"""Pure tensor functions, one a file: what the papers write as equations.
+"""Pure tensor functions, one per file: the equations of the papers.
 
-All of them work on any device and float dtype, keep the channels_last memory format and can be differentiated
-twice, which R1 and path length regularization need.
+All functions work on any device and float dtype, preserve the channels_last memory format and can be differentiated
+twice, as R1 and path length regularization require.
 """
 
 from stylegan.ops.bias_act import bias_act

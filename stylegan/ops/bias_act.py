@@ -1,4 +1,4 @@
-"""Bias, activation, gain and clamp: what ends every layer."""
+"""Bias, activation, gain and clamp: the end of every layer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from stylegan.errors import ConfigError
 
 # name -> (function of x and alpha, default alpha, default gain). A gain of sqrt(2) keeps the variance of a
-# rectified unit Gaussian near one, so that no layer needs an initialization of its own (He et al. 2015).
+# rectified unit Gaussian near one, so all layers can use the same initialization (He et al. 2015).
 ACTIVATIONS: dict[str, tuple[Callable[[Tensor, float], Tensor], float, float]] = {
     "linear": (lambda x, _: x, 0.0, 1.0),
     "relu": (lambda x, _: F.relu(x), 0.0, math.sqrt(2)),
@@ -36,16 +36,16 @@ def bias_act(
     gain: float | None = None,
     clamp: float | None = None,
 ) -> Tensor:
-    """clip(gain * act(x + b), -clamp, clamp), each part optional.
+    """Return clip(gain * act(x + b), -clamp, clamp); each part is optional.
 
     Args:
-        x: any shape, any float dtype; the result has the same.
+        x: any shape and float dtype; the result has the same.
         b: [x.shape[dim]], cast to the dtype of x.
-        dim: the dimension of x that b runs along.
-        act: a name of `ACTIVATIONS`.
+        dim: dimension of x to which b is added.
+        act: a key of `ACTIVATIONS`.
         alpha: slope of lrelu below zero; default 0.2.
         gain: factor after the activation; default sqrt(2) for relu, lrelu and swish, else 1.
-        clamp: limit of the absolute value after the gain, None for no limit. The gradient beyond it is zero.
+        clamp: limit of the absolute value after the gain, None for no limit. The gradient is zero beyond it.
     Raises: ConfigError for an unknown activation.
     Source: ProGAN Sec. 4.1 with the activation gain of StyleGAN2 App. B.
     """
@@ -63,7 +63,7 @@ def bias_act(
 
 
 def activation_gain(act: str) -> float:
-    """The default gain of an activation. Raises: ConfigError for an unknown one."""
+    """Return the default gain of an activation. Raises: ConfigError for an unknown activation."""
     return _find(act)[2]
 
 
@@ -74,7 +74,7 @@ def _find(act: str) -> tuple[Callable[[Tensor, float], Tensor], float, float]:
 
 
 class _LeakyReLU(torch.autograd.Function):
-    """The whole of `bias_act` for leaky ReLU. One tensor is kept: the output tells the slope."""
+    """All of `bias_act` for leaky ReLU. It saves only the output, whose sign gives the slope."""
 
     @staticmethod
     def forward(ctx, x, b, alpha, gain, clamp):
@@ -98,7 +98,10 @@ class _LeakyReLU(torch.autograd.Function):
 
 
 class _Slope(torch.autograd.Function):
-    """grad * d lrelu / dx, read off the output y. Linear in grad and flat in x, so it is its own gradient."""
+    """grad * d lrelu / dx, computed from the output y.
+
+    The result is linear in grad and piecewise constant in x, so this function is its own gradient.
+    """
 
     @staticmethod
     def forward(ctx, grad, y, alpha, gain, clamp):

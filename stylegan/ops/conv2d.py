@@ -1,9 +1,9 @@
 """Convolution whose derivatives of any order are convolutions of the same three kinds.
 
 A convolution is bilinear in image and weight. Its gradients for the image (a transposed convolution) and for the
-weight are bilinear too, and their gradients are these three again. Autograd instead writes the second derivative for
-the weight as a convolution with a kernel as large as the image, which is slow, and which in bfloat16 on CPUs with
-AMX gives wrong numbers without a word (seen with PyTorch 2.13 and oneDNN's brgemm kernels).
+weight are bilinear too, and their gradients are again these three operations. Autograd instead computes the second
+derivative for the weight as a convolution with a kernel as large as the image. This is slow, and in bfloat16 on CPUs
+with AMX it silently gives wrong numbers (observed with PyTorch 2.13 and oneDNN's brgemm kernels).
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from stylegan.ops.upfirdn2d import pad_then_crop, phase
 
 
 def conv2d(x: Tensor, weight: Tensor, *, stride: int = 1, padding: tuple[int, int] = (0, 0)) -> Tensor:
-    """x [N, I, H, W], weight [O, I, K, K], padding (rows, columns) -> [N, O, H', W'], as `F.conv2d`."""
+    """Correlate as `F.conv2d` does: x [N, I, H, W], weight [O, I, K, K], padding (rows, columns) -> [N, O, H', W']."""
     return _Convolution.apply(x, weight, stride, padding)
 
 
 def conv_transpose2d(x: Tensor, weight: Tensor, *, stride: int = 1, padding: tuple[int, int] = (0, 0)) -> Tensor:
-    """x [N, O, H, W], weight [O, I, K, K] -> [N, I, (H-1)*stride + K - 2*padding, ...], as `F.conv_transpose2d`."""
+    """Transposed convolution, as `F.conv_transpose2d`.
+
+    x [N, O, H, W], weight [O, I, K, K], padding (rows, columns) -> [N, I, (H-1)*stride + K - 2*padding, ...]
+    """
     return _InputGradient.apply(x, weight, _transposed_size(x, weight, stride, padding), stride, padding)
 
 
@@ -43,7 +46,10 @@ class _Convolution(torch.autograd.Function):
 
 
 class _InputGradient(torch.autograd.Function):
-    """Bilinear in grad and weight; `size` is that of the image, of which a stride tells only the quotient."""
+    """Gradient for the image, bilinear in grad and weight.
+
+    The size of the image is an argument because, with a stride, several sizes give the same result size.
+    """
 
     @staticmethod
     def forward(ctx, grad, weight, size, stride, padding):
@@ -60,7 +66,7 @@ class _InputGradient(torch.autograd.Function):
 
 
 class _WeightGradient(torch.autograd.Function):
-    """Bilinear in grad and x; `like` lends its shape."""
+    """Gradient for the weight, bilinear in grad and x; `like` provides the shape of the weight."""
 
     @staticmethod
     def forward(ctx, grad, x, like, stride, padding):
@@ -79,13 +85,13 @@ class _WeightGradient(torch.autograd.Function):
 
 
 def _transposed_size(grad: Tensor, weight: Tensor, stride: int, padding: Sequence[int]) -> list[int]:
-    """Rows and columns of the smallest image that a convolution turns into one of the size of `grad`."""
+    """Rows and columns of the smallest image for which the convolution returns the size of `grad`."""
     sizes = zip(grad.shape[2:], weight.shape[2:], padding, strict=True)
     return [(n - 1) * stride + k - 2 * p for n, k, p in sizes]
 
 
 def _transposed(x: Tensor, weight: Tensor, size: Sequence[int], stride: int, padding: tuple[int, int]) -> Tensor:
-    """x [N, O, H, W], weight [O, I, K, K] -> [N, I, *size]"""
+    """Transposed convolution to a given size: x [N, O, H, W], weight [O, I, K, K] -> [N, I, *size]."""
     if stride > 1 and x.device.type == "cpu" and x.dtype == torch.bfloat16:
         return _transposed_by_phase(x, weight, size, stride, padding)
     smallest = _transposed_size(x, weight, stride, padding)
@@ -96,7 +102,7 @@ def _transposed(x: Tensor, weight: Tensor, size: Sequence[int], stride: int, pad
 def _transposed_by_phase(
     x: Tensor, weight: Tensor, size: Sequence[int], stride: int, padding: tuple[int, int]
 ) -> Tensor:
-    """The same as stride**2 convolutions at the low resolution: oneDNN's transposed one is several times slower."""
+    """Transposed convolution as stride**2 convolutions at the low resolution, several times as fast as oneDNN's."""
     kernel = weight.flip([2, 3]).transpose(0, 1)  # [I, O, K, K], correlates with the zero-stuffed x
     k = weight.shape[-1]
     y = x.new_empty([len(x), *size, weight.shape[1]]).permute(0, 3, 1, 2)

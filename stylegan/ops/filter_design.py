@@ -1,4 +1,4 @@
-"""Low-pass filters from their cutoff: windowed ideal responses, designed in float64 and kept in float32."""
+"""Design of low-pass filters: windowed ideal responses, computed in float64 and returned in float32."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor
 
 
 def lowpass(taps: int, cutoff: float, width: float, rate: float) -> Tensor:
-    """A separable low-pass filter: the ideal sinc under a Kaiser window.
+    """Design a separable low-pass filter: the ideal sinc with a Kaiser window.
 
     Args:
         taps: length of the filter.
         cutoff: frequency of half amplitude, in cycles per unit of length.
-        width: from the end of the pass band to the start of the stop band, in the same unit.
+        width: transition from the end of the pass band to the start of the stop band, in the same unit.
         rate: samples per unit of length.
-    Returns: float32 [taps] of unit sum, for either axis.
-    Source: Kaiser 1974; StyleGAN3 App. C. `scipy.signal.firwin` with `width` designs the same.
+    Returns: float32 [taps] with sum 1, for either axis.
+    Source: Kaiser 1974; StyleGAN3 App. C. Equal to `scipy.signal.firwin` with `width`.
     """
     t = np.arange(taps) - (taps - 1) / 2
     f = np.sinc(2 * cutoff / rate * t) * kaiser_window(taps, width, rate)
@@ -26,10 +26,10 @@ def lowpass(taps: int, cutoff: float, width: float, rate: float) -> Tensor:
 
 
 def radial_lowpass(taps: int, cutoff: float, width: float, rate: float) -> Tensor:
-    """A low-pass filter whose response depends on |frequency| alone: the ideal jinc under two Kaiser windows.
+    """Design a low-pass filter whose response depends only on |frequency|: the ideal jinc with two Kaiser windows.
 
-    Arguments as of `lowpass`, with `taps` even.
-    Returns: float32 [taps, taps] of unit sum.
+    The arguments are those of `lowpass`; `taps` must be even.
+    Returns: float32 [taps, taps] with sum 1.
     Source: StyleGAN3 App. C.
     """
     t = (np.arange(taps) - (taps - 1) / 2) / rate
@@ -41,7 +41,7 @@ def radial_lowpass(taps: int, cutoff: float, width: float, rate: float) -> Tenso
 
 
 def kaiser_window(taps: int, width: float, rate: float) -> np.ndarray:
-    """The window that gets the steepest stop band out of so many taps and so wide a transition, float64 [taps]."""
+    """Return the Kaiser window, float64 [taps], with the best attenuation for this length and transition width."""
     attenuation = 2.285 * (taps - 1) * math.pi * width / (rate / 2) + 7.95  # dB
     if attenuation > 50:
         beta = 0.1102 * (attenuation - 8.7)

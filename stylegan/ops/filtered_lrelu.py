@@ -1,4 +1,4 @@
-"""Leaky ReLU without aliasing: at a higher sampling rate, between two low-pass filters."""
+"""Leaky ReLU without aliasing, applied at a higher sampling rate between two low-pass filters."""
 
 from __future__ import annotations
 
@@ -25,19 +25,21 @@ def filtered_lrelu(
     clamp: float | None = None,
     flip_filter: bool = False,
 ) -> Tensor:
-    """Add the bias, enlarge, leaky ReLU, shrink. StyleGAN3 Sec. 3.2 and Fig. 4(b).
+    """Add the bias, upsample, apply leaky ReLU, downsample.
 
     Args:
         x: [N, C, H, W], any float dtype; the result has the same.
-        up_filter: float32 taps [Tu], or [Tu, Tu] where it is not separable; None is the identity.
-        down_filter: likewise [Td] or [Td, Td].
+        up_filter: float32 taps, [Tu] if separable, else [Tu, Tu]; None is the identity.
+        down_filter: float32 taps, [Td] or [Td, Td]; None is the identity.
         b: [C] bias.
-        up, down: factors of the two changes of sampling rate.
+        up, down: integer factors of upsampling and downsampling.
         pad: number, (x, y) or (left, right, top, bottom), in pixels of the up-sampled grid; negative crops.
-        gain, slope: factor on the result, and slope below zero.
-        clamp: limit of the absolute value at the high rate, so that the result may exceed it a little.
+        gain, slope: factor on the result, and slope of the leaky ReLU below zero.
+        clamp: limit of the absolute value at the high rate; the filtered result may exceed it slightly.
         flip_filter: False convolves with the filters, True correlates.
     Returns: [N, C, (H*up + top + bottom - Tu - Td + 1) // down + 1, (W*up + left + right - Tu - Td + 1) // down + 1]
+    Raises: ShapeError if a filter is larger than the padded image.
+    Source: StyleGAN3 Sec. 3.2 and Fig. 4(b).
     """
     x = bias_act(x, b)
     x = upfirdn2d(x, up_filter, up=up, pad=pad, flip_filter=flip_filter, gain=up**2)

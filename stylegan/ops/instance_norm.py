@@ -7,11 +7,11 @@ from torch import Tensor
 
 
 def instance_norm(x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None, *, eps: float = 1e-8) -> Tensor:
-    """(x - mean) / sqrt(variance + eps) * scale + shift, over the pixels of each channel of each image.
+    """Return (x - mean) / sqrt(variance + eps) * scale + shift, with the statistics of each channel of each image.
 
     Args:
-        x: [N, C, H, W], any float dtype; the result has the same. All is computed in at least float32.
-        scale, shift: [N, C] float32 styles; None for 1 and 0.
+        x: [N, C, H, W], any float dtype; the result has the same. The computation is in float32 or float64.
+        scale, shift: [N, C] float32 styles; None means 1 and 0.
     Returns: [N, C, H, W] in channels_last.
     Source: StyleGAN Eq. 1.
     """
@@ -24,5 +24,5 @@ def instance_norm(x: Tensor, scale: Tensor | None = None, shift: Tensor | None =
 
 
 def _mean(rows: Tensor) -> Tensor:
-    """Of all pixels, [N, H, W, C] -> [N, 1, 1, C]; row by row, which a cache can hold, is several times faster."""
+    """Mean over all pixels, [N, H, W, C] -> [N, 1, 1, C]; first over each row, which fits in the cache."""
     return rows.mean(2, keepdim=True).mean(1, keepdim=True)

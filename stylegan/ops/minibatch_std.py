@@ -1,4 +1,4 @@
-"""Minibatch standard deviation: lets the discriminator see how much the images of a batch differ."""
+"""Minibatch standard deviation: shows the discriminator how much the images of a batch differ."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def minibatch_std(x: Tensor, group_size: int | None = 4, num_channels: int = 1) 
 
     Args:
         x: [N, C, H, W]; C divisible by `num_channels`.
-        group_size: images that are compared with each other, at most N; None for all. Images N/group_size apart
-            form a group.
-        num_channels: statistics to append, each over C/num_channels channels.
+        group_size: number of images in a group; capped at N, None for all. A group consists of images that are
+            N/group_size apart.
+        num_channels: number of statistics to append, each over C/num_channels channels.
     Returns: [N, C + num_channels, H, W]
-    Raises: ShapeError if the groups or channels do not divide evenly.
+    Raises: ShapeError if N is not divisible by the group size or C by `num_channels`.
     Source: ProGAN Sec. 3.
     """
     n, c, h, w = x.shape
@@ -30,5 +30,5 @@ def minibatch_std(x: Tensor, group_size: int | None = 4, num_channels: int = 1) 
     y = x.reshape(group, n // group, num_channels, c // num_channels, h, w)
     std = (y.var(0, unbiased=False) + 1e-8).sqrt()  # [N/group, F, C/F, H, W]
     stat = std.mean([2, 3, 4]).repeat(group, 1)  # [N, F], row n belongs to group n mod N/group
-    stat = stat[:, :, None, None] + torch.zeros_like(x[:, :num_channels])  # in the layout of x, which cat follows
+    stat = stat[:, :, None, None] + torch.zeros_like(x[:, :num_channels])  # has the memory format of x, which cat keeps
     return torch.cat([x, stat], 1)

@@ -21,18 +21,19 @@ def modulated_conv2d(
     input_gain: Tensor | None = None,
     eps: float = 1e-8,
 ) -> Tensor:
-    """Convolve each sample with its own styled kernel. StyleGAN2 Eqs. 1-3.
+    """Convolve each sample with its own styled kernel.
 
     Args:
         x: [N, I, H, W], any float dtype; the result has the same.
         weight: [O, I, K, K] float32.
         s: [N, I] float32 styles.
-        up: integer >= 1, enlarges through the filter `f` (see `resample_conv2d`).
-        padding: default K // 2, which keeps the size.
+        up: integer >= 1; upsamples through the filter `f` (see `resample_conv2d`).
+        padding: default K // 2, which preserves the size.
         demodulate: scale every output channel to unit expected variance (Eq. 3).
         flip_weight: True correlates, False convolves, as in `resample_conv2d`.
-        input_gain: factor on x, a number, [I] or [N, I], which demodulation does not undo. StyleGAN3 App. D.
+        input_gain: factor on x that demodulation does not undo: a number, [I] or [N, I]. StyleGAN3 App. D.
     Returns: [N, O, H*up, W*up] with the default padding.
+    Source: StyleGAN2 Eqs. 1-3.
     """
     if x.dtype == torch.float16 and demodulate:
         weight, s = small_weight(weight), small_style(s)
@@ -47,12 +48,12 @@ def modulated_conv2d(
     return y
 
 
-# Demodulation undoes any scale of the weights and styles, and fp16 stops at 65504: make both small first.
+# Demodulation cancels any scale of weights and styles, so both are made small first: fp16 overflows at 65504.
 def small_weight(weight: Tensor) -> Tensor:
-    """weight [O, I, K, K] with no element above 1 / sqrt(I * K * K)."""
+    """Scale weight [O, I, K, K], per output channel, so that no element exceeds 1 / sqrt(I * K * K)."""
     return weight / (weight.abs().amax([1, 2, 3], keepdim=True) * weight[0].numel() ** 0.5)
 
 
 def small_style(s: Tensor) -> Tensor:
-    """s [N, I] with no element above 1."""
+    """Scale s [N, I], per image, so that no element exceeds 1."""
     return s / s.abs().amax(1, keepdim=True).clamp_min(1e-8)

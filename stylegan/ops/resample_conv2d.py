@@ -21,17 +21,17 @@ def resample_conv2d(
     padding: int | Sequence[int] = 0,
     flip_weight: bool = True,
 ) -> Tensor:
-    """Enlarge, convolve, shrink; each scale change goes through the filter `f`.
+    """Upsample, convolve, downsample; each change of resolution uses the filter `f`.
 
     Args:
         x: [N, I, H, W], any float dtype; the result has the same.
         weight: [O, I, K, K] of the same dtype.
         f: [Kh, Kw] float32 taps from `setup_filter`; None is the identity.
         up, down: integers >= 1.
-        padding: zeros around the input, in pixels of the up-sampled grid; K // 2 keeps the size.
-        flip_weight: True correlates as `conv2d` does, False convolves. Official checkpoints hold the weights of
-            up-sampling layers for convolution and all others for correlation.
-    Returns: [N, O, H*up/down, W*up/down] where padding is K // 2.
+        padding: zeros around the input, in pixels of the upsampled grid; K // 2 preserves the size.
+        flip_weight: True correlates as `conv2d` does, False convolves. Official checkpoints store the weights of
+            upsampling layers for convolution and all others for correlation.
+    Returns: [N, O, H*up/down, W*up/down] if padding is K // 2.
     Source: StyleGAN2 App. B; equal to zero-stuffing, padding, filtering, a "valid" convolution and decimation.
     """
     k = weight.shape[-1]
@@ -42,7 +42,7 @@ def resample_conv2d(
         pad = down_padding(f, down, pad)
     correlation = weight if flip_weight else weight.flip([2, 3])
 
-    if k == 1 and up == 1 and down > 1:  # the filter commutes with a 1x1 convolution: run the latter on less
+    if k == 1 and up == 1 and down > 1:  # the filter commutes with a 1x1 convolution, so convolve the smaller image
         return conv2d(upfirdn2d(x, f, down=down, pad=pad), correlation)
     if k == 1 and up > 1 and down == 1:
         return upfirdn2d(conv2d(x, correlation), f, up=up, pad=pad, gain=up**2)
@@ -50,7 +50,7 @@ def resample_conv2d(
         return conv2d(upfirdn2d(x, f, pad=pad), correlation, stride=down)
     if up > 1:
         # A transposed convolution is a true convolution of the zero-stuffed image, so the filter can follow it.
-        # Padding that the filter does not need is cropped inside the transposed convolution, where it is free.
+        # Padding that the filter does not need is cropped by the transposed convolution, which costs nothing.
         left, right, top, bottom = pad[0] - (k - 1), pad[1] - (k - up), pad[2] - (k - 1), pad[3] - (k - up)
         crop_x, crop_y = max(min(-left, -right), 0), max(min(-top, -bottom), 0)
         convolution = (weight.flip([2, 3]) if flip_weight else weight).transpose(0, 1)

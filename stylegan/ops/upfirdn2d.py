@@ -1,8 +1,8 @@
 """Resampling with FIR filters: insert zeros, pad, filter, drop samples.
 
 The zeros are never stored: each phase of the enlarged image is a depthwise convolution of the input with every
-up-th tap, and dropping samples is a stride. The gradient is the same operation with up and down exchanged, which
-makes all higher derivatives as fast as the first; autograd's own of a depthwise convolution are not.
+up-th tap, and dropping samples is a stride. The gradient is the same operation with up and down exchanged, so all
+derivatives are as fast as the first; autograd's higher derivatives of a depthwise convolution are slow.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Taps = Tensor | Sequence[float] | Sequence[Sequence[float]] | None
 def setup_filter(
     taps: Taps, *, normalize: bool = True, flip: bool = False, gain: float = 1.0, separable: bool | None = None
 ) -> Tensor:
-    """Prepare taps for the functions below.
+    """Return taps in the form that the other functions of this file expect.
 
     Args:
         taps: [T] or [Kh, Kw] numbers; None is the identity.
         normalize: divide by the sum, so that the gain at DC is 1.
         flip: reverse every axis.
         gain: factor on the 2-D response.
-        separable: keep 1-D taps 1-D and apply them once an axis. Default: from 8 taps on, where that is cheaper.
+        separable: keep 1-D taps 1-D and apply them along each axis. Default: from 8 taps on, where that is faster.
     Returns: float32 [T] or [Kh, Kw].
     Raises: ShapeError if the taps have neither one nor two dimensions.
     """
@@ -63,13 +63,13 @@ def upfirdn2d(
         x: [N, C, H, W], any float dtype; the result has the same.
         f: float32 taps, [Kh, Kw] or separable [T] from `setup_filter`; None is the identity.
         up: integer >= 1 or (x, y); H becomes H*up with up-1 zeros after every sample.
-        down: integer >= 1 or (x, y); every down-th sample is kept, from the first on.
-        pad: number, (x, y) or (left, right, top, bottom), in pixels of the up-sampled grid; negative crops.
+        down: integer >= 1 or (x, y); every down-th sample is kept, starting with the first.
+        pad: number, (x, y) or (left, right, top, bottom), in pixels of the upsampled grid; negative crops.
         flip_filter: False convolves (the taps are reversed), True correlates.
         gain: factor on the result. Zero insertion divides brightness by up**2; pass that to undo it.
     Returns: [N, C, (H*up + top + bottom - Kh) // down + 1, (W*up + left + right - Kw) // down + 1]
     Raises: ShapeError if `f` is larger than the padded image.
-    Source: StyleGAN2 App. B; `scipy.signal.upfirdn` along each axis is the same map, and the tests' reference.
+    Source: StyleGAN2 App. B. Equal to `scipy.signal.upfirdn` along each axis, the reference of the tests.
     """
     (up_x, up_y), (down_x, down_y) = _pair(up), _pair(down)
     left, right, top, bottom = sides(pad)
@@ -92,7 +92,7 @@ def upfirdn2d(
 
 
 def filter2d(x: Tensor, f: Tensor, *, pad: int | Sequence[int] = 0, flip_filter: bool = False, gain: float = 1.0):
-    """Filter at the same resolution: [N, C, H, W] -> [N, C, H, W], plus the extra `pad`."""
+    """Filter at the same resolution: [N, C, H, W] -> [N, C, H, W], enlarged by `pad`."""
     tx, ty = _taps(f)
     left, right, top, bottom = sides(pad)
     pad = (left + tx // 2, right + (tx - 1) // 2, top + ty // 2, bottom + (ty - 1) // 2)
@@ -108,7 +108,7 @@ def upsample2d(
     flip_filter: bool = False,
     gain: float = 1.0,
 ) -> Tensor:
-    """Enlarge by `up`, brightness kept: [N, C, H, W] -> [N, C, H*up, W*up], plus the extra `pad`."""
+    """Upsample by `up` and preserve brightness: [N, C, H, W] -> [N, C, H*up, W*up], enlarged by `pad`."""
     ux, uy = _pair(up)
     return upfirdn2d(x, f, up=up, pad=up_padding(f, up, pad), flip_filter=flip_filter, gain=gain * ux * uy)
 
@@ -122,26 +122,26 @@ def downsample2d(
     flip_filter: bool = False,
     gain: float = 1.0,
 ) -> Tensor:
-    """Shrink by `down`: [N, C, H, W] -> [N, C, H/down, W/down], plus the extra `pad`."""
+    """Downsample by `down`: [N, C, H, W] -> [N, C, H/down, W/down], enlarged by `pad`."""
     return upfirdn2d(x, f, down=down, pad=down_padding(f, down, pad), flip_filter=flip_filter, gain=gain)
 
 
 def up_padding(f: Tensor | None, up: int | Sequence[int], pad: int | Sequence[int] = 0) -> Sides:
-    """(left, right, top, bottom) that centers `f` on samples `up` apart, around an own `pad`."""
+    """Return the padding (left, right, top, bottom) that centers `f` on samples `up` apart, plus `pad`."""
     (tx, ty), (ux, uy) = _taps(f), _pair(up)
     left, right, top, bottom = sides(pad)
     return left + (tx + ux - 1) // 2, right + (tx - ux) // 2, top + (ty + uy - 1) // 2, bottom + (ty - uy) // 2
 
 
 def down_padding(f: Tensor | None, down: int | Sequence[int], pad: int | Sequence[int] = 0) -> Sides:
-    """(left, right, top, bottom) that centers `f` on groups of `down` samples, around an own `pad`."""
+    """Return the padding (left, right, top, bottom) that centers `f` on groups of `down` samples, plus `pad`."""
     (tx, ty), (dx, dy) = _taps(f), _pair(down)
     left, right, top, bottom = sides(pad)
     return left + (tx - dx + 1) // 2, right + (tx - dx) // 2, top + (ty - dy + 1) // 2, bottom + (ty - dy) // 2
 
 
 class _UpFirDn(torch.autograd.Function):
-    """The resampling itself, correlating with `taps`, which never get a gradient."""
+    """Resampling by correlation with `taps`, which get no gradient."""
 
     @staticmethod
     def forward(ctx, x, taps, up, down, pad):
@@ -164,7 +164,7 @@ class _UpFirDn(torch.autograd.Function):
 
 
 def _correlate(x: Tensor, taps: Tensor, pad: Sequence[int], stride: tuple[int, int] = (1, 1)) -> Tensor:
-    """Pad or crop, slide `taps` over every channel, keep every stride-th sample (x, y)."""
+    """Pad or crop, correlate every channel with `taps`, keep every stride-th sample (x, y)."""
     left, right, top, bottom = pad
     if taps.numel() == 1:
         x = pad_then_crop(x, pad)
@@ -176,13 +176,13 @@ def _correlate(x: Tensor, taps: Tensor, pad: Sequence[int], stride: tuple[int, i
 
 
 def pad_then_crop(x: Tensor, pad: Sequence[int]) -> Tensor:
-    """Pad, then crop: F.pad alone would crop first, and fail where only the padding makes room for it."""
+    """Pad, then crop. F.pad alone would crop first, and fail if the crop is larger than the image before padding."""
     x = F.pad(x, [max(p, 0) for p in pad]) if max(pad) > 0 else x
     return F.pad(x, [min(p, 0) for p in pad]) if min(pad) < 0 else x
 
 
 def _stretch(x: Tensor, taps: Tensor, up: tuple[int, int], pad: Sequence[int], down: tuple[int, int]) -> Tensor:
-    """Enlarge by `up` phase by phase: output sample n only meets the taps that fall on samples, not on zeros."""
+    """Upsample one phase at a time, using only the taps that meet samples and skipping those that meet zeros."""
     n, c, h, w = x.shape
     kh, kw = taps.shape
     out_h, out_w = h * up[1] + pad[2] + pad[3] - kh + 1, w * up[0] + pad[0] + pad[1] - kw + 1
@@ -197,8 +197,8 @@ def _stretch(x: Tensor, taps: Tensor, up: tuple[int, int], pad: Sequence[int], d
 
 
 def phase(n: int, up: int, before: int, taps: int, size: int, out_size: int) -> tuple[int, tuple[int, int]]:
-    """Of outputs n, n + up, ... along one axis: the first tap that meets a sample, and the padding of the input."""
-    first = (before - n) % up  # tap k of output n lies on stuffed position n + k - before
+    """Return the first tap that meets a sample and the padding of the input, for outputs n, n + up, ... of one axis."""
+    first = (before - n) % up  # tap k of output n is at the zero-stuffed position n + k - before
     start = (n + first - before) // up  # the sample that this tap meets
     count = len(range(n, out_size, up))
     met = len(range(first, taps, up))
@@ -216,7 +216,7 @@ def _pair(v: int | Sequence[int]) -> tuple[int, int]:
 
 
 def sides(pad: int | Sequence[int]) -> Sides:
-    """A number, (x, y) or (left, right, top, bottom) as the latter."""
+    """Expand a padding given as a number, (x, y) or (left, right, top, bottom) to the last form."""
     if isinstance(pad, int):
         return pad, pad, pad, pad
     if len(pad) == 2:

@@ -20,5 +20,5 @@ class BestEffort:
         except OSError as error:
             if what not in self._reported:
                 self._reported.add(what)
-                message = f"{what} could not be written ({error.strerror or error}); training goes on"
+                message = f"{what} could not be written ({error.strerror or error}); training continues"
                 warnings.warn(f"{message} (reported once).", RuntimeWarning, stacklevel=3)

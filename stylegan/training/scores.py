@@ -67,7 +67,7 @@ class SnapshotScores:
                 if snapshot is not None:
                     reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
                     message = f"{request.name} of {snapshot.name} was not measured: {reason}"
-                    warnings.warn(f"{message}; training goes on.", RuntimeWarning, stacklevel=2)
+                    warnings.warn(f"{message}; training continues.", RuntimeWarning, stacklevel=2)
         return scores
 
     def _until_stopped(self, batches: Iterable[Any], what: str, total: int) -> Iterator[Any]:

@@ -1,11 +1,11 @@
-"""The blur that fades while a StyleGAN3-R learns."""
+"""Blur that fades during training of StyleGAN3-R."""
 
 import torch
 
 from stylegan.augment.blur import blur, blur_sigma
 
 
-def test_the_blur_fades_linearly_and_is_gone_for_good():
+def test_the_blur_fades_linearly_and_stays_off():
     assert [blur_sigma(n, 10, 200) for n in (0, 50_000, 100_000, 200_000, 10**6)] == [10, 7.5, 5, 0, 0]
 
 

@@ -1,4 +1,4 @@
-"""The heuristic that chooses p, with numbers worked out by hand."""
+"""Controller of p, with numbers computed by hand."""
 
 import math
 
@@ -9,7 +9,7 @@ from stylegan.augment import adapted, may_leak
 
 
 @pytest.mark.parametrize(("r_t", "expected"), [(0.7, 0.11), (0.5, 0.09), (0.6, 0.1), (math.nan, 0.1)])
-def test_p_moves_a_step_towards_the_target_and_rests_there_and_when_nothing_is_known(r_t, expected):
+def test_p_moves_towards_the_target_and_stays_at_the_target_and_on_nan(r_t, expected):
     assert adapted(0.1, r_t, target=0.6, step=0.01) == pytest.approx(expected)
 
 
@@ -25,7 +25,7 @@ def test_p_stays_between_0_and_its_limit():
     assert adapted(0.9, 1, target=0.6, step=0.25, max_p=1) == 1
 
 
-def test_p_goes_from_0_to_1_in_as_many_steps_as_make_1():
+def test_p_reaches_1_after_steps_that_sum_to_1():
     p = 0.0
     for _ in range(100):
         p = adapted(p, 1, target=0.6, step=0.01, max_p=1)

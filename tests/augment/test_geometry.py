@@ -35,11 +35,11 @@ def test_a_batch_of_identities_is_returned_as_it_is():
 
 def test_whole_pixel_shifts_are_exact_away_from_the_border():
     images = R(15, [1, 3, 16, 16])
-    y = warp(images, translation(torch.tensor([-3.0]), 2, CPU), wavelet())  # shows what lies 3 left, 2 below
+    y = warp(images, translation(torch.tensor([-3.0]), 2, CPU), wavelet())  # shows the pixel 3 to the left and 2 below
     assert_close(y[:, :, 3:11, 6:12], images[:, :, 5:13, 3:9], rtol=0, atol=2e-5)
 
 
-def test_images_continue_by_reflection():
+def test_borders_are_reflected():
     images = R(15, [1, 1, 16, 16])
     y = warp(images, translation(torch.tensor([-4.0]), 0, CPU), wavelet())
     reflected = F.pad(images, [4, 0, 0, 0], mode="reflect")[..., :16]
@@ -60,7 +60,7 @@ def test_matrices_and_filters_agree_to_second_derivatives(monkeypatch, size):
     assert_twins(lambda x: warp(x, tilted(2), f), with_filters, images)
 
 
-def test_images_beyond_the_limit_of_matrices_are_warped_alike(monkeypatch):
+def test_images_too_large_for_matrices_are_warped_the_same(monkeypatch):
     side = geometry.DENSE_PIXELS + 2
     images = torch.randn(1, 1, side, side)
     by_filters = warp(images, tilted(1), wavelet())

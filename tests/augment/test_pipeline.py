@@ -1,4 +1,4 @@
-"""The augmentation pipe as a whole: recorded outputs, chances, channels, sizes, derivatives."""
+"""The augmentation pipe as a whole: recorded outputs, probabilities, channels, sizes, derivatives."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from stylegan.augment import PRESETS, AugmentPipe, preset
 from stylegan.augment.pipeline import MULTIPLIERS
-from stylegan.augment.randomness import Chance
+from stylegan.augment.randomness import RandomDraws
 from stylegan.errors import ConfigError, ShapeError
 
 RECORDED = [name for name in RECORDS if name.startswith("aug_") and "_dp" in name]
@@ -72,7 +72,7 @@ def test_the_value_is_drawn_before_its_gate():
 
 def test_a_rotation_comes_before_or_after_stretching_as_often_as_rotate_times_p():
     pipe = pipe_of("rotate", p=0.6)
-    G_inv = pipe._geometry(Chance(20000, torch.device("cpu")), 16, 16)
+    G_inv = pipe._geometry(RandomDraws(20000, torch.device("cpu")), 16, 16)
     turned = (G_inv - torch.eye(3)).abs().amax([1, 2]) > 0
     assert abs(turned.float().mean().item() - 0.6) < 0.015
 
@@ -103,7 +103,7 @@ def test_hue_and_saturation_leave_gray_images_alone(multiplier):
     assert torch.equal(pipe_of(multiplier)(images), images)
 
 
-def test_the_same_seed_augments_alike_and_each_image_in_its_own_way():
+def test_a_seed_repeats_the_augmentation_and_every_image_gets_its_own():
     images, pipe = torch.randn(1, 3, 32, 32).repeat(3, 1, 1, 1), pipe_of("bgcfnc", p=0.9)
     torch.manual_seed(5)
     a = pipe(images)

@@ -1,4 +1,4 @@
-"""The textbook form that we compare speeds with draws and judges like ours, so the comparison is fair."""
+"""The textbook networks of the benchmarks give the same outputs as ours, so the comparison is fair."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ SMALL = {"img_resolution": 32, "channel_base": 256, "channel_max": 16, "conv_cla
 
 
 @pytest.mark.parametrize("per_sample", [True, False])
-def test_generator_draws_the_same_images(per_sample):
+def test_generator_gives_the_same_images(per_sample):
     G = fill(stylegan2.Generator(8, 0, 8, mapping_layers=2, **SMALL))
     ws = G.mapping(R(1, [3, 8]))
     slow = Generator(G).synthesis(ws, per_sample=per_sample)
@@ -32,13 +32,13 @@ def test_discriminator_gives_the_same_logits():
 
 
 @pytest.mark.parametrize("options", [{}, {"conv_kernel": 1, "use_radial_filters": True}])
-def test_alias_free_generator_draws_the_same_images(options):
+def test_alias_free_generator_gives_the_same_images(options):
     G = fill(stylegan3.Generator(8, 0, 8, **{**SMALL, **options}, num_layers=5))
     ws = G.mapping(R(1, [3, 8]))
     torch.testing.assert_close(baseline3.Generator(G).synthesis(ws), G.synthesis(ws), rtol=1e-4, atol=1e-4)
 
 
-def test_stylegan1_draws_the_same_images():
+def test_stylegan1_gives_the_same_images():
     G = fill(stylegan1.Generator(8, 0, 8, 128, channel_base=256, channel_max=8, mapping_layers=2))
     G.lod.zero_()
     ws = G.mapping(R(1, [2, 8]))

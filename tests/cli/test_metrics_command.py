@@ -41,7 +41,7 @@ def test_scores_are_printed_and_kept_in_the_run(run):
     assert {"total_time", "total_time_str", "timestamp", "detector", "resize", "data_fingerprint"} < set(first)
 
 
-def test_scores_stand_at_the_images_of_the_snapshot_and_count_for_the_best(run):
+def test_scores_have_the_exact_number_of_images_of_the_snapshot_and_count_for_the_best(run):
     """The name says whole kimg only."""
     for name, nimg in (("000004", 4008), ("000012", 12_024)):
         config = run / "snapshots" / name / "config.json"

@@ -305,7 +305,7 @@ def test_log_that_cannot_be_written_is_one_warning(run):
     (run / "log.txt").mkdir()
     result = run_cli("train", "--resume", run, "--kimg", "0.128")
     assert result.code == 0
-    assert result.err == "Warning: log.txt could not be written (Is a directory); training goes on (reported once).\n"
+    assert result.err == "Warning: log.txt could not be written (Is a directory); training continues (reported once).\n"
 
 
 def test_number_of_snapshots_kept_can_be_chosen_and_changed(images, run):

@@ -89,9 +89,9 @@ def test_training_command_on_the_page_has_the_settings_of_the_run(shown, monkeyp
     monkeypatch.chdir(shown.parents[1])
     page = unescape((shown / "index.html").read_text(encoding="utf-8"))
     command = re.search(r"stylegan (train --data out.*)(?=<)", page)[1]
-    told = json.loads(run_cli(*shlex.split(command), "--dry-run").out)
+    printed = json.loads(run_cli(*shlex.split(command), "--dry-run").out)
     used = json.loads(next(shown.glob("0*/config.json")).read_text(encoding="utf-8"))
-    assert {**told, "kimg": None} == {**used, "kimg": None}
+    assert {**printed, "kimg": None} == {**used, "kimg": None}
 
 
 def test_commands_on_the_page_make_the_images_above_them(shown, monkeypatch):

@@ -23,7 +23,7 @@ def test_length_of_a_linear_generator_is_the_norm_of_its_jacobian_times_the_nois
     assert_close(lengths, product.square().sum(2).mean(1).sqrt())
 
 
-def test_an_orthogonal_generator_stretches_every_step_alike():
+def test_path_lengths_of_an_orthogonal_generator_are_equal():
     size = 2 * 4 * 4
     jacobian = 3 * torch.linalg.qr(torch.randn(size, size))[0].reshape(2, 4, 4, 1, size)
     ws, y = torch.randn(N, 1, size, requires_grad=True), torch.randn(N, 2, 4, 4)
@@ -47,7 +47,7 @@ def test_penalty_is_the_squared_distance_to_a_mean_that_includes_the_batch():
     assert_close(penalty, torch.tensor([2.25, 0.25, 30.25]))
 
 
-def test_the_mean_passes_gradients_but_is_returned_without():
+def test_the_mean_passes_gradients_but_is_returned_detached():
     lengths, decay = torch.tensor([1.0, 3.0], requires_grad=True), 0.1
     penalty, new = path_length_penalty(lengths, torch.tensor(0.0), decay)
     assert not new.requires_grad
@@ -65,7 +65,7 @@ def test_the_running_mean_approaches_the_lengths():
 
 
 def test_the_mean_of_the_batches_before_makes_up_for_its_start_at_zero():
-    """What `minimal.PathLengthPenalty` computes, a call after the other."""
+    """Penalties of consecutive calls of `minimal.PathLengthPenalty`."""
     generator = torch.Generator().manual_seed(0)
     lengths = torch.rand(5, 4, generator=generator)
     mean = torch.zeros([])

@@ -43,7 +43,7 @@ def test_score_is_the_distance_of_all_reals_from_the_images_drawn(dataset):
     assert score.data_fingerprint == f"{dataset.fingerprint}-{dataset.selection}"
 
 
-def test_the_same_seed_gives_the_same_score_and_nobody_elses_random_numbers_move(dataset):
+def test_the_same_seed_gives_the_same_score_and_leaves_the_global_random_numbers_alone(dataset):
     G = tiny_generator()
     state = torch.get_rng_state()
     scores = [fid(G, dataset, Moments(), num=20, seed=seed).value for seed in (0, 0, 1)]
@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_score_and_nobody_elses_random_numbers_move
 
 
 def recorded(G):
-    """What the network draws with from now on: the inputs and outputs of both of its parts, call by call."""
+    """Record the inputs and outputs of both parts of the network from now on, call by call."""
     mapped, drawn = [], []
     G.mapping.register_forward_hook(lambda _, args, kwargs, ws: mapped.append((args, kwargs, ws)), with_kwargs=True)
     G.synthesis.register_forward_hook(lambda _, args, kwargs, img: drawn.append((args, kwargs, img)), with_kwargs=True)
@@ -164,8 +164,10 @@ def test_cache_that_cannot_be_written_is_only_slower(dataset, tmp_path):
 
 
 def test_network_of_another_size_color_or_with_other_labels_is_refused(dataset, tmp_path):
-    told = "draws 16x16 images of 3 channels with 3 label values, but images has 16x16 of 3 channels with 0; measure"
-    with pytest.raises(ConfigError, match=told):
+    sentence = (
+        "draws 16x16 images of 3 channels with 3 label values, but images has 16x16 of 3 channels with 0; measure"
+    )
+    with pytest.raises(ConfigError, match=sentence):
         fid(tiny_generator(c_dim=3), dataset, Moments())
     small = Dataset(tiny_images(tmp_path / "small", size=8))
     with pytest.raises(ConfigError, match="draws 16x16 .* but small has 8x8 of 3 .*; measure with the data that it"):

@@ -1,4 +1,4 @@
-"""What all metrics share."""
+"""Names, latents and labels, which all metrics share."""
 
 import pytest
 import torch

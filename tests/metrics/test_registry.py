@@ -1,4 +1,4 @@
-"""The table of metrics: names, and what each row says and needs."""
+"""The table of metrics: names, and the meaning and requirements of each row."""
 
 import pytest
 from moments import Moments
@@ -54,7 +54,7 @@ def test_the_name_says_unit_direction_and_form():
     assert meaning_of("kid10k_efflite0") is meaning_of("of tomorrow") is UNKNOWN
 
 
-def test_rows_name_generations_and_kinds_that_are_there():
+def test_rows_name_known_generations_and_kinds():
     assert all(set(metric.architectures) <= set(ARCHITECTURES) for metric in METRICS.values())
     assert set(KINDS) == {key for key in METRICS if key.startswith("eq")}
 

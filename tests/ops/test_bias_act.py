@@ -61,7 +61,7 @@ def test_default_gains_are_those_of_the_papers():
 
 
 @pytest.mark.parametrize("act", ["lrelu", "linear", "relu"])
-def test_the_clamp_limits_what_comes_after_the_gain_and_stops_the_gradient(act):
+def test_the_clamp_limits_the_value_after_the_gain_and_stops_the_gradient(act):
     x = torch.tensor([[0.5, 2.0, -40.0]], requires_grad=True)
     y = bias_act(x, act=act, gain=2.0, clamp=3.0)
     (gradient,) = torch.autograd.grad(y.sum(), x)
@@ -73,7 +73,7 @@ def test_the_clamp_limits_what_comes_after_the_gain_and_stops_the_gradient(act):
 
 @pytest.mark.parametrize("dim", [0, 1, 2])
 @pytest.mark.parametrize("act", ["lrelu", "tanh"])
-def test_the_bias_runs_along_the_dimension_that_is_asked_for(act, dim):
+def test_the_bias_is_added_along_the_given_dimension(act, dim):
     x = torch.randn(3, 4, 5, dtype=torch.float64)
     b = torch.randn(x.shape[dim], dtype=torch.float64)
     options = {"act": act, "dim": dim}
@@ -93,7 +93,7 @@ def test_dtype_and_channels_last_are_kept_whatever_the_bias_is(act, dtype):
 
 
 @pytest.mark.parametrize("act", ACTIVATIONS)
-def test_the_input_is_left_as_it_was(act):
+def test_the_input_is_unchanged(act):
     x, b = torch.randn(2, 3), torch.randn(3)
     before = x.clone(), b.clone()
     bias_act(x, b, act=act, clamp=0.1)
@@ -102,7 +102,7 @@ def test_the_input_is_left_as_it_was(act):
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4), (2, 3, 4, 5), (2, 3, 4, 5, 6)])
-def test_any_number_of_dimensions_is_taken(shape):
+def test_any_number_of_dimensions_is_accepted(shape):
     x, b = torch.randn(shape), torch.randn(3)
     assert_close(bias_act(x, b, act="lrelu"), reference.bias_act(x, b, act="lrelu"))
 

@@ -32,15 +32,15 @@ def test_correlating_then_averaging_agrees_to_second_derivatives():
     assert_twins(down, lambda x, w: F.avg_pool2d(F.conv2d(x, w, padding=1), 2), *inputs(), tolerance=1e-9)
 
 
-def test_the_fused_transposed_convolution_holds_the_kernel_turned_by_half_a_circle():
-    """Official files hold kernels for the fused form: ProGAN always, StyleGAN1 from 128 pixels on."""
+def test_the_fused_transposed_convolution_has_the_kernel_rotated_by_180_degrees():
+    """Official files store kernels for the fused form: all of ProGAN, and StyleGAN1 from 128 pixels on."""
     x, stored = inputs()
     fused = F.conv_transpose2d(x, box4x4(stored).transpose(0, 1), stride=2, padding=1)
     assert_close(up(x, stored.flip([2, 3])), fused)
     assert (up(x, stored) - fused).abs().max() > 0.1
 
 
-def test_the_fused_strided_convolution_holds_the_kernel_as_it_is():
+def test_the_fused_strided_convolution_has_the_kernel_unchanged():
     x, stored = inputs()
     assert_close(down(x, stored), F.conv2d(x, box4x4(stored) / 4, stride=2, padding=1))
 

@@ -50,7 +50,7 @@ def test_filters_are_symmetric_keep_brightness_and_pass_half_at_the_cutoff(desig
     assert abs(response(square, 12, 0, 64)) < 0.03
 
 
-def test_only_a_radial_filter_treats_all_directions_alike():
+def test_only_a_radial_filter_treats_all_directions_equally():
     diagonal = 5 / math.sqrt(2)
     separable, radial = lowpass(24, 4, 6, 32), radial_lowpass(24, 4, 6, 32)
     square = separable.outer(separable)

@@ -70,7 +70,7 @@ def test_the_clamp_holds_at_the_high_rate():
 
 
 def test_a_low_frequency_stays_where_it_is_and_makes_no_aliases():
-    """Leaky ReLU commutes with moving the image, up to what the filters let through."""
+    """Leaky ReLU commutes with translation of the image, up to the aliasing that the filters let through."""
     size, rate, moved = 64, 32, 0.5  # samples
 
     def wave(shift):

@@ -95,7 +95,7 @@ def test_filter_larger_than_the_image_is_refused():
 @pytest.mark.parametrize("batch", [4, 8, 16])
 @pytest.mark.parametrize("scale", [{}, {"up": 2}, {"down": 2}])
 def test_second_derivatives_in_bf16_are_those_of_float32(scale, batch):
-    """Autograd's own are not, on CPUs with AMX: oneDNN's kernels fail where the kernel is as large as the image."""
+    """Autograd's are wrong on CPUs with AMX: oneDNN fails if the kernel is as large as the image."""
     x, weight = torch.randn(batch, 8, 16, 16), torch.randn(8, 8, 3, 3)
     gradients = []
     for dtype in (torch.float32, torch.bfloat16):

@@ -1,4 +1,4 @@
-"""upfirdn2d and what is built on it."""
+"""upfirdn2d and the functions built on it."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def test_fast_and_slow_agree_to_second_derivatives(size, f, up, down, pad, flip,
 
 
 @pytest.mark.parametrize(("down", "pad"), [(1, (-5, 5, 0, 0)), (3, (2, -2, 0, 0)), (3, (0, 0, 6, -5))])
-def test_a_side_may_crop_more_than_there_is_before_the_other_is_padded(down, pad):
+def test_a_side_may_crop_more_than_the_unpadded_image_has(down, pad):
     for f in (None, torch.tensor([[1.0, 2, 4]])):
         for up in (1, 2):
             assert_right((3, 3), f, (up, up), (down, down), pad, False, False)
@@ -178,7 +178,7 @@ def test_short_taps_become_a_square_of_unit_sum():
     assert torch.equal(f, expected)
 
 
-def test_from_eight_taps_on_a_filter_stays_separable_unless_told():
+def test_from_eight_taps_on_a_filter_stays_separable_by_default():
     assert setup_filter(list(range(1, 8))).shape == (7, 7)
     assert setup_filter(list(range(1, 9))).shape == (8,)
     assert setup_filter(list(range(1, 9)), separable=False).shape == (8, 8)
@@ -199,6 +199,6 @@ def test_gain_is_that_of_the_square_and_flip_reverses_every_axis():
 
 
 @pytest.mark.parametrize("taps", [torch.zeros(2, 2, 2), []])
-def test_taps_that_are_no_list_or_square_are_refused(taps):
+def test_taps_of_other_than_one_or_two_dimensions_are_refused(taps):
     with pytest.raises(ShapeError, match=r"a filter takes \[T\] or \[Kh, Kw\] taps, got shape \["):
         setup_filter(taps)

@@ -1,4 +1,4 @@
-"""What a run folder survives."""
+"""The names in a run folder, and interrupted writing."""
 
 import json
 
@@ -21,8 +21,8 @@ def test_line_that_does_not_fit_leaves_the_lines_before_whole(tmp_path):
     path = tmp_path / "stats.jsonl"
     append_line(path, {"nimg": 1})
     whole = path.read_bytes()
-    told = "No space left on device; make room or choose another folder"
-    with file_size_limit(len(whole) + 5), pytest.raises(OutputError, match=told):
+    sentence = "No space left on device; make room or choose another folder"
+    with file_size_limit(len(whole) + 5), pytest.raises(OutputError, match=sentence):
         append_line(path, {"nimg": 2})
     assert path.read_bytes() == whole
     append_line(path, {"nimg": 3})

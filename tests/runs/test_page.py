@@ -15,7 +15,7 @@ from stylegan.training.run import new_run_folder
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A finished run of two ticks, which somebody named like markup, and the pages that were there after each."""
+    """A finished run of two ticks, whose name looks like markup, and its page after each tick."""
     folder = tmp_path_factory.mktemp("runs")
     config = tiny_config(tiny_images(folder / "images"))
     run = new_run_folder(folder, config, "images")
@@ -24,7 +24,7 @@ def run(tmp_path_factory):
     return run, pages
 
 
-def test_page_is_there_from_the_first_tick_and_reloads_until_the_end(run):
+def test_page_exists_from_the_first_tick_and_reloads_until_the_end(run):
     _, (during, after) = run
     assert "Training: 0.0 of 0.064 kimg" in during
     assert "if (30000) setTimeout" in during
@@ -58,7 +58,7 @@ def test_page_has_a_labeled_chart_for_each_thing_that_was_measured(run):
     assert page.count("kimg (thousand images seen)") == len(titles)
 
 
-def test_alarms_and_replaced_values_are_told_on_the_page(tmp_path):
+def test_alarms_and_replaced_values_are_shown_on_the_page(tmp_path):
     record = {
         "nimg": 64, "timestamp": 0, "Timing/sec_per_kimg": {"mean": 1.0}, "Loss/G/loss": {"mean": math.nan},
         "alarms": ["collapse: <all> alike."], "nonfinite": {"G.b4.weight": 3, "others": 2},

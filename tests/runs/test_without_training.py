@@ -18,6 +18,6 @@ def test_no_module_of_runs_loads_training_code():
     assert not [name for name in loaded if name.startswith(("stylegan.training", "stylegan.cli", "matplotlib"))]
 
 
-def test_public_names_are_there():
+def test_public_names_exist():
     assert all(getattr(stylegan.runs, name) is not None for name in stylegan.runs.__all__)
     assert stylegan.runs.__all__ == sorted(stylegan.runs.__all__)

@@ -1,4 +1,4 @@
-"""What a process does that is going to be killed: train, and die at a point of a save if told so."""
+"""Work of a process that is going to be killed: train, and die at a given point of a save."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import torch
-import warm  # noqa: F401  # what every process would set up anew
+import warm  # noqa: F401  # setup that every process would otherwise repeat
 from save_calls import hooked
 from small_run import small_files
 
@@ -25,11 +25,11 @@ def train_in_process(
     log: Path | None = None,
     one_folder: bool = False,
 ) -> None:
-    """Train or go on in `run`, on the settings of its config.json.
+    """Start or resume training in `run`, with the settings of its config.json.
 
     Args:
         die_at: number of the save and name of its call before which the process gets SIGKILL.
-        die_after: seconds of processor time after which it does, which do not depend on how busy the machine is.
+        die_after: seconds of processor time after which it gets SIGKILL; they do not depend on the load of the machine.
         log: a file for the names of all calls of saves, and at the end the processor time.
         one_folder: each snapshot takes the place of the one before.
     """

@@ -1,4 +1,4 @@
-"""Every call by which a save reaches the disk, as a named point at which a test can kill or fail it."""
+"""Named points at which a test can kill a save or let it fail: every call that writes to the disk."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def small_images(folder: Path, *, classes: int = 0) -> Path:
 
 
 def small_config(data: Path, *, steps: int, tick: int = 1, label_dim: int = 0, **changes) -> TrainConfig:
-    """8x8 images, 4 a step, a snapshot every `tick` steps."""
+    """Return a configuration for 8x8 images, 4 per step, with a snapshot every `tick` steps."""
     networks = {"img_resolution": 8, "channel_base": 64, "channel_max": 8}
     narrow = {f"{network}.{k}": v for network in ("generator", "discriminator") for k, v in networks.items()}
     lengths = {"kimg": steps * BATCH / 1000, "tick_kimg": tick * BATCH / 1000, "batch": BATCH, "micro_batch": BATCH}
@@ -59,7 +59,7 @@ def small_files(*, one_folder: bool = False) -> Iterator[None]:
 
 
 def train_small(config: TrainConfig, run: Path, *, stop_after: int | None = None) -> TrainingState:
-    """Train to the end, or stop after so many steps; returns the state as it is in memory."""
+    """Train to the end, or stop after a number of steps; returns the state in memory."""
     run.joinpath("snapshots").mkdir(parents=True, exist_ok=True)
     made: list[TrainingState] = []
     stop = threading.Event()
@@ -73,13 +73,13 @@ def train_small(config: TrainConfig, run: Path, *, stop_after: int | None = None
     original = loop.train_step
     with small_files(), mock.patch.object(loop, "train_step", step):
         for _ in loop.train(config, run, stop=stop):
-            torch.rand(3)  # somebody else's use of the generator changes nothing
+            torch.rand(3)  # other uses of the generator change nothing
     return made[0]
 
 
 def digests(state: TrainingState) -> dict[str, str]:
-    """SHA-256 of all that the training state holds, by name; of tensors also the layout, which decides rounding."""
-    names = [field.name for field in dataclasses.fields(state) if field.name != "world"]  # that is told at the start
+    """Return SHA-256 sums of the training state by name, including memory formats, which affect rounding."""
+    names = [field.name for field in dataclasses.fields(state) if field.name != "world"]  # world is set at the start
     return {name + part: sha for name in names for part, sha in _leaves(getattr(state, name))}
 
 
@@ -103,7 +103,7 @@ def _leaves(value: Any) -> Iterator[tuple[str, str]]:
 
 
 def folder_digest(snapshot: Path) -> str:
-    """SHA-256 over all files of a snapshot, which are what their list says."""
+    """Return the SHA-256 over all files of a snapshot, after comparing them with their list of checksums."""
     listed = json.loads((snapshot / CHECKSUMS).read_text())
     assert listed == {
         p.name: {"bytes": p.stat().st_size, "sha256": hashlib.sha256(p.read_bytes()).hexdigest()}

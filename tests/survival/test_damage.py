@@ -1,4 +1,4 @@
-"""The newest snapshot is damaged: it is named, skipped, and replaced when the run comes by again."""
+"""A damaged newest snapshot is reported, skipped, and replaced when the run reaches that point again."""
 
 import shutil
 import warnings
@@ -78,7 +78,7 @@ def test_damaged_newest_snapshot_costs_one_warning(kind, finished, tmp_path):
 
 
 def _named(file: str, kind: str) -> str:
-    """What a message calls the damage: a flipped bit in the list of checksums accuses the file that it is about."""
+    """Return how messages name the damage: a flipped bit in the list of checksums is blamed on the listed file."""
     return "" if (file, kind) == ("checksums.json", "one bit flipped") else file
 
 
@@ -88,7 +88,7 @@ def _direct(file: str, kind: str) -> str:
     return rf"{NEWEST} is damaged: {_named(file, kind)}.*(is missing|has |cannot be read).*; choose another\."
 
 
-def test_run_of_damaged_snapshots_does_not_start_afresh(finished, tmp_path):
+def test_run_of_damaged_snapshots_does_not_restart_from_scratch(finished, tmp_path):
     config, whole = finished
     run = shutil.copytree(whole, tmp_path / "run")
     for snapshot in (run / "snapshots").iterdir():

@@ -27,7 +27,7 @@ def config(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(config, tmp_path_factory):
-    """A run without a fault, and the calls of its second save."""
+    """Return a run without a fault, and the calls of its second save."""
     run, calls = tmp_path_factory.mktemp("whole"), []
     with hooked(lambda save, point: calls.append(point) if save == 1 else None):
         train_small(config, run)
@@ -49,10 +49,10 @@ def assert_third_is_whole(run: Path, whole: Path) -> None:
 
 def test_any_call_of_a_save_may_fail(config, whole, tmp_path):
     reference, calls = whole
-    told = {errno.ENOSPC: "No space left on device", errno.EIO: "Input/output error"}
+    errors = {errno.ENOSPC: "No space left on device", errno.EIO: "Input/output error"}
     cells = {"no space": 0, "I/O error": 0, "short write": 0}
     for number, call in enumerate(calls):
-        for code, text in told.items():
+        for code, text in errors.items():
             run = tmp_path / f"{number}-{code}"
             state_at_fault = []
 
@@ -79,7 +79,7 @@ def test_any_call_of_a_save_may_fail(config, whole, tmp_path):
             cells[
                 "short write" if call.startswith("half") else "no space" if code == errno.ENOSPC else "I/O error"
             ] += 1
-    print(f"{sum(cells.values())} faults in {len(calls)} calls of a save, and training went on: {cells}")
+    print(f"{sum(cells.values())} faults in {len(calls)} calls of a save, and training continued: {cells}")
     assert min(cells["no space"], cells["I/O error"]) >= 25
     assert cells["short write"] >= 16
 
@@ -90,7 +90,7 @@ TIDYING = ["unlink .checksums.PID.tmp.json"]
 
 @pytest.mark.parametrize("share", [0.001, 0.2, 0.5, 0.99])
 def test_file_that_the_system_cuts_short_is_no_snapshot(config, whole, tmp_path, share):
-    """A real limit of the kernel: what is beyond this share of the largest file is not written."""
+    """Limit of the kernel: bytes beyond this share of the largest file are not written."""
     most = max(p.stat().st_size for p in (whole[0] / "snapshots" / THIRD).iterdir())
     begin, write = SnapshotWriter.begin, snapshot_writer.write_snapshot
 
@@ -113,7 +113,7 @@ def test_file_that_the_system_cuts_short_is_no_snapshot(config, whole, tmp_path,
     assert_third_is_whole(tmp_path, whole[0])
 
 
-def test_statistics_and_grids_that_cannot_be_written_are_told_once_each(config, whole, tmp_path):
+def test_statistics_and_grids_that_cannot_be_written_are_reported_once_each(config, whole, tmp_path):
     def fail(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -122,7 +122,7 @@ def test_statistics_and_grids_that_cannot_be_written_are_told_once_each(config, 
         mock.patch("stylegan.training.snapshot_grid.SnapshotGrid.write_fakes", fail_after_the_first(fail)),
     ):
         messages = warnings_of(config, tmp_path, lambda save, point: None)
-    rest = "could not be written (No space left on device); training goes on (reported once)."
+    rest = "could not be written (No space left on device); training continues (reported once)."
     assert messages == [f"stats.jsonl {rest}", f"the image grid {rest}"]
     assert folder_digest(tmp_path / "snapshots" / THIRD) == folder_digest(whole[0] / "snapshots" / THIRD)
 

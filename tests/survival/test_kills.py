@@ -1,4 +1,4 @@
-"""SIGKILL at any moment: resumed, the run ends with the very numbers of one that was never killed."""
+"""SIGKILL at any moment: a resumed run ends with exactly the numbers of one that was never killed."""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ KILLS = 20  # at random moments, and as many at named calls of a save
 
 @pytest.fixture(scope="module")
 def run_process():
-    """Trains in a process, forked from a server that has imported PyTorch once; returns the exit code."""
+    """Train in a process forked from a server that has imported PyTorch once; returns the exit code."""
     with pytest.MonkeyPatch.context() as patch:
         here = Path(__file__).parent
         patch.setenv("PYTHONPATH", os.pathsep.join([str(here), str(here.parent), os.environ.get("PYTHONPATH", "")]))
@@ -37,7 +37,7 @@ def run_process():
 
 @pytest.fixture(scope="module")
 def whole(run_process, tmp_path_factory) -> Path:
-    """The run that is never killed; a file beside it has the calls of its saves and its processor time."""
+    """Return a run that is never killed; a file beside it lists the calls of its saves and its processor time."""
     home = tmp_path_factory.mktemp("kills")
     config = small_config(small_images(home / "images"), steps=STEPS, tick=TICK, keep_snapshots=2)
     run = home / "whole"
@@ -48,14 +48,14 @@ def whole(run_process, tmp_path_factory) -> Path:
 
 
 def _copy(run: Path, name: Path) -> Path:
-    """A run of the same settings that has not begun."""
+    """Return a run with the same settings that has not started."""
     (name / "snapshots").mkdir(parents=True)
     shutil.copy(run / "config.json", name)
     return name
 
 
 def assert_same_end(run_process, run: Path, whole: Path, **options) -> None:
-    """Resume, and compare all files of the last snapshot, the whole curve, and which snapshots can be resumed."""
+    """Resume, then compare all files of the last snapshot, the whole curve, and which snapshots can be resumed."""
     assert run_process(run, **options) == 0
     for snapshot in (run / "snapshots").iterdir():
         assert damage(snapshot) is None

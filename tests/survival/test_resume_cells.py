@@ -1,4 +1,4 @@
-"""Stopped at any step and resumed, every kind of training ends with the very numbers of one that never stopped."""
+"""Every kind of training, stopped at any step and resumed, ends with exactly the numbers of an uninterrupted run."""
 
 import shutil
 from itertools import cycle
@@ -17,13 +17,13 @@ KINDS = {
     "conditional": {"label_dim": 3},
     "bf16": {"precision": "bf16", "generator.num_fp16_res": 1, "discriminator.num_fp16_res": 1},
 }
-STOPS = {None: (1, 4, 15, 17), 4: (2, 3, 8, 16)}  # images a shard, or no shards -> steps to stop after
+STOPS = {None: (1, 4, 15, 17), 4: (2, 3, 8, 16)}  # images per shard, or no shards -> steps to stop after
 
 
 @pytest.mark.parametrize("shards", STOPS, ids=["whole", "sharded"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_run_stopped_at_any_step_equals_an_uninterrupted_run(kind, shards, tmp_path, monkeypatch):
-    """Each part of a run decodes its images itself, the one with one worker and the other with three."""
+    """Decode the images of each part of a run separately, one with one worker and the other with three."""
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
     images = small_images(tmp_path / "images", classes=KINDS[kind].get("label_dim", 0))
     data = tmp_path / ("shards" if shards else "data.zip")

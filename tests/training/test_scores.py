@@ -96,7 +96,9 @@ def test_a_metric_that_fails_is_a_warning(images, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Moments, "__call__", fail)
     config, run = scored(images, tmp_path, kimg=0.032)
-    with pytest.warns(RuntimeWarning, match=rf"{METRIC} of 000000 was not measured: out of memory; training goes on\."):
+    with pytest.warns(
+        RuntimeWarning, match=rf"{METRIC} of 000000 was not measured: out of memory; training continues\."
+    ):
         (tick,) = train(config, run)
     assert (tick.scores, lines_of(run)) == ({}, [])
     assert load(run, device="cpu").img_resolution == 16
@@ -157,7 +159,7 @@ def test_a_stylegan3_is_scored_by_its_equivariance_too(images, tmp_path):
 
 @pytest.fixture
 def run(tmp_path):
-    """Three scores, of which the second is the best."""
+    """A run with three scores. The second is the best."""
     for kimg, value in ((1, 30.0), (2, 10.0), (3, 20.0)):
         add(tmp_path, kimg, value)
     link_best(tmp_path, [METRIC])
@@ -183,7 +185,7 @@ def test_a_snapshot_that_took_the_name_of_the_scored_one_is_not_the_best(run):
     assert best(run) == "snapshots/000003"
 
 
-def test_the_best_is_the_lowest_of_those_that_are_there(run):
+def test_the_best_is_the_lowest_score_of_an_existing_snapshot(run):
     assert best(run) == "snapshots/000002"
     (run / "snapshots/000002/config.json").unlink()
     link_best(run, [METRIC])
@@ -191,7 +193,7 @@ def test_the_best_is_the_lowest_of_those_that_are_there(run):
     assert {p.name for p in run.iterdir()} == {"best", "snapshots", f"metric-{METRIC}.jsonl"}
 
 
-def test_scores_that_somebody_measured_otherwise_are_not_compared(run):
+def test_scores_measured_in_another_way_are_not_compared(run):
     add(run, 3, 1.0, reals=8)
     add(run, 3, 2.0, seed=1)
     assert [record["nimg"] for record in read_scores(run)[METRIC]] == [1000, 2000, 3000]
@@ -199,7 +201,7 @@ def test_scores_that_somebody_measured_otherwise_are_not_compared(run):
     assert best(run) == "snapshots/000002"
 
 
-def test_going_on_from_an_older_snapshot_forgets_the_scores_after_it(run):
+def test_resuming_from_an_older_snapshot_forgets_the_scores_after_it(run):
     with (run / f"metric-{METRIC}.jsonl").open("a") as file:
         file.write('{"results": {')  # cut short by a crash
     for nimg, left, link in ((2000, [1000, 2000], "000002"), (1000, [1000], "000001")):
@@ -221,7 +223,7 @@ def test_disk_without_links_is_a_warning(run, monkeypatch):
         link_best(run, [METRIC])
 
 
-def test_the_command_line_scores_too_and_goes_on_with_other_metrics(images, tmp_path):
+def test_the_command_line_scores_too_and_resumes_with_other_metrics(images, tmp_path):
     options = ("--cfg", "tiny16", "--device", "cpu", "--tick", "0.032", "--snap", "1", "--outdir", tmp_path / "runs")
     result = run_cli("train", "--data", images, *options, "--kimg", "0.032", "--metrics", METRIC)
     assert result.code == 0, result.err
