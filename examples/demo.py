@@ -1,4 +1,4 @@
-"""The whole library in five minutes: prepare images, train on them, draw, and show it all in out/demo/index.html.
+"""The whole library in five minutes: prepare images, train on them, draw, and show the results in out/demo/index.html.
 
 python examples/demo.py
 """
@@ -21,13 +21,12 @@ from stylegan.data import Dataset, prepare
 from stylegan.data.samples import avatars
 from stylegan.errors import MissingExtra
 from stylegan.images.grid import make_grid
-from stylegan.images.png import save_png
 from stylegan.images.video import save_video
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.memory import keep_freed_memory
 from stylegan.machine.precision import best_precision
 from stylegan.runs.report import loss_plot, time_strip
-from stylegan.sampling.generate import draw, generate
+from stylegan.sampling.generate import draw
 from stylegan.sampling.interpolation import loop
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
 from stylegan.sampling.truncation import truncation_sweep
@@ -37,9 +36,10 @@ from stylegan.training.run import new_run_folder
 
 OUT = Path("out/demo")
 TRAINING_S = 180
-EVERY_S = 10  # between two lines of progress where there is no terminal
+EVERY_S = 10  # between two lines of progress, if the output is not a terminal
 TRUNC = 0.7
-# What shows faces soonest. Longer runs gain from the preset's wider networks and its path length regularization.
+# The settings that show faces soonest. In longer runs the preset's wider networks and its path length regularization
+# give better images.
 QUICK = (
     "--batch 16 --lr 0.005 --gamma 2 --cbase 1024 --cmax 64 "
     "--set pl_weight=0 --set style_mixing_prob=0.5 --set ema_rampup=0.1 --tick 0.5 --snap 4"
@@ -48,7 +48,7 @@ PSIS = (-1, -0.5, 0, 0.5, 0.7, 1, 1.3)
 
 
 def demo(out: Path = OUT, seconds: float = TRAINING_S, stop: threading.Event | None = None) -> None:
-    """Train for so many seconds, or until `stop` is set, and replace the folder `out` by what came of it."""
+    """Train for `seconds`, or until `stop` is set, and replace the folder `out` by the results."""
     start = time.perf_counter()
     shutil.rmtree(out, ignore_errors=True)
     data = Dataset(prepare(avatars(), out / "avatars32.zip", resolution=32).dest)
@@ -59,22 +59,20 @@ def demo(out: Path = OUT, seconds: float = TRAINING_S, stop: threading.Event | N
     print("Drawing")
     chapters = [*about_training(out, run, data, last), *about_drawing(out, run)]
     write_page(out / "index.html", run, last, chapters)
-    print(
-        f"Wrote {out / 'index.html'}, in {time.perf_counter() - start:.0f} s altogether: open it in a browser. Then try"
-    )
+    print(f"Wrote {out / 'index.html'}, in {time.perf_counter() - start:.0f} s: open it in a browser. Then try")
     print(f"  .venv/bin/stylegan train --resume {run} --kimg {last.nimg // 1000 + 100}  # sharper faces")
     print(f"  .venv/bin/stylegan generate --network {run} --seeds 100-131 --grid 8x4 --trunc {TRUNC}  # other faces")
 
 
 def settings(data: Dataset) -> TrainConfig:
-    """The preset for small images on a CPU, made quicker: the same as the flags `QUICK`."""
+    """Return the preset for small images on a CPU with the settings that the flags `QUICK` set."""
     width = {"channel_base": 1024, "channel_max": 64}
     changes = {
         "precision": best_precision(resolve_device()),
         "batch": 16,
         "g_lr": 0.005,
         "d_lr": 0.005,
-        "r1_gamma": 2,  # the discriminator wins at once with less
+        "r1_gamma": 2,  # with less, the discriminator wins at once
         "pl_weight": 0,
         "style_mixing_prob": 0.5,
         "ema_rampup": 0.1,
@@ -86,7 +84,7 @@ def settings(data: Dataset) -> TrainConfig:
 
 
 def train_for(seconds: float, config: TrainConfig, run: Path, data: Dataset, stop: threading.Event) -> Tick:
-    """Train until the time is over; returns the last tick."""
+    """Train for `seconds`, or until `stop` is set, and return the last tick."""
     timer = threading.Timer(seconds, stop.set)
     timer.daemon = True
     timer.start()
@@ -100,36 +98,36 @@ def train_for(seconds: float, config: TrainConfig, run: Path, data: Dataset, sto
 
 
 def shown(ticks: Iterator[Tick], seconds: float) -> Iterator[Tick]:
-    """The same ticks, with a bar on a terminal and a line every few seconds elsewhere."""
+    """Yield the same ticks; a terminal shows a progress bar, and other outputs get a line every few seconds."""
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("Training", total=seconds)
-        told = 0.0
+        printed = 0.0
         for tick in ticks:
             state = f"{tick.nimg / 1000:5.1f} kimg, {1000 / tick.sec_per_kimg:4.0f} images/s"
             bar.update(task, completed=tick.seconds, description=state)
-            if not console.is_terminal and tick.seconds - told >= EVERY_S:
-                told = tick.seconds
+            if not console.is_terminal and tick.seconds - printed >= EVERY_S:
+                printed = tick.seconds
                 print(f"{tick.seconds:5.0f} s  {state}", flush=True)
             yield tick
 
 
 def about_training(out: Path, run: Path, data: Dataset, last: Tick) -> Iterator[Chapter]:
-    """The images that it learnt from, and how it learnt."""
-    save_png(make_grid(data.images(range(28)), 14, 2), out / "reals.png")
+    """Yield the chapters about the training images and the training."""
+    stylegan.save_png(make_grid(data.images(range(28)), 14, 2), out / "reals.png")
     yield Chapter(
         "The images it learns from",
         "reals.png",
-        f"{len(data)} drawn faces that come with the library, made {data.resolution} pixels wide.",
+        f"{len(data)} drawn faces that come with the library, resized to {data.resolution} pixels.",
         f"stylegan dataset --source {avatars()} --dest {data.path} --resolution {data.resolution}x{data.resolution}",
     )
     time_strip(run, out / "time.png", min_px=96)
     yield Chapter(
         "Learning",
         "time.png",
-        "Each row is one seed, drawn again and again while the network learns from noise "
-        f"to {last.nimg / 1000:.0f} thousand images seen (kimg).",
+        "Each row is one seed, drawn at intervals while the network learns, from noise at the left to the state "
+        f"after {last.nimg / 1000:.0f} thousand training images (kimg) at the right.",
         f"stylegan train --data {data.path} --cfg cpu32 {QUICK} --kimg {last.nimg / 1000:g} --outdir {out}",
     )
     try:
@@ -140,47 +138,47 @@ def about_training(out: Path, run: Path, data: Dataset, last: Tick) -> Iterator[
     yield Chapter(
         "Two networks against each other",
         "losses.png",
-        "The generator draws, the discriminator scores how real it looks: "
-        "as long as neither wins (no score runs away), both go on learning.",
+        "The generator draws images, and the discriminator scores how real they look. Both keep learning as long as "
+        "neither wins, that is, while no score grows without bound.",
         f"python -c \"from stylegan.runs.report import loss_plot; loss_plot('{run}', '{out / 'losses.png'}')\"",
     )
 
 
 def about_drawing(out: Path, run: Path) -> Iterator[Chapter]:
-    """What the trained network draws."""
+    """Yield the chapters about the images of the trained network."""
     G = stylegan.load(run)
     network = f"--network {run} --outdir {out}"
 
-    save_png(make_grid(generate(G, range(32), psi=TRUNC), 8, 4), out / "grid.png")
+    stylegan.save_png(stylegan.grid(stylegan.generate(G, range(32), psi=TRUNC), 8), out / "grid.png")
     yield Chapter(
         "New faces",
         "grid.png",
-        "Drawn by the network alone: every seed (a number) gives another face.",
+        "Drawn by the network alone: every seed, a number, gives a different face.",
         f"stylegan generate {network} --seeds 0-31 --grid 8x4 --trunc {TRUNC}",
     )
     rows, columns = range(4), range(4, 12)
     layers = parse_styles("coarse", G.num_ws)
-    save_png(make_grid(mixing_matrix(G, rows, columns, layers, psi=TRUNC), 9, 5), out / "mix.png")
+    stylegan.save_png(make_grid(mixing_matrix(G, rows, columns, layers, psi=TRUNC), 9, 5), out / "mix.png")
     yield Chapter(
         "Mixing",
         "mix.png",
-        "Every face has the coarse layers (head, hair, hat) of the face above its column and the finer ones "
-        "(colors, details) of the face at its left.",
+        "Every face has the coarse layers (head, hair, hat) of the face at the top of its column and the finer layers "
+        "(colors, details) of the face at the left of its row.",
         f"stylegan mix {network} --rows 0-3 --cols 4-11 --styles coarse --trunc {TRUNC}",
     )
-    save_png(make_grid(truncation_sweep(G, range(4), PSIS), len(PSIS), 4), out / "truncation.png")
+    stylegan.save_png(make_grid(truncation_sweep(G, range(4), PSIS), len(PSIS), 4), out / "truncation.png")
     yield Chapter(
         "Truncation",
         "truncation.png",
-        f"From the opposite of a face (ψ = {PSIS[0]}) through the average of all (ψ = 0, the third column) to more "
-        f"than itself (ψ = {PSIS[-1]}): less ψ is safer, more is bolder.",
+        f"From the opposite of a face (ψ = {PSIS[0]}) through the average of all faces (ψ = 0, the third column) to an "
+        f"exaggeration (ψ = {PSIS[-1]}): a small ψ gives better images, a large ψ more variety.",
         f"stylegan generate {network} --seeds 0-3 --trunc={','.join(map(str, PSIS))}",
     )
     save_video(draw(G, loop(G, range(6), 20, psi=TRUNC)), out / "loop.gif", fps=20)
     yield Chapter(
         "Moving",
         "loop.gif",
-        "A straight line through the network's own space (w) from seed to seed, and back to the first without a jump.",
+        "A straight line through the latent space W of the network from seed to seed, and back to the first.",
         f"stylegan interpolate --network {run} --seeds 0-5 --frames 20 --fps 20 --trunc {TRUNC} --dest {out}/loop.gif",
     )
 

@@ -1,4 +1,4 @@
-"""The page that shows what the demo made: plain HTML in one file, no scripts, nothing from elsewhere."""
+"""The page that shows the results of the demo: one plain HTML file without scripts or outside resources."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from PIL import Image
 from stylegan.files.atomic import write_text
 from stylegan.training import Tick
 
-WIDTH_PX = 896  # that images are enlarged to at most, by a whole factor
+WIDTH_PX = 896  # images are enlarged up to this width, by a whole factor
 MAX_SCALE = 8
 
 
 class Chapter(NamedTuple):
-    """One image and what there is to say about it."""
+    """One image with its title, its explanation and the command that makes it."""
 
     title: str
     file: str  # beside the page
     text: str
-    command: str  # that makes the image
+    command: str  # makes the image
 
 
 def write_page(path: Path, run: Path, last: Tick, chapters: list[Chapter]) -> None:

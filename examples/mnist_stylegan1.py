@@ -1,4 +1,4 @@
-"""The classroom experiment: a StyleGAN1 on gray images of 64x64 pixels, and what its parts do.
+"""The classroom experiment: a StyleGAN1 on gray images of 64x64 pixels, with style mixing and truncation.
 
 python examples/mnist_stylegan1.py IMAGES [OUT_DIR] [KIMG]
 
@@ -11,12 +11,10 @@ from pathlib import Path
 import stylegan
 from stylegan.data import Dataset, prepare
 from stylegan.images.grid import make_grid
-from stylegan.images.png import save_png
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.memory import keep_freed_memory
 from stylegan.machine.precision import best_precision
 from stylegan.runs.report import loss_plot
-from stylegan.sampling.generate import generate
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
 from stylegan.sampling.truncation import truncation_sweep
 from stylegan.training import train
@@ -29,13 +27,13 @@ source = Path(sys.argv[1])
 out = Path(sys.argv[2] if len(sys.argv) > 2 else "out/mnist")
 kimg = float(sys.argv[3] if len(sys.argv) > 3 else 100)  # thousands of images to train on
 
-# 28x28 images, padded to 32x32 and enlarged
+# The 28x28 images are padded to 32x32 and enlarged to 64x64.
 data = out / "gray64.zip"
 if not data.exists():
     prepare(source, data, resolution=64, max_images=20000)
 dataset = Dataset(data)
 
-# Logistic loss and R1 in every step, style mixing, progressive growing from 8x8. A third of the run is for growing.
+# Logistic loss with R1 in every step, style mixing, and progressive growing from 8x8 in the first third of the run.
 config = from_preset(
     "stylegan1-cpu64",
     dataset,
@@ -59,11 +57,11 @@ for tick in train(config, run, dataset=dataset):
 
 G = stylegan.load(run)
 loss_plot(run, out / "losses.png")
-save_png(make_grid(generate(G, range(16), psi=0.7), columns=4, rows=4), out / "grid.png")
+stylegan.save_png(stylegan.grid(stylegan.generate(G, range(16), psi=0.7), columns=4), out / "grid.png")
 sweep = truncation_sweep(G, range(4), [0.5, 0.7, 1.0, 1.5])
-save_png(make_grid(sweep, columns=4, rows=4), out / "truncation.png")
+stylegan.save_png(make_grid(sweep, columns=4, rows=4), out / "truncation.png")
 rows, columns = range(4), range(4, 8)
-for styles in ("coarse", "middle", "fine"):  # what the rows take from the columns
+for styles in ("coarse", "middle", "fine"):  # the layers that the rows take from the columns
     mixed = mixing_matrix(G, rows, columns, parse_styles(styles, G.num_ws), psi=0.7)
-    save_png(make_grid(mixed, columns=5, rows=5), out / f"mix_{styles}.png")
+    stylegan.save_png(make_grid(mixed, columns=5, rows=5), out / f"mix_{styles}.png")
 print(f"Wrote losses.png, grid.png, truncation.png and mix_*.png into {out}.")

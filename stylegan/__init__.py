@@ -1,36 +1,65 @@
-"""The StyleGAN family: train, generate, mix, inspect.
+"""The StyleGAN family: train networks on images, and draw new images with them.
 
     >>> import stylegan
     >>> G = stylegan.load("runs/00000-stylegan2-faces64-batch16-gamma2")
-    >>> img = G(stylegan.latents([0, 1], G.z_dim), truncation_psi=0.7, noise_mode="const")
+    >>> images = stylegan.generate(G, range(8), psi=0.7)
+    >>> stylegan.save_png(stylegan.grid(images), "out/grid.png")
 
-Importing this package imports nothing heavy; each name is loaded when it is first used.
+Importing this package does not import PyTorch; each name is loaded when it is first used.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stylegan import errors
+    from stylegan.checkpoints import Checkpoint, load, load_checkpoint, save
+    from stylegan.data.prepare import prepare
+    from stylegan.images.grid import grid
+    from stylegan.images.png import save_png
+    from stylegan.sampling.generate import generate
+    from stylegan.sampling.latents import latents
+    from stylegan.training.run import train  # type: ignore[attr-defined]
 
 __version__ = "0.1.0.dev0"
 
-_PUBLIC = {
+__all__ = [
+    "Checkpoint",
+    "errors",
+    "generate",
+    "grid",
+    "latents",
+    "load",
+    "load_checkpoint",
+    "prepare",
+    "save",
+    "save_png",
+    "train",
+]
+
+_MODULES = {
     "Checkpoint": "stylegan.checkpoints",
-    "errors": "stylegan.errors",
+    "generate": "stylegan.sampling.generate",
+    "grid": "stylegan.images.grid",
     "latents": "stylegan.sampling.latents",
     "load": "stylegan.checkpoints",
     "load_checkpoint": "stylegan.checkpoints",
+    "prepare": "stylegan.data.prepare",
     "save": "stylegan.checkpoints",
+    "save_png": "stylegan.images.png",
+    "train": "stylegan.training.run",
 }
-__all__ = ["Checkpoint", "errors", "latents", "load", "load_checkpoint", "save"]
 
+if not TYPE_CHECKING:
 
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'stylegan' has no attribute {name!r}")
-    module = import_module(_PUBLIC[name])
-    return module if module.__name__ == f"stylegan.{name}" else getattr(module, name)
+    def __getattr__(name: str) -> object:
+        if name == "errors":
+            return import_module("stylegan.errors")
+        if name not in _MODULES:
+            raise AttributeError(f"module 'stylegan' has no attribute {name!r}")
+        return getattr(import_module(_MODULES[name]), name)
 
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])
+    def __dir__() -> list[str]:
+        return sorted([*globals(), *__all__])

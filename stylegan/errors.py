@@ -1,41 +1,42 @@
-"""Every error that this library raises on purpose.
+"""Every error that the library raises on purpose.
 
-The message is one sentence that a user can act on: what was expected, what came, what to do. The command
-line prints it without a traceback and exits with 1; anything that is not a `StyleGANError` is a bug.
+The message is one sentence that a user can act on: what was expected, what came, and what to do. It names settings,
+in backticks, and no flags of the command line. The command line translates them, prints the message without a traceback
+and exits with 1. An exception that is not a `StyleGANError` is a bug.
 """
 
 
 class StyleGANError(Exception):
-    """Base of the tree: catch this to catch them all."""
+    """Base class of all errors of the library."""
 
 
 class ShapeError(StyleGANError, ValueError):
-    """A tensor of the wrong shape or layout."""
+    """Raised for a tensor of the wrong shape or layout."""
 
 
 class ConfigError(StyleGANError, ValueError):
-    """A setting, seed list or combination of settings that makes no sense."""
+    """Raised for an invalid setting, seed or label, and for settings that contradict each other."""
 
 
 class DataError(StyleGANError):
-    """A data set that is missing, empty, mixed or damaged."""
+    """Raised for a data set that is missing, empty or damaged, or whose images differ in size or format."""
 
 
 class CheckpointError(StyleGANError):
-    """A file or folder that is not a checkpoint, or is a damaged one."""
+    """Raised for a file or folder that is not a checkpoint, or is a damaged one."""
 
 
 class OutputError(StyleGANError, OSError):
-    """A place that cannot be written."""
+    """Raised for a file or folder that cannot be written."""
 
 
 class DistributedError(StyleGANError):
-    """Another process of the same run that is lost, or that computes something else."""
+    """Raised when another process of the run cannot be reached, has died, or holds other values than this one."""
 
 
 class MissingExtra(StyleGANError, ImportError):
-    """An optional package that is not installed."""
+    """Raised when an optional package is needed that is not installed."""
 
 
 class NonFiniteError(StyleGANError, ArithmeticError):
-    """Training that met NaN or infinity and may not go on."""
+    """Raised when training has produced NaN or infinity and cannot continue."""

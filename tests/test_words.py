@@ -27,6 +27,13 @@ SCOPE = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "docs", "benchmarks"),
     *(f"{folder}/{room}" for folder in ("stylegan", "tests") for room in ("ops", "losses", "augment")),
     "tests/benchmarks",
+    *(f"stylegan/{name}" for name in ("__init__.py", "__main__.py", "errors.py", "minimal.py", "sampling")),
+    *(f"stylegan/machine/{name}.py" for name in ("devices", "environment", "heartbeat", "memory", "processes")),
+    *(f"stylegan/cli/{name}.py" for name in ("main", "messages", "options", "launch", "generate", "mix", "move")),
+    *("stylegan/cli/interpolate.py", "stylegan/cli/info.py", "examples/generate.py", "examples/demo.py"),
+    *("examples/demo_page.py", "examples/demo_page.html", "examples/mnist_stylegan1.py"),
+    *("stylegan/metrics", "tests/metrics", "stylegan/cli/metrics.py"),
+    *("tests/sampling", "tests/examples", "tests/test_package.py", "tests/test_portability.py", "tests/test_rooms.py"),
 ]
 
 REFUSED = {

@@ -25,6 +25,7 @@ from stylegan.errors import CheckpointError, OutputError, StyleGANError
 from stylegan.files.atomic import atomic_folder
 from stylegan.machine.devices import resolve_device
 from stylegan.networks.family import ARCHITECTURES, architecture_of, discriminator_class, generator_class
+from stylegan.networks.generator import FamilyGenerator
 
 FORMAT = 1
 _NAMES = ("class_names", "label_names")  # optional in config.json: what the labels of the generator mean
@@ -96,7 +97,7 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
     """
     folder = _find(Path(source))
     config = _read_config(folder)
-    networks = {}
+    networks: dict[str, Any] = {}
     for name, file in NETWORKS.items():
         args = config.get("discriminator" if name == "D" else "generator")
         if (folder / file).is_file() and args is not None:
@@ -116,12 +117,12 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
     )
 
 
-def load(source: Path | str, *, device: str | torch.device = "auto") -> Any:
+def load(source: Path | str, *, device: str | torch.device = "auto") -> FamilyGenerator:
     """The generator to draw with: the averaged one, in eval mode, on `device`.
 
     Args:
         source: a native folder or a run folder.
-        device: "cpu", "cuda", ...; "auto" takes a GPU where there is one.
+        device: "cpu", "cuda", "mps", ...; "auto" uses a GPU if the machine has one.
     Raises: CheckpointError as in `load_checkpoint`.
     """
     checkpoint = load_checkpoint(source)

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from stylegan.cli.launch import main_only
 from stylegan.cli.options import wrong_usage
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class _Size(click.ParamType):
     help="Images to work on at the same time.",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be used.")
+@main_only
 def command(**options: Any) -> None:
     """Turn images into a checked data set: equal, square, numbered, with dataset.json.
 
@@ -80,10 +82,7 @@ def command(**options: Any) -> None:
     stylegan dataset --source train-images-idx3-ubyte.gz --dest fashion32.zip
     """
     from stylegan.data.prepare import PrepareConfig
-    from stylegan.machine.processes import from_environment
 
-    if not from_environment().first:
-        return  # under a launcher: one data set is the work of one process
     with wrong_usage():
         config = PrepareConfig(**options)
     click.echo(_summary(_run(config)))

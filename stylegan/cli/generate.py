@@ -1,17 +1,18 @@
-"""`stylegan generate`: seeds -> images, a sheet of them, or a truncation sweep."""
+"""`stylegan generate`: seeds -> single images, a sheet of them, a truncation sweep, or tar files."""
 
 from __future__ import annotations
 
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
+from stylegan.cli.launch import shared
 from stylegan.cli.options import (
     Psis,
     Seeds,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
     from stylegan.machine.processes import World
 
-    Draw = Callable[[Sequence[int]], Iterable[Tensor]]  # seeds -> images
-
 
 class _Grid(click.ParamType):
     name = "colsxrows"
@@ -43,7 +42,7 @@ class _Grid(click.ParamType):
 
 
 class _Motion(click.ParamType):
-    """Finite numbers, one for each word of the name."""
+    """Finite numbers separated by commas, as many as the name has words."""
 
     def __init__(self, name: str):
         self.name = name
@@ -55,7 +54,7 @@ class _Motion(click.ParamType):
             numbers = [math.nan]
         if len(numbers) != len(self.name.split(",")) or not all(map(math.isfinite, numbers)):
             self.fail(
-                f"this is {self.name.upper()} in finite numbers, such as {param and param.default}, got {value!r}.",
+                f"expected {self.name.upper()} in finite numbers, such as {param and param.default}, got {value!r}.",
                 param,
                 ctx,
             )
@@ -64,15 +63,17 @@ class _Motion(click.ParamType):
 
 @click.command("generate")
 @network_option
-@click.option("--seeds", type=Seeds(), default="0", show_default=True, help="Which images, for example 0-7,42.")
+@click.option(
+    "--seeds", type=Seeds(), default="0", show_default=True, help="Seeds to draw, one image each, for example 0-7,42."
+)
 @click.option(
     "--trunc",
     "psis",
     type=Psis(),
     default="1",
     show_default=True,
-    help="0 = the average image, 1 = full variety; 0.7 is a good middle. Several, such as 0,0.5,1, draw every "
-    "seed at each of them into truncation.png.",
+    help="Truncation psi: 0 gives the average image, 1 the full variety, and 0.7 is a good compromise. Several values, "
+    "such as 0,0.5,1, draw every seed at each of them into truncation.png.",
 )
 @click.option(
     "--grid",
@@ -84,25 +85,27 @@ class _Motion(click.ParamType):
     "--shards",
     type=click.IntRange(min=1),
     metavar="IMAGES",
-    help="Write tar files of so many images each instead of single ones; those that are there already are kept.",
+    help="Write tar files of IMAGES images each instead of single images; tar files that exist already are kept.",
 )
 @click.option(
     "--translate",
     type=_Motion("x,y"),
     default="0,0",
     show_default=True,
-    help="For a StyleGAN3: move the image to the right and down by so many of its widths, such as 0.25,-0.1.",
+    help="Shift the images of a StyleGAN3 right and down, in image widths, for example 0.25,-0.1.",
 )
 @click.option(
     "--rotate",
     type=_Motion("degrees"),
     default="0",
     show_default=True,
-    help="For a StyleGAN3: turn the image about its center, counter-clockwise, before it is moved.",
+    help="Rotate the images of a StyleGAN3 counter-clockwise about their center, before the shift.",
 )
 @outdir_option
 @sampling_options
+@shared
 def command(
+    world: World,
     seeds: list[int],
     psis: list[float],
     grid: tuple[int, int] | Literal["auto"] | None,
@@ -110,84 +113,81 @@ def command(
     translate: list[float],
     rotate: list[float],
     outdir: Path,
-    open_network: Callable[[], Any],
+    open_network: Callable[..., Any],
     **drawing: Any,
 ) -> None:
-    """Write one PNG per seed, seed0000.png and so on.
+    """Write one PNG per seed: seed0000.png and so on.
 
-    The same network and seed always give the same image (unless --noise-mode random), on any machine up to
-    rounding. Older files of the same name are replaced.
+    The same network and seed give the same image on any machine, up to rounding, unless --noise-mode is random.
+    Existing files of the same name are replaced.
 
     Under torchrun the processes share the seeds: torchrun --standalone --nproc-per-node 8 -m stylegan generate ...
     """
-    if shards and (grid or len(psis) > 1):
-        raise click.UsageError("--shards holds single images; leave out --grid and give one --trunc.")
-    if grid and len(psis) > 1:
-        raise click.UsageError("several values of --trunc draw a sheet of their own; leave --grid out.")
-    if isinstance(grid, tuple) and grid[0] * grid[1] < len(seeds):
-        raise click.UsageError(
-            f"--grid {grid[0]}x{grid[1]} holds {grid[0] * grid[1]} images, got {len(seeds)} seeds; make it larger."
-        )
+    sheet = _sheet(grid, len(seeds), len(psis))
+    if sheet and shards:
+        raise click.UsageError("--shards writes single images; leave out --grid and give one --trunc.")
+    if sheet and not world.is_main:
+        return  # one process draws the whole sheet
     from stylegan.files.digest import digest
-    from stylegan.images.png import make_folder
-    from stylegan.machine.processes import from_environment
-    from stylegan.sampling.generate import generate
+    from stylegan.images.grid import make_grid
+    from stylegan.images.png import make_folder, save_png
+    from stylegan.sampling.generate import generate_images
+    from stylegan.sampling.tar_output import write_shards
     from stylegan.sampling.transform import inverse_transform, transform_of
     from stylegan.sampling.truncation import truncation_sweep
 
     start = time.perf_counter()
-    world = from_environment()
-    if (grid or len(psis) > 1) and not world.first:
-        return  # a sheet is the work of one
-    G = open_network()
+    G = open_network(world)
     if any(translate + rotate):
         transform_of(G).copy_(inverse_transform(*translate, *rotate))
     make_folder(outdir)
-    draw = partial(generate, G, psi=psis[0], **drawing)
-    if shards:
+    progress = partial(with_progress, what="Drawing", show=world.is_main)
+
+    def draw(seeds: Sequence[int]) -> Iterator[Tensor]:
+        return generate_images(G, seeds, psi=psis[0], **drawing)
+
+    if sheet:
+        images = truncation_sweep(G, seeds, psis, **drawing) if len(psis) > 1 else draw(seeds)
+        images = progress(images, total=len(seeds) * len(psis))
+        save_png(make_grid(images, sheet.columns, sheet.rows), outdir / sheet.file)
+        wrote = f"{outdir / sheet.file} ({sheet.description})"
+    elif shards:
         settings = {"network": digest(G.state_dict().values()), "psi": psis[0], **drawing}
-        wrote = _shards(draw, seeds, shards, settings, outdir, world)
-    elif grid:
-        wrote = _sheet(draw, seeds, grid, outdir)
-    elif len(psis) > 1:
-        wrote = _sweep(partial(truncation_sweep, G, psis=psis, **drawing), seeds, len(psis), outdir)
+        new = list(write_shards(outdir, seeds, shards, draw, settings, rank=world.rank, size=world.size))
+        wrote = f"{_count(sum(n for _, n in new))} in {len(new)} new shards to {outdir}"
     else:
-        wrote = _singles(draw, seeds[world.rank :: world.size], outdir)
+        seeds = seeds[world.rank :: world.size]
+        for seed, image in zip(seeds, progress(draw(seeds), total=len(seeds)), strict=True):
+            save_png(image, outdir / f"seed{seed:04d}.png")
+        wrote = f"{_count(len(seeds))} to {outdir}"
     say_wrote(wrote, start)
 
 
-def _singles(draw: Draw, seeds: list[int], outdir: Path) -> str:
-    from stylegan.images.png import save_png
-
-    for seed, image in zip(seeds, with_progress(draw(seeds), "Drawing", len(seeds)), strict=True):
-        save_png(image, outdir / f"seed{seed:04d}.png")
-    return f"{_count(len(seeds))} to {outdir}"
-
-
-def _sheet(draw: Draw, seeds: list[int], grid: tuple[int, int] | Literal["auto"], outdir: Path) -> str:
-    from stylegan.images.grid import auto_shape, make_grid
-    from stylegan.images.png import save_png
-
-    columns, rows = auto_shape(len(seeds)) if grid == "auto" else grid
-    images = with_progress(draw(seeds), "Drawing", len(seeds))
-    save_png(make_grid(images, columns, rows), outdir / "grid.png")
-    return f"{outdir / 'grid.png'} ({columns}x{rows})"
+class _Sheet(NamedTuple):
+    file: str
+    columns: int
+    rows: int
+    description: str
 
 
-def _sweep(draw: Draw, seeds: list[int], columns: int, outdir: Path) -> str:
-    from stylegan.images.grid import make_grid
-    from stylegan.images.png import save_png
+def _sheet(grid: tuple[int, int] | Literal["auto"] | None, seeds: int, psis: int) -> _Sheet | None:
+    """Return the sheet that the options ask for, or None for single images. Raises: click.UsageError."""
+    if psis > 1:
+        if grid:
+            raise click.UsageError("several values of --trunc draw their own sheet; leave out --grid.")
+        return _Sheet("truncation.png", psis, seeds, "a row per seed, a column per psi")
+    if grid is None:
+        return None
+    if grid == "auto":
+        from stylegan.images.grid import auto_shape
 
-    images = with_progress(draw(seeds), "Drawing", len(seeds) * columns)
-    save_png(make_grid(images, columns, len(seeds)), outdir / "truncation.png")
-    return f"{outdir / 'truncation.png'} (a row per seed, a column per psi)"
-
-
-def _shards(draw: Draw, seeds: list[int], per_shard: int, settings: dict[str, Any], outdir: Path, world: World) -> str:
-    from stylegan.sampling.tar_output import write_shards
-
-    new = list(write_shards(outdir, seeds, per_shard, draw, settings, rank=world.rank, size=world.size))
-    return f"{_count(sum(n for _, n in new))} in {len(new)} new shards to {outdir}"
+        grid = auto_shape(seeds)
+    columns, rows = grid
+    if columns * rows < seeds:
+        raise click.UsageError(
+            f"--grid {columns}x{rows} holds {columns * rows} images, got {seeds} seeds; make it larger."
+        )
+    return _Sheet("grid.png", columns, rows, f"{columns}x{rows}")
 
 
 def _count(images: int) -> str:

@@ -1,4 +1,4 @@
-"""`stylegan info`: what a checkpoint holds."""
+"""`stylegan info`: the contents of a checkpoint as tables."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import click
 def command(source: Path) -> None:
     """Print the layers, parameters, buffers, output shapes and datatypes of every network in SOURCE.
 
-    SOURCE is a checkpoint or the folder of a run, of which the newest snapshot is taken. Shapes are for 4 images;
-    NAME:1 is a layer's second output, the image so far, listed with the shape of its first as in the official
-    tables. float16 marks the layers that compute in reduced precision where the device or --precision asks for it.
+    SOURCE is a checkpoint, or the folder of a run, whose newest snapshot is read. Shapes are for 4 images. NAME:1 is
+    the second output of a layer, the image so far, which the official tables list with the shape of the first output.
+    float16 marks the layers that can compute in reduced precision; the device and --precision decide whether they do.
     """
     from stylegan.checkpoints import load_checkpoint
     from stylegan.networks.family import architecture_of
@@ -38,6 +38,6 @@ def command(source: Path) -> None:
 
 
 def _names(G: Any) -> list[tuple[str, list[str]]]:
-    """What the labels of a generator mean, where it knows."""
+    """Return ("classes", names) or ("labels", names) for each list of names that the generator has."""
     found = (("classes", getattr(G, "class_names", None)), ("labels", getattr(G, "label_names", None)))
     return [(kind, names) for kind, names in found if names]

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from stylegan.cli.launch import main_only
 from stylegan.cli.options import (
     Seeds,
     network_option,
@@ -24,13 +25,13 @@ from stylegan.cli.options import (
 @click.option(
     "--seeds",
     type=Seeds(),
-    help="Two or more to pass through, for example 0-3,7.  [default: 0-3, or 0 with --classes]",
+    help="Seeds to pass through, two or more, for example 0-3,7.  [default: 0-3, or 0 with --classes]",
 )
 @click.option(
     "--classes",
     metavar="LABELS",
-    help="Pass through classes, of one seed or each of its own: 0-3,7 or cat,dog. Label vectors take semicolons: "
-    "'smile=0;smile=1,hat=1'.",
+    help="Classes to pass through, such as 0-3,7 or cat,dog, with one seed for all or one seed for each. Separate "
+    "label vectors by semicolons: 'smile=0;smile=1,hat=1'.",
 )
 @click.option(
     "--frames",
@@ -38,19 +39,20 @@ from stylegan.cli.options import (
     default=30,
     show_default=True,
     metavar="FRAMES",
-    help="From one seed or class to the next.",
+    help="Number of images from one seed or class to the next.",
 )
 @click.option(
     "--space",
     type=click.Choice(["w", "z"]),
     default="w",
     show_default=True,
-    help="w goes straight and smoothly, z along an arc (for classes: through mixtures of them) with more change on the "
-    "way.",
+    help="Space to interpolate in: w is smoother and follows a straight line; z follows an arc (for classes, through "
+    "mixtures of them) and varies more on the way.",
 )
 @video_options("out/loop.gif")
 @trunc_option
 @sampling_options
+@main_only
 def command(
     seeds: list[int] | None,
     classes: str | None,
@@ -64,7 +66,7 @@ def command(
     open_network: Callable[[], Any],
     **drawing: Any,
 ) -> None:
-    """Write a loop that moves through the seeds or classes and from the last back to the first."""
+    """Write a seamless loop that passes through the seeds or classes and returns to the first."""
     if classes is not None and label is not None:
         raise click.UsageError("--classes names all labels of the loop; leave --class out.")
     seeds = seeds or ([0] if classes else [0, 1, 2, 3])

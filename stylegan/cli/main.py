@@ -1,4 +1,4 @@
-"""The `stylegan` command: finds the verb, turns errors into one sentence and an exit code."""
+"""The `stylegan` command: runs a verb and turns an error into one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from importlib import import_module
 
 import click
 
+from stylegan.cli.messages import with_flags
 from stylegan.errors import StyleGANError
 
-# Verb -> its line in `stylegan --help`. A verb's module is imported only when the verb is used, so that help
-# and completion never wait for PyTorch.
+# Verb -> its line in `stylegan --help`. The module of a verb is imported only when the verb is used, so that help
+# and completion do not wait for PyTorch.
 VERBS = {
     "dataset": "Turn any folder, zip or IDX file of images into a checked data set.",
     "train": "Train a network on a data set, or continue a run.",
     "generate": "Draw images from a trained network, one per seed.",
     "mix": "Draw a matrix of images that mixes the styles of two sets of seeds.",
-    "interpolate": "Draw a seamless loop that moves through several seeds.",
-    "move": "Draw a seamless loop in which the images of a StyleGAN3 move or turn.",
-    "metrics": "Score the images of a network.",
+    "interpolate": "Draw a seamless loop that passes through several seeds.",
+    "move": "Draw a seamless loop in which the images of a StyleGAN3 shift or rotate.",
+    "metrics": "Measure the quality of the images of a network.",
     "info": "Print the layers, parameters and shapes of the networks in a checkpoint.",
 }
 
 
 class _Verbs(click.Group):
-    """A group that knows its verbs by name and imports them late."""
+    """A group that imports the module of a verb only when the verb is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -55,8 +56,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; exit 0 when done, 1 for a failed run, 2 for wrong usage. A warning is one line too."""
-    warnings.showwarning = lambda message, *_: click.echo(f"Warning: {message}", err=True)
+    """Run the command line. Exits with 0 after success, 1 after a failed run, 2 after wrong usage, 130 when stopped."""
+    warnings.showwarning = lambda message, *_: click.echo(f"Warning: {with_flags(str(message))}", err=True)
     try:
         cli.main(standalone_mode=False)
     except click.UsageError as error:
@@ -71,5 +72,5 @@ def main() -> None:
     except StyleGANError as error:
         if "--debug" in sys.argv:
             raise
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {with_flags(str(error))}", err=True)
         sys.exit(1)

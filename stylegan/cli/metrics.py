@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,17 +88,20 @@ def command(
     for request in metrics:
         if data is None and request.metric.needs_reals:
             raise click.UsageError(f"--metrics {request.name} compares with real images; name them with --data.")
-    place = world.place(resolve_device(device))
-    snapshot, run, nimg = world.gather(_snapshot_of(network) if world.first else None)[0]
+    place = world.device_for(resolve_device(device))
+    snapshot, run, nimg = world.gather(_snapshot_of(network) if world.is_main else None)[0]
+    track = partial(with_progress, show=world.is_main)
     for request in metrics:
         start = time.perf_counter()
         G = open_network(snapshot, place, precision=request.metric.precision, compile=False)
-        with world.in_turn(world.local_rank == 0):  # one of each machine decodes the images into the cache
-            dataset: Any = data and open_any(data, use_labels=G.c_dim > 0, max_images=max_reals)
+        with world.local_main_first():  # one of each machine decodes the images into the cache
+            dataset: Any = data and open_any(
+                data, use_labels=G.c_dim > 0, max_images=max_reals, processes=world.local_size
+            )
         detector = request.load_detector(place)
-        score = request.measure(G, dataset=dataset, detector=detector, seed=seed, track=with_progress, world=world)
+        score = request.measure(G, dataset=dataset, detector=detector, seed=seed, track=track, world=world)
         seconds = time.perf_counter() - start
-        if not world.first:
+        if not world.is_main:
             continue
         against = "" if score.reals is None else f" against {score.reals:,} of {data}"
         result = f"{request.metric.text(score.value)}: {score.fakes:,} images of {snapshot}{against}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from stylegan.cli.launch import main_only
 from stylegan.cli.options import (
     Seeds,
     network_option,
@@ -23,18 +24,20 @@ from stylegan.cli.options import (
 
 @click.command("mix")
 @network_option
-@click.option("--rows", type=Seeds(), required=True, help="Seeds that give all other layers, for example 0-3.")
-@click.option("--cols", type=Seeds(), required=True, help="Seeds that give the layers of --styles, for example 4-9.")
+@click.option("--rows", type=Seeds(), required=True, help="Seeds that control the other layers, for example 0-3.")
+@click.option("--cols", type=Seeds(), required=True, help="Seeds that control the layers of --styles, for example 4-9.")
 @click.option(
     "--styles",
     default="coarse",
     show_default=True,
     metavar="LAYERS",
-    help="What the columns give: coarse (pose, shape), middle (features), fine (colors), or layers such as 0-6,9.",
+    help="Layers that the columns control: coarse (pose, shape), middle (features), fine (colors), or numbers such as "
+    "0-6,9.",
 )
 @trunc_option
 @outdir_option
 @sampling_options
+@main_only
 def command(
     rows: list[int],
     cols: list[int],
@@ -45,7 +48,7 @@ def command(
 ) -> None:
     """Write mix.png: every row seed with the styles of every column seed.
 
-    The seeds' own images stand along the top and the left side.
+    The images of the seeds themselves are in the first column and the first row.
     """
     from stylegan.images.grid import make_grid
     from stylegan.images.png import make_folder, save_png

@@ -1,4 +1,4 @@
-"""`stylegan move`: a StyleGAN3 -> a seamless loop of images that move or turn."""
+"""`stylegan move`: a StyleGAN3 -> a seamless loop of images that shift or rotate."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from stylegan.cli.launch import main_only
 from stylegan.cli.options import (
     Seeds,
     network_option,
@@ -21,20 +22,27 @@ from stylegan.cli.options import (
 
 @click.command("move")
 @network_option
-@click.option("--seeds", type=Seeds(), default="0-3", show_default=True, help="Which images, side by side.")
+@click.option("--seeds", type=Seeds(), default="0-3", show_default=True, help="Seeds to draw, side by side.")
 @click.option(
     "--path",
     type=click.Choice(["circle", "shift", "rotate"]),
     default="circle",
     show_default=True,
-    help="Around its place, an eighth of its width away; to and fro as far; or a whole turn, for a StyleGAN3-R.",
+    help="Motion of the images: along a circle with a radius of an eighth of the image width; a shift right and left "
+    "by the same distance; or one full rotation, which needs a StyleGAN3-R.",
 )
 @click.option(
-    "--frames", type=click.IntRange(min=1), default=60, show_default=True, metavar="FRAMES", help="Of the whole loop."
+    "--frames",
+    type=click.IntRange(min=1),
+    default=60,
+    show_default=True,
+    metavar="FRAMES",
+    help="Number of images in the whole loop.",
 )
 @video_options("out/move.gif")
 @trunc_option
 @sampling_options
+@main_only
 def command(
     seeds: list[int],
     path: str,
@@ -47,7 +55,7 @@ def command(
     open_network: Callable[[], Any],
     **drawing: Any,
 ) -> None:
-    """Write a loop in which the images of a StyleGAN3 move; hair and texture move along and do not stick."""
+    """Write a seamless loop in which the images of a StyleGAN3 move, with all their detail."""
     from stylegan.images.video import check_video
     from stylegan.sampling.generate import seeds_to_ws
     from stylegan.sampling.motion import move

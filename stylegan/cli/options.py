@@ -1,4 +1,4 @@
-"""Options and parameter types that the verbs which draw images share."""
+"""Options, parameter types and output that several verbs share."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stylegan.cli.messages import with_flags
 from stylegan.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from stylegan.machine.processes import World
 
 
 class Seeds(click.ParamType):
@@ -49,7 +52,7 @@ class Psis(click.ParamType):
 
 
 class PathOrURL(click.Path):
-    """A path, or a URL as it is."""
+    """A path, which is checked, or a URL, which is passed on unchanged."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return value if "://" in str(value) else super().convert(value, param, ctx)
@@ -70,7 +73,7 @@ network_option = click.option(
     type=click.Path(exists=True, path_type=Path),
     required=True,
     metavar="FOLDER",
-    help="A checkpoint, or a run of `stylegan train` (its newest snapshot).",
+    help="The network: a checkpoint, or the folder of a run, whose newest snapshot is used.",
 )
 outdir_option = click.option(
     "--outdir",
@@ -78,7 +81,7 @@ outdir_option = click.option(
     default="out",
     show_default=True,
     metavar="FOLDER",
-    help="Where to write; made if it is missing.",
+    help="Folder to write to; it is created if it does not exist.",
 )
 trunc_option = click.option(
     "--trunc",
@@ -86,13 +89,13 @@ trunc_option = click.option(
     type=Psi(),
     default="1",
     show_default=True,
-    help="0 = the average image, 1 = full variety; 0.7 is a good middle.",
+    help="Truncation psi: 0 gives the average image, 1 the full variety, and 0.7 is a good compromise.",
 )
 device_option = click.option(
     "--device",
     default="auto",
     show_default=True,
-    help="cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.",
+    help="Device to compute on: cpu, cuda, cuda:1, mps, ...; auto uses a GPU if the machine has one.",
     metavar="DEVICE",
 )
 _SAMPLING_OPTIONS = [
@@ -101,13 +104,14 @@ _SAMPLING_OPTIONS = [
         "cutoff",
         type=click.IntRange(min=0),
         metavar="LAYERS",
-        help="Truncate only the first so many layers.  [default: all]",
+        help="Truncate only the first LAYERS layers.  [default: all]",
     ),
     click.option(
         "--class",
         "label",
         metavar="LABEL",
-        help="For a network with labels: a class number or name; or values such as smile=1,hat=0.5 or 1,0,0.5.",
+        help="Label to draw, for a network with labels: a class by number or name, or values such as smile=1,hat=0.5 "
+        "or 1,0,0.5.",
     ),
     click.option(
         "--trunc-center",
@@ -115,14 +119,15 @@ _SAMPLING_OPTIONS = [
         type=click.Choice(["global", "class"]),
         default="global",
         show_default=True,
-        help="The average image of truncation: of all classes, as in the official tools, or of the class itself.",
+        help="The average that truncation moves towards: that of all classes, as in the official tools, or that of the "
+        "class itself.",
     ),
     click.option(
         "--noise-mode",
         type=click.Choice(["const", "random", "none"]),
         default="const",
         show_default=True,
-        help="Fine detail: the network's own, new in every run, or none.",
+        help="Noise inputs for fine detail: const is stored in the network, random changes every time, none is zero.",
     ),
     click.option(
         "--batch",
@@ -130,7 +135,7 @@ _SAMPLING_OPTIONS = [
         default=8,
         show_default=True,
         metavar="IMAGES",
-        help="How many to draw at a time; fewer need less memory.",
+        help="Images to draw at a time; fewer need less memory.",
     ),
     device_option,
     click.option(
@@ -138,29 +143,32 @@ _SAMPLING_OPTIONS = [
         type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
         default="auto",
         show_default=True,
-        help="Of all but the lowest layers; auto is fp16 on a GPU, fp32 elsewhere.",
+        help="Number format of all but the lowest-resolution layers; auto is fp16 on a CUDA GPU, fp32 elsewhere.",
     ),
     click.option(
         "--compile",
         is_flag=True,
-        help="Compile the network first: takes up to a minute, pays off for many images.",
+        help="Compile the network first, which takes up to a minute and pays off for many images.",
     ),
 ]
 
 
 def sampling_options(command: Callable) -> Callable:
-    """How a network draws, whatever it draws: pass cutoff, label, noise_mode, batch, and instead of `network` and the
-    options of how it computes `open_network`, which takes nothing and returns it."""
+    """Add the options of drawing to a verb.
+
+    The verb receives cutoff, label, noise_mode and batch as they are; and, for `network` and the options of how it
+    computes, one function `open_network` that opens it on the device of a World, by default that of a lone process.
+    """
 
     @functools.wraps(command)
     def draws(*, network: Path, center: str, device: str, precision: str, compile: bool, **options: Any) -> Any:
-        def open_as_told() -> Any:
+        def open_it(world: World | None = None) -> Any:
             from stylegan.machine.devices import resolve_device
-            from stylegan.machine.processes import from_environment
 
-            return open_network(network, from_environment().place(resolve_device(device)), precision, compile, center)
+            place = resolve_device(device)
+            return open_network(network, world.device_for(place) if world else place, precision, compile, center)
 
-        return command(open_network=open_as_told, **options)
+        return command(open_network=open_it, **options)
 
     for option in reversed(_SAMPLING_OPTIONS):
         draws = option(draws)
@@ -168,7 +176,7 @@ def sampling_options(command: Callable) -> Callable:
 
 
 def video_options(default_dest: str) -> Callable:
-    """How fast a loop goes and where it is written: fps, dest."""
+    """Add the options of a written loop to a verb, which receives fps and dest."""
 
     def add(command: Callable) -> Callable:
         command = click.option(
@@ -176,7 +184,7 @@ def video_options(default_dest: str) -> Callable:
             default=default_dest,
             show_default=True,
             metavar="FILE",
-            help="A .gif, a .webp (smaller, all colors), or a folder for numbered PNG frames.",
+            help="File to write: a .gif, a .webp (smaller, with all colors), or a folder for numbered PNG frames.",
         )(command)
         return click.option(
             "--fps",
@@ -184,14 +192,14 @@ def video_options(default_dest: str) -> Callable:
             default=30,
             show_default=True,
             metavar="FPS",
-            help="Images a second; a GIF shows at most 50.",
+            help="Images per second; a GIF shows at most 50.",
         )(command)
 
     return add
 
 
 def open_network(network: Path, device: torch.device, precision: str, compile: bool, center: str = "global") -> Any:
-    """The averaged generator of a checkpoint, made for drawing; `center` as in --trunc-center."""
+    """Return the averaged generator of a checkpoint in its inference form; `center` is that of --trunc-center."""
     from stylegan.checkpoints import load
     from stylegan.machine.memory import keep_freed_memory
     from stylegan.sampling.class_center import ClassCentered
@@ -203,29 +211,27 @@ def open_network(network: Path, device: torch.device, precision: str, compile: b
 
 @contextmanager
 def wrong_usage(option: str | None = None) -> Iterator[None]:
-    """A ConfigError of the block becomes wrong usage, of `option` if that alone is to blame."""
+    """Turn a ConfigError of the block into a usage error, of `option` if that option alone can cause it."""
     try:
         yield
     except ConfigError as error:
         if option is None:
-            raise click.UsageError(str(error)) from error
-        raise click.BadParameter(str(error), param_hint=f"'{option}'") from error
+            raise click.UsageError(with_flags(str(error))) from error
+        raise click.BadParameter(with_flags(str(error)), param_hint=f"'{option}'") from error
 
 
-def with_progress(images: Iterable[Tensor], what: str, total: int) -> Iterator[Tensor]:
-    """The same images, one by one or in batches, with a bar that a terminal shows while they come."""
+def with_progress(images: Iterable[Tensor], what: str, total: int, *, show: bool = True) -> Iterator[Tensor]:
+    """Yield the same images, one by one or in batches, while a terminal shows a progress bar, unless not `show`."""
     from rich.console import Console
     from rich.progress import track
 
-    from stylegan.machine.processes import from_environment
-
     console = Console(stderr=True)
-    hidden = not (console.is_terminal and from_environment().first)
+    hidden = not (show and console.is_terminal)
     yield from track(images, what, total=total, console=console, transient=True, disable=hidden)
 
 
 def write_loop(images: Iterable[Tensor], total: int, dest: str, fps: float, since: float) -> None:
-    """Write the images of a loop as they are drawn, and end the verb as `say_wrote` does."""
+    """Write the images of a loop while they are drawn, then print the line of `say_wrote`."""
     from stylegan.images.video import save_video
 
     save_video(with_progress(images, "Drawing", total), dest, fps=fps)
@@ -233,5 +239,5 @@ def write_loop(images: Iterable[Tensor], total: int, dest: str, fps: float, sinc
 
 
 def say_wrote(what: Path | str, since: float) -> None:
-    """The line that ends a verb; `since` is the `time.perf_counter()` of its start."""
+    """Print what the verb wrote and how long it took; `since` is the `time.perf_counter()` of its start."""
     click.echo(f"Wrote {what} in {time.perf_counter() - since:.1f} s.")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stylegan.machine.processes import World
     from stylegan.training import TrainConfig
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 
 
 def _keep(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
@@ -222,17 +222,17 @@ def command(
             raise ConfigError("--transfer needs the weights to start from; add --resume FILE.")
         going_on = resume if resume and not transfer and not is_checkpoint(resume) else None
         report = ""
-        with world.in_turn(world.local_rank == 0):  # one of each machine decodes the images into the cache
+        with world.local_main_first():  # one of each machine decodes the images into the cache
             if going_on:
-                config, dataset = resumed_config(going_on, {"outdir": outdir, **flags})
+                config, dataset = resumed_config(going_on, {"outdir": outdir, **flags}, world)
             else:
-                config, dataset, report = new_config(flags, resume, world.size)
+                config, dataset, report = new_config(flags, resume, world)
         config_here = config.model_copy(update={"micro_batch": micro_batch_size(config, world.size)})
-        if dry_run and world.first:
+        if dry_run and world.is_main:
             click.echo(config.to_json(), nl=False)
             click.echo(report, err=True, nl=bool(report))
         if not force:
-            _check_room(config_here, world, going_on, outdir, tell=dry_run and world.first)
+            _check_room(config_here, world, going_on, outdir, tell=dry_run and world.is_main)
     if dry_run:
         return
     if tensorboard:
@@ -240,9 +240,11 @@ def command(
     for metric in config.metrics:
         parse(metric).load_detector()  # or tell what is missing
     keep_freed_memory()
-    run = going_on or Path(world.once("run", lambda: str(new_run_folder(outdir or Path("runs"), config, dataset.name))))
+    run = going_on or Path(
+        world.run_once("run", lambda: str(new_run_folder(outdir or Path("runs"), config, dataset.name)))
+    )
     try:
-        if world.first:
+        if world.is_main:
             started = going_on is not None
             _run(config, dataset, run, world, going_on=started, report=report, tensorboard=tensorboard)
         else:
@@ -265,7 +267,8 @@ def _check_room(config: TrainConfig, world: World, going_on: Path | None, outdir
     needed = estimate(config, int(done * 1000))
     if tell:
         click.echo(needed, err=True)
-    require_room(needed, world.place(resolve_device(config.device)), going_on or outdir or Path("runs"))
+    device = world.device_for(resolve_device(config.device))
+    require_room(needed, device, going_on or outdir or Path("runs"), world.local_size)
 
 
 def _run(
@@ -340,7 +343,7 @@ def _stop_on_signal(world: World) -> Iterator[tuple[threading.Event, list[int]]]
     def on_signal(number: int, frame: object) -> None:
         if received and world.size == 1:
             raise KeyboardInterrupt
-        if world.first and not received:
+        if world.is_main and not received:
             click.echo("\nStopping after this step ...", err=True)
         received.append(number)
         stop.set()

@@ -12,6 +12,7 @@ from stylegan.errors import ConfigError
 
 if TYPE_CHECKING:
     from stylegan.data.dataset import Dataset
+    from stylegan.machine.processes import World
     from stylegan.training import TrainConfig
 
 # Flag -> setting. The flags keep the names of the official tools.
@@ -53,7 +54,7 @@ def is_checkpoint(source: Path) -> bool:
     return source.is_file() or ((source / "config.json").is_file() and not (source / "snapshots").is_dir())
 
 
-def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tuple[TrainConfig, Dataset, str]:
+def new_config(flags: dict[str, Any], start: Path | None, world: World) -> tuple[TrainConfig, Dataset, str]:
     """The configuration of a new run: preset, then weights to start from, then --config, then flags, then --set.
 
     The third value says what the run takes over from those weights.
@@ -86,7 +87,7 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
     seed = settings.get("seed", 0)
     if not isinstance(seed, int):
         raise ConfigError(f"seed must be a whole number, got {seed!r}.")
-    dataset = open_dataset(data, seed)
+    dataset = open_dataset(data, seed, world.local_size)
     fill_memory = settings.get("batch") == "auto"
     if fill_memory:
         if "micro_batch" in typed:
@@ -101,14 +102,14 @@ def new_config(flags: dict[str, Any], start: Path | None, processes: int) -> tup
         require_architecture(checkpoint, cfg, architecture)
     if settings.get("precision", "auto") == "auto":
         settings["precision"] = "fp32" if architecture == "minimal" else best_precision(device)
-    config = from_preset(cfg, dataset, settings, data=data, gpus=processes)
+    config = from_preset(cfg, dataset, settings, data=data, gpus=world.size)
     check_fits(config, dataset)
     if fill_memory:
-        config = largest_micro_batch(config, device, processes)
+        config = largest_micro_batch(config, device, world.size, world.local_size)
     return config, dataset, transfer_report(checkpoint, config) if checkpoint else ""
 
 
-def resumed_config(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Dataset]:
+def resumed_config(run: Path, flags: dict[str, Any], world: World) -> tuple[TrainConfig, Dataset]:
     """The configuration that `run` was started with; only its length, its machine and the place of its data change."""
     from stylegan.files.cache import default_cache
     from stylegan.training.batches import check_fits, open_dataset
@@ -132,7 +133,7 @@ def resumed_config(run: Path, flags: dict[str, Any]) -> tuple[TrainConfig, Datas
     elif Path(config.data.path).parent == default_cache() / "data" and not Path(config.data.path).exists():
         _avatars(config.cfg)  # a cache may be emptied
     config = changed(config, {**changes, "data": data})
-    dataset = open_dataset(config.data, config.seed)
+    dataset = open_dataset(config.data, config.seed, world.local_size)
     check_fits(config, dataset)
     return config, dataset
 

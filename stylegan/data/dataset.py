@@ -65,7 +65,7 @@ class Dataset:
         self.name = Path(path).resolve().stem
         with open_source(path) as source:
             if not source.names:
-                raise DataError(f"{path} holds no images; make a data set of yours with `stylegan dataset`.")
+                raise DataError(f"{path} holds no images; make a data set with `prepare`.")
             labels = source.labels() if use_labels else None
             if use_labels and labels is None:
                 raise DataError(f"{path} has no labels; add a dataset.json with labels, or train without them.")
@@ -101,7 +101,7 @@ class Dataset:
     def class_members(self) -> list[np.ndarray]:
         """The indices of the images of each class that has some. Raises: DataError unless labels are classes."""
         if self._labels is None or self._labels.values.ndim != 1:
-            raise DataError(f"{self.path} has no class numbers, which balanced classes need; train without --balanced.")
+            raise DataError(f"{self.path} has no class numbers, which balanced classes need; leave out `balanced`.")
         return members_of(self._labels.values[self._index])
 
     @property
@@ -223,7 +223,9 @@ def _decoded(source: Source, workers: int) -> Iterator[np.ndarray]:
         try:
             return source.image(name)
         except DataError as error:
-            raise DataError(f"{name} of {source.path} is damaged: {error}; mend it with `stylegan dataset`.") from error
+            raise DataError(
+                f"{name} of {source.path} is damaged: {error}; prepare the images again with `prepare`."
+            ) from error
 
     expected: tuple[int, ...] = ()
     for name, img in zip(source.names, ordered_map(decode, source.names, workers), strict=True):
@@ -233,7 +235,7 @@ def _decoded(source: Source, workers: int) -> Iterator[np.ndarray]:
         if img.shape != expected:
             raise DataError(
                 f"{name} of {source.path} is {_describe(img.shape)}, but {source.names[0]} is {_describe(expected)}; "
-                "make them equal with `stylegan dataset`."
+                "make them equal with `prepare`."
             )
         yield img.transpose(2, 0, 1)
 
@@ -241,11 +243,9 @@ def _decoded(source: Source, workers: int) -> Iterator[np.ndarray]:
 def _require_square_power_of_two(img: np.ndarray, name: str) -> None:
     height, width, _ = img.shape
     if width != height:
-        raise DataError(f"{name} is {width}x{height}, not square; make it so with `stylegan dataset`.")
+        raise DataError(f"{name} is {width}x{height}, not square; make it so with `prepare`.")
     if width < 4 or width & (width - 1):
-        raise DataError(
-            f"{name} is {width}x{height}, and {width} is no power of two from 4 on; resize with `stylegan dataset`."
-        )
+        raise DataError(f"{name} is {width}x{height}, and {width} is no power of two from 4 on; resize with `prepare`.")
 
 
 def _describe(shape: tuple[int, ...]) -> str:

@@ -1,9 +1,9 @@
-"""Many images on one sheet."""
+"""Grids: many images on one sheet."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -12,10 +12,26 @@ from stylegan.errors import ConfigError
 
 
 def auto_shape(n: int) -> tuple[int, int]:
-    """(columns, rows) of a sheet for n images: a square or up to twice as wide, with few empty places."""
+    """Return (columns, rows) for n images: square or up to twice as wide as high, with few empty places."""
     root = math.isqrt(max(n - 1, 0)) + 1  # ceil(sqrt(n))
     columns = min(range(root, 2 * root), key=lambda columns: -n % columns)
     return columns, -(-n // columns)
+
+
+def grid(images: Tensor | Sequence[Tensor], columns: int | None = None) -> Tensor:
+    """Place images side by side, row by row, in as many rows as they need.
+
+    Args:
+        images: [N, C, H, W], or N tensors [C, H, W] of one shape and dtype.
+        columns: images in a row; None chooses as `auto_shape` does.
+    Returns: [C, rows * H, columns * W] on the CPU; places without an image are zero.
+    Raises: ConfigError for no image or fewer than 1 column.
+    """
+    if columns is None:
+        columns = auto_shape(len(images))[0]
+    if columns < 1:
+        raise ConfigError(f"a grid needs at least 1 column, got {columns}.")
+    return make_grid(images, columns, max(1, -(-len(images) // columns)))
 
 
 def make_grid(images: Iterable[Tensor], columns: int, rows: int) -> Tensor:

@@ -101,7 +101,7 @@ def separable_terms(f: Tensor, tolerance: float) -> list[tuple[list[float], list
     """
     if f.ndim == 1:
         return [(f.flip(0).tolist(), f.flip(0).tolist())]
-    values, vectors = torch.linalg.eigh(f.double())
+    values, vectors = torch.linalg.eigh(f.cpu().double())
     terms = zip(values.tolist(), vectors.t().flip(1), strict=True)
     largest = values.abs().max().item()
     return [(v.tolist(), (v * value).tolist()) for value, v in terms if abs(value) > tolerance * largest]

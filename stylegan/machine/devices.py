@@ -1,4 +1,4 @@
-"""Where networks compute."""
+"""The device on which networks compute."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from stylegan.errors import StyleGANError
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
-    """ "auto" is a GPU where there is one, else the CPU. Raises StyleGANError for a device that is not there."""
+    """Return the device of that name; "auto" is a CUDA GPU if this machine has one, else Apple's MPS, else the CPU.
+
+    Raises: StyleGANError if this machine has no such device.
+    """
     if str(device) == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         if str(device) == "meta":
             raise RuntimeError("it holds no numbers")
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
-        raise StyleGANError(f"device {str(device)!r} is not available here; use --device cpu or auto.") from error
+        raise StyleGANError(f"device {str(device)!r} is not available here; set `device` to cpu or auto.") from error

@@ -1,4 +1,4 @@
-"""Where a run computes: what must stay the same for a resumed run to repeat an uninterrupted one bit for bit."""
+"""The environment of a run: what must not change if a resumed run is to equal an uninterrupted one bit for bit."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 
 from stylegan import __version__
 
-# What decides how sums are rounded, and who draws which random numbers.
+# These determine how sums are rounded and which process draws which random numbers.
 _ROUNDING = {"device": "device", "processes": "number of processes", "torch": "PyTorch", "stylegan": "stylegan"}
 _ROUNDING_CPU = {"threads": "number of threads", "cpu": "CPU instructions"}
 
 
 def environment(device: torch.device, processes: int = 1) -> dict[str, Any]:
-    """Versions and machine, for the record beside a snapshot."""
+    """Return the versions and the properties of the machine that a snapshot records."""
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processes": processes,
@@ -29,9 +29,9 @@ def environment(device: torch.device, processes: int = 1) -> dict[str, Any]:
 
 
 def warn_if_changed(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """One warning if a run goes on where numbers come out differently in the last digits."""
+    """Warn, once, if results will differ in the last digits from those in the environment `before`."""
     names = _ROUNDING | (_ROUNDING_CPU if now["device"] == "cpu" else {})
     changes = [f"{word} {before.get(k)} -> {now[k]}" for k, word in names.items() if before.get(k) != now[k]]
     if changes:
-        message = "the run goes on, but not bit for bit as it would have without the stop"
+        message = "the resumed run will not equal an uninterrupted one bit for bit"
         warnings.warn(f"{message}: {', '.join(changes)}.", RuntimeWarning, stacklevel=2)

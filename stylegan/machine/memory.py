@@ -1,31 +1,35 @@
-"""Memory of the process, and what is left of it."""
+"""Memory: how much the process used, how much is free, and how freed memory is reused."""
 
 from __future__ import annotations
 
 import ctypes
-import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import torch
 
-from stylegan.machine.processes import from_environment
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
 
-_CGROUPS = (  # versions 2 and 1: where a container's limit is told, and how
+_CGROUPS = (  # versions 2 and 1: the folder, the files and the key prefix that hold a container's limit
     (Path("/sys/fs/cgroup"), "memory.max", "memory.current", ""),
     (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
 )
 
 
 def keep_freed_memory() -> bool:
-    """Let the C library keep what tensors free, for the next ones, instead of returning it to the system.
+    """Let the C library reuse the memory of freed tensors instead of returning it to the system.
 
-    By default every large tensor is mapped anew, and the system fills it with zeros page by page: on a CPU that
-    takes several times as long as computing it. This changes the whole process, so only programs call it, not
-    importing. Returns whether the C library took it (glibc does).
+    By default the system maps new memory for every large tensor and fills it with zeros page by page, which on a CPU
+    takes several times as long as computing the tensor. The setting affects the whole process, so programs call this
+    function, and importing the library does not.
+
+    Returns: whether the C library accepted the setting (glibc does).
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -33,10 +37,10 @@ def keep_freed_memory() -> bool:
     return bool(mallopt and mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, -1))
 
 
-def available_bytes(device: torch.device) -> int | None:
-    """Memory that this process's new tensors on `device` may take, None if nobody tells.
+def available_bytes(device: torch.device, processes: int = 1) -> int | None:
+    """Return how many bytes this process can still allocate on `device`, or None if unknown.
 
-    On a CPU also within the limits of a container, and an equal share if a launcher started several processes.
+    On a CPU, a container's limit counts too, and `processes` of this machine get equal shares.
     """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
@@ -47,15 +51,17 @@ def available_bytes(device: torch.device) -> int | None:
         lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         free.append(int(next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))) * 1024)
     for folder, limit, used, total in _CGROUPS:
-        with suppress(OSError, ValueError, KeyError):  # "max" where there is no limit
+        with suppress(OSError, ValueError, KeyError):  # the limit is "max" if there is none
             stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-            # Copies of files count as used, but the system gives them up when memory is asked for.
+            # Cached files count as used, but the system drops them when a program needs memory.
             files = int(stat[f"{total}inactive_file"]) + int(stat[f"{total}active_file"])
             free.append(int((folder / limit).read_text()) - int((folder / used).read_text()) + files)
-    return min(free) // from_environment().local_size if free else None
+    return min(free) // processes if free else None
 
 
 def peak_memory_gb() -> float:
-    """The peak resident memory of this process, in GB."""
+    """Return the peak resident memory of this process in GB; 0.0 on systems that do not report it (Windows)."""
+    if resource is None:
+        return 0.0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30

@@ -1,9 +1,7 @@
-"""Several processes that work on one thing, started by a launcher such as torchrun: which of them this one is, and
-what they tell each other.
+"""The processes of one run, started by a launcher such as torchrun: their ranks and the messages between them.
 
-    torchrun --nnodes 2 --nproc-per-node 8 ... -m stylegan train ...     (docs/many_machines.md)
-
-Without a launcher the world has one process, and everything here does nothing.
+docs/many_machines.md shows how to start them. Without a launcher the world has one process, and its messages cost
+nothing.
 """
 
 from __future__ import annotations
@@ -23,39 +21,39 @@ from torch import Tensor
 from torch import distributed as dist
 
 from stylegan.errors import ConfigError, DistributedError, StyleGANError
-from stylegan.machine.heartbeat import Heartbeat
+from stylegan.machine.heartbeat import RESUME, Heartbeat
 
-JOIN_TIMEOUT = timedelta(minutes=5)  # until every process must have come
-STEP_TIMEOUT = timedelta(minutes=30)  # for a message of training, which may have to wait for a snapshot
-WAIT_TIMEOUT = timedelta(days=2)  # for one process to prepare data for the others; the heartbeat sees whether it lives
+JOIN_TIMEOUT = timedelta(minutes=5)  # for all processes to connect
+STEP_TIMEOUT = timedelta(minutes=30)  # for a message during training, which may have to wait for a snapshot
+WAIT_TIMEOUT = timedelta(days=2)  # for one process to prepare data for the others; the heartbeat detects a dead one
 
 
 @dataclass
 class World:
-    """`size` processes, of which this one is number `rank`."""
+    """`size` processes that work together; this one has number `rank`."""
 
     rank: int = 0
     size: int = 1
-    local_rank: int = 0  # number on this machine, and of its GPU
+    local_rank: int = 0  # number among the processes of this machine, and of the GPU that it uses
     local_size: int = 1  # processes on this machine
-    joined: _Joined | None = None  # how to reach the others, after `join`
+    connection: _Connection | None = None  # to the other processes; `join` sets it
 
     @property
-    def first(self) -> bool:
-        """Whether this process writes and prints."""
+    def is_main(self) -> bool:
+        """True in rank 0, the process that prints and writes."""
         return self.rank == 0
 
-    def place(self, device: torch.device) -> torch.device:
-        """Where this process computes: with several on a machine, each takes the GPU of its number.
+    def device_for(self, device: torch.device) -> torch.device:
+        """Return the device that this process uses: `device`, or with several processes the GPU of its local rank.
 
-        Raises: ConfigError if there are fewer GPUs than processes.
+        Raises: ConfigError if this machine has fewer GPUs than processes.
         """
         if self.size == 1 or device.type != "cuda":
             return device
         if self.local_rank >= torch.cuda.device_count():
             raise ConfigError(
-                f"each process needs a GPU of its own, but this machine has {torch.cuda.device_count()} for process "
-                f"{self.local_rank}; start so many with --nproc-per-node, or add --device cpu."
+                f"each process needs its own GPU, but this machine has {torch.cuda.device_count()} for process "
+                f"{self.local_rank}; start at most one process per GPU, or set `device` to cpu."
             )
         torch.cuda.set_device(self.local_rank)
         return torch.device("cuda", self.local_rank)
@@ -63,54 +61,55 @@ class World:
     def sum_(self, tensors: Sequence[Tensor]) -> None:
         """Replace floating-point tensors of one dtype and device by their sums over all processes, in one message.
 
-        Every process calls it with the same shapes. Raises: DistributedError if another process is lost.
+        Every process must call it with the same shapes. Raises: DistributedError if another process is lost.
         """
-        if self.joined is None:
+        if self.connection is None:
             return
         flat = torch.cat([t.detach().flatten() for t in tensors])
-        with self.joined.talking():
-            dist.all_reduce(flat, group=self.joined.group(flat.device))
+        with self.connection.reporting_lost_processes():
+            dist.all_reduce(flat, group=self.connection.group(flat.device))
         for tensor, total in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
             tensor.detach().copy_(total.view(tensor.shape))
 
     def average_(self, tensors: Sequence[Tensor]) -> None:
-        """The same with means."""
-        if self.joined is not None:
+        """Replace tensors by their means over all processes, as `sum_` does with sums."""
+        if self.connection is not None:
             self.sum_(tensors)
             torch._foreach_div_([t.detach() for t in tensors], self.size)
 
     def broadcast_(self, tensors: Sequence[Tensor]) -> None:
-        """Replace tensors by those of rank 0."""
-        if self.joined is None:
+        """Replace tensors by those of rank 0. Raises: DistributedError if another process is lost."""
+        if self.connection is None:
             return
         for tensor in tensors:
             same = tensor.detach().contiguous()
-            with self.joined.talking():
-                dist.broadcast(same, 0, group=self.joined.group(same.device))
+            with self.connection.reporting_lost_processes():
+                dist.broadcast(same, 0, group=self.connection.group(same.device))
             tensor.detach().copy_(same)
 
     def largest(self, number: int) -> int:
-        """The largest of the processes' numbers."""
-        if self.joined is None:
+        """Return the largest `number` of all processes."""
+        if self.connection is None:
             return number
         result = torch.tensor(number)
-        with self.joined.talking():
+        with self.connection.reporting_lost_processes():
             dist.all_reduce(result, op=dist.ReduceOp.MAX)
         return int(result)
 
     def gather(self, value: Any) -> list:
-        """The values of all processes by rank."""
+        """Return the `value` of every process, ordered by rank."""
         values = [value] * self.size
-        if self.joined is not None:
-            with self.joined.talking():
+        if self.connection is not None:
+            with self.connection.reporting_lost_processes():
                 dist.all_gather_object(values, value)
         return values
 
     @contextmanager
     def all_or_none(self) -> Iterator[None]:
-        """A block that each process runs by itself. When it fails on one it fails on all, so that nobody waits.
+        """Run a block in every process; if it fails in one, it fails in all, so that none waits for a message.
 
-        Raises: what the block raised here; elsewhere a StyleGANError that names the process and its reason.
+        Raises: the block's own error in the process where it failed; elsewhere a StyleGANError that names that
+            process and its reason.
         """
         failure = None
         try:
@@ -127,26 +126,29 @@ class World:
                 raise StyleGANError(f"rank {rank} failed: {reason}")
 
     @contextmanager
-    def in_turn(self, leads: bool) -> Iterator[None]:
-        """Those who lead run the block first, then the others, who find ready what it prepared."""
-        if not leads:
+    def local_main_first(self) -> Iterator[None]:
+        """Run a block in the first process of each machine, then in the others, which can use what it prepared."""
+        if self.local_rank != 0:
             self.gather(None)
         yield
-        if leads:
+        if self.local_rank == 0:
             self.gather(None)
 
-    def once(self, name: str, make: Callable[[], str]) -> str:
-        """What `make` returns on rank 0, for all; what it returned then, if the launcher starts the processes again."""
-        if self.joined is None:
+    def run_once(self, name: str, make: Callable[[], str]) -> str:
+        """Call `make` on rank 0 and return its result in every process.
+
+        When torchrun restarts the processes, they get the first result again, and `make` is not called.
+        """
+        if self.connection is None:
             return make()
-        launcher = self.joined.launcher  # the store of torchrun outlives the processes that it starts again
-        if self.first and not launcher.check([name]):
+        launcher = self.connection.launcher  # torchrun's store outlives the processes that it restarts
+        if self.is_main and not launcher.check([name]):
             launcher.set(name, make())
-        return self.gather(launcher.get(name).decode() if self.first else "")[0]
+        return self.gather(launcher.get(name).decode() if self.is_main else "")[0]
 
 
-class _Joined:
-    """The connections of a world: gloo for what the hosts tell each other, and for GPUs nccl besides."""
+class _Connection:
+    """The connections between processes: gloo for tensors in main memory, and nccl besides for those on GPUs."""
 
     def __init__(self, launcher: dist.TCPStore, heartbeat: Heartbeat):
         self.launcher, self.heartbeat = launcher, heartbeat
@@ -159,8 +161,8 @@ class _Joined:
         return self._groups[device.type]
 
     @contextmanager
-    def talking(self) -> Iterator[None]:
-        """Turns what a lost process causes into one sentence."""
+    def reporting_lost_processes(self) -> Iterator[None]:
+        """Replace the errors that a lost process causes by a DistributedError that names it."""
         try:
             if self.heartbeat.cause is None:
                 yield
@@ -172,29 +174,58 @@ class _Joined:
 
 
 def _lost(cause: str) -> DistributedError:
-    return DistributedError(f"{cause}; go on from the newest snapshot.")
+    return DistributedError(f"{cause}; {RESUME}.")
 
 
 def from_environment() -> World:
-    """The place that a launcher gave to this process, without talking to the others; alone without a launcher."""
+    """Return the place of this process among those of a launcher, without connecting to the others.
 
-    def told(name: str, alone: int) -> int:
-        return int(os.environ.get(name) or alone)
+    A launcher sets both RANK and WORLD_SIZE. Where one of them is missing, this process is alone: notebook servers and
+    job scripts may leave the other one behind.
 
-    return World(told("RANK", 0), told("WORLD_SIZE", 1), told("LOCAL_RANK", 0), told("LOCAL_WORLD_SIZE", 1))
+    Raises: ConfigError if the values are not whole numbers or contradict each other.
+    """
+    if not _launched():
+        return World()
+    rank, size = _number("RANK"), _number("WORLD_SIZE")
+    local_rank, local_size = _number("LOCAL_RANK", 0), _number("LOCAL_WORLD_SIZE", 1)
+    for name, number, limit_name, limit in (
+        ("RANK", rank, "WORLD_SIZE", size),
+        ("LOCAL_RANK", local_rank, "WORLD_SIZE", size),
+        ("LOCAL_RANK", local_rank, "LOCAL_WORLD_SIZE", local_size),
+    ):
+        if number >= limit and os.environ.get(limit_name):
+            raise ConfigError(f"{name} must be below {limit_name}, got {number} and {limit}; {_LAUNCH}.")
+    if local_size > size:
+        raise ConfigError(f"LOCAL_WORLD_SIZE must be at most WORLD_SIZE, got {local_size} and {size}; {_LAUNCH}.")
+    return World(rank, size, local_rank, local_size)
+
+
+_LAUNCH = "start the processes with torchrun, or unset RANK and WORLD_SIZE to run one alone"
+
+
+def _launched() -> bool:
+    return bool(os.environ.get("RANK") and os.environ.get("WORLD_SIZE"))
+
+
+def _number(name: str, default: int = 0) -> int:
+    text = os.environ.get(name) or str(default)
+    if not (text.isascii() and text.isdecimal()):
+        raise ConfigError(f"{name} must be a whole number, got {text!r}; {_LAUNCH}.")
+    return int(text)
 
 
 @contextmanager
 def join() -> Iterator[World]:
-    """Meet the other processes of a launcher such as torchrun, and part from them when the block ends.
+    """Connect to the other processes of a launcher such as torchrun, and disconnect when the block ends.
 
-    Sets up `torch.distributed`. Without RANK and WORLD_SIZE in the environment it does nothing.
+    Sets up `torch.distributed`. Does nothing unless RANK and WORLD_SIZE are set, see `from_environment`.
 
-    Raises: DistributedError if the others cannot be reached; while the block runs, any call of the world raises it
-        once another process has died, or has not answered for 15 s.
+    Raises: DistributedError if the other processes cannot be reached; within the block, any method of the world raises
+        it once another process has died or has not answered for 15 s.
     """
     world = from_environment()
-    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+    if not _launched():
         yield world
         return
     launcher = _connect(world)
@@ -203,12 +234,12 @@ def join() -> Iterator[World]:
     try:
         group = dist.PrefixStore(f"{meeting}/group", launcher)
         dist.init_process_group("gloo", store=group, rank=world.rank, world_size=world.size, timeout=WAIT_TIMEOUT)
-        world.joined = _Joined(launcher, heartbeat)
+        world.connection = _Connection(launcher, heartbeat)
         yield world
-        world.gather(None)  # nobody leaves, and falls silent, while others still work
+        world.gather(None)  # a process that left now would look lost to those that still work
     except DistributedError:
         raise
-    except dist.DistError as error:  # nccl tells of a lost process when it likes
+    except dist.DistError as error:  # NCCL may report a lost process at any later call
         raise _lost(heartbeat.find_cause(error)) from error
     except Exception as error:
         reason = str(error).rstrip(".") or type(error).__name__
@@ -220,44 +251,44 @@ def join() -> Iterator[World]:
 
 
 def _connect(world: World) -> dist.TCPStore:
-    """A client of the launcher's store. Without torchrun, rank 0 has the store."""
+    """Return a client of the launcher's store; without torchrun, rank 0 serves the store."""
     try:
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     except (KeyError, ValueError) as error:
         raise DistributedError(f"RANK and WORLD_SIZE are set, but {error} is not; start with torchrun.") from error
-    serves = world.first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    serves = world.is_main and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     try:
         return dist.TCPStore(
             host, port, is_master=serves, timeout=JOIN_TIMEOUT, wait_for_workers=False, multi_tenant=True
         )
     except RuntimeError as error:
         raise DistributedError(
-            f"rank {world.rank} cannot reach {host}:{port} ({str(error).splitlines()[0]}); see that the first machine "
-            "runs and that its port is open."
+            f"rank {world.rank} cannot reach {host}:{port} ({str(error).splitlines()[0]}); check that the first "
+            "machine is running and that its port is open."
         ) from error
 
 
 def _meet(world: World, launcher: dist.TCPStore) -> str:
-    """Wait for the other processes; returns a name for this meeting that was never used before.
+    """Wait for the other processes; return a new name under which they exchange messages.
 
-    A launcher that starts processes again keeps its store, with all that the dead ones left there. So each process
-    brings a new name, and rank 0 reads the names aloud until everybody has heard its own: then that is the rank 0 of
-    today, whose name is that of the meeting.
+    A launcher that restarts processes keeps its store, with the entries of the dead ones. So each process writes a new
+    name, and rank 0 publishes the list of names until every process finds its own in it. The name of rank 0 in that
+    list is the result.
     """
-    mine, meeting = uuid.uuid4().hex, ""
-    launcher.set(f"name/{world.rank}", mine)
+    name, meeting = uuid.uuid4().hex, ""
+    launcher.set(f"name/{world.rank}", name)
     deadline = time.monotonic() + JOIN_TIMEOUT.total_seconds()
     while time.monotonic() < deadline:
-        if world.first:
+        if world.is_main:
             names = [launcher.get(f"name/{r}").decode() for r in range(world.size) if launcher.check([f"name/{r}"])]
             launcher.set("names", " ".join(names))
-        heard = launcher.get("names").decode().split() if launcher.check(["names"]) else []
-        if mine in heard and not meeting:
-            meeting = heard[0]
-            launcher.set(f"{meeting}/{world.rank}", "here")
-        missing = [r for r in range(world.size) if not launcher.check([f"{meeting}/{r}"])] if world.first else []
+        published = launcher.get("names").decode().split() if launcher.check(["names"]) else []
+        if name in published and not meeting:
+            meeting = published[0]
+            launcher.set(f"{meeting}/{world.rank}", "present")
+        missing = [r for r in range(world.size) if not launcher.check([f"{meeting}/{r}"])] if world.is_main else []
         if meeting and not missing:
             return meeting
         time.sleep(0.05)
-    waited = f"for {JOIN_TIMEOUT.total_seconds():.0f} s; see that all machines run the same command"
+    waited = f"for {JOIN_TIMEOUT.total_seconds():.0f} s; check that all machines run the same command"
     raise DistributedError(f"rank {world.rank} waited for {f'rank {missing[0]}' if missing else 'rank 0'} {waited}.")

@@ -62,7 +62,7 @@ def fid(
         batches, count = fake_batches(G, dataset, num, seed, world)
         fakes = _statistics(track(batches, "Drawing", count), detector, world)
     with world.all_or_none():
-        value = frechet_distance(fakes, reals) if world.first else 0.0
+        value = frechet_distance(fakes, reals) if world.is_main else 0.0
     return Score(
         name=join_name(f"fid_{detector.name}", num),
         value=world.gather(value)[0],
@@ -91,12 +91,12 @@ def real_statistics(
     world = world or World()
     key = f"{dataset.fingerprint} {dataset.selection} {detector.name} {detector.resize}"
     file = Path(cache or default_cache()) / "metrics" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
-    kept = _read(file) if world.first else None
+    kept = _read(file) if world.is_main else None
     if world.largest(kept is not None):
         return kept or FeatureStatistics.none(detector.feature_dim)
     batches, count = real_batches(dataset, world)
     statistics = _statistics(track(batches, "Real images", count), detector, world)
-    if not world.first:
+    if not world.is_main:
         return statistics
     try:
         with atomic_file(file) as temporary:

@@ -37,7 +37,7 @@ class Mapping(FamilyMapping, minimal.MappingNetwork):
 def check_precision(precision: str) -> str:
     """`precision` itself, or a ConfigError unless it means fp32."""
     if precision not in ("auto", "fp32"):
-        raise ConfigError(f"the minimal networks compute in fp32, got {precision}; use --precision fp32.")
+        raise ConfigError(f"the minimal networks compute in fp32, got {precision}; set `precision` to fp32.")
     return precision
 
 

@@ -15,11 +15,14 @@ class GeneratorLike(Protocol):
 
     z_dim: int
     c_dim: int
-    num_ws: int
     img_resolution: int
     img_channels: int
     class_names: list[str] | None
     label_names: list[str] | None
+
+    @property
+    def num_ws(self) -> int:
+        """Number of w that `synthesis` takes per image."""
 
     @property
     def mapping(self) -> Callable[..., Tensor]:

@@ -27,7 +27,7 @@ def _collapse(records: Sequence[Record]) -> str:
         return ""
     return (
         f"collapse: generated images vary {diversity[-1]:.2f} times as much as real ones; "
-        "go back to an older snapshot, raise r1_gamma or lower the learning rates."
+        "go back to an older snapshot, raise `r1_gamma`, or lower `g_lr` and `d_lr`."
     )
 
 
@@ -41,7 +41,7 @@ def _discriminator_wins(records: Sequence[Record]) -> str:
         return ""
     return (
         f"collapse: for {SUSTAINED_TICKS} ticks the discriminator has recognized nearly all images while the loss of "
-        f"the generator rose to {loss[-1]:.1f}; raise r1_gamma, or use adaptive augmentation or more images."
+        f"the generator rose to {loss[-1]:.1f}; raise `r1_gamma`, set `augment.mode` to ada, or use more images."
     )
 
 
@@ -51,7 +51,7 @@ def _overfitting(records: Sequence[Record]) -> str:
         return ""
     return (
         f"overfitting: the discriminator scores held-out images like generated ones (gap {gap[-1]:.2f} of 1); "
-        "use adaptive augmentation or more images, or stop here."
+        "set `augment.mode` to ada, use more images, or stop the run."
     )
 
 

@@ -33,9 +33,7 @@ def make_run_folder(parent: Path | str, info: RunInfo, name: str, config: str) -
         folder = parent / f"{number:05d}-{info.architecture}-{label}-batch{info.batch}-gamma{info.gamma:g}"
         (folder / "snapshots").mkdir(parents=True)
     except OSError as error:
-        raise OutputError(
-            f"cannot write a run into {parent}: {error.strerror}; choose another folder for runs."
-        ) from error
+        raise OutputError(f"cannot write a run into {parent}: {error.strerror}; choose another `outdir`.") from error
     write_text(folder / "config.json", config)
     return folder
 
@@ -90,7 +88,7 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
                 file.truncate(end)  # half a line would spoil the next
                 raise
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; make room or choose another folder.") from error
+        raise OutputError(f"cannot write {path}: {error.strerror}; make room or choose another `outdir`.") from error
 
 
 def drop_lines_after(path: Path, nimg: int) -> None:

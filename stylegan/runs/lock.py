@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import platform
 from collections.abc import Iterator
@@ -11,20 +10,29 @@ from pathlib import Path
 
 from stylegan.errors import OutputError
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
+
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
     """Keep other processes from the run folder while the block runs.
 
-    The lock of a process that was killed is released with it. Does nothing on a file system without locks.
+    The lock of a process that was killed is released with it. Does nothing where the system or the file system has no
+    such locks.
 
     Raises: OutputError that names the process which has the run.
     """
+    if fcntl is None:
+        yield
+        return
     path = run / ".lock"
     try:
         file = path.open("a+b", buffering=0)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; choose another folder for the run.") from error
+        raise OutputError(f"cannot write {path}: {error.strerror}; choose another `outdir`.") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

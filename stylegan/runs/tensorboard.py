@@ -22,7 +22,7 @@ def summary_writer() -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise MissingExtra(
-            "the event files of a run need TensorBoard. Install it with: pip install 'stylegan[tracking]'"
+            "`tensorboard` needs the package TensorBoard. Install it with: pip install 'stylegan[tracking]'"
         ) from error
     return SummaryWriter
 

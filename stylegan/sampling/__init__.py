@@ -1,1 +1,40 @@
-"""Seed -> z -> w -> image, and what can be done on the way: truncate, mix, interpolate."""
+"""Seed -> z -> w -> image, with truncation, style mixing, interpolation and motion on the way."""
+
+from stylegan.sampling.class_center import ClassCentered, class_average
+from stylegan.sampling.generate import batched, draw, generate, generate_images, map_latents, seeds_to_ws
+from stylegan.sampling.interpolation import loop, slerp
+from stylegan.sampling.labels import Label, class_labels, label_vector, waypoints
+from stylegan.sampling.latents import latents, parse_seeds
+from stylegan.sampling.mixing import mix_ws, mixing_matrix, named_styles, parse_styles
+from stylegan.sampling.motion import move
+from stylegan.sampling.tar_output import write_shards
+from stylegan.sampling.transform import inverse_transform, transform_of
+from stylegan.sampling.truncation import truncation_sweep
+
+__all__ = [
+    "ClassCentered",
+    "Label",
+    "batched",
+    "class_average",
+    "class_labels",
+    "draw",
+    "generate",
+    "generate_images",
+    "inverse_transform",
+    "label_vector",
+    "latents",
+    "loop",
+    "map_latents",
+    "mix_ws",
+    "mixing_matrix",
+    "move",
+    "named_styles",
+    "parse_seeds",
+    "parse_styles",
+    "seeds_to_ws",
+    "slerp",
+    "transform_of",
+    "truncation_sweep",
+    "waypoints",
+    "write_shards",
+]

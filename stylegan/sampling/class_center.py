@@ -1,4 +1,4 @@
-"""Truncation towards the average of a class instead of the average of all, which may look like none of them."""
+"""Truncation towards the average of a class; the average of all classes may look like none of them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from stylegan.errors import ConfigError
 from stylegan.networks.mapping import truncate
 from stylegan.networks.protocol import GeneratorLike, device_of
 
-SAMPLES = 4096  # of w; their mean is off by 1/64 of one standard deviation
+SAMPLES = 4096  # number of w; the standard error of their mean is 1/64 of their standard deviation
 
 
 @torch.no_grad()
 def class_average(G: GeneratorLike, c: Tensor) -> Tensor:
-    """The mean w of one label: c [c_dim] -> [w_dim] on the network's device, the same every time."""
+    """Return the mean w of one label c [c_dim], [w_dim] on the network's device; every call returns the same."""
     device = device_of(G)
     z = torch.randn([SAMPLES, G.z_dim], generator=torch.Generator().manual_seed(0)).to(device)
     return G.mapping(z, c.to(device).expand(SAMPLES, -1))[:, 0].mean(0)
 
 
 class ClassCentered(nn.Module):
-    """A generator that truncates towards the average w of the label in hand.
+    """A generator that truncates towards the average w of each image's own label.
 
     Raises: ConfigError for a network without labels.
     """
@@ -31,7 +31,7 @@ class ClassCentered(nn.Module):
     def __init__(self, G: Any):
         super().__init__()
         if G.c_dim == 0:
-            raise ConfigError("this network has no classes, so there is only the global center of truncation.")
+            raise ConfigError("this network has no classes, so truncation has only the global center.")
         self.G = G
         self.z_dim, self.c_dim, self.num_ws, self.img_resolution = G.z_dim, G.c_dim, G.num_ws, G.img_resolution
         self.img_channels = G.img_channels
@@ -40,7 +40,7 @@ class ClassCentered(nn.Module):
         self._averages: dict[tuple[float, ...], Tensor] = {}
 
     def mapping(self, z: Tensor, c: Tensor, *, truncation_psi: float = 1.0, truncation_cutoff: int | None = None):
-        """z [N, z_dim], c [N, c_dim] -> ws [N, num_ws, w_dim]"""
+        """Map z [N, z_dim] and c [N, c_dim] to ws [N, num_ws, w_dim]."""
         ws = self.G.mapping(z, c)
         if truncation_psi == 1:
             return ws

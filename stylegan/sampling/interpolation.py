@@ -1,4 +1,4 @@
-"""A seamless loop through several seeds or classes: from each to the next, and from the last back to the first."""
+"""Interpolation: a seamless loop through several seeds or classes and back to the first."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SPACES = ("w", "z")
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """From a to b along the great circle between their directions. Shoemake 1985, White 2016.
+    """Interpolate from a to b along the great circle between their directions. Shoemake 1985, White 2016.
 
-    A straight line between two Gaussian z passes through a region near the origin where Gaussian z never lie; the
-    arc does not. The length goes evenly from that of a to that of b.
+    A straight line between two Gaussian z passes near the origin, where Gaussian z are practically never found; the
+    arc avoids that region. The length changes linearly from that of a to that of b.
 
     a [D], b [D], t [T] in [0, 1] -> [T, D]
     """
@@ -28,7 +28,7 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     len_a, len_b = a.norm(), b.norm()
     a, b = a / len_a, b / len_b
     omega = torch.acos((a @ b).clamp(-1, 1))
-    if omega.sin() < 1e-6:  # no single great circle: one direction, or two opposite ones
+    if omega.sin() < 1e-6:  # equal or opposite directions have no unique great circle
         direction = torch.lerp(a, b, t)
     else:
         direction = (torch.sin((1 - t) * omega) * a + torch.sin(t * omega) * b) / omega.sin()
@@ -45,21 +45,22 @@ def loop(
     psi: float = 1.0,
     cutoff: int | None = None,
 ) -> Iterator[Tensor]:
-    """The ws of every image of the loop; hand them to `generate.draw`.
+    """Return the ws of every image of the loop, for `draw`.
 
     Args:
-        seeds: the loop passes each exactly, in this order. One is enough where there are several labels.
-        frames: images from one seed to the next, the first of the two included.
-        space: "w" goes straight through w, "z" through what the mapping takes: along an arc in z, straight in c.
-        labels: none, one for all seeds, one for each, or several for one seed; see `label_vector`.
-        psi, cutoff: as in `generate`.
-    Yields: as many times `frames` as there are seeds or labels, [num_ws, w_dim]; after the last, the first follows with
-        the same step.
-    Raises: ConfigError for fewer than two stations, no frames, another space, or labels that do not fit.
+        seeds: the loop passes exactly through each, in this order. One seed is enough with several labels.
+        frames: images from one seed to the next, including the first of the two.
+        space: "w" follows a straight line in w; "z" follows an arc in z and a straight line in c.
+        labels: none, one for all seeds, one for each seed, or several for one seed; see `label_vector`.
+        psi, cutoff: as in `generate_images`.
+    Yields: [num_ws, w_dim], `frames` times for each seed or label; the step from the last to the first has the same
+        size as the others.
+    Raises: ConfigError for fewer than two seeds or labels, no frames, an unknown space, or a number of labels that
+        does not fit.
     """
     stations = max(len(seeds), len(labels))
     if stations < 2:
-        raise ConfigError(f"a loop moves between seeds, got only {len(seeds)}; name at least two, such as 0-3.")
+        raise ConfigError(f"a loop needs at least two seeds, such as 0-3, got {len(seeds)}.")
     if len(seeds) not in (1, stations) or len(labels) not in (0, 1, stations):
         raise ConfigError(f"a loop takes one seed for all labels or one for each, got {len(seeds)} and {len(labels)}.")
     if frames < 1:

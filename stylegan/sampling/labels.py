@@ -1,4 +1,4 @@
-"""Which label an image is drawn for: a class by number or name, or a vector of values, to a row of c."""
+"""Labels: a class by number or name, or a vector of values, to a row of c."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Label = int | str | Sequence[float]
 
 
 def label_vector(G: GeneratorLike, label: Label) -> Tensor:
-    """The row of c that a label means to this network, [c_dim].
+    """Return the row of c for one label of this network, [c_dim].
 
     Args:
         label: a class by number ("3" or 3) or by name ("cat"); one value per label ("1,0,0.5" or [1, 0, 0.5]); or,
-            for a network that knows what its values mean, some of them by name ("smile=1,hat=0.5"; a name alone is
-            1), the others 0. A whole number is always a class number where the network has classes.
-    Raises: ConfigError where the network takes no such label.
+            for a network with named values, some of them by name ("smile=1,hat=0.5"; a name alone means 1) and 0 for
+            the others. A whole number always means a class if the network has classes.
+    Raises: ConfigError if the network has no such label.
     """
     if G.c_dim == 0:
-        raise ConfigError(f"this network has no classes, got class {label}; leave the class out.")
+        raise ConfigError(f"this network has no classes, got class {label}; leave out `label`.")
     if not isinstance(label, str):
         return _class(G, label) if isinstance(label, int) else _values(G, label, str(list(label)))
     text = label.strip()
@@ -42,9 +42,9 @@ def label_vector(G: GeneratorLike, label: Label) -> Tensor:
 
 
 def class_labels(G: GeneratorLike, label: Label | None, n: int) -> Tensor | None:
-    """One label (see `label_vector`), n times: [n, c_dim], or None for a network without labels.
+    """Return one label (see `label_vector`) n times, [n, c_dim], or None for a network without labels.
 
-    Raises: ConfigError where the network has no labels and one is given, or has some and none or another is given.
+    Raises: ConfigError for a label if the network has none, and for no label or an unknown one if it has labels.
     """
     if label is not None:
         return label_vector(G, label).repeat(n, 1)
@@ -54,16 +54,16 @@ def class_labels(G: GeneratorLike, label: Label | None, n: int) -> Tensor | None
 
 
 def waypoints(G: GeneratorLike, text: str) -> list[Label]:
-    """Several labels: "0-3,7", "cat,dog" or, for vectors, separated by semicolons: "smile=1;smile=0,hat=1".
+    """Return several labels from "0-3,7", "cat,dog" or, for vectors, "smile=1;smile=0,hat=1" with semicolons.
 
-    Raises: ConfigError for a range that goes down.
+    Raises: ConfigError for a range that does not ascend or exceeds the classes of the network.
     """
     labels: list[Label] = []
     for part in text.split(";" if ";" in text or G.label_names is not None else ","):
         first, dash, last = (half.strip() for half in part.partition("-"))
         if dash and _is_whole(first) and _is_whole(last) and part.strip() not in (G.class_names or ()):
             if not int(first) < int(last) < G.c_dim:
-                raise ConfigError(f"a range of classes goes up, to {G.c_dim - 1} at most, got {part.strip()!r}.")
+                raise ConfigError(f"a range of classes ascends, to {G.c_dim - 1} at most, got {part.strip()!r}.")
             labels += range(int(first), int(last) + 1)
         else:
             labels.append(part.strip())
@@ -71,11 +71,11 @@ def waypoints(G: GeneratorLike, text: str) -> list[Label]:
 
 
 def _must_have_label(G: GeneratorLike) -> ConfigError:
-    """What to tell somebody who gave no label to a network that needs one."""
+    """Return the error for a missing label, with the labels that the network has."""
     if G.label_names is not None:
-        return ConfigError(f"{_vectors(G)}; say which with --class, for example {G.label_names[0]}=1.")
-    names = f", one of {_listed(G.class_names)}" if G.class_names else ""
-    return ConfigError(f"this network has {G.c_dim} classes; pick one with --class 0..{G.c_dim - 1}{names}.")
+        return ConfigError(f"{_vectors(G)}; choose them with `label`, for example {G.label_names[0]}=1.")
+    names = f" or {_listed(G.class_names)}" if G.class_names else ""
+    return ConfigError(f"this network has {G.c_dim} classes; choose one with `label`, 0..{G.c_dim - 1}{names}.")
 
 
 def _class(G: GeneratorLike, number: int) -> Tensor:
@@ -96,10 +96,10 @@ def _values(G: GeneratorLike, values: Sequence[float], text: str) -> Tensor:
 
 
 def _named_values(G: GeneratorLike, parts: Sequence[str], text: str) -> Tensor:
-    """name=value,name=value; a name alone is 1."""
+    """Parse parts such as name=value; a name alone means 1."""
     if G.label_names is None:
-        known = f"it knows {_listed(G.class_names)}" if G.class_names else f"it has the classes 0..{G.c_dim - 1}"
-        raise ConfigError(f"this network knows no class {text!r}; {known}.")
+        known = f"it has {_listed(G.class_names)}" if G.class_names else f"it has the classes 0..{G.c_dim - 1}"
+        raise ConfigError(f"this network has no class {text!r}; {known}.")
     c = torch.zeros(G.c_dim)
     for part in parts:
         name, _, value = (half.strip() for half in part.partition("="))

@@ -1,4 +1,4 @@
-"""Seeds to the z that the mapping network takes."""
+"""Latents: seeds to the z that the mapping network takes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch import Tensor
 from stylegan.errors import ConfigError
 
 MAX_SEED = 2**32 - 1  # what numpy's RandomState takes
-MAX_COUNT = 1_000_000  # a range typed with a digit too many should not fill the memory
+MAX_COUNT = 1_000_000  # so that a range with one digit too many does not exhaust the memory
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Seeds and ranges separated by commas, both ends included: "0-3,7" -> [0, 1, 2, 3, 7].
+    """Parse seeds and ranges separated by commas, both ends included: "0-3,7" -> [0, 1, 2, 3, 7].
 
-    Raises: ConfigError for anything else, and for seeds above `MAX_SEED` or more than `MAX_COUNT` of them.
+    Raises: ConfigError for any other text, for a seed above `MAX_SEED` and for more than `MAX_COUNT` seeds.
     """
     seeds: list[int] = []
     for part in text.split(","):
@@ -27,7 +27,7 @@ def parse_seeds(text: str) -> list[int]:
             raise ConfigError(f"seeds are whole numbers and ranges such as 0-3,7, got {part.strip()!r} in {text!r}.")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
-            raise ConfigError(f"a range of seeds goes up, got {part.strip()!r}; write {last}-{first}.")
+            raise ConfigError(f"a range of seeds ascends, got {part.strip()!r}; write {last}-{first}.")
         _check_seed(last)
         if len(seeds) + last - first >= MAX_COUNT:
             raise ConfigError(f"at most {MAX_COUNT:,} seeds can be drawn at once, got {text!r}; draw them in parts.")
@@ -36,7 +36,7 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def latents(seeds: Sequence[int], z_dim: int) -> Tensor:
-    """The unit Gaussian z of each seed, the same numbers as the official tools draw.
+    """Return the unit Gaussian z of each seed, the same numbers that the official tools draw.
 
     Args:
         seeds: N whole numbers from 0 to 2**32 - 1.

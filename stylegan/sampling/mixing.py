@@ -1,4 +1,4 @@
-"""Style mixing: some layers of an image take their style from another one. StyleGAN Sec. 3.1 and Fig. 3."""
+"""Style mixing: some layers of an image take their style from another image. StyleGAN Sec. 3.1 and Fig. 3."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ NAMES = ("coarse", "middle", "fine")
 
 
 def named_styles(num_ws: int) -> dict[str, range]:
-    """The layers that "coarse", "middle" and "fine" mean in a network of `num_ws` layers.
+    """Return the layers called "coarse", "middle" and "fine" in a network of `num_ws` layers.
 
     Coarse is 4 to 8 pixels (layers 0-3: pose, shape), middle 16 to 32 (4-7: features), fine the rest (8 and up:
-    colors, texture). A network of fewer than 12 layers has little or nothing there, so its layers are split in thirds.
+    colors, texture). The layers of a network with fewer than 12, which has few or no fine ones, are split into thirds.
     """
     first, second = (4, 8) if num_ws >= 12 else (round(num_ws / 3), round(num_ws * 2 / 3))
     bounds = ((0, first), (first, second), (second, num_ws))
@@ -28,9 +28,9 @@ def named_styles(num_ws: int) -> dict[str, range]:
 
 
 def parse_styles(text: str, num_ws: int) -> list[int]:
-    """Layers, ranges and names separated by commas: "0-6,9" or "coarse,8" -> sorted layer indices.
+    """Parse layers, ranges and names separated by commas, such as "0-6,9" or "coarse,8", to sorted layer indices.
 
-    Raises: ConfigError for anything else, and for a layer that the network does not have.
+    Raises: ConfigError for any other text, and for a layer that the network does not have.
     """
     layers: set[int] = set()
     for part in (part.strip() for part in text.split(",")):
@@ -40,7 +40,7 @@ def parse_styles(text: str, num_ws: int) -> list[int]:
         elif match:
             first, last = int(match[1]), int(match[2] or match[1])
             if last < first:
-                raise ConfigError(f"a range of layers goes up, got {part!r}; write {last}-{first}.")
+                raise ConfigError(f"a range of layers ascends, got {part!r}; write {last}-{first}.")
             if last >= num_ws:
                 raise ConfigError(f"this network has the layers 0-{num_ws - 1}, got {part!r}.")
             layers.update(range(first, last + 1))
@@ -50,7 +50,7 @@ def parse_styles(text: str, num_ws: int) -> list[int]:
 
 
 def mix_ws(row: Tensor, column: Tensor, layers: Sequence[int]) -> Tensor:
-    """`row` with `layers` taken from `column`; both [..., num_ws, w_dim]."""
+    """Return `row` with `layers` replaced by those of `column`; both are [..., num_ws, w_dim]."""
     ws = row.clone()
     ws[..., list(layers), :] = column[..., list(layers), :]
     return ws
@@ -68,11 +68,11 @@ def mixing_matrix(
     noise_mode: str = "const",
     batch: int = 16,
 ) -> Iterator[Tensor]:
-    """Every row seed with every column seed: image (r, c) takes `layers` from column c and the rest from row r.
+    """Mix every row seed with every column seed: image (r, c) takes `layers` from column c and the rest from row r.
 
-    The seeds' own images are the border: columns along the top, rows at the left, the corner empty. StyleGAN Fig. 3.
+    The first row and the first column show the images of the seeds themselves; the corner is black. StyleGAN Fig. 3.
 
-    Args: label, psi, cutoff, noise_mode, batch as in `generate`.
+    Args: label, psi, cutoff, noise_mode, batch as in `generate_images`.
     Yields: (1 + len(row_seeds)) * (1 + len(col_seeds)) images [C, H, W] uint8, row by row.
     """
     rows = seeds_to_ws(G, row_seeds, label=label, psi=psi, cutoff=cutoff)

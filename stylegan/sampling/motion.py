@@ -1,4 +1,4 @@
-"""Images of a StyleGAN3 that move along a closed path, for a loop that shows how all detail moves along."""
+"""Motion: images of a StyleGAN3 along a closed path, for a loop that shows how all detail moves with them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import draw
 from stylegan.sampling.transform import inverse_transform, transform_of
 
-REACH = 0.125  # of the image, how far it goes from where it stands
+REACH = 0.125  # the largest shift, in image widths
 
-# Time from 0 to 1, where it is back -> (x, y) in image widths to the right and down, and degrees.
+# Time from 0 to 1, one period -> the shift (x, y) right and down, in image widths, and the rotation in degrees.
 PATHS: dict[str, Callable[[float], tuple[float, float, float]]] = {
     "circle": lambda t: (REACH * math.cos(2 * math.pi * t), -REACH * math.sin(2 * math.pi * t), 0.0),
     "shift": lambda t: (REACH * math.sin(2 * math.pi * t), 0.0, 0.0),
@@ -26,13 +26,13 @@ PATHS: dict[str, Callable[[float], tuple[float, float, float]]] = {
 def move(
     G: GeneratorLike, ws: Tensor, path: str, frames: int, *, noise_mode: str = "const", batch: int = 16
 ) -> Iterator[Tensor]:
-    """The images of ws [N, num_ws, w_dim] side by side, all on the same way; the first frame follows the last.
+    """Draw the images of ws [N, num_ws, w_dim] side by side, all on the same path; the last frame leads to the first.
 
     Args:
         path: one of `PATHS`.
-        noise_mode, batch: as in `generate`.
+        noise_mode, batch: as in `generate_images`.
     Yields: `frames` sheets [C, rows * H, columns * W] uint8 on the CPU.
-    Raises: ConfigError for a network that cannot be moved, another path or no frames.
+    Raises: ConfigError for a network without a transform, an unknown path or no frames.
     """
     if path not in PATHS:
         raise ConfigError(f"a path is one of {', '.join(PATHS)}, got {path!r}.")

@@ -1,4 +1,4 @@
-"""Many images as tar files, which one process or several can write, and go on writing after a stop."""
+"""Many images as tar files, written by one process or several, and continued after an interruption."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def write_shards(
     rank: int = 0,
     size: int = 1,
 ) -> Iterator[tuple[Path, int]]:
-    """Write the shards of this process, `00003-of-00100.tar` with members `seed0030000.png` and so on.
+    """Write the shards of this process, such as `00003-of-00100.tar` with members `seed0030000.png` and so on.
 
-    What a shard holds depends on the seeds alone, not on the number of processes: with `size` of them, `rank` writes
-    every size-th shard. One that is there already is kept.
+    The content of a shard depends on the seeds alone and not on the number of processes: of `size` processes, `rank`
+    writes every size-th shard. Existing shards are kept.
 
     Args:
         draw: seeds -> images [C, H, W] uint8 in their order.
-        settings: all that images depend on besides the seed; kept in shards.json.
-    Yields: each new shard and its number of images, once it is whole.
-    Raises: ConfigError if the folder has shards of other settings; OutputError.
+        settings: everything besides the seed that determines an image; shards.json records it.
+    Yields: the path of each new shard and its number of images, once it is complete.
+    Raises: ConfigError if the folder has shards with other settings; OutputError.
     """
     text = ",".join(map(str, seeds)).encode()
     _begin(folder / "shards.json", {**settings, "per_shard": per_shard, "seeds": hashlib.sha256(text).hexdigest()})
@@ -55,9 +55,12 @@ def write_shards(
 
 
 def _begin(path: Path, settings: dict) -> None:
-    """Keep the settings, or see that they are those of the shards that are there."""
+    """Write the settings, or check that they equal those of the existing shards."""
     text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
     if not path.exists():
         write_text(path, text)
     elif path.read_text(encoding="utf-8") != text:
-        raise ConfigError(f"{path} tells of other seeds, network or settings; choose another --outdir or remove it.")
+        raise ConfigError(
+            f"{path} was written with other seeds, another network or other settings; choose another `outdir`, or "
+            "remove the shards."
+        )

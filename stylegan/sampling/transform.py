@@ -1,4 +1,4 @@
-"""Where the image of a StyleGAN3 stands: the transform of the canvas that its Fourier features are sampled on."""
+"""The transform of a StyleGAN3: the position and rotation of the plane on which it samples its Fourier features."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from stylegan.networks.protocol import GeneratorLike
 
 
 def inverse_transform(x: float = 0.0, y: float = 0.0, degrees: float = 0.0) -> Tensor:
-    """Turn an image about its center, counter-clockwise, then move it; as the matrix that the network takes.
+    """Return the matrix with which a network rotates an image counter-clockwise about its center, then shifts it.
 
     Args:
-        x, y: to the right and down, in image widths.
-        degrees: 90 brings what is on the right to the top.
-    Returns: [3, 3] float64 that takes a place on the result, counted from the center, to the place that it shows.
+        x, y: shift to the right and down, in image widths.
+        degrees: rotation; 90 brings the right side of the image to the top.
+    Returns: [3, 3] float64 that maps a position in the result, relative to the center, to the position it shows.
     """
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    forward = [[c, s, x], [-s, c, y], [0.0, 0.0, 1.0]]  # y points down, so this turns against the clock
+    forward = [[c, s, x], [-s, c, y], [0.0, 0.0, 1.0]]  # y points down, so this is counter-clockwise
     return torch.tensor(forward, dtype=torch.float64).inverse()
 
 
 def transform_of(G: GeneratorLike) -> Tensor:
-    """The buffer [3, 3] that holds this matrix: copy into it, and every later image of `G` is moved.
+    """Return the buffer [3, 3] that holds this matrix; a matrix copied into it moves all later images of `G`.
 
-    Raises: ConfigError for a network that has none.
+    Raises: ConfigError for a network without a transform.
     """
     transform = getattr(getattr(G.synthesis, "input", None), "transform", None)
     if not isinstance(transform, Tensor):
-        raise ConfigError("only images of a StyleGAN3 network can be moved and turned, and this is another network.")
+        raise ConfigError("only images of a StyleGAN3 can be shifted and rotated, and this is another network.")
     return transform

@@ -22,8 +22,8 @@ from stylegan.training.replicas import micro_batch_size
 from stylegan.training.state import TrainingState
 
 
-def open_dataset(data: DataConfig, seed: int) -> Dataset:
-    """The data set of a configuration; the seed chooses the subset."""
+def open_dataset(data: DataConfig, seed: int, processes: int = 1) -> Dataset:
+    """Open the data set of a configuration for `processes` of this machine; the seed chooses the subset."""
     dataset = open_any(
         data.path,
         use_labels=data.labels,
@@ -33,6 +33,7 @@ def open_dataset(data: DataConfig, seed: int) -> Dataset:
         seed=seed,
         workers=data.workers,
         cache_gb=data.cache_gb,
+        processes=processes,
     )
     if data.balanced:
         _ = dataset.class_members  # raises now what would end the run at its first step
@@ -73,7 +74,7 @@ def check_same(seen: dict[str, Any], dataset: Dataset) -> None:
     if seen.get("labels", dataset.labels_fingerprint) != dataset.labels_fingerprint:
         raise ConfigError(
             f"the labels of {dataset.path} are not those that the run was trained on; give the same, "
-            "or start a new run with --transfer."
+            "or start a new run with `transfer`."
         )
     if seen.get("data_fingerprint", dataset.fingerprint) != dataset.fingerprint:
         warnings.warn(f"{dataset.path} was changed or moved since the last snapshot.", RuntimeWarning, stacklevel=3)

@@ -46,7 +46,7 @@ class DataConfig(_Frozen):
     @model_validator(mode="after")
     def _fits(self) -> DataConfig:
         if self.balanced and not self.labels:
-            raise ValueError("balanced classes need labels; train with --cond too")
+            raise ValueError("`data.balanced` needs labels; set `data.labels` too")
         return self
 
 

@@ -85,13 +85,16 @@ def estimate(config: TrainConfig, nimg: int = 0) -> Estimate:
     )
 
 
-def require_room(needed: Estimate, device: torch.device, folder: Path) -> None:
-    """Raises ConfigError if the device or the disk of `folder` has less than `needed`, and says by how much."""
-    free = available_bytes(device)
+def require_room(needed: Estimate, device: torch.device, folder: Path, processes: int = 1) -> None:
+    """Raise ConfigError, with the difference, if the device or the disk of `folder` has less room than `needed`.
+
+    `processes` of this machine share its main memory.
+    """
+    free = available_bytes(device, processes)
     if free is not None and needed.memory > free:
         raise ConfigError(
             f"training needs about {_size(needed.memory)} of memory, {_size(needed.memory - free)} more than is free "
-            f"on {device}; use a smaller --batch-gpu or network, or --force to try."
+            f"on {device}; use a smaller `micro_batch` or network, or `force` the start."
         )
     while not folder.exists():
         folder = folder.parent
@@ -99,18 +102,22 @@ def require_room(needed: Estimate, device: torch.device, folder: Path) -> None:
     if needed.disk > free:
         raise ConfigError(
             f"the run writes about {_size(needed.disk)} ({needed.snapshots + needed.drawings} snapshots), "
-            f"{_size(needed.disk - free)} more than is free at {folder}; write fewer with --snap or "
-            "--keep, or --force to try."
+            f"{_size(needed.disk - free)} more than is free at {folder}; write fewer with a larger "
+            "`snap_ticks` or a smaller `keep_snapshots`, or `force` the start."
         )
 
 
-def largest_micro_batch(config: TrainConfig, device: torch.device, processes: int = 1) -> TrainConfig:
+def largest_micro_batch(
+    config: TrainConfig, device: torch.device, processes: int = 1, local_processes: int = 1
+) -> TrainConfig:
     """The same run with as many images computed at once as memory allows; the batch accumulates over them.
+
+    The batch is shared by `processes`, and the main memory of this machine by `local_processes` of them.
 
     Raises: ConfigError if not even the smallest micro-batch fits.
     """
     group = config.discriminator.get("mbstd_group_size", 4) or 1
-    free = available_bytes(device)
+    free = available_bytes(device, local_processes)
     n = share = config.batch // processes
     while True:
         tried = changed(config, {"micro_batch": n})

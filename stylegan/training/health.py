@@ -17,7 +17,7 @@ def examine(state: TrainingState) -> HealthReport:
     """What was not finite since the last tick, in gradients and now in the state; warns of what was replaced."""
     seen = state.gradients.collect()
     report = HealthReport(seen.gradients, seen.first_steps, seen.lasting, tuple(nonfinite_tensors(state)))
-    if state.world.first and report.gradients and not report.state:  # else that is told, with more
+    if state.world.is_main and report.gradients and not report.state:  # else that is told, with more
         warnings.warn(f"not finite, and replaced: {seen}.", RuntimeWarning, stacklevel=3)
     return report
 
@@ -46,8 +46,8 @@ def must_leave(report: HealthReport, on_nan: str) -> bool:
         return bool(report.state or report.lasting)
     if report.state or (on_nan == "stop" and report.gradients):
         raise NonFiniteError(
-            f"not finite: {report}; the newest snapshot is from before. Resume with --on-nan rollback, a lower "
-            "learning rate or --precision fp32."
+            f"not finite: {report}; the newest snapshot is from before. Resume with `on_nan` rollback, or start a "
+            "new run with a lower learning rate or with `precision` fp32."
         )
     return False
 
@@ -62,9 +62,9 @@ def count_rollback(state: TrainingState, rollbacks: int, report: HealthReport) -
     if rollbacks - state.rollbacks >= MAX_ROLLBACKS:
         raise NonFiniteError(
             f"not finite: {report}; {MAX_ROLLBACKS} new beginnings at {state.nimg / 1000:g} kimg ended alike. "
-            "Lower the learning rates, or train with --precision fp32."
+            "Lower the learning rates `g_lr` and `d_lr`, or set `precision` to fp32."
         )
     state.rollbacks = rollbacks + 1
-    if state.world.first:
+    if state.world.is_main:
         message = f"not finite: {report}; going on from {state.nimg / 1000:g} kimg with other random numbers."
         warnings.warn(message, RuntimeWarning, stacklevel=3)

@@ -71,14 +71,14 @@ def train(
     """
     world = world or World()
     micro_batch = micro_batch_size(config, world.size)
-    dataset = dataset or open_dataset(config.data, config.seed)
+    dataset = dataset or open_dataset(config.data, config.seed, world.local_size)
     check_fits(config, dataset)
-    require_precision(config.precision, world.place(resolve_device(config.device)))
+    require_precision(config.precision, world.device_for(resolve_device(config.device)))
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.allow_tf32
     z_dim = config.generator["z_dim"]
     grid, health = SnapshotGrid(dataset, z_dim, micro_batch), SnapshotHealth(dataset, z_dim, micro_batch)
     writer = SnapshotWriter(folder, config.keep_snapshots, config.milestone_kimg)
-    with locked(folder) if world.first else nullcontext(), writer:
+    with locked(folder) if world.is_main else nullcontext(), writer:
         run = _Run(config, folder, dataset, world, writer, grid, health, SnapshotScores(config, folder, world, stop))
         yield from run.ticks(snapshot, stop or threading.Event())
 
@@ -129,13 +129,13 @@ class _Run:
             due = stopping or tick.tick % config.snap_ticks == 0
             if due:
                 check_equal(state)
-            if world.first:
+            if world.is_main:
                 tick = self._recorded(tick, state, with_images=due and not told)
                 if due:
                     tick = self._saved(tick, state, last=stopping, with_images=not told)
             if due and not told:
                 tick = self._scored(tick, state)
-            if world.first:
+            if world.is_main:
                 with self.best_effort("index.html"):
                     self.tracking.write_page(finished=state.nimg >= total)
             yield tick
@@ -170,7 +170,7 @@ class _Run:
     def _scored(self, tick: Tick, state: TrainingState) -> Tick:
         """Measure the snapshot that is being written, to which `best` may lead from now on."""
         scores = self.measure(state, tick.snapshot)
-        if scores and self.world.first:
+        if scores and self.world.is_main:
             self.writer.wait()
             link_best(self.folder, self.config.metrics)
         return replace(tick, scores=scores)
@@ -184,16 +184,16 @@ class _Run:
 
     def _begun(self, snapshot: Path | None = None) -> TrainingState:
         """The state of the snapshot, else of the newest or of the start, equal in all processes."""
-        state = create_state(self.config, self.world.place(resolve_device(self.config.device)))
+        state = create_state(self.config, self.world.device_for(resolve_device(self.config.device)))
         state.world = self.world
         state.G_ema.class_names, state.G_ema.label_names = self.dataset.class_names, self.dataset.label_names
         # Rank 0 mends what a crash left and chooses, so that all go on from the same and one tells what is damaged.
-        snapshot = self.world.gather(snapshot or self._newest() if self.world.first else None)[0]
+        snapshot = self.world.gather(snapshot or self._newest() if self.world.is_main else None)[0]
         if snapshot is not None:
             check_same(load_snapshot(state, snapshot), self.dataset)
         elif self.config.transfer.source is not None:
             start_from_checkpoint(state, self.config)
-        if self.world.first:
+        if self.world.is_main:
             self._tidy(state, snapshot)
             if snapshot is None and self.config.transfer.source is not None:
                 # The source may be thinned out, moved or trained further before the run comes to a snapshot.

@@ -308,8 +308,8 @@ def preset(name: str, resolution: int, gpus: int = 1) -> Preset:
     found = PRESETS[name]
     if found.resolution not in (None, resolution):
         raise ConfigError(
-            f"cfg {name} is made for {found.resolution} px, the data has {resolution}; prepare it with "
-            f"`stylegan dataset --resolution {found.resolution}x{found.resolution}` or choose another cfg."
+            f"cfg {name} is made for {found.resolution} px, but the data has {resolution}; prepare the images at "
+            f"`resolution` {found.resolution}, or choose another `cfg`."
         )
     if found.architecture == "stylegan3" and found.resolution is None:
         return found.but(r1_gamma=32.0 * (resolution / 1024) ** 2)  # at batch 32, StyleGAN3 App. E

@@ -31,12 +31,14 @@ class SnapshotScores:
 
     def __init__(self, config: TrainConfig, run: Path, world: World, stop: threading.Event | None):
         self._run, self._world, self._stop = run, world, stop
-        device, data = world.place(resolve_device(config.device)), config.data
+        device, data = world.device_for(resolve_device(config.device)), config.data
         self._requests = [parse(name) for name in config.metrics]
         self._detectors = {request.detector: request.load_detector(device) for request in self._requests}
         self._dataset: Dataset | None = None
         if any(request.metric.needs_reals or data.labels for request in self._requests):
-            self._dataset = open_any(data.path, use_labels=data.labels, cache_gb=data.cache_gb)
+            self._dataset = open_any(
+                data.path, use_labels=data.labels, cache_gb=data.cache_gb, processes=world.local_size
+            )
 
     def __call__(self, state: TrainingState, snapshot: Path | None) -> dict[str, float]:
         """Measure `state`; returns metric -> score. A metric that fails is left out, with a warning.

@@ -11,7 +11,7 @@ from PIL import Image
 from run_cli import run_cli
 
 import stylegan
-from stylegan.sampling.generate import generate
+from stylegan.sampling.generate import generate_images
 
 
 def read(path):
@@ -25,7 +25,7 @@ def test_one_png_per_seed_with_the_pixels_of_the_library(network, tmp_path):
     assert result.out.startswith(f"Wrote 3 images to {tmp_path} in ")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["seed0002.png", "seed0010.png", "seed0011.png"]
     G = stylegan.load(network, device="cpu")
-    for seed, image in zip([2, 10, 11], generate(G, [2, 10, 11], psi=0.7), strict=True):
+    for seed, image in zip([2, 10, 11], generate_images(G, [2, 10, 11], psi=0.7), strict=True):
         assert np.array_equal(read(tmp_path / f"seed{seed:04d}.png"), image.permute(1, 2, 0).numpy())
 
 
@@ -59,7 +59,7 @@ def test_a_class_is_found_by_name_or_number_and_may_be_a_mixture(pets, tmp_path)
     assert np.array_equal(dog, row)
     assert not np.array_equal(dog, mixture)
     result = run_cli("generate", "--network", pets, "--class", "bird", "--outdir", tmp_path)
-    assert result.err == "Error: this network knows no class 'bird'; it knows cat, dog, fish.\n"
+    assert result.err == "Error: this network has no class 'bird'; it has cat, dog, fish.\n"
 
 
 def test_the_center_of_truncation_may_be_that_of_the_class(pets, network, tmp_path):
@@ -71,7 +71,7 @@ def test_the_center_of_truncation_may_be_that_of_the_class(pets, network, tmp_pa
     with tarfile.open(tmp_path / "shards/00000-of-00001.tar") as tar, Image.open(tar.extractfile(tar.next())) as image:
         assert np.array_equal(np.asarray(image), read(tmp_path / "class/seed0000.png"))
     result = run_cli("generate", "--network", network, "--trunc-center", "class", "--outdir", tmp_path)
-    assert result.err == "Error: this network has no classes, so there is only the global center of truncation.\n"
+    assert result.err == "Error: this network has no classes, so truncation has only the global center.\n"
 
 
 @pytest.mark.parametrize(("grid", "size"), [("auto", (48, 32)), ("2x4", (32, 64)), ("6x1", (96, 16))])
@@ -83,7 +83,7 @@ def test_a_grid_is_one_image_in_the_order_of_the_seeds(network, tmp_path, grid, 
     assert sheet.shape == (size[1], size[0], 3)
     columns = size[0] // 16
     last = sheet[5 // columns * 16 :, 5 % columns * 16 :][:16, :16]
-    *_, expected = generate(stylegan.load(network, device="cpu"), range(6))
+    *_, expected = generate_images(stylegan.load(network, device="cpu"), range(6))
     assert abs(last.astype(int) - expected.permute(1, 2, 0).numpy()).max() <= 1
 
 
@@ -98,7 +98,7 @@ def test_several_psi_draw_a_truncation_sweep(network, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--seeds", "5-2"], "Invalid value for '--seeds': a range of seeds goes up, got '5-2'; write 2-5."),
+        (["--seeds", "5-2"], "Invalid value for '--seeds': a range of seeds ascends, got '5-2'; write 2-5."),
         (["--seeds", "x"], "Invalid value for '--seeds': seeds are whole numbers and ranges such as 0-3,7, got 'x'"),
         (["--trunc", "half"], "psi is a number such as 0.7, or several such as 0,0.5,1, got 'half'."),
         (["--trunc", "nan"], "got 'nan'."),
@@ -106,14 +106,14 @@ def test_several_psi_draw_a_truncation_sweep(network, tmp_path):
         (["--grid", "2x2", "--seeds", "0-4"], "--grid 2x2 holds 4 images, got 5 seeds; make it larger."),
         (
             ["--grid", "auto", "--trunc", "0,1"],
-            "several values of --trunc draw a sheet of their own; leave --grid out.",
+            "several values of --trunc draw their own sheet; leave out --grid.",
         ),
         (["--noise-mode", "loud"], "'loud' is not one of 'const', 'random', 'none'."),
         (["--precision", "int8"], "'int8' is not one of"),
         (["--batch", "0"], "0 is not in the range x>=1."),
         (["--color"], "No such option"),
-        (["--translate", "0.5"], "'--translate': this is X,Y in finite numbers, such as 0,0, got '0.5'."),
-        (["--rotate", "nan"], "'--rotate': this is DEGREES in finite numbers, such as 0, got 'nan'."),
+        (["--translate", "0.5"], "'--translate': expected X,Y in finite numbers, such as 0,0, got '0.5'."),
+        (["--rotate", "nan"], "'--rotate': expected DEGREES in finite numbers, such as 0, got 'nan'."),
     ],
 )
 def test_wrong_usage_exits_with_2_and_a_sentence(network, tmp_path, arguments, message):
@@ -123,7 +123,7 @@ def test_wrong_usage_exits_with_2_and_a_sentence(network, tmp_path, arguments, m
     assert not (tmp_path / "new").exists()
 
 
-def test_a_network_that_is_not_there_exits_with_2(tmp_path):
+def test_a_missing_network_exits_with_2(tmp_path):
     result = run_cli("generate", "--network", tmp_path / "nothing")
     assert result.code == 2
     assert "does not exist" in result.err
@@ -137,9 +137,9 @@ def test_what_is_not_a_network_exits_with_1(tmp_path):
 
 def test_a_missing_or_needless_class_exits_with_1(network, gray_classes, tmp_path):
     result = run_cli("generate", "--network", gray_classes, "--outdir", tmp_path)
-    assert (result.code, result.err) == (1, "Error: this network has 3 classes; pick one with --class 0..2.\n")
+    assert (result.code, result.err) == (1, "Error: this network has 3 classes; choose one with --class, 0..2.\n")
     result = run_cli("generate", "--network", network, "--class", 1, "--outdir", tmp_path)
-    assert (result.code, result.err) == (1, "Error: this network has no classes, got class 1; leave the class out.\n")
+    assert (result.code, result.err) == (1, "Error: this network has no classes, got class 1; leave out --class.\n")
 
 
 def test_a_stylegan3_is_turned_counter_clockwise_and_then_moved(alias_free, tmp_path):
@@ -160,7 +160,7 @@ def test_only_a_stylegan3_is_moved(network, tmp_path, motion):
     result = run_cli("generate", "--network", network, *motion, "--outdir", tmp_path / "new")
     assert result.code == 1
     assert result.err == (
-        "Error: only images of a StyleGAN3 network can be moved and turned, and this is another network.\n"
+        "Error: only images of a StyleGAN3 can be shifted and rotated, and this is another network.\n"
     )
     assert not (tmp_path / "new").exists()
 
@@ -173,7 +173,7 @@ def test_a_place_that_cannot_be_written_exits_with_1(network, tmp_path):
     assert "Traceback" not in result.err
 
 
-def test_a_device_that_is_not_there_exits_with_1(network, tmp_path):
+def test_a_device_that_this_machine_lacks_exits_with_1(network, tmp_path):
     result = run_cli("generate", "--network", network, "--device", "banana", "--outdir", tmp_path)
     assert result.code == 1
     assert "device 'banana' is not available here" in result.err
@@ -201,6 +201,18 @@ def test_processes_of_a_launcher_share_the_seeds(network, tmp_path, monkeypatch)
         assert sorted(p.name for p in folder.iterdir()) == names
         run_cli("generate", "--network", network, "--seeds", "0-2", "--grid", "3x1", "--outdir", folder)
         assert (folder / "grid.png").exists() == (rank == 0)
+
+
+@pytest.mark.parametrize("stray", [{"WORLD_SIZE": "4"}, {"RANK": "3"}], ids=str)
+def test_half_a_launcher_does_not_divide_the_work(network, tmp_path, monkeypatch, stray):
+    """A notebook server or a job script may leave one variable of a launcher behind."""
+    for name, value in stray.items():
+        monkeypatch.setenv(name, value)
+    options = ("--network", network, "--seeds", "0-7", "--outdir", tmp_path)
+    assert run_cli("generate", *options).out.startswith(f"Wrote 8 images to {tmp_path} in ")
+    assert len(list(tmp_path.glob("seed*.png"))) == 8
+    assert run_cli("generate", *options, "--grid", "auto").code == 0
+    assert (tmp_path / "grid.png").exists()
 
 
 def test_shards_are_tar_files_that_a_second_command_completes(network, tmp_path):

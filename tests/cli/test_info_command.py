@@ -11,7 +11,7 @@ def test_every_network_of_the_checkpoint_has_its_table(network):
     assert "D, the discriminator" not in result.out
 
 
-def test_names_of_classes_are_told(pets):
+def test_names_of_classes_are_printed(pets):
     assert "\nclasses: 0 cat, 1 dog, 2 fish\n" in run_cli("info", pets).out
 
 

@@ -63,3 +63,11 @@ def test_a_place_that_cannot_be_written_exits_with_1(network, tmp_path):
     result = run_cli("interpolate", "--network", network, "--dest", tmp_path / "file" / "loop.gif")
     assert result.code == 1
     assert result.err.startswith(f"Error: cannot write to {tmp_path / 'file'}: ")
+
+
+def test_the_main_process_of_a_launcher_draws_alone(network, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in (1, 0):
+        monkeypatch.setenv("RANK", str(rank))
+        result = run_cli("interpolate", "--network", network, "--frames", 1, "--dest", tmp_path / "loop.gif")
+        assert (result.code, bool(result.out), (tmp_path / "loop.gif").exists()) == (0, rank == 0, rank == 0)

@@ -129,5 +129,5 @@ def test_equivariance_of_another_network_exits_with_1_and_a_sentence(run):
     result = run_cli("metrics", "--network", run, "--metrics", "eqt4_int")
     assert result.code == 1
     assert result.err == (
-        "Error: only images of a StyleGAN3 network can be moved and turned, and this is another network.\n"
+        "Error: only images of a StyleGAN3 can be shifted and rotated, and this is another network.\n"
     )

@@ -43,3 +43,11 @@ def test_wrong_usage_exits_with_2_and_a_sentence(network, tmp_path, arguments, m
     result = run_cli("mix", "--network", network, "--rows", "0", "--cols", "1", "--outdir", tmp_path, *arguments)
     assert result.code == 2
     assert message in " ".join(result.err.split())
+
+
+def test_the_main_process_of_a_launcher_draws_alone(network, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in (1, 0):
+        monkeypatch.setenv("RANK", str(rank))
+        result = run_cli("mix", "--network", network, "--rows", "0", "--cols", "1", "--outdir", tmp_path)
+        assert (result.code, bool(result.out), (tmp_path / "mix.png").exists()) == (0, rank == 0, rank == 0)

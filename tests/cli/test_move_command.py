@@ -20,7 +20,7 @@ def test_images_turn_side_by_side_in_a_loop(alias_free, tmp_path):
 
 
 @pytest.mark.parametrize("path", ["circle", "shift"])
-def test_the_loop_is_an_animation_of_so_many_frames(alias_free, tmp_path, path):
+def test_the_loop_is_an_animation_with_the_given_number_of_frames(alias_free, tmp_path, path):
     dest = tmp_path / "move.gif"
     assert run_cli("move", "--network", alias_free, "--path", path, "--frames", 5, "--dest", dest).code == 0
     with Image.open(dest) as image:
@@ -31,7 +31,7 @@ def test_another_network_is_refused(network, tmp_path):
     result = run_cli("move", "--network", network, "--dest", tmp_path / "new" / "move.gif")
     assert result.code == 1
     assert result.err == (
-        "Error: only images of a StyleGAN3 network can be moved and turned, and this is another network.\n"
+        "Error: only images of a StyleGAN3 can be shifted and rotated, and this is another network.\n"
     )
     assert not (tmp_path / "new").exists()
 

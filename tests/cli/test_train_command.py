@@ -46,7 +46,7 @@ def test_dry_run_tells_what_the_run_needs(images):
 def test_run_that_cannot_fit_is_refused_unless_forced(images, tmp_path, monkeypatch):
     from stylegan.training import estimate
 
-    monkeypatch.setattr(estimate, "available_bytes", lambda device: 10**8)
+    monkeypatch.setattr(estimate, "available_bytes", lambda device, processes: 10**8)
     command = ("train", "--data", images, *TINY, "--kimg", "0.008", "--outdir", tmp_path / "runs")
     result = run_cli(*command)
     assert result.code == 2
@@ -69,7 +69,7 @@ def test_auto_chooses_gamma_and_how_many_images_at_once(images, tmp_path, monkey
         assert (config["batch"], config["micro_batch"]) == (8, 8)
     halves = estimate.estimate(read_config(tmp_path / "config.json")).memory
     assert halves < estimate.estimate(changed(read_config(tmp_path / "config.json"), {"micro_batch": 8})).memory
-    monkeypatch.setattr(estimate, "available_bytes", lambda device: halves)
+    monkeypatch.setattr(estimate, "available_bytes", lambda device, processes: halves)
     config = json.loads(run_cli(*command, "--batch", "auto").out)
     assert (config["batch"], config["micro_batch"]) == (8, 4)
     assert json.loads(run_cli(*command, "--set", "r1_gamma=auto").out)["r1_gamma"] == 0.0002 * 16**2 / 8
@@ -166,7 +166,7 @@ def test_signal_stops_with_a_snapshot_that_resumes(images, tmp_path, number, cod
     ("arguments", "code", "message"),
     [
         (["--cfg", "paper9000"], 2, "cfg must be one of auto, progan, .* got 'paper9000'"),
-        (["--cfg", "cpu64"], 2, "cfg cpu64 is made for 64 px, the data has 16; prepare it with"),
+        (["--cfg", "cpu64"], 2, "cfg cpu64 is made for 64 px, but the data has 16; prepare the images at"),
         (["--cond", *TINY], 1, "has no labels; .*train without them"),
         ([*TINY, "--cbase", "8"], 2, "channel_base 8 and channel_max 32 leave no channel at 16x16; enlarge them"),
         ([*TINY, "--gamma", "much"], 2, "'much' is not a valid float"),

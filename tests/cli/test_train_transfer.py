@@ -70,7 +70,7 @@ def test_settings_of_the_source_may_be_taken_over_too(run, images):
     [
         (["--transfer"], "--transfer needs the weights to start from; add --resume FILE."),
         (["--freezed", "3"], "frozen layers would keep random weights; start from a checkpoint, or freeze nothing."),
-        (["--balanced"], "balanced classes need labels; train with --cond too."),
+        (["--balanced"], "--balanced needs labels; set --cond too."),
     ],
 )
 def test_what_makes_no_sense_alone_gets_one_sentence(images, arguments, message):
@@ -117,7 +117,7 @@ def test_vectors_are_drawn_by_the_names_of_their_values(tmp_path):
     (run,) = (tmp_path / "runs").iterdir()
     assert run_cli("generate", "--network", run, "--class", "smile,age=0.5", "--outdir", tmp_path).code == 0
     result = run_cli("generate", "--network", run, "--outdir", tmp_path)
-    assert "this network takes 2 values (smile, age); say which with --class, for example smile=1." in result.err
+    assert "this network takes 2 values (smile, age); choose them with --class, for example smile=1." in result.err
     arguments = ("--data", tmp_path / "data", *SHORT, "--cond", "--balanced", "--outdir", tmp_path / "more")
     assert "has no class numbers, which balanced classes need" in run_cli("train", *arguments).err
     assert not (tmp_path / "more").exists()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stylegan.errors import ConfigError
-from stylegan.images.grid import auto_shape, make_grid
+from stylegan.images.grid import auto_shape, grid, make_grid
 
 
 def test_image_k_stands_at_row_k_over_columns():
@@ -31,3 +31,18 @@ def test_auto_shape_has_room_for_all_and_is_at_most_twice_as_wide_as_high():
         columns, rows = auto_shape(n)
         assert columns * (rows - 1) < n <= columns * rows
         assert columns < 2 * n**0.5 + 2
+
+
+@pytest.mark.parametrize(("columns", "shape"), [(None, (5, 1)), (1, (1, 5)), (4, (4, 2)), (7, (7, 1))])
+def test_a_grid_has_as_many_rows_as_its_images_need(columns, shape):
+    images = torch.randint(1, 256, [5, 3, 4, 6], dtype=torch.uint8)
+    assert torch.equal(grid(images, columns), make_grid(images, *shape))
+    assert torch.equal(grid(list(images), columns), make_grid(images, *shape))
+
+
+def test_a_grid_without_columns_or_images_is_refused():
+    with pytest.raises(ConfigError, match="a grid needs at least 1 column, got 0"):
+        grid(torch.zeros(2, 3, 4, 4), columns=0)
+    for columns in (None, 2):
+        with pytest.raises(ConfigError, match="at least one image, got none"):
+            grid([], columns)

@@ -11,7 +11,7 @@ from golden import R, fill
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.images.pixels import to_uint8
 from stylegan.networks import minimal_gan, progan, stylegan1, stylegan2, stylegan3
-from stylegan.sampling.generate import generate
+from stylegan.sampling.generate import generate_images
 
 SMALL = {"img_resolution": 32, "channel_base": 256, "channel_max": 16, "num_fp16_res": 2}
 STYLEGAN2 = partial(stylegan2.Generator, 8, w_dim=8, mapping_layers=2, conv_clamp=256, **SMALL)
@@ -102,7 +102,7 @@ def test_attributes_and_sampling_are_those_of_the_network(name):
     fast = G.for_inference()
     for attribute in ("z_dim", "c_dim", "w_dim", "num_ws", "img_resolution", "img_channels", "class_names"):
         assert getattr(fast, attribute) == getattr(G, attribute)
-    for slow_img, fast_img in zip(generate(G, [3, 4]), generate(fast, [3, 4]), strict=True):
+    for slow_img, fast_img in zip(generate_images(G, [3, 4]), generate_images(fast, [3, 4]), strict=True):
         assert (slow_img.int() - fast_img.int()).abs().max() <= 1
 
 

@@ -1,4 +1,4 @@
-"""A run that goes on elsewhere says that it will not be the same to the last bit."""
+"""A run that is resumed in another environment warns that its results change in the last digits."""
 
 import json
 import platform
@@ -16,21 +16,25 @@ from stylegan.training.state import create_state
 HERE = environment(torch.device("cpu"))
 
 
-def test_snapshot_tells_versions_threads_and_instructions(tmp_path):
+def test_snapshot_records_versions_threads_and_instructions(tmp_path):
     state = create_state(tiny_config(Path("nowhere")), torch.device("cpu"))
     write_snapshot(capture(state, origin="", data={}), tmp_path / "x")
-    told = json.loads((tmp_path / "x" / "training.json").read_text())["environment"]
-    assert told == HERE
-    assert (told["threads"], told["torch"], told["python"]) == (1, torch.__version__, platform.python_version())
+    recorded = json.loads((tmp_path / "x" / "training.json").read_text())["environment"]
+    assert recorded == HERE
+    assert (recorded["threads"], recorded["torch"], recorded["python"]) == (
+        1,
+        torch.__version__,
+        platform.python_version(),
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load_snapshot(state, tmp_path / "x")
     torch.set_num_threads(2)  # the fixture of all tests sets it back
-    with pytest.warns(RuntimeWarning, match="not bit for bit as .* without the stop: number of threads 1 -> 2\\."):
+    with pytest.warns(RuntimeWarning, match="will not equal .* bit for bit: number of threads 1 -> 2\\."):
         load_snapshot(state, tmp_path / "x")
 
 
-def test_changes_are_told_in_one_warning_and_only_those_that_matter():
+def test_one_warning_names_all_changes_that_affect_results_and_no_other():
     before = {**HERE, "threads": 64, "torch": "1.0", "python": "3.4"}
     with pytest.warns(RuntimeWarning) as caught:
         warn_if_changed(before, HERE)

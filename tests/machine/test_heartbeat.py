@@ -1,16 +1,16 @@
-"""What the heartbeat notices by itself; whole runs with dead processes are in training/test_dead_ranks.py."""
+"""The heartbeat alone; whole runs with dead processes are in training/test_dead_ranks.py."""
 
 import multiprocessing
 import os
 import signal
 import threading
 
-from stylegan.machine import heartbeat as heartbeat
+from stylegan.machine import heartbeat
 from stylegan.machine.heartbeat import Heartbeat
 
 
 class FrozenStore:
-    """A store on a machine that stops after some beats: whoever talks to it waits for ever."""
+    """A store on a machine that freezes after five beats: every later call blocks forever."""
 
     def __init__(self):
         self.values = {}
@@ -44,5 +44,5 @@ def test_a_first_machine_that_freezes_with_its_store_ends_the_process_with_a_sen
     process.kill()
     process.join()
     assert process.exitcode == 1
-    told = "Error: the first machine of the run, or rank 0, does not answer any more; go on from the newest snapshot.\n"
-    assert (tmp_path / "output").read_text() == told
+    sentence = "Error: the first machine of the run, or rank 0, no longer answers; resume from the newest snapshot.\n"
+    assert (tmp_path / "output").read_text() == sentence

@@ -1,4 +1,4 @@
-"""What counts as free memory."""
+"""Free memory of a machine and of a container."""
 
 from pathlib import Path
 
@@ -21,16 +21,16 @@ OLD = (
 
 @pytest.fixture
 def files(monkeypatch):
-    """What is told on a machine with 64 GB free."""
-    told = {"/proc/meminfo": "MemTotal:       67108864 kB\nMemAvailable:   62500000 kB\n"}
+    """The files that a machine with 64 GB of free memory reports it in."""
+    texts = {"/proc/meminfo": "MemTotal:       67108864 kB\nMemAvailable:   62500000 kB\n"}
 
     def read_text(path, **options):
-        if str(path) not in told:
+        if str(path) not in texts:
             raise FileNotFoundError(path)
-        return told[str(path)]
+        return texts[str(path)]
 
     monkeypatch.setattr(Path, "read_text", read_text)
-    return told
+    return texts
 
 
 @pytest.mark.parametrize("version", [NEW, OLD], ids=["version 2", "version 1"])
@@ -47,6 +47,7 @@ def test_without_a_limit_the_machine_counts(files):
     assert available_bytes(CPU) == 64_000_000_000
 
 
-def test_the_processes_of_a_machine_share_what_is_free(files, monkeypatch):
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    assert available_bytes(CPU) == 16_000_000_000
+def test_the_processes_of_a_machine_share_its_free_memory(files, monkeypatch):
+    assert available_bytes(CPU, processes=4) == 16_000_000_000
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")  # alone in the environment, it means nothing
+    assert available_bytes(CPU) == 64_000_000_000

@@ -1,4 +1,4 @@
-"""Several processes of one run: they stop, resume and write together; torchrun starts them again."""
+"""Several processes of one run: they stop, resume and write together, and torchrun restarts them."""
 
 import json
 import os
@@ -15,10 +15,11 @@ from run_cli import run_cli
 from safetensors.torch import load_file
 from tiny_run import tiny_images
 
+import stylegan
 from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.data.order import shuffled_indices
 from stylegan.data.prepare import prepare
-from stylegan.errors import DistributedError
+from stylegan.errors import ConfigError, DistributedError
 from stylegan.machine.processes import World, from_environment, join
 
 TINY = ("--cfg", "tiny16", "--device", "cpu", "--tick", "0.032", "--snap", "1", "--aug", "ada", "--cond")
@@ -122,7 +123,7 @@ def stop_at(rank, step, number, *arguments):
     command(rank, *arguments)
 
 
-def test_signal_to_one_stops_all_at_one_step_and_resuming_equals_going_on(images, uninterrupted, tmp_path):
+def test_signal_to_one_stops_all_at_one_step_and_resuming_equals_an_uninterrupted_run(images, uninterrupted, tmp_path):
     options = ("train", "--data", images, *TINY, "--kimg", "0.096", "--outdir", tmp_path / "runs")
     launch = Launch(2, tmp_path, stop_at, 5, signal.SIGTERM, *options)
     assert launch.wait() == [143, 143], launch.output(0) + launch.output(1)
@@ -152,7 +153,11 @@ def test_signal_of_a_queue_to_one_stops_all_and_snapshots_are_scored_together(im
     (run,) = (tmp_path / "runs").iterdir()
     assert int(state_of(run)["nimg"]) == 48
     (score,) = map(json.loads, (run / "metric-fid20_moments.jsonl").read_text().splitlines())
-    assert (score["nimg"], score["fakes"], score["reals"]) == (32, 20, 24)  # not when told to stop
+    assert (score["nimg"], score["fakes"], score["reals"]) == (
+        32,
+        20,
+        24,
+    )  # the first snapshot alone, not that of the stop
     assert re.search(rf"tick 1 .* fid20_moments {score['results']['fid20_moments']:.4f}\n", launch.output(0))
     assert launch.output(1) == ""
     assert os.readlink(run / "best") == "snapshots/000000"  # beside which the stop wrote its own
@@ -183,8 +188,8 @@ def test_processes_that_differ_are_named_and_no_snapshot_is_written(images, tmp_
     assert list((run / "snapshots").iterdir()) == []
 
 
-def test_torchrun_starts_again_and_goes_on_in_the_same_folder(images, uninterrupted, tmp_path):
-    """The launcher itself: a worker is killed after the first snapshot, and the run ends as if nothing had been."""
+def test_torchrun_restarts_processes_which_resume_in_the_same_folder(images, uninterrupted, tmp_path):
+    """The launcher itself: a worker is killed after the first snapshot, and the run ends as an uninterrupted one."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
                "--max-restarts", "1", "-m", "stylegan", "train", "--data", str(images), *TINY,
                "--kimg", "0.096", "--outdir", str(tmp_path / "runs")]  # fmt: skip
@@ -201,7 +206,7 @@ def test_torchrun_starts_again_and_goes_on_in_the_same_folder(images, uninterrup
     assert launcher.returncode == 0, output
     (run,) = (tmp_path / "runs").iterdir()
     assert re.search(rf"Going on with {re.escape(str(run))} from 0\.\d+ kimg", output), output
-    assert re.search(r"rank 1 \(process \d+ on .*\) died.*; go on from the newest snapshot", output), output
+    assert re.search(r"rank 1 \(process \d+ on .*\) died.*; resume from the newest snapshot", output), output
     assert_same_state(run, uninterrupted[0])
 
 
@@ -209,16 +214,20 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def test_without_a_launcher_nothing_happens(monkeypatch):
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+@pytest.mark.parametrize("variables", [{}, {"RANK": "3"}, {"WORLD_SIZE": "4"}, {"RANK": "", "WORLD_SIZE": "4"},
+                                       {"LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}], ids=str)  # fmt: skip
+def test_a_process_is_alone_unless_both_rank_and_world_size_are_set(monkeypatch, variables):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     with join() as world:
-        assert world == World(rank=0, size=1, local_rank=0)
+        assert world == from_environment() == World(rank=0, size=1, local_rank=0, local_size=1)
         assert not torch.distributed.is_initialized()
         x = torch.tensor([1.0, 2.0])
         world.average_([x])
         assert x.tolist() == [1, 2]
-        assert (world.largest(3), world.gather("a"), world.once("x", lambda: "b")) == (3, ["a"], "b")
+        assert (world.largest(3), world.gather("a"), world.run_once("x", lambda: "b")) == (3, ["a"], "b")
 
 
 def test_half_a_launcher_gets_a_sentence(monkeypatch):
@@ -229,20 +238,84 @@ def test_half_a_launcher_gets_a_sentence(monkeypatch):
         join().__enter__()
 
 
-@pytest.fixture
-def as_rank(monkeypatch):
-    def become(rank: int, size: int) -> World:
-        for name, value in {"RANK": rank, "WORLD_SIZE": size, "LOCAL_RANK": rank}.items():
-            monkeypatch.setenv(name, str(value))
-        return from_environment()
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        (
+            {"RANK": "x", "WORLD_SIZE": "2"},
+            "RANK must be a whole number, got 'x'; start the processes with torchrun, or",
+        ),
+        ({"RANK": "0", "WORLD_SIZE": "-1"}, "WORLD_SIZE must be a whole number, got '-1'"),
+        ({"RANK": "2", "WORLD_SIZE": "2"}, "RANK must be below WORLD_SIZE, got 2 and 2; start"),
+        ({"RANK": "0", "WORLD_SIZE": "0"}, "RANK must be below WORLD_SIZE, got 0 and 0"),
+        ({"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "1.5"}, "LOCAL_RANK must be a whole number, got '1.5'"),
+        ({"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "7"}, "LOCAL_RANK must be below WORLD_SIZE, got 7 and 2"),
+        (
+            {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "1"},
+            "LOCAL_RANK must be below LOCAL_WORLD_SIZE, got 1 and 1",
+        ),
+        (
+            {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "8"},
+            "LOCAL_WORLD_SIZE must be at most WORLD_SIZE, got 8",
+        ),
+    ],
+)
+def test_values_that_are_malformed_or_contradict_each_other_get_one_sentence(
+    monkeypatch, tmp_path, variables, sentence
+):
+    for name in ("LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        from_environment()
+    result = run_cli("train", "--data", tmp_path, "--dry-run")
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert result.err.startswith(f"Error: {sentence}")
 
-    return become
+
+def test_a_full_place_of_a_launcher_is_believed(monkeypatch):
+    for name, value in {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}.items():
+        monkeypatch.setenv(name, value)
+    assert from_environment() == World(rank=5, size=8, local_rank=1, local_size=4)
 
 
-def test_dataset_is_the_work_of_one_process(as_rank, images, tmp_path):
-    as_rank(1, 2)
-    assert run_cli("dataset", "--source", images, "--dest", tmp_path / "data.zip") == (0, "", "")
-    assert not (tmp_path / "data.zip").exists()
-    as_rank(0, 2)
+def test_a_world_is_made_in_one_place_and_handed_on():
+    library = Path(stylegan.__file__).parent
+    makers = {
+        path.relative_to(library).as_posix()
+        for path in library.rglob("*.py")
+        if re.search(
+            r"\bfrom_environment\b|\bimport .*\bjoin\b|\"(WORLD_SIZE|RANK)\"", path.read_text(encoding="utf-8")
+        )
+    }
+    assert makers == {"machine/__init__.py", "machine/processes.py", "cli/launch.py"}
+
+
+def test_dataset_is_the_work_of_one_process(monkeypatch, images, tmp_path):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in (1, 0):
+        monkeypatch.setenv("RANK", str(rank))
+        result = run_cli("dataset", "--source", images, "--dest", tmp_path / "data.zip")
+        assert (result.code, result.err) == (0, "")
+        assert (tmp_path / "data.zip").exists() == (rank == 0)
+        assert (result.out == "") == (rank == 1)
+
+
+@pytest.mark.parametrize("variables", [{"RANK": "1"}, {"WORLD_SIZE": "4"}], ids=str)
+def test_half_a_launcher_does_not_keep_dataset_from_its_work(monkeypatch, images, tmp_path, variables):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     assert run_cli("dataset", "--source", images, "--dest", tmp_path / "data.zip").code == 0
     assert (tmp_path / "data.zip").exists()
+
+
+@pytest.mark.parametrize("variables", [{"RANK": "2"}, {"WORLD_SIZE": "4"}], ids=str)
+def test_half_a_launcher_does_not_divide_the_batch(monkeypatch, images, tmp_path, variables):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    options = ("--data", images, *TINY, "--kimg", "0.032", "--outdir", tmp_path / "runs")
+    assert run_cli("train", *options).out.startswith("New run in ")
+    (run,) = (tmp_path / "runs").iterdir()
+    (record,) = map(json.loads, (run / "stats.jsonl").read_text().splitlines())
+    assert (record["nimg"], record["Loss/G/loss"]["num"]) == (32, 32)

@@ -82,7 +82,7 @@ def test_labels_come_from_the_data(tmp_path):
 
 
 def test_what_cannot_be_measured_gets_a_sentence():
-    with pytest.raises(ConfigError, match="only images of a StyleGAN3 network can be moved and turned, and this is"):
+    with pytest.raises(ConfigError, match="only images of a StyleGAN3 can be shifted and rotated, and this is"):
         equivariance(tiny_generator(), "eqt_int", num=4)
     with pytest.raises(ConfigError, match="this network takes 3 label values; measure with the data that it was"):
         equivariance(Waves(c_dim=3), "eqt_int", num=4)

@@ -63,5 +63,5 @@ def test_only_color_without_labels_in_full_precision_is_known():
         Discriminator(c_dim=5)
     with pytest.raises(ConfigError, match="keeps the width of z, got z_dim 8 and w_dim 16"):
         Generator(z_dim=8, w_dim=16)
-    with pytest.raises(ConfigError, match="compute in fp32, got bf16; use --precision fp32"):
+    with pytest.raises(ConfigError, match="compute in fp32, got bf16; set `precision` to fp32"):
         networks()[0].precision = "bf16"

@@ -9,7 +9,7 @@ from stylegan.errors import ConfigError
 from stylegan.networks import progan
 from stylegan.networks.mapping import truncate
 from stylegan.sampling.class_center import ClassCentered, class_average
-from stylegan.sampling.generate import generate, seeds_to_ws
+from stylegan.sampling.generate import generate_images, seeds_to_ws
 from stylegan.sampling.truncation import truncation_sweep
 
 
@@ -39,17 +39,17 @@ def test_psi_zero_draws_one_image_a_class_and_another_for_each():
     a, b, other = (seeds_to_ws(G, [seed], label=k, psi=0) for seed, k in ((0, 0), (1, 0), (0, 1)))
     assert torch.equal(a, b)
     assert not torch.allclose(a, other)
-    image = next(generate(G, [5], label=1, psi=0))
+    image = next(generate_images(G, [5], label=1, psi=0))
     (swept,) = truncation_sweep(G, [5], [0], label=1)
     assert torch.equal(image, swept)
 
 
 def test_networks_without_weights_in_their_form_for_inference_can_be_centered():
     G = progan.Generator(8, 2, 16, 3, channel_base=64, channel_max=8)
-    image = next(generate(ClassCentered(G.for_inference()), [5], label=1, psi=0.5))
+    image = next(generate_images(ClassCentered(G.for_inference()), [5], label=1, psi=0.5))
     assert image.shape == (3, 16, 16)
 
 
 def test_a_network_without_classes_has_no_center_of_one():
-    with pytest.raises(ConfigError, match="has no classes, so there is only the global center of truncation"):
+    with pytest.raises(ConfigError, match="has no classes, so truncation has only the global center"):
         ClassCentered(tiny_generator())

@@ -49,7 +49,7 @@ def test_an_arc_keeps_the_length_that_a_straight_line_loses():
     assert torch.lerp(a, b, 0.5).norm() < 0.8 * min(a.norm(), b.norm())
 
 
-def test_the_same_seed_twice_stands_still():
+def test_the_same_seed_twice_does_not_move():
     ws = torch.stack(list(loop(tiny_generator(), [2, 2], 3, space="z")))
     assert_close(ws, ws[:1].expand_as(ws))
 
@@ -81,7 +81,7 @@ def test_seeds_may_each_have_a_class_or_all_the_same():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([7], 5), "a loop moves between seeds, got only 1; name at least two, such as 0-3."),
+        (([7], 5), "a loop needs at least two seeds, such as 0-3, got 1."),
         (([7, 8], 0), "a loop needs at least 1 frame from seed to seed, got 0."),
     ],
 )

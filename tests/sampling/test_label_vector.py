@@ -1,4 +1,4 @@
-"""What --class may say."""
+"""Labels: classes by number or name, and vectors of values."""
 
 import pytest
 from tiny_generator import tiny_generator
@@ -54,14 +54,14 @@ def test_one_value_is_a_value_where_labels_are_vectors():
 @pytest.mark.parametrize(
     ("label", "message"),
     [
-        ("bird", "this network knows no class 'bird'; it knows cat, dog, fish."),
+        ("bird", "this network has no class 'bird'; it has cat, dog, fish."),
         ("3", "this network has the classes 0..2, got class 3."),
         ("1,0", "a label of this network has 3 values, got '1,0'; give 3 numbers separated by commas."),
         ("1,0,nan", "a label of this network has 3 values, got '1,0,nan'; give 3 numbers separated by commas."),
-        ("smile=1", "this network knows no class 'smile=1'; it knows cat, dog, fish."),
+        ("smile=1", "this network has no class 'smile=1'; it has cat, dog, fish."),
     ],
 )
-def test_a_class_that_is_not_there_is_named(label, message):
+def test_an_unknown_class_is_named(label, message):
     with pytest.raises(ConfigError) as error:
         label_vector(classes("cat", "dog", "fish"), label)
     assert str(error.value) == message
@@ -76,7 +76,7 @@ def test_a_class_that_is_not_there_is_named(label, message):
         ("smile=much", "this network takes 2 values (smile, hat), got 'smile=much'; write NAME=VALUE."),
     ],
 )
-def test_a_vector_that_does_not_fit_is_told_what_would(label, message):
+def test_the_error_of_a_vector_that_does_not_fit_says_what_does(label, message):
     with pytest.raises(ConfigError) as error:
         label_vector(vectors("smile", "hat"), label)
     assert str(error.value) == message
@@ -90,8 +90,8 @@ def test_a_class_becomes_one_hot_rows():
 @pytest.mark.parametrize(
     ("c_dim", "class_index", "message"),
     [
-        (0, 2, "this network has no classes, got class 2; leave the class out."),
-        (3, None, "this network has 3 classes; pick one with --class 0..2."),
+        (0, 2, "this network has no classes, got class 2; leave out `label`."),
+        (3, None, "this network has 3 classes; choose one with `label`, 0..2."),
         (3, 3, "this network has the classes 0..2, got class 3."),
         (3, -1, "this network has the classes 0..2, got class -1."),
     ],
@@ -104,8 +104,8 @@ def test_a_class_that_does_not_fit_the_network_is_named(c_dim, class_index, mess
 
 def test_a_missing_label_is_asked_for_in_the_words_of_the_network():
     for G, message in (
-        (vectors("smile", "hat"), "takes 2 values (smile, hat); say which with --class, for example smile=1."),
-        (classes("cat", "dog", "fish"), "has 3 classes; pick one with --class 0..2, one of cat, dog, fish."),
+        (vectors("smile", "hat"), "takes 2 values (smile, hat); choose them with `label`, for example smile=1."),
+        (classes("cat", "dog", "fish"), "has 3 classes; choose one with `label`, 0..2 or cat, dog, fish."),
     ):
         with pytest.raises(ConfigError) as error:
             class_labels(G, None, 1)
@@ -113,7 +113,7 @@ def test_a_missing_label_is_asked_for_in_the_words_of_the_network():
 
 
 def test_names_without_end_are_cut_short():
-    with pytest.raises(ConfigError, match=r"it knows c0, c1, .*, c11, ... 99 in all."):
+    with pytest.raises(ConfigError, match=r"it has c0, c1, .*, c11, ... 99 in all."):
         label_vector(classes(*[f"c{i}" for i in range(99)]), "x")
 
 
@@ -135,5 +135,5 @@ def test_a_way_through_vectors_is_parted_by_semicolons():
 
 
 def test_a_range_of_classes_stays_within_them():
-    with pytest.raises(ConfigError, match="a range of classes goes up, to 2 at most, got '1-3'."):
+    with pytest.raises(ConfigError, match="a range of classes ascends, to 2 at most, got '1-3'."):
         waypoints(classes(), "0,1-3")

@@ -25,7 +25,7 @@ def test_seeds_are_numbers_and_inclusive_ranges(text, seeds):
         ("-3", "got '-3'"),
         ("1.5", "got '1.5'"),
         ("١", "got '١'"),
-        ("7-3", "a range of seeds goes up, got '7-3'; write 3-7."),
+        ("7-3", "a range of seeds ascends, got '7-3'; write 3-7."),
         ("0-3,4294967296", "a seed is a whole number from 0 to 4294967295, got 4294967296."),
         ("0-4294967295", "at most 1,000,000 seeds can be drawn at once, got '0-4294967295'; draw them in parts."),
     ],

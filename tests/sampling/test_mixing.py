@@ -5,7 +5,7 @@ import torch
 from tiny_generator import tiny_generator
 
 from stylegan.errors import ConfigError
-from stylegan.sampling.generate import generate
+from stylegan.sampling.generate import generate_images
 from stylegan.sampling.mixing import mix_ws, mixing_matrix, named_styles, parse_styles
 
 ROWS, COLS = [0, 1], [5, 6, 7]
@@ -28,7 +28,7 @@ def nearly_equal(a, b):
 
 def test_no_layers_give_the_row_images_and_all_layers_the_column_images():
     G = tiny_generator()
-    rows, columns = images(generate(G, ROWS)), images(generate(G, COLS))
+    rows, columns = images(generate_images(G, ROWS)), images(generate_images(G, COLS))
     none = images(mix(G, ROWS, COLS, [])).unflatten(0, (2, 3))
     every = images(mix(G, ROWS, COLS, range(G.num_ws), batch=4)).unflatten(0, (2, 3))
     assert nearly_equal(none, rows[:, None].expand_as(none))
@@ -45,8 +45,8 @@ def test_the_matrix_has_the_seeds_own_images_as_its_border():
     G = tiny_generator()
     matrix = images(mixing_matrix(G, ROWS, COLS, [0, 1], psi=0.7)).unflatten(0, (3, 4))
     assert not matrix[0, 0].any()
-    assert nearly_equal(matrix[0, 1:], images(generate(G, COLS, psi=0.7)))
-    assert nearly_equal(matrix[1:, 0], images(generate(G, ROWS, psi=0.7)))
+    assert nearly_equal(matrix[0, 1:], images(generate_images(G, COLS, psi=0.7)))
+    assert nearly_equal(matrix[1:, 0], images(generate_images(G, ROWS, psi=0.7)))
     assert nearly_equal(matrix[1:, 1:].flatten(0, 1), images(mix(G, ROWS, COLS, [0, 1], psi=0.7)))
 
 
@@ -76,7 +76,7 @@ def test_styles_are_layers_ranges_and_names(text, layers):
     [
         ("bold", "styles are layers such as 0-6,9 or the names coarse, middle, fine, got 'bold'."),
         ("", "got ''."),
-        ("3-1", "a range of layers goes up, got '3-1'; write 1-3."),
+        ("3-1", "a range of layers ascends, got '3-1'; write 1-3."),
         ("0-14", "this network has the layers 0-13, got '0-14'."),
     ],
 )

@@ -18,7 +18,7 @@ def test_each_path_is_closed_and_even_in_time(path):
     assert float((places[1:] - places[:-1]).norm(dim=1).max()) <= 1.3 * float(places.diff(dim=0).norm(dim=1)[0])
 
 
-def test_all_images_of_a_frame_stand_where_the_path_is():
+def test_all_images_of_a_frame_are_at_the_position_of_the_path():
     G = Waves(size=16)
     ws = G.mapping(torch.randn(3, 24))
     frames = list(move(G, ws, "rotate", 4, batch=2))
@@ -30,7 +30,7 @@ def test_all_images_of_a_frame_stand_where_the_path_is():
 
 
 def test_what_cannot_move_gets_a_sentence_before_anything_is_drawn():
-    with pytest.raises(ConfigError, match="only images of a StyleGAN3 network can be moved and turned, and this is"):
+    with pytest.raises(ConfigError, match="only images of a StyleGAN3 can be shifted and rotated, and this is"):
         move(tiny_generator(), torch.zeros(1, 6, 16), "circle", 4)
     with pytest.raises(ConfigError, match="a path is one of circle, shift, rotate, got 'zoom'."):
         move(Waves(), torch.zeros(1, 1, 24), "zoom", 4)

@@ -38,7 +38,7 @@ def test_processes_share_the_shards_and_write_what_one_would(tmp_path):
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
-def test_what_is_there_is_not_drawn_again(tmp_path):
+def test_existing_shards_are_not_drawn_again(tmp_path):
     def stop_at_six(seeds):
         for seed, image in zip(seeds, draw(seeds), strict=True):
             if seed == 6:
@@ -54,6 +54,8 @@ def test_what_is_there_is_not_drawn_again(tmp_path):
 @pytest.mark.parametrize("other", [{"settings": {"psi": 0.5}}, {"seeds": range(1, 11)}])
 def test_shards_of_other_images_are_not_mixed(tmp_path, other):
     write(tmp_path)
-    with pytest.raises(ConfigError, match="shards.json tells of other seeds, network or settings; choose another"):
+    with pytest.raises(
+        ConfigError, match="shards.json was written with other seeds, another network or other settings; choose another"
+    ):
         write(tmp_path, **other)
     assert json.loads((tmp_path / "shards.json").read_text())["psi"] == 1

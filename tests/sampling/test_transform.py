@@ -1,4 +1,4 @@
-"""Where an image stands."""
+"""The transform of an image: shift and rotation."""
 
 import math
 
@@ -32,5 +32,5 @@ def test_it_is_the_inverse_of_turning_and_then_moving():
 
 
 def test_another_network_has_no_transform():
-    with pytest.raises(ConfigError, match="only images of a StyleGAN3 network can be moved and turned, and this is"):
+    with pytest.raises(ConfigError, match="only images of a StyleGAN3 can be shifted and rotated, and this is"):
         transform_of(tiny_generator())

@@ -3,7 +3,7 @@
 import torch
 from tiny_generator import tiny_generator
 
-from stylegan.sampling.generate import generate
+from stylegan.sampling.generate import generate_images
 from stylegan.sampling.truncation import truncation_sweep
 
 
@@ -13,11 +13,11 @@ def test_row_and_column_are_the_seed_at_that_psi():
     for cutoff in (None, 2):
         sweep = torch.stack(list(truncation_sweep(G, [4, 9], psis, cutoff=cutoff))).reshape(2, 5, 3, 16, 16)
         for column, psi in enumerate(psis):
-            expected = torch.stack(list(generate(G, [4, 9], psi=psi, cutoff=cutoff)))
+            expected = torch.stack(list(generate_images(G, [4, 9], psi=psi, cutoff=cutoff)))
             assert (sweep[:, column].int() - expected.int()).abs().max() <= 1
 
 
 def test_conditional_networks_are_swept_within_their_class():
     G = tiny_generator(c_dim=2)
     sweep = list(truncation_sweep(G, [4], [1], label=1))
-    assert torch.equal(sweep[0], next(generate(G, [4], label=1)))
+    assert torch.equal(sweep[0], next(generate_images(G, [4], label=1)))

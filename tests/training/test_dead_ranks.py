@@ -56,7 +56,7 @@ def in_a_snapshot(fault, folder):
     def checked(state):
         check(state)
         if state.step == SECOND_SNAPSHOT:
-            if not state.world.first:
+            if not state.world.is_main:
                 time.sleep(0.3)
                 fault(folder)
             writing.append(fault)
@@ -134,7 +134,7 @@ def test_a_dead_process_ends_the_run_within_thirty_seconds(tmp_path, capsys):
         ]
         survivor = codes.index(1)
         output = launch.output(survivor)
-        assert re.search(rf"Error: {sentence}[^\n]*; go on from the newest snapshot\.\n", output), (case, output)
+        assert re.search(rf"Error: {sentence}[^\n]*; resume from the newest snapshot\.\n", output), (case, output)
         assert "Traceback" not in output
         (run,) = (launch.folder / "runs").iterdir()
         assert run_cli("train", "--resume", run, "--kimg", "0.072").code == 0, case

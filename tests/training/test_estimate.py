@@ -56,10 +56,10 @@ def test_measuring_draws_nothing_from_the_random_numbers():
 
 
 def test_what_cannot_fit_is_refused_with_the_difference(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "available_bytes", lambda device: int(2e9))
+    monkeypatch.setattr(module, "available_bytes", lambda device, processes: int(2e9))
     with pytest.raises(ConfigError, match=r"needs about 4\.3 GB of memory, 2\.4 GB more than is free on cpu; use a sm"):
         require_room(NEEDED, CPU, tmp_path)
-    monkeypatch.setattr(module, "available_bytes", lambda device: None)
+    monkeypatch.setattr(module, "available_bytes", lambda device, processes: None)
     # seven snapshots, and the one that is thinned out only after the last is written
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: Disk(0, 0, int(5e9)))
     with pytest.raises(ConfigError, match=r"about 5\.5 GB \(7 snapshots\), 500 MB more than is free at "):
@@ -71,9 +71,9 @@ def test_what_cannot_fit_is_refused_with_the_difference(tmp_path, monkeypatch):
 def test_auto_batch_computes_as_many_at_once_as_fit(monkeypatch):
     config = tiny_config("unused", batch=32)
     for free, expected in ((None, 32), (estimate(tiny_config("unused", batch=16)).memory, 16)):
-        monkeypatch.setattr(module, "available_bytes", lambda device, free=free: free)
+        monkeypatch.setattr(module, "available_bytes", lambda device, processes, free=free: free)
         found = largest_micro_batch(config, CPU)
         assert (found.batch, found.micro_batch) == (32, expected)
-    monkeypatch.setattr(module, "available_bytes", lambda device: 1000)
+    monkeypatch.setattr(module, "available_bytes", lambda device, processes: 1000)
     with pytest.raises(ConfigError, match="not even 4 images at once fit into the 0 MB free on cpu"):
         largest_micro_batch(config, CPU)

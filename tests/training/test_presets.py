@@ -153,8 +153,8 @@ def test_a_made_to_measure_preset_takes_its_resolution_alone():
         f"{generation}-{size}": made[size] for generation in generations for size in SIZES
     }
     text = (
-        r"cfg cpu64 is made for 64 px, the data has 32; prepare it with `stylegan dataset --resolution 64x64` or "
-        r"choose another cfg\."
+        r"cfg cpu64 is made for 64 px, but the data has 32; prepare the images at `resolution` 64, or choose another "
+        r"`cfg`\."
     )
     with pytest.raises(ConfigError, match=text):
         preset("cpu64", 32)

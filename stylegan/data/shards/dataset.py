@@ -19,13 +19,12 @@ from stylegan.data.shards.remote import is_url, read_bytes
 from stylegan.data.shards.writer import INDEX, LABELS
 from stylegan.errors import DataError
 from stylegan.files.cache import default_cache
-from stylegan.machine.processes import from_environment
 
 
-def open_any(path: str | Path, *, cache_gb: float = 32, **options: Any) -> Dataset:
+def open_any(path: str | Path, *, cache_gb: float = 32, processes: int = 1, **options: Any) -> Dataset:
     """Open a folder of shards, here or behind a URL, as a `ShardedDataset` and everything else as a `Dataset`."""
     if is_url(path) or (Path(path) / INDEX).is_file():
-        return ShardedDataset(path, cache_gb=cache_gb, **options)
+        return ShardedDataset(path, cache_gb=cache_gb, processes=processes, **options)
     return Dataset(path, **options)
 
 
@@ -39,6 +38,7 @@ class ShardedDataset(Dataset):
         max_images: use the first so many, which are a random subset, since `dataset` shuffles what it shards.
         held_out: leave the last so many of these out.
         cache_gb: how much of the disk decoded shards may take; the longest unused go first.
+        processes: processes of this machine that share the cache folder.
         Others as in `Dataset`.
     Raises: DataError for an index that is missing or damaged; later, for a shard that cannot be had after four tries.
         MissingExtra if the package that reads this kind of URL is not installed.
@@ -56,6 +56,7 @@ class ShardedDataset(Dataset):
         workers: int = 4,
         cache: str | Path | None = None,
         cache_gb: float = 32,
+        processes: int = 1,
     ):
         root = str(path).rstrip("/").removesuffix(f"/{INDEX}")
         self.path = root if is_url(root) else Path(root)
@@ -86,7 +87,7 @@ class ShardedDataset(Dataset):
         self._sizes = tuple(_first(to_train, [shard.images for shard in index.shards]))
         self._copies = 2 if mirror else 1
         self._select(np.arange(to_train), mirror)
-        self._shards.require_room(self._shard_order(seed).window, from_environment().local_size)
+        self._shards.require_room(self._shard_order(seed).window, processes)
 
     def order(
         self, seed: int, start: int, count: int, rank: int = 0, ranks: int = 1, *, balanced: bool = False
@@ -145,7 +146,7 @@ def _parse_index(content: bytes, where: str) -> _Index:
         first = error.errors()[0]
         reason = f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip()
         raise DataError(
-            f"{where} is no index of shards ({reason}); make one with `stylegan dataset --shards`."
+            f"{where} is not an index of shards ({reason}); make one with `prepare` and its setting `shards`."
         ) from None
 
 

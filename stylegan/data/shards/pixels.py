@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
 import queue
@@ -173,9 +172,11 @@ class ShardPixels:
 
 @contextmanager
 def _in_turn(lock: Path) -> Iterator[None]:
-    """Wait until no other process or thread is in such a block. Does nothing where the file system knows no locks."""
+    """Wait until no other process or thread is in such a block. Does nothing where the system has no such locks."""
     with lock.open("ab") as file:
-        with suppress(OSError):
+        with suppress(OSError, ImportError):
+            import fcntl  # not on Windows
+
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

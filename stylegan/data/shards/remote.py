@@ -41,7 +41,9 @@ def read_bytes(location: str, sha256: str | None = None) -> bytes:
         if sha256 is None or hashlib.sha256(content).hexdigest() == sha256:
             return content
         problem = "is damaged: its SHA-256 is not that of the index"
-    raise DataError(f"{location} {problem}, tried {_TRIES} times; mend it or the way to it, then go on with --resume.")
+    raise DataError(
+        f"{location} {problem}, tried {_TRIES} times; fix the file or the connection, then `resume` the run."
+    )
 
 
 def _within(seconds: float, read: Callable[[str], bytes], location: str) -> bytes:

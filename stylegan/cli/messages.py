@@ -1,0 +1,42 @@
+"""Messages of the library, which name settings as in `micro_batch`, with the flags that set them, as in --batch-gpu."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import import_module
+
+import click
+
+# Settings that no option carries in its name, and the function of Python that a verb calls.
+_MORE = {
+    "channel_base": "--cbase",
+    "channel_max": "--cmax",
+    "d_lr": "--dlr",
+    "g_lr": "--glr",
+    "prepare": "`stylegan dataset`",
+}
+
+
+def with_flags(message: str) -> str:
+    """Replace every setting in backticks by its flag; what no flag sets stays as it is."""
+    return re.sub(r"`([\w.]+)`", lambda match: flags().get(match[1], match[0]), message)
+
+
+@cache
+def flags() -> dict[str, str]:
+    """Return the flag of every setting: of those of `stylegan train`, and of the options of all verbs."""
+    from stylegan.cli.main import VERBS
+    from stylegan.cli.train_config import SETTINGS
+
+    found: dict[str, str] = {}
+    for verb in VERBS:
+        command: click.Command = import_module(f"stylegan.cli.{verb}").command
+        found |= {str(param.name): param.opts[0] for param in command.params if param.opts[0].startswith("--")}
+    settings = {
+        setting: found[flag]
+        for flag, names in SETTINGS.items()
+        for setting in ([names] if isinstance(names, str) else names)
+    }
+    short = {setting.rpartition(".")[2]: flag for setting, flag in settings.items()}
+    return {**short, **found, **settings, **_MORE}
