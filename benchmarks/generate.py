@@ -19,7 +19,7 @@ MARKED = {"num_fp16_res": 4, "conv_clamp": 256}
 T256 = {"img_resolution": 256, "channel_base": 16384}
 R256 = {"img_resolution": 256, "channel_base": 32768, "channel_max": 1024, "conv_kernel": 1, "use_radial_filters": True}
 CONFIGS = {  # name -> (our module, textbook module, arguments, batch)
-    "64": (stylegan2, baseline2, {"img_resolution": 64, **preset("cpu64", 64).generator}, 16),
+    "64": (stylegan2, baseline2, {"img_resolution": 64, **preset("cpu64", 64).generator.arguments()}, 16),
     "256": (stylegan2, baseline2, {"img_resolution": 256, "channel_base": 16384, **MARKED}, 4),
     "1024": (stylegan2, baseline2, {"img_resolution": 1024, "channel_base": 32768, **MARKED}, 1),
     "stylegan1 256": (stylegan1, baseline1, {"img_resolution": 256}, 4),

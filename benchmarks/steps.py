@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from stylegan.training.config import Images, TrainConfig, from_preset
+from stylegan.training.assemble import Images, from_preset
+from stylegan.training.config import TrainConfig
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.state import TrainingState
 

@@ -19,7 +19,7 @@ from measure import TEXTBOOK, measured, summary, take_turns
 from PIL import Image
 from steps import configuration, random_batch
 
-from stylegan.data.dataset import Dataset
+from stylegan.data import open_dataset
 from stylegan.data.order import shuffled_indices
 from stylegan.images.pixels import to_float
 from stylegan.training import phases
@@ -92,7 +92,7 @@ def loading(batch: int, resolution: int) -> float:
         images = np.random.RandomState(0).randint(0, 256, [512, resolution, resolution, 3], np.uint8)
         for i, pixels in enumerate(images):
             Image.fromarray(pixels).save(Path(folder) / f"{i:04d}.png")
-        dataset = Dataset(folder, cache=folder)
+        dataset = open_dataset(folder, cache=folder)
         positions = itertools.count(step=batch)
 
         def read() -> None:

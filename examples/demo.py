@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import stylegan
-from stylegan.data import Dataset, prepare
+from stylegan.data import Dataset, open_dataset, prepare
 from stylegan.data.samples import avatars
 from stylegan.errors import MissingExtra
 from stylegan.images.grid import make_grid
@@ -30,8 +30,9 @@ from stylegan.sampling.generate import draw
 from stylegan.sampling.interpolation import loop
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
 from stylegan.sampling.truncation import truncation_sweep
-from stylegan.training import Tick, TrainConfig, train
-from stylegan.training.config import from_preset
+from stylegan.training import Tick, TrainConfig
+from stylegan.training.assemble import from_preset
+from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
 
 OUT = Path("out/demo")
@@ -51,7 +52,7 @@ def demo(out: Path = OUT, seconds: float = TRAINING_S, stop: threading.Event | N
     """Train for `seconds`, or until `stop` is set, and replace the folder `out` by the results."""
     start = time.perf_counter()
     shutil.rmtree(out, ignore_errors=True)
-    data = Dataset(prepare(avatars(), out / "avatars32.zip", resolution=32).dest)
+    data = open_dataset(prepare(avatars(), out / "avatars32.zip", resolution=32).dest)
     config = settings(data)
     run = new_run_folder(out, config, data.name)
     print(f"Training on {len(data)} images of {data.resolution}x{data.resolution} for {seconds:.0f} s in {run}")

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import stylegan
-from stylegan.data import Dataset, prepare
+from stylegan.data import open_dataset, prepare
 from stylegan.images.grid import make_grid
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.memory import keep_freed_memory
@@ -17,8 +17,8 @@ from stylegan.machine.precision import best_precision
 from stylegan.runs.report import loss_plot
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
 from stylegan.sampling.truncation import truncation_sweep
-from stylegan.training import train
-from stylegan.training.config import from_preset
+from stylegan.training.assemble import from_preset
+from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
 
 if len(sys.argv) < 2:
@@ -31,7 +31,7 @@ kimg = float(sys.argv[3] if len(sys.argv) > 3 else 100)  # thousands of images t
 data = out / "gray64.zip"
 if not data.exists():
     prepare(source, data, resolution=64, max_images=20000)
-dataset = Dataset(data)
+dataset = open_dataset(data)
 
 # Logistic loss with R1 in every step, style mixing, and progressive growing from 8x8 in the first third of the run.
 config = from_preset(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stylegan.images.png import save_png
     from stylegan.sampling.generate import generate
     from stylegan.sampling.latents import latents
-    from stylegan.training.run import train  # type: ignore[attr-defined]
+    from stylegan.training.run import train
 
 __version__ = "0.1.0.dev0"
 

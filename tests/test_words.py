@@ -25,7 +25,11 @@ NOT_READ = ["docs/decisions", "stylegan/data/samples/LICENCE.md"]  # notes and l
 # Files and folders that the test reads. The list grows until it is EVERYTHING.
 SCOPE = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "docs", "benchmarks"),
-    *(f"{folder}/{room}" for folder in ("stylegan", "tests") for room in ("ops", "losses", "augment")),
+    *(
+        f"{folder}/{room}"
+        for folder in ("stylegan", "tests")
+        for room in ("ops", "losses", "augment", "networks", "inference", "checkpoints", "files", "images", "data")
+    ),
     "tests/benchmarks",
     *(f"stylegan/{name}" for name in ("__init__.py", "__main__.py", "errors.py", "minimal.py", "sampling")),
     *(f"stylegan/machine/{name}.py" for name in ("devices", "environment", "heartbeat", "memory", "processes")),
@@ -74,7 +78,13 @@ OPENINGS = re.compile(
 )
 
 # Single places that keep a refused word: (file, word) -> reason.
-ALLOWED: dict[tuple[str, str], str] = {}
+ALLOWED: dict[tuple[str, str], str] = {
+    ("stylegan/data/shards/index.py", "pictures"): "a key of index.json, format 1",
+    ("stylegan/data/shards/writer.py", "pictures"): "a key of index.json, format 1",
+    ("tests/data/shards/test_shard_dataset.py", "pictures"): "a key of index.json, format 1",
+    ("stylegan/data/samples/make_avatars.py", "colour"): "a key or value in the embedded avatars64.zip",
+    ("stylegan/data/samples/make_avatars.py", "grey"): "a key or value in the embedded avatars64.zip",
+}
 
 SUFFIXES = (".py", ".md", ".html", ".toml")
 PATTERNS = {re.compile(rf"\b(?:{words})\b".replace(" ", r"\s+"), re.IGNORECASE): say for words, say in REFUSED.items()}

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stylegan.training.config import Images, TrainConfig, from_preset
+from stylegan.training.assemble import Images, from_preset
+from stylegan.training.config import TrainConfig
 
 
 def tiny_images(folder: Path, *, count: int = 24, channels: int = 3, size: int = 16, classes: int = 0) -> Path:

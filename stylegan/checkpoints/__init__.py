@@ -1,4 +1,4 @@
-"""Files <-> networks."""
+"""Checkpoints: networks in files, and back."""
 
 from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.native import load, load_checkpoint, save

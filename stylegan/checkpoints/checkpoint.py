@@ -1,4 +1,4 @@
-"""What a checkpoint holds, whatever file it came from."""
+"""The content of a checkpoint, independent of its file format."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from stylegan.networks.generator import FamilyGenerator
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """The networks of one moment of a training, on the CPU and in eval mode; one that the file lacks is None."""
+    """The networks of a training run at one moment, on the CPU and in eval mode; a missing one is None."""
 
-    G_ema: FamilyGenerator | None = None  # the averaged generator: the one to draw with
+    G_ema: FamilyGenerator | None = None  # the averaged generator, for drawing
     G: FamilyGenerator | None = None
     D: FamilyDiscriminator | None = None
-    augment_p: float = 0.0  # overall augmentation probability at that moment, 0 without a pipe
-    nimg: int | None = None  # real images that D had been shown by then, where that is known
-    origin: str | None = None  # where the weights came from
-    licence: str | None = None  # theirs, not this library's
+    augment_p: float = 0.0  # overall augmentation probability at that moment, 0 to 1; 0 without augmentation
+    nimg: int | None = None  # number of real images shown to D by then; None if unknown
+    origin: str | None = None  # source of the weights; None if unknown
+    licence: str | None = None  # licence of the weights, not of this library; None if unknown

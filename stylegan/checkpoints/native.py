@@ -1,15 +1,17 @@
-"""The native checkpoint: a folder of safetensors and a config.json. Nothing in it can run.
+"""The native checkpoint: a folder of safetensors and a config.json. Nothing in it can be executed.
 
-config.json                  format, architecture, constructor arguments, origin, licence
+config.json                  format, architecture, settings of the networks, origin, licence
 generator_ema.safetensors    the averaged generator
-generator.safetensors        optional, to go on training
-discriminator.safetensors    optional
+generator.safetensors        optional, for further training
+discriminator.safetensors    optional, for further training
 README.md                    a model card
 """
 
 from __future__ import annotations
 
 import json
+import reprlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,18 +25,21 @@ from stylegan.checkpoints.layout import CONFIG, NETWORKS
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
 from stylegan.errors import CheckpointError, OutputError, StyleGANError
 from stylegan.files.atomic import atomic_folder
+from stylegan.inference import InferenceGenerator
 from stylegan.machine.devices import resolve_device
+from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.family import ARCHITECTURES, architecture_of, discriminator_class, generator_class
 from stylegan.networks.generator import FamilyGenerator
 
 FORMAT = 1
-_NAMES = ("class_names", "label_names")  # optional in config.json: what the labels of the generator mean
+_NAMES = ("class_names", "label_names")  # optional in config.json: meanings of the generator's labels
 
 
 def save(checkpoint: Checkpoint, folder: Path | str) -> None:
-    """Write a native checkpoint; an older one of that name is replaced once the new one is whole.
+    """Write a native checkpoint; an older one of that name is replaced once the new one is complete.
 
-    Raises: CheckpointError without a generator, OutputError if something else is there or it cannot be written.
+    Raises: CheckpointError without a generator or for foreign networks, OutputError if `folder` holds something else or
+        cannot be written.
     """
     _refuse_foreign(Path(folder))
     files = contents(checkpoint)
@@ -43,28 +48,25 @@ def save(checkpoint: Checkpoint, folder: Path | str) -> None:
 
 
 class Contents(NamedTuple):
-    """What the files of a folder hold, by file name."""
+    """The contents of the files of a checkpoint, by file name."""
 
     texts: dict[str, str]
     tensors: dict[str, dict[str, Tensor]]
 
 
 def contents(checkpoint: Checkpoint) -> Contents:
-    """The files of a native checkpoint. Raises: CheckpointError without a generator, or for foreign networks."""
+    """Return the files of a native checkpoint. Raises: CheckpointError without a generator, or for foreign networks."""
     generator = checkpoint.G_ema or checkpoint.G
     if generator is None:
         raise CheckpointError("a checkpoint needs a generator to be saved, got none; pass G_ema.")
+    for network in (checkpoint.G_ema, checkpoint.G, checkpoint.D):
+        _require_own(network)
     architecture = architecture_of(generator)
-    if architecture is None:
-        raise CheckpointError(
-            f"a checkpoint takes the networks of {', '.join(ARCHITECTURES)} themselves, "
-            f"got {type(generator).__module__}.{type(generator).__name__}."
-        )
     config = {
         "format": FORMAT,
         "architecture": architecture,
-        "generator": generator.args,
-        "discriminator": checkpoint.D.args if checkpoint.D is not None else None,
+        "generator": asdict(generator.settings),
+        "discriminator": asdict(checkpoint.D.settings) if checkpoint.D is not None else None,
         "augment_p": checkpoint.augment_p,
         "nimg": checkpoint.nimg,
         "origin": checkpoint.origin,
@@ -77,7 +79,7 @@ def contents(checkpoint: Checkpoint) -> Contents:
 
 
 def write(files: Contents, folder: Path) -> None:
-    """Write files into a folder that exists; tensors may have any device and layout.
+    """Write files into an existing folder; tensors may have any device and layout.
 
     Raises: OSError if the disk is full or cannot be written.
     """
@@ -86,14 +88,14 @@ def write(files: Contents, folder: Path) -> None:
     for name, tensors in files.tensors.items():
         try:
             save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, folder / name)
-        except SafetensorError as error:  # also what a full disk becomes
+        except SafetensorError as error:  # a full disk raises this too
             raise OSError(str(error)) from error
 
 
 def load_checkpoint(source: Path | str) -> Checkpoint:
-    """Every network of a native folder or of a run folder's newest snapshot that is whole.
+    """Read every network of a native folder, or of the newest undamaged snapshot of a run folder.
 
-    Raises: CheckpointError if there is nothing to read at `source` or it is damaged.
+    Raises: CheckpointError if `source` is not a checkpoint or is damaged.
     """
     folder = _find(Path(source))
     config = _read_config(folder)
@@ -102,6 +104,11 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
         args = config.get("discriminator" if name == "D" else "generator")
         if (folder / file).is_file() and args is not None:
             kind = "Discriminator" if name == "D" else "Generator"
+            if not isinstance(args, dict):
+                raise CheckpointError(
+                    f"{kind.lower()} in {folder / CONFIG} must be a group of settings, "
+                    f"got {reprlib.repr(args)}; the checkpoint is damaged."
+                )
             networks[name] = _read_network(folder / file, config["architecture"], kind, args)
             if kind == "Generator":
                 for key in _NAMES:
@@ -118,7 +125,7 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
 
 
 def load(source: Path | str, *, device: str | torch.device = "auto") -> FamilyGenerator:
-    """The generator to draw with: the averaged one, in eval mode, on `device`.
+    """Return the generator for drawing: the averaged one, in eval mode, on `device`.
 
     Args:
         source: a native folder or a run folder.
@@ -132,12 +139,25 @@ def load(source: Path | str, *, device: str | torch.device = "auto") -> FamilyGe
     return generator.to(resolve_device(device))
 
 
+def _require_own(network: nn.Module | None) -> None:
+    """Raises: CheckpointError unless a network is None or one that its settings can rebuild."""
+    if isinstance(network, InferenceGenerator):
+        raise CheckpointError(
+            "a generator made by for_inference cannot be saved; save the network that it was made from."
+        )
+    if network is not None and architecture_of(network) is None and not isinstance(network, FamilyDiscriminator):
+        raise CheckpointError(
+            f"a checkpoint takes the networks of {', '.join(ARCHITECTURES)} themselves, "
+            f"got {type(network).__module__}.{type(network).__name__}."
+        )
+
+
 def _refuse_foreign(folder: Path) -> None:
-    """What is replaced must be a checkpoint or nothing: a wrong name must not cost somebody's images."""
+    """Refuse to replace anything but a checkpoint or an empty folder: a mistyped name must not delete images."""
     if folder.is_dir() and (not any(folder.iterdir()) or (folder / CONFIG).is_file()):
         return
     if folder.exists():
-        raise OutputError(f"{folder} is there already and is no checkpoint; remove it or choose another name.")
+        raise OutputError(f"{folder} already exists and is not a checkpoint; remove it or choose another name.")
 
 
 def _find(source: Path) -> Path:
@@ -162,7 +182,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(
-            f"{folder / 'config.json'} cannot be read: {error}; the checkpoint is damaged."
+            f"{folder / CONFIG} cannot be read: {error}; the checkpoint is damaged."
         ) from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else None
@@ -178,7 +198,7 @@ def _names(config: dict[str, Any], key: str, folder: Path) -> list[str] | None:
     names, c_dim = config.get(key), config["generator"].get("c_dim", 0)
     if names is None or (isinstance(names, list) and len(names) == c_dim and all(isinstance(n, str) for n in names)):
         return names
-    raise CheckpointError(f"{key} in {folder / 'config.json'} must be {c_dim} strings; mend it or take it away.")
+    raise CheckpointError(f"{key} in {folder / CONFIG} must be {c_dim} strings; correct or remove it.")
 
 
 def _read_network(file: Path, architecture: str, kind: str, args: dict[str, Any]) -> nn.Module:

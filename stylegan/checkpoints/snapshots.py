@@ -1,4 +1,4 @@
-"""The snapshots of a run: their names, and the newest that is whole.
+"""The snapshots of a run: their names, and the newest that can be read; damaged ones are skipped with a warning.
 
 A snapshot is named by the thousands of real images that D has been shown, `000200`. A second one within the same
 thousand has a longer name, `000200.064`, so that the order of the names is the order of the snapshots.
@@ -45,14 +45,14 @@ def nimg_of(snapshot: Path) -> int | None:
 
 
 def snapshots(run: Path) -> list[Path]:
-    """The folders of a run's snapshots, the newest first, whole or not."""
+    """Return the folders of a run's snapshots, damaged or not, the newest first."""
     return sorted((p for p in run.glob("snapshots/*") if is_snapshot_name(p.name)), key=kimg_of, reverse=True)
 
 
 def newest_snapshot(run: Path, *, to_resume: bool = False) -> Path | None:
-    """The newest snapshot of a run that is whole, None for a run without any.
+    """Return the newest undamaged snapshot of a run; None for a run without snapshots.
 
-    Warns once of every newer one that is damaged.
+    Warns once about every newer one that is damaged.
 
     Args:
         to_resume: consider only those that keep the state of training.
@@ -78,14 +78,14 @@ def newest_snapshot(run: Path, *, to_resume: bool = False) -> Path | None:
 
 
 def damage(folder: Path) -> str | None:
-    """Say why a snapshot is not as it was written; None if it is. Plain checkpoints are not verified."""
+    """Return how a snapshot differs from what was written; None if it does not. Plain checkpoints are not verified."""
     if (folder / checksums.CHECKSUMS).exists() or (folder / TRAINING_FILES[0]).exists():
         return checksums.mismatch(folder)
     return None if (folder / CONFIG).is_file() else f"{CONFIG} is missing"
 
 
 def keeps_training(folder: Path) -> bool:
-    """Return whether a snapshot that is whole can be resumed."""
+    """Return whether an undamaged snapshot can be resumed."""
     try:
         return TRAINING_FILES[0] in checksums.read_checksums(folder)
     except (OSError, ValueError):

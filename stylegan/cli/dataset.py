@@ -1,4 +1,4 @@
-"""`stylegan dataset`: any images -> a checked data set."""
+"""`stylegan dataset`: turn images of any kind into a checked data set."""
 
 from __future__ import annotations
 
@@ -47,20 +47,22 @@ class _Size(click.ParamType):
     type=click.Choice(["center-crop", "center-crop-wide"]),
     help="What to do with images that are not square.  [default: leave them out]",
 )
-@click.option("--max-images", type=click.IntRange(min=1), metavar="N", help="Stop after so many usable images.")
+@click.option(
+    "--max-images", type=click.IntRange(min=1), metavar="IMAGES", help="Stop after this number of usable images."
+)
 @click.option(
     "--labels",
     type=click.Choice(["auto", "json", "folders", "none"]),
     default="auto",
     show_default=True,
-    help="Labels from dataset.json or class sub-folders; auto takes the first that is there.",
+    help="Labels from dataset.json or class sub-folders; auto takes the first of them that exists.",
 )
 @click.option("--alpha", is_flag=True, help="Keep transparency as a fourth channel.  [default: put it on white]")
 @click.option(
     "--shards",
     type=click.IntRange(min=1),
     metavar="IMAGES",
-    help="Write tar shards of so many images, which training can stream, to the folder --dest.",
+    help="Write tar shards of this number of images, which training can stream, to the folder --dest.",
 )
 @click.option(
     "--workers",
@@ -89,7 +91,7 @@ def command(**options: Any) -> None:
 
 
 def _run(config: PrepareConfig) -> PrepareReport:
-    """Prepare with a progress bar on a terminal; what was left out is told even if the whole then fails."""
+    """Prepare with a progress bar on a terminal, and list what was left out even if preparing fails in the end."""
     from stylegan.data.prepare import prepare_steps
 
     console = Console(stderr=True)

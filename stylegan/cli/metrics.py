@@ -81,7 +81,7 @@ def command(
 
     With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan metrics ...
     """
-    from stylegan.data.shards.dataset import open_any
+    from stylegan.data.open import open_dataset
     from stylegan.machine.devices import resolve_device
     from stylegan.runs.scores import append_score
 
@@ -94,10 +94,9 @@ def command(
     for request in metrics:
         start = time.perf_counter()
         G = open_network(snapshot, place, precision=request.metric.precision, compile=False)
-        with world.local_main_first():  # one of each machine decodes the images into the cache
-            dataset: Any = data and open_any(
-                data, use_labels=G.c_dim > 0, max_images=max_reals, processes=world.local_size
-            )
+        dataset: Any = data and open_dataset(
+            data, use_labels=G.c_dim > 0, max_images=max_reals, processes=world.local_size
+        )
         detector = request.load_detector(place)
         score = request.measure(G, dataset=dataset, detector=detector, seed=seed, track=track, world=world)
         seconds = time.perf_counter() - start

@@ -230,6 +230,12 @@ def with_progress(images: Iterable[Tensor], what: str, total: int, *, show: bool
     yield from track(images, what, total=total, console=console, transient=True, disable=hidden)
 
 
+def with_announcement(images: Iterable[Any], what: str, total: int) -> Iterator[Any]:
+    """Yield the same images after a line that says what begins, while a terminal shows a progress bar."""
+    click.echo(f"{what} ...", err=True)
+    yield from with_progress(images, "Decoding", total)
+
+
 def write_loop(images: Iterable[Tensor], total: int, dest: str, fps: float, since: float) -> None:
     """Write the images of a loop while they are drawn, then print the line of `say_wrote`."""
     from stylegan.images.video import save_video

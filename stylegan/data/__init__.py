@@ -1,6 +1,7 @@
-"""Images on disk -> batches: `prepare` makes a checked data set of any source, `Dataset` reads it."""
+"""Images on disk -> batches: `prepare` makes a checked data set of any source, `open_dataset` reads it."""
 
 from stylegan.data.dataset import Dataset
+from stylegan.data.open import open_dataset
 from stylegan.data.order import shuffled_indices
 from stylegan.data.prepare import PrepareConfig, PrepareReport, PrepareStep, prepare, prepare_steps
 
@@ -9,6 +10,7 @@ __all__ = [
     "PrepareConfig",
     "PrepareReport",
     "PrepareStep",
+    "open_dataset",
     "prepare",
     "prepare_steps",
     "shuffled_indices",

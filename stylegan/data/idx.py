@@ -1,4 +1,4 @@
-"""The IDX files of MNIST and its relatives: a magic number, the dimensions, then raw bytes."""
+"""Read the IDX files of MNIST and similar sets: a magic number, the dimensions, then raw bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_BYTES = 1 << 34  # a header that asks for more is damaged
 
 
 def is_idx(path: Path) -> bool:
-    """Whether the file starts like IDX images or labels, gzipped or not."""
+    """Return whether the file starts like IDX images or labels, gzipped or not."""
     try:
         with _opened(path) as file:
             return file.read(4) in (_IMAGES, _LABELS)
@@ -43,12 +43,14 @@ def read_idx(path: Path) -> np.ndarray:
             size = math.prod(shape)
             packed = path.stat().st_size
             if size > _MAX_BYTES or unpacks_too_far(packed, size):
-                raise DataError(f"{path} is damaged: it has {packed} bytes and promises {size}; fetch it again.")
+                raise DataError(f"{path} is damaged: it has {packed} bytes and declares {size}; download it again.")
             body = file.read(size + 1)  # one more makes gzip check its checksum
     except (OSError, EOFError, zlib.error, struct.error) as error:
-        raise DataError(f"{path} cannot be read as an IDX file ({error}); fetch it again.") from error
+        raise DataError(f"{path} cannot be read as an IDX file ({error}); download it again.") from error
     if len(body) != size:
-        raise DataError(f"{path} is damaged: its header promises {size} bytes, {len(body)} came; fetch it again.")
+        raise DataError(
+            f"{path} is damaged: its header declares {size} bytes, but it has {len(body)}; download it again."
+        )
     return np.frombuffer(body, np.uint8).reshape(shape)
 
 

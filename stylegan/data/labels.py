@@ -1,4 +1,4 @@
-"""Labels: what `dataset.json` says about each image, and the rows `c` [N, label_dim] that networks take."""
+"""Labels of images, as `dataset.json` lists them and as rows `c` [N, label_dim] for networks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import numpy as np
 
 from stylegan.errors import DataError
 
-MAX_CLASSES = 100_000  # ImageNet-21k has 21,841; beyond it is somebody's identifier, and would make a label that wide
+MAX_CLASSES = (
+    100_000  # ImageNet-21k has 21,841; larger numbers are probably identifiers, and a one-hot label would be as wide
+)
 Label = int | list[float]  # a class number, or one value per attribute
 
 
@@ -39,6 +41,8 @@ class LabelTable:
     """Labels in image order. Class numbers stay numbers, since [n, 1000] one-hot rows can outgrow memory."""
 
     values: np.ndarray  # int64 [n] classes, or float32 [n, label_dim] vectors
+    class_names: list[str] | None = None  # what each class means, if known
+    label_names: list[str] | None = None  # what each value of a vector means
 
     @property
     def label_dim(self) -> int:
@@ -62,7 +66,7 @@ def parse_dataset_json(content: bytes, where: str) -> LabelList | None:
     try:
         data = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where} is not JSON ({error}); mend it or take it away.") from error
+        raise DataError(f"{where} is not JSON ({error}); correct or remove it.") from error
     if not isinstance(data, dict):
         raise DataError(f"{where} holds a {type(data).__name__}, expected an object with the key 'labels'.")
     entries = data.get("labels")
@@ -87,18 +91,16 @@ def parse_dataset_json(content: bytes, where: str) -> LabelList | None:
     return LabelList(by_name, _names(data, "class_names", where), _names(data, "label_names", where))
 
 
-def label_meanings(labels: LabelList | None, table: LabelTable | None) -> tuple[list[str] | None, list[str] | None]:
-    """A name for each class, or for each value of a vector; (None, None) without labels.
+def named(values: np.ndarray, class_names: list[str] | None, label_names: list[str] | None) -> LabelTable:
+    """A table with a name for each class, or for each value of a vector.
 
     Classes have no names unless all have one. Values without names are called by their positions.
     """
-    if labels is None or table is None:
-        return None, None
-    n = table.label_dim
-    if table.values.ndim == 1:
-        return (labels.class_names[:n] if labels.class_names and len(labels.class_names) >= n else None), None
-    fits = labels.label_names is not None and len(labels.label_names) == n
-    return None, labels.label_names if fits else [str(i) for i in range(n)]
+    n = LabelTable(values).label_dim
+    if values.ndim == 1:
+        return LabelTable(values, class_names=class_names[:n] if class_names and len(class_names) >= n else None)
+    fits = label_names is not None and len(label_names) == n
+    return LabelTable(values, label_names=label_names if fits else [str(i) for i in range(n)])
 
 
 def require_labels(labels: LabelList, names: Sequence[str], where: str) -> None:
@@ -127,7 +129,8 @@ def label_table(labels: LabelList, names: Sequence[str], where: str) -> LabelTab
             f"{where} gives {names[0]} {kinds[names[0]]} but {odd} {kinds[odd]}; all labels must be of one kind."
         )
     if not isinstance(labels.by_name[names[0]], int):
-        return LabelTable(np.array([labels.by_name[name] for name in names], np.float32))
+        values = np.array([labels.by_name[name] for name in names], np.float32)
+        return named(values, labels.class_names, labels.label_names)
     classes = np.array([labels.by_name[name] for name in names], np.int64)
     largest = int(classes.argmax())
     if classes[largest] >= MAX_CLASSES:
@@ -135,16 +138,16 @@ def label_table(labels: LabelList, names: Sequence[str], where: str) -> LabelTab
             f"{where} gives {names[largest]} the class number {classes[largest]}, expected less than {MAX_CLASSES}; "
             "number the classes 0, 1, 2 and so on: a label is as wide as the largest number."
         )
-    return LabelTable(classes)
+    return named(classes, labels.class_names, labels.label_names)
 
 
 def folder_classes(names: Sequence[str]) -> LabelList | None:
-    """Labels from class sub-folders: `cat/1.png`, `dog/2.png` -> classes 0 and 1, named "cat" and "dog".
+    """Return labels from class sub-folders: `cat/1.png`, `dog/2.png` -> classes 0 and 1, named "cat" and "dog".
 
-    Folders that all images share (`animals/cat/1.png`) are looked through. The official format's shard folders
+    Folders that all images share (`animals/cat/1.png`) are skipped. The numbered folders of the official format
     (`00000/`) are no classes.
 
-    Returns: None unless all images lie in at least two class folders.
+    Returns: None unless all images are in class folders, at least two.
     """
     folders = class_folders(names)
     if None in folders.values():
@@ -157,9 +160,9 @@ def folder_classes(names: Sequence[str]) -> LabelList | None:
 
 
 def class_folders(names: Sequence[str]) -> dict[str, str | None]:
-    """The class folder of each image, None for one that lies in no class folder."""
+    """Return the class folder of each image, None for one that is in no class folder."""
     parents = [name.split("/")[:-1] for name in names]
-    first, last = min(parents), max(parents)  # what these two share, all in between share
+    first, last = min(parents), max(parents)  # folders that these two share, all others share too
     shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
     return {
         name: parent[shared] if len(parent) > shared and not _is_shard(parent[shared]) else None

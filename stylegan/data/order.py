@@ -9,7 +9,7 @@ import numpy as np
 
 
 def shuffled_indices(n: int, seed: int, start: int, count: int) -> np.ndarray:
-    """Which images stand at positions start ... start + count - 1 of an endless shuffled stream.
+    """Return the images at positions start ... start + count - 1 of an endless shuffled stream.
 
     Each run of n positions is an epoch: every image once, in an order drawn from (seed, epoch).
 
@@ -22,7 +22,7 @@ def shuffled_indices(n: int, seed: int, start: int, count: int) -> np.ndarray:
 
 
 def balanced_indices(members: Sequence[np.ndarray], seed: int, start: int, count: int) -> np.ndarray:
-    """The same for a stream in which every class stands equally often, however many images it has.
+    """Return the same for a stream that shows every class equally often, however many images it has.
 
     The classes are shuffled as `shuffled_indices` does with images, so each run of len(members) positions holds
     every class once. Each class goes through its own images in the same way.
@@ -41,7 +41,7 @@ def balanced_indices(members: Sequence[np.ndarray], seed: int, start: int, count
 
 
 def members_of(classes: np.ndarray) -> list[np.ndarray]:
-    """Where each class that has any stands in an array of classes: int64 [n] -> one int64 array for each, sorted."""
+    """Return the positions of each class that occurs in an array of classes: int64 [n] -> a sorted int64 array each."""
     order = np.argsort(classes, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(classes[order])) + 1)
 

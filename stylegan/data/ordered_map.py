@@ -1,4 +1,4 @@
-"""A function of many images, computed by several threads and given back in order."""
+"""Apply a function to many images in several threads, and return the results in order."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ R = TypeVar("R")
 
 
 def ordered_map(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """`map`, by so many threads, which are at most an item each ahead of the caller.
+    """Apply a function to items, as `map` does, in this number of threads, each at most one item ahead of the caller.
 
-    Pillow and zlib let go of Python's lock while they work, so decoding and encoding do run side by side.
+    Pillow and zlib release Python's lock while they work, so decoding and encoding run in parallel.
     Raises: what `function` raises, when it is the turn of that item.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="images")

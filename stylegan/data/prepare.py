@@ -1,4 +1,4 @@
-"""Images as people have them -> a checked data set in the official format, and a list of what was left out."""
+"""Turn images of any kind into a checked data set in the official format, with a list of what was left out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,18 +27,24 @@ _LARGE_PIXELS = 1 << 24  # such images are converted one at a time, so that memo
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareConfig:
-    """What to make of which images; `prepare` explains each."""
+    """The settings of `prepare`. Raises: ConfigError for values that make no sense."""
 
-    source: Path
-    dest: Path
+    source: Path  # a folder, zip or IDX file, see `open_source`; images of 28x28 in an IDX file are padded to 32x32
+    dest: Path  # a new name; ending in .zip it becomes an uncompressed zip, else a folder
+    # Pixels per side, a power of two >= 4, or (width, height) for center-crop-wide. None takes the most common square
+    # power-of-two size and leaves out images of other sizes.
     resolution: int | tuple[int, int] | None = None
+    # None takes square images only, "center-crop" the middle of any image, "center-crop-wide" keeps wide images wide
+    # between black bars.
     transform: str | None = None
-    max_images: int | None = None
+    max_images: int | None = None  # stop after this number of usable images; class folders contribute in turn
+    # "json" reads the dataset.json of the source (or the labels file beside an IDX file), "folders" takes class
+    # sub-folders, "none" nothing, and "auto" the first of these that the source has.
     labels: str = "auto"
-    alpha: bool = False
-    shards: int | None = None
-    workers: int = 4
-    strict: bool = False
+    alpha: bool = False  # keep transparency as a fourth channel, which is opaque in images without any
+    shards: int | None = None  # write tars of this number of images, in a random order, to the folder `dest`
+    workers: int = 4  # threads that decode, resize and encode; the set is the same with any number
+    strict: bool = False  # raise DataError at the first file that cannot be used
 
     def __post_init__(self) -> None:
         if self.transform not in TRANSFORMS:
@@ -71,7 +78,7 @@ class PrepareConfig:
 
 @dataclass(frozen=True)
 class PrepareReport:
-    """What became of the files of a source."""
+    """The result of `prepare`: what was written, and which files were left out."""
 
     dest: Path
     used: int  # images written
@@ -79,13 +86,13 @@ class PrepareReport:
     channels: int  # 1 gray, 3 RGB, 4 RGBA
     label_dim: int  # number of classes or length of a label vector, 0 without labels
     left_out: tuple[tuple[str, str], ...]  # (name, reason) of each file that could not be used, by name
-    not_needed: int  # images not looked into, because max_images was reached
-    flattened: int  # images with transparent pixels that are on white now
+    not_needed: int  # images that were not read, because max_images was reached
+    flattened: int  # images whose transparent pixels are white now
 
 
 @dataclass(frozen=True)
 class PrepareStep:
-    """Progress after one file. An image is met twice: its header, to find what fits all, then its pixels."""
+    """Progress after one file. Each image counts twice: its header is read first, to plan for all, then its pixels."""
 
     done: int
     total: int
@@ -96,64 +103,29 @@ class PrepareStep:
 Steps = Iterator[PrepareStep]
 
 
-def prepare(
-    source: str | Path,
-    dest: str | Path,
-    *,
-    resolution: int | tuple[int, int] | None = None,
-    transform: str | None = None,
-    max_images: int | None = None,
-    labels: str = "auto",
-    alpha: bool = False,
-    shards: int | None = None,
-    workers: int = 4,
-    strict: bool = False,
-) -> PrepareReport:
+def prepare(source: str | Path, dest: str | Path, **settings: Any) -> PrepareReport:
     """Turn a folder, zip or IDX file of images into a data set of equal square images in the official format.
 
-    A file that cannot be used is left out and named in the report; it never stops the others. Images stand in
-    the order of their names. The set has three channels if any image has color, else one, and transparent pixels
-    are put on white; with `alpha` it has four.
+    >>> prepare("photos", "faces64.zip", resolution=64, transform="center-crop")
+
+    A file that cannot be used is left out and named in the report; it never stops the others. Images are in the
+    order of their names. The set has three channels if any image has color, else one, and transparent pixels are put
+    on white; with `alpha` it has four.
 
     Args:
-        source: see `open_source`. Images of an IDX file come padded from 28x28 to 32x32.
-        dest: a new name; ending in .zip it is an uncompressed zip, else a folder.
-        resolution: pixels per side, a power of two >= 4; (width, height) for center-crop-wide. None takes the most
-            common square power-of-two size and leaves images of other sizes out.
-        transform: None takes square images only, "center-crop" the middle of any, "center-crop-wide" keeps wide
-            images wide between black bars.
-        max_images: stop after so many usable images; with class folders they are taken from each in turn.
-        labels: "json" from the source's `dataset.json` (or the labels file beside an IDX file), "folders" from class
-            sub-folders, "none", or "auto": the first of these that there is.
-        alpha: keep transparency as a fourth channel, opaque in images that have none.
-        shards: write so many images, in a random order, to each of several tars in the folder `dest`, see
-            `shard_writer`.
-        workers: threads that decode, resize and encode; the set is the same with any number.
-        strict: raise DataError at the first file that cannot be used.
-    Raises: ConfigError for settings that make no sense, DataError for a source that is missing, holds nothing
-        usable or labels only some images, OutputError if `dest` is taken or cannot be written.
+        settings: the other fields of `PrepareConfig`, which explains them.
+    Raises: ConfigError for settings that make no sense, DataError for a source that is missing, has no usable image
+        or labels only some images, OutputError if `dest` is taken or cannot be written.
     """
-    config = PrepareConfig(
-        source=Path(source),
-        dest=Path(dest),
-        resolution=resolution,
-        transform=transform,
-        max_images=max_images,
-        labels=labels,
-        alpha=alpha,
-        shards=shards,
-        workers=workers,
-        strict=strict,
-    )
-    *_, last = prepare_steps(config)
+    *_, last = prepare_steps(PrepareConfig(source=Path(source), dest=Path(dest), **settings))
     assert last.report is not None
     return last.report
 
 
 def prepare_steps(config: PrepareConfig) -> Steps:
-    """`prepare` one file at a time, for whoever shows progress. The last step carries the report."""
+    """Prepare a data set one file at a time, to show progress. The last step carries the report."""
     _refuse_overlap(config.source, config.dest)
-    # The writer comes first, so that a destination that is taken is told at once and not after a long scan.
+    # The writer comes first, so that a taken destination is reported at once and not after a long scan.
     with open_source(config.source) as source, _writer(config) as writer:
         listed = _listed_labels(source, config)
         tally = _Tally(total=2 * len(source.names) + len(source.ignored), strict=config.strict)
@@ -207,7 +179,7 @@ def _scan(source: Source, config: PrepareConfig, tally: _Tally, headers: dict[st
     for name in source.names:
         try:
             if folders and folders[name] is None:
-                raise DataError("it lies in no class folder")
+                raise DataError("it is in no class folder")
             headers[name] = source.header(name)
         except DataError as error:
             yield tally.leave_out(name, str(error))
@@ -234,14 +206,14 @@ class _Converted:
 
 
 def _plan(headers: Mapping[str, Header], config: PrepareConfig, listed: LabelList | None) -> _Plan:
-    """What all images have to become, found from all headers so that no single image decides."""
+    """Decide from all headers what every image has to become."""
     names = list(headers)
     if config.max_images is not None and listed is None and config.labels != "none" and folder_classes(names):
         names = _in_turns(names)
     if config.shards is not None:
         count = min(config.max_images or len(names), len(names))
         shuffled = np.random.RandomState(0).permutation(count)
-        names = [names[i] for i in shuffled] + names[count:]  # the last stand in for what turns out to be damaged
+        names = [names[i] for i in shuffled] + names[count:]  # the rest replace images that turn out to be damaged
     channels = 4 if config.alpha else 3 if any(header.color for header in headers.values()) else 1
     if config.size is not None:
         width, height, fit = *config.size, TRANSFORMS[config.transform]
@@ -284,7 +256,7 @@ def _writer(config: PrepareConfig) -> AbstractContextManager[DatasetWriter | Sha
 
 
 def _listed_labels(source: Source, config: PrepareConfig) -> LabelList | None:
-    """The labels that come with the source, checked before any work is done; None if none are wanted or there."""
+    """The labels that come with the source, checked before any work is done; None without, or if none are wanted."""
     if config.labels not in ("auto", "json"):
         return None
     labels = source.labels()
@@ -302,7 +274,7 @@ def _final_labels(listed: LabelList | None, written: Mapping[str, str], config: 
         labels = folder_classes(list(written))
     if labels is None:
         if config.labels == "folders":
-            raise DataError(f"the usable images of {config.source} lie in fewer than two class folders.")
+            raise DataError(f"the usable images of {config.source} are in fewer than two class folders.")
         return None
     return replace(labels, by_name={new: labels.by_name[old] for old, new in written.items()})
 
@@ -319,7 +291,7 @@ def _common_side(headers: Mapping[str, Header], source: Path) -> int:
 
 
 def _in_turns(names: Sequence[str]) -> list[str]:
-    """The first of each class, then the second of each: so the first few are not all of one class."""
+    """Order images as the first of each class, then the second of each, so that any number of them is mixed."""
     folders = class_folders(names)
     seen: Counter[str | None] = Counter()
     rank = {}
@@ -339,7 +311,7 @@ def _nothing_usable(source: Path, left_out: Sequence[tuple[str, str]]) -> str:
 def _refuse_overlap(source: Path, dest: Path) -> None:
     inside, outer = dest.resolve(), source.resolve()
     if inside == outer or outer in inside.parents:
-        raise ConfigError(f"the destination {dest} lies in the source {source}; choose a place outside it.")
+        raise ConfigError(f"the destination {dest} is inside the source {source}; choose a place outside it.")
 
 
 def _is_power_of_two(side: int) -> bool:

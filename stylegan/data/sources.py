@@ -1,4 +1,4 @@
-"""Where images come from: a folder, a zip or an IDX file, each a sorted list of names with images and labels."""
+"""Sources of images: a folder, zip or IDX file as a sorted list of names with images and labels."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Source(ABC):
 
     @abstractmethod
     def header(self, name: str) -> Header:
-        """Size and channels of an image. Raises DataError with a clause that says what is wrong with it."""
+        """Size and channels of an image. Raises DataError with a clause that says why it is unusable."""
 
     @abstractmethod
     def image(self, name: str) -> np.ndarray:
-        """An image as uint8 [H, W, C]. Raises DataError with a clause that says what is wrong with it."""
+        """An image as uint8 [H, W, C]. Raises DataError with a clause that says why it is unusable."""
 
     @abstractmethod
     def labels(self) -> LabelList | None:
@@ -53,7 +53,7 @@ class Source(ABC):
         """Sixteen hex digits that change when the images do, found without reading them."""
 
     def close(self) -> None:  # noqa: B027 - most sources hold nothing open
-        """Let go of open files."""
+        """Close open files."""
 
     def __enter__(self) -> Source:
         return self
@@ -81,7 +81,7 @@ def open_source(path: str | Path) -> Source:
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be opened ({error}).") from error
     if path.suffix.lower() == ".zip":
-        raise DataError(f"{path} is no zip or has lost its end, where the list of its files stands; fetch it again.")
+        raise DataError(f"{path} is truncated or not a zip; download it again.")
     raise DataError(f"{path} is neither a folder, nor a zip, nor an IDX file of images.")
 
 
@@ -112,7 +112,7 @@ class FolderSource(Source):
             raise DataError(f"{file} cannot be read ({error}).") from error
 
     def fingerprint(self) -> str:
-        # The place counts too: two sets unpacked from archives can agree in all names, sizes and times.
+        # The path is included: two sets unpacked from archives can agree in all names, sizes and times.
         return _digest([str(self.path.resolve()), *(f"{name} {self._stats[name]}" for name in self.names)])
 
 
@@ -126,7 +126,7 @@ class ZipSource(Source):
         except OSError:
             raise
         except Exception as error:  # a damaged list of files makes zipfile raise nearly anything
-            raise DataError(f"{path} is a damaged zip ({error}); fetch it again.") from error
+            raise DataError(f"{path} is a damaged zip ({error}); download it again.") from error
         self._members, refused = _members(self._zip, path.stat().st_size)
         self.names, self.ignored = _sort_out(self._members)
         self.ignored = sorted(self.ignored + refused)
@@ -236,17 +236,17 @@ def _members(file: zipfile.ZipFile, size: int) -> tuple[dict[str, zipfile.ZipInf
         if name.endswith("/"):
             continue
         if entry.header_offset + _LOCAL_HEADER_BYTES + entry.compress_size > end:
-            refused.append((name, "it shares its bytes with another entry of the zip, or lies beyond its end"))
+            refused.append((name, "it shares its bytes with another entry of the zip, or is beyond its end"))
             continue
         if name in members:
-            refused.append((name, "the zip holds this name more than once; the last one counts"))
+            refused.append((name, "the zip holds this name more than once; the last one is used"))
         members[name] = entry
     return members, refused
 
 
 def _require_parsable(where: str, size: int) -> None:
     if size > _MAX_JSON_BYTES:
-        raise DataError(f"{where} has {size} bytes, more than the limit of {_MAX_JSON_BYTES}; take it away.")
+        raise DataError(f"{where} has {size} bytes, more than the limit of {_MAX_JSON_BYTES}; remove it.")
 
 
 def _sort_out(files: Iterable[str]) -> tuple[list[str], list[tuple[str, str]]]:

@@ -1,4 +1,4 @@
-"""The official data set format on disk: numbered PNGs and `dataset.json`, in an uncompressed zip or a folder."""
+"""Write the official data set format: numbered PNGs and `dataset.json`, in an uncompressed zip or a folder."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from stylegan.files.atomic import atomic_file, atomic_folder
 
 @contextmanager
 def dataset_writer(dest: Path) -> Iterator[DatasetWriter]:
-    """Write a set that is there, whole, once the block ends well. The same images always give the same bytes.
+    """Write a data set that appears, complete, when the block ends without an error. Equal images give equal bytes.
 
     Args:
         dest: a name that ends in .zip for an uncompressed zip, any other for a folder. Folders above it are made.
-    Raises: OutputError if something is there already, or it cannot be written.
+    Raises: OutputError if the destination exists, or cannot be written.
     """
     as_zip = dest.suffix.lower() == ".zip"
     refuse_existing(dest, as_zip)
@@ -38,7 +38,7 @@ def dataset_writer(dest: Path) -> Iterator[DatasetWriter]:
 class DatasetWriter:
     """Names the files of a set and hands them to `put`, which takes a name and the bytes."""
 
-    compress_level = 0  # reading is what a set is for, and this reads fastest
+    compress_level = 0  # the fastest to read
 
     def __init__(self, put: Callable[[str, bytes], None]):
         self._put, self._count = put, 0
@@ -61,7 +61,7 @@ def _add_to_folder(folder: Path, name: str, content: bytes) -> None:
 
 
 def encode_png(img: np.ndarray, *, compress_level: int) -> bytes:
-    """uint8 [H, W, C], C = 1, 3 or 4, as the bytes of a PNG."""
+    """Return uint8 [H, W, C], C = 1, 3 or 4, as the bytes of a PNG."""
     png = io.BytesIO()
     Image.fromarray(img[:, :, 0] if img.shape[2] == 1 else img).save(png, "PNG", compress_level=compress_level)
     return png.getvalue()
@@ -75,6 +75,6 @@ def refuse_existing(dest: Path, as_zip: bool) -> None:
         else:
             taken = dest.exists() and not (as_zip and dest.stat().st_size == 0)
     except OSError as error:
-        raise OutputError(f"cannot look at {dest} ({error.strerror or error}); choose another place.") from error
+        raise OutputError(f"cannot read {dest} ({error.strerror or error}); choose another place.") from error
     if taken:
-        raise OutputError(f"{dest} is there already; remove it or choose another name.")
+        raise OutputError(f"{dest} exists already; remove it or choose another name.")

@@ -1,4 +1,4 @@
-"""Members of archives that say nothing about when and where they were made: the same content gives the same bytes."""
+"""Add members to archives without times or owners, so that the same content gives the same bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def add_to_tar(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def add_to_zip(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    """Append a file, as it is."""
+    """Append a file without compression."""
     member = zipfile.ZipInfo(name)  # dated 1980-01-01
-    member.create_system, member.external_attr = 3, 0o644 << 16  # or unzip would make files that nobody may read
+    member.create_system, member.external_attr = 3, 0o644 << 16  # otherwise unzip makes files without read permission
     archive.writestr(member, content)

@@ -1,4 +1,4 @@
-"""Writing that leaves the older file or folder whole when it is interrupted."""
+"""Write files and folders so that an interruption leaves the older one unharmed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stylegan.errors import OutputError
 
 @contextmanager
 def atomic_file(path: Path | str) -> Iterator[Path]:
-    """Yields a temporary name beside `path`, which becomes `path` when the block ends well and is removed otherwise.
+    """Yield a temporary name beside `path`, which becomes `path` when the block ends without an error, else is removed.
 
     Raises: OutputError if the folder cannot be written.
     """
@@ -36,7 +36,7 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path | str) -> Iterator[Path]:
-    """The same for a folder and the files in it; a folder that exists is replaced.
+    """Yield a temporary folder, which becomes `path`, or replaces it, when the block ends without an error.
 
     Raises: OutputError if the parent cannot be written.
     """
@@ -47,9 +47,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         yield temporary
-        for file in temporary.iterdir():
-            _sync(file)
-        _sync(temporary)
+        _sync_tree(temporary)
         if path.exists():
             os.replace(path, older)
         os.replace(temporary, path)
@@ -66,14 +64,23 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file completely or not at all."""
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _sync(path: Path) -> None:
-    """Bring a file, or a folder's list of names, to the disk. Windows keeps the names of folders by itself."""
-    if sys.platform == "win32" and path.is_dir():
+def _sync_tree(folder: Path) -> None:
+    """Flush every file and folder below a folder, and the folder itself, to the disk."""
+    for inside, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            if not os.path.islink(file := os.path.join(inside, name)):  # its target is not ours
+                _sync(file)
+        _sync(inside)
+
+
+def _sync(path: str | Path) -> None:
+    """Flush a file, or the list of names of a folder, to the disk. Windows keeps the names of folders by itself."""
+    if sys.platform == "win32" and os.path.isdir(path):
         return
     descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
     try:

@@ -9,3 +9,8 @@ from pathlib import Path
 def default_cache() -> Path:
     """The cache folder: `$STYLEGAN_CACHE`, else `~/.cache/stylegan`. Everything in it is safe to delete."""
     return Path(os.environ.get("STYLEGAN_CACHE") or Path.home() / ".cache" / "stylegan")
+
+
+def existing_folder(path: Path) -> Path:
+    """The path itself, or the nearest folder above it that exists."""
+    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())

@@ -1,4 +1,4 @@
-"""The size and SHA-256 of every file of a folder, in one small file beside them."""
+"""Record the size and SHA-256 of every file of a folder in one small file beside them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def to_json(files: dict[str, dict]) -> str:
 
 
 def read_checksums(folder: Path) -> dict[str, dict]:
-    """What `write_checksums` wrote. Raises: OSError if it cannot be read, ValueError if it is something else."""
+    """Read what `write_checksums` wrote. Raises: OSError if it cannot be read, ValueError if it is something else."""
     files = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
     if not isinstance(files, dict) or not files or not all(isinstance(file, dict) for file in files.values()):
         raise ValueError("it lists no files")
@@ -28,8 +28,10 @@ def read_checksums(folder: Path) -> dict[str, dict]:
 
 
 def mismatch(folder: Path) -> str | None:
-    """What is wrong with the first file that is not as it was written, such as "config.json is missing"; None if
-    all are as they were. Files that are not in the list do not matter."""
+    """Describe the first file that differs from the list, as in "config.json is missing"; None if there is none.
+
+    Files that are not in the list are ignored.
+    """
     try:
         files = read_checksums(folder)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Tensors to a short text that tells whether they are equal."""
+"""Hash tensors, to compare them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def digest(tensors: Iterable[Tensor]) -> str:
-    """SHA-256 of the bits of tensors of any shape, dtype and device, in hexadecimal."""
+    """Return the SHA-256 of the bits of tensors of any shape, dtype and device, in hexadecimal."""
     sha = hashlib.sha256()
     for tensor in tensors:
         sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)

@@ -1,4 +1,4 @@
-"""Pixels: between the numbers of networks, bytes and Pillow."""
+"""Convert pixels between the floats of networks, bytes and Pillow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where images go."""
+"""Write one image as a PNG."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stylegan.images.pixels import to_pil
 
 
 def make_folder(folder: str | Path) -> Path:
-    """`folder` as a Path that is there and can be written, checked before hours are spent on drawing.
+    """Make a folder if it is missing and check that it can be written, before hours are spent on drawing.
 
     Raises: OutputError.
     """
@@ -28,7 +28,7 @@ def make_folder(folder: str | Path) -> Path:
 
 
 def save_png(image: Tensor, path: str | Path) -> None:
-    """Write one image [C, H, W] uint8 as PNG, whole or not at all. Raises: OutputError, ShapeError."""
+    """Write one image [C, H, W] uint8 as PNG, completely or not at all. Raises: OutputError, ShapeError."""
     pixels = to_pil(image)
     with atomic_file(path) as temporary:
         pixels.save(temporary, format="PNG")

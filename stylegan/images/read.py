@@ -1,7 +1,9 @@
-"""One image file -> pixels. Whatever is wrong with the file becomes one clause that a report can print."""
+"""Read one image file. Every fault of the file becomes one clause that a report can print."""
 
 from __future__ import annotations
 
+import re
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,16 +17,12 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from stylegan.errors import DataError
 
-# Pillow warns about odd EXIF and large images; neither is news, since the outcome is reported anyway. Once for all,
-# since several threads read images, and a filter that one of them sets for a moment holds for the others too.
-warnings.filterwarnings("ignore", module=r"PIL\.")
-
 # Named one by one: Pillow would also try formats that start other programs (EPS) or have no signature at all.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 EXTENSIONS = {".bmp", ".gif", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".png"} | {
     ".pbm", ".pgm", ".ppm", ".pnm", ".tif", ".tiff", ".webp"
 }  # fmt: skip
-MAX_PIXELS = 89_478_485  # Pillow's own line between a photo and a decompression bomb
+MAX_PIXELS = 89_478_485  # Pillow's own limit, beyond which it suspects a decompression bomb
 MAX_BYTES = 6 * MAX_PIXELS  # of a file: that many pixels of 16-bit RGB as they are
 
 _BAND_PIXELS = 1 << 22  # converted at once
@@ -33,10 +31,14 @@ _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 _DEEP_GRAY = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
 
+_IGNORE_PILLOW = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # an entry of `warnings.filters`
+_readers_lock = threading.Lock()
+_readers = 0  # threads that are reading an image
+
 
 @dataclass(frozen=True)
 class Header:
-    """What an image file says about itself before its pixels are decoded."""
+    """Properties of an image file that are known before its pixels are decoded."""
 
     width: int
     height: int
@@ -45,9 +47,9 @@ class Header:
 
 
 def read_header(file: Path | BinaryIO) -> Header:
-    """Look at an image without decoding it.
+    """Read the properties of an image without decoding it.
 
-    Raises: DataError as `read_image` does, for all that shows in the header.
+    Raises: DataError as `read_image` does, for faults that the header shows.
     """
     with _opened(file) as image:
         channels = _channels(image)
@@ -55,7 +57,7 @@ def read_header(file: Path | BinaryIO) -> Header:
 
 
 def read_image(file: Path | BinaryIO) -> np.ndarray:
-    """Decode the first frame of an image, turned upright as its EXIF orientation says.
+    """Decode the first frame of an image, rotated as its EXIF orientation says.
 
     Gray stays gray, 16 bits are scaled to 8, a palette becomes RGB, transparency of any kind becomes an alpha
     channel, and all other color spaces (CMYK, YCbCr, Lab) become RGB. ICC profiles are not applied.
@@ -63,7 +65,7 @@ def read_image(file: Path | BinaryIO) -> np.ndarray:
     Args:
         file: a path or a seekable binary file in one of `FORMATS`.
     Returns: [H, W, C] uint8 with C = 1, 3 or 4.
-    Raises: DataError if it is no image, truncated, damaged, floating-point or has more than `MAX_PIXELS` or
+    Raises: DataError if it is not an image, truncated, damaged, floating-point or has more than `MAX_PIXELS` or
         `MAX_BYTES`.
         The message is a clause about "it", for the caller to put the file's name before.
     """
@@ -88,7 +90,7 @@ def read_image(file: Path | BinaryIO) -> np.ndarray:
 
 
 def unpacks_too_far(packed: int, unpacked: int) -> bool:
-    """Whether so many bytes of an archive make a bomb: images do not shrink to a hundredth, short of small ones."""
+    """Return whether an entry of an archive is a decompression bomb, which only images below 64 MiB may resemble."""
     return unpacked > max(1 << 26, 100 * packed)
 
 
@@ -97,7 +99,7 @@ def _opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
     try:
         if isinstance(file, Path) and file.stat().st_size > MAX_BYTES:
             raise DataError(f"it has {file.stat().st_size} bytes, more than the limit of {MAX_BYTES}")
-        with Image.open(file, formats=FORMATS) as image:
+        with _pillow_silenced(), Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"it has {image.width}x{image.height} pixels, more than the limit of {MAX_PIXELS}")
             yield image
@@ -111,8 +113,35 @@ def _opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
         raise DataError(f"it cannot be read ({error or type(error).__name__})") from error
 
 
+@contextmanager
+def _pillow_silenced() -> Iterator[None]:
+    """Ignore Pillow's warnings about odd EXIF and large images; the outcome is reported anyway.
+
+    The filter remains while any thread is in such a block. `warnings.catch_warnings` exchanges the filters of all
+    threads, so that blocks which overlap leave the wrong ones behind; and like `warnings.filterwarnings` it makes
+    Python repeat the warnings of others that it would show once.
+    """
+    global _readers
+    with _readers_lock:
+        _readers += 1
+        if _readers == 1:
+            _filters().insert(0, _IGNORE_PILLOW)
+    try:
+        yield
+    finally:
+        with _readers_lock:
+            _readers -= 1
+            if _readers == 0:
+                # All of them: a `catch_warnings` elsewhere may have put back a list that still had one.
+                _filters()[:] = [entry for entry in _filters() if entry != _IGNORE_PILLOW]
+
+
+def _filters() -> list:
+    return warnings.filters  # type: ignore[return-value]  # a list, which typeshed declares as any sequence
+
+
 def _verify_checksums(file: Path | BinaryIO) -> None:
-    """Pillow decodes a PNG without a look at the checksums of its pixels."""
+    """Check the checksums of the pixels of a PNG, which Pillow ignores while it decodes."""
     if not isinstance(file, Path):
         file.seek(0)
     with Image.open(file, formats=("PNG",)) as image:
@@ -130,7 +159,7 @@ def _channels(image: Image.Image) -> int:
 
 
 def _deep_white(image: Image.Image) -> tuple[int, bool]:
-    """The value of white in an image of more than 8 bits, and whether it stands for black instead.
+    """The value of white in an image of more than 8 bits, and whether that value means black instead.
 
     Pillow scales and inverts other formats to 16 bits, but leaves those values of a TIFF as they are.
     """

@@ -1,4 +1,4 @@
-"""One image of any size -> one square image of the set's size."""
+"""Make one image of any size a square image of the size of the data set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Transform = Callable[[np.ndarray, int, int], np.ndarray]  # uint8 [H, W, C], wid
 
 
 def resize(img: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Resample uint8 [H, W, C] to uint8 [height, width, C]; the very same pixels when the size is right already."""
+    """Resample uint8 [H, W, C] to uint8 [height, width, C]; unchanged if it has that size already."""
     if img.shape[:2] == (height, width):
         return img
     x = torch.from_numpy(img if img.flags.writeable else img.copy()).permute(2, 0, 1)[None]  # [1, C, H, W]
@@ -48,16 +48,16 @@ def _to_image(x: torch.Tensor) -> np.ndarray:
 
 
 def keep_exact(img: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Take an image of the right size as it is; raise DataError for any other."""
+    """Return an image of the right size unchanged; raise DataError for any other."""
     if img.shape[:2] != (height, width):
-        raise DataError(f"it is {_size(img)} where the set is {width}x{height}; a given resolution would resize it")
+        raise DataError(f"it is {_size(img)} where the set is {width}x{height}; set a resolution to resize it")
     return img
 
 
 def keep_whole(img: np.ndarray, width: int, height: int) -> np.ndarray:
     """Resize a square image; raise DataError for any other, since squeezing would distort it."""
     if img.shape[0] != img.shape[1]:
-        raise DataError(f"it is {_size(img)}, not square; the transform center-crop would take its middle")
+        raise DataError(f"it is {_size(img)}, not square; set the transform to center-crop to take its middle")
     return resize(img, width, height)
 
 
@@ -95,7 +95,7 @@ TRANSFORMS: dict[str | None, Transform] = {
 
 
 def to_channels(img: np.ndarray, channels: int) -> np.ndarray:
-    """Give uint8 [H, W, C] the set's number of channels; a set of gray images must hold no color.
+    """Convert uint8 [H, W, C] to the number of channels of the set; gray sets must have no color.
 
     Without a channel for it, transparency is put on white, as a page shows it.
     """
@@ -109,12 +109,12 @@ def to_channels(img: np.ndarray, channels: int) -> np.ndarray:
 
 
 def has_transparency(img: np.ndarray) -> bool:
-    """Whether any pixel of uint8 [H, W, C] can be seen through."""
+    """Return whether any pixel of uint8 [H, W, C] is transparent."""
     return img.shape[2] == 4 and bool(img[:, :, 3].min() < 255)
 
 
 def on_white(img: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 4] -> [H, W, 3] as it looks on a white page; opaque pixels stay as they are."""
+    """uint8 [H, W, 4] -> [H, W, 3] as it looks on a white page; opaque pixels are unchanged."""
     color, alpha = img[:, :, :3].astype(np.uint32), img[:, :, 3:].astype(np.uint32)
     return ((color * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 

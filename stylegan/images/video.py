@@ -14,11 +14,11 @@ from stylegan.images.pixels import to_pil
 from stylegan.images.png import make_folder, save_png
 
 MAX_GIF_FPS = 50  # browsers play anything faster at 10 images a second
-PALETTE_PX = 128  # the colors of a GIF frame are chosen from at most so many pixels a side
+PALETTE_PX = 128  # the colors of a GIF frame are chosen from images of at most this many pixels per side
 
 
 def check_video(dest: str | Path, fps: float = 30) -> str:
-    """What `save_video` would write: ".gif", ".webp" or "folder".
+    """Return the format that `save_video` would write: ".gif", ".webp" or "folder".
 
     Raises: ConfigError for another ending or a speed that the format does not have; OutputError for a folder that
         already holds frames, which the end of a longer loop would be mixed up with.
@@ -69,7 +69,7 @@ def save_video(images: Iterable[Tensor], dest: str | Path, *, fps: float = 30) -
 
 
 class _Counted:
-    """The same images; `n` says how many came by."""
+    """Yield the images and count them in `n`."""
 
     def __init__(self, images: Iterable[Tensor]):
         self.images, self.n = images, 0

@@ -1,4 +1,4 @@
-"""Networks made fast: forms of the generators that draw the same images in less time, without gradients."""
+"""Generators optimized for inference: the same images in less time, without gradients."""
 
 from stylegan.inference.generator import InferenceGenerator
 

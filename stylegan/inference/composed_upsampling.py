@@ -1,6 +1,6 @@
 """Up-sampling by two as one convolution at the low resolution, with a kernel for each of the four phases.
 
-Zero-stuffing, kernel and filter are linear and the same at every pixel, so their response to an impulse says all:
+Zero-stuffing, kernel and filter are linear and the same at every pixel, so their response to an impulse defines them:
 output 2r + a is a sum of the inputs near r, with weights that depend on the phase a alone.
 """
 
@@ -17,7 +17,7 @@ from stylegan.ops.upfirdn2d import upsample2d
 
 
 def composed_kernel(weight: Tensor, f: Tensor | None) -> Tensor:
-    """The kernel of all phases of an up-sampling convolution.
+    """Return the kernel of all phases of an up-sampling convolution.
 
     Args:
         weight: [O, I, K, K] float32, for convolution as official checkpoints hold it (see `resample_conv2d`).
@@ -41,13 +41,15 @@ def composed_upsampling(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def image_taps(f: Tensor) -> list[list[list[list[float]]]]:
-    """The weights of `upsample2d` with the filter `f`: [row phase][column phase][row][column]."""
+    """Return the weights of `upsample2d` with the filter `f`: [row phase][column phase][row][column]."""
     return _phases(lambda x: upsample2d(x, f), 1, _taps(f))[:, :, 0, 0].tolist()
 
 
 def upsample_image(img: Tensor, taps: list[list[list[list[float]]]]) -> Tensor:
-    """`upsample2d` as sums of shifted images, [N, C, H, W] -> [N, C, 2H, 2W]: few channels give a convolution
-    nothing to do, and a compiler makes one pass of it."""
+    """Up-sample as `upsample2d`, by sums of shifted images: [N, C, H, W] -> [N, C, 2H, 2W].
+
+    A convolution is inefficient with so few channels; a compiler fuses the sums into one pass.
+    """
     n, c, h, w = img.shape
     radius = len(taps[0][0]) // 2
     padded = F.pad(img, [radius] * 4)
@@ -66,7 +68,7 @@ def upsample_image(img: Tensor, taps: list[list[list[list[float]]]]) -> Tensor:
 
 
 def _phases(up: Callable[[Tensor], Tensor], channels: int, taps: int) -> Tensor:
-    """Weights [2, 2, O, I, R, R] of a linear map that doubles the resolution, from its response to an impulse."""
+    """Return the weights [2, 2, O, I, R, R] of a linear map that doubles the resolution, from its impulse response."""
     radius = (taps + 1) // 4  # inputs on either side that can matter to an output
     size = 2 * radius + 1
     impulse = torch.zeros(channels, channels, size, size)

@@ -1,4 +1,4 @@
-"""The convolution of a synthesis layer, prepared for drawing in the form that is fastest for its shape."""
+"""The convolution of a synthesis layer, prepared for inference in the form that is fastest for its shape."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))  # rows, columns
 
 
 def prepare(weight: Tensor, dtype: torch.dtype, f: Tensor | None) -> nn.Module:
-    """x [N, I, H, W] of `dtype` -> [N, O, H, W], or with a filter `f` [N, O, 2H, 2W].
+    """Prepare a convolution: x [N, I, H, W] of `dtype` -> [N, O, H, W], or with a filter `f` [N, O, 2H, 2W].
 
     Args:
         weight: [O, I, 3, 3] float32, as checkpoints hold it: for convolution with `f`, else for correlation.
@@ -52,7 +52,7 @@ class _Upsampling(nn.Module):
 
 
 class _PhaseUpsampling(nn.Module):
-    """The transposed convolution as a convolution for each phase: oneDNN's own wastes its zeros in bfloat16."""
+    """The transposed convolution as one convolution per phase: oneDNN's own is slow in bfloat16."""
 
     def __init__(self, weight: Tensor, dtype: torch.dtype, f: Tensor):
         super().__init__()
@@ -80,6 +80,6 @@ class _ComposedUpsampling(_Plain):
 
 
 def _filtered(x: Tensor, f: Tensor) -> Tensor:
-    """The filter behind a transposed 3x3 convolution, [N, O, 2H + 1, 2W + 1] -> [N, O, 2H, 2W]."""
+    """Apply the filter behind a transposed 3x3 convolution, [N, O, 2H + 1, 2W + 1] -> [N, O, 2H, 2W]."""
     left, right, top, bottom = up_padding(f, 2, 1)
     return upfirdn2d(x, f, pad=(left - 2, right - 1, top - 2, bottom - 1), gain=4)

@@ -1,38 +1,71 @@
-"""Generators made for speed: the same three calls and attributes, with prepared synthesis networks."""
+"""Generators optimized for inference: the same calls and attributes, with prepared synthesis networks."""
 
 from __future__ import annotations
 
 import copy
 
-from torch import nn
-
-from stylegan.inference import minimal
-from stylegan.inference.growing import GrowingInferenceSynthesis
-from stylegan.inference.stylegan2 import InferenceSynthesis
-from stylegan.inference.stylegan3 import AliasFreeInferenceSynthesis
+from stylegan.errors import ConfigError
+from stylegan.inference.minimal import MinimalInferenceSynthesis
+from stylegan.inference.progan import ProGANInferenceSynthesis
+from stylegan.inference.stylegan1 import StyleGAN1InferenceSynthesis
+from stylegan.inference.stylegan2 import StyleGAN2InferenceSynthesis
+from stylegan.inference.stylegan3 import StyleGAN3InferenceSynthesis
+from stylegan.inference.synthesis import InferenceSynthesis
 from stylegan.machine.precision import require_precision
-from stylegan.networks import growing_synthesis, minimal_gan, stylegan2, stylegan3
-from stylegan.networks.generator import FamilyGenerator
+from stylegan.networks import minimal_gan, progan, stylegan1, stylegan2, stylegan3
+from stylegan.networks.generator import BaseGenerator, FamilyGenerator
 
 
-class InferenceGenerator(FamilyGenerator):
-    """A generator made for speed, see `FamilyGenerator.for_inference`."""
+class InferenceGenerator(BaseGenerator):
+    """A generator optimized for inference; made by `G.for_inference()`.
+
+    It has the calls and attributes of `G`, draws the same images and moves to a device with `.to(device)`. It has no
+    gradients, cannot be trained or saved, and keeps the precision and the level of detail that it was made with.
+    """
+
+    synthesis: InferenceSynthesis
 
     def __init__(self, G: FamilyGenerator, precision: str, compile: bool):
-        super().__init__(G.args)
+        super().__init__()
+        self.z_dim, self.c_dim = G.z_dim, G.c_dim
+        self.img_resolution, self.img_channels = G.img_resolution, G.img_channels
         self.class_names, self.label_names = G.class_names, G.label_names
-        self.mapping = copy.deepcopy(G.mapping).eval().requires_grad_(False)
         require_precision(G.check_precision(precision), next(G.parameters()).device)
-        self.synthesis = _prepared(G.synthesis, precision, compile).eval()
+        self.mapping = copy.deepcopy(G.mapping).requires_grad_(False)
+        self.synthesis = _prepared(G, precision, compile)
+        self.eval()
+
+    @property
+    def precision(self) -> str:
+        """The precision that the weights were prepared for: "auto", "fp32", "bf16" or "fp16"."""
+        return self.synthesis.precision
+
+    @precision.setter
+    def precision(self, value: str) -> None:
+        self.for_inference(value, self.synthesis.compile_requested)
+
+    def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
+        """Return this generator. Raises: ConfigError for another precision, or to compile one that is not compiled."""
+        prepared = self.synthesis
+        if precision != prepared.precision or (compile and not prepared.compile_requested):
+            raise ConfigError(
+                f"this generator was prepared for precision {prepared.precision} and compile "
+                f"{prepared.compile_requested}, got {precision!r} and {compile}; call for_inference of the network "
+                "that it was made from."
+            )
+        return self
 
 
-def _prepared(synthesis: nn.Module, precision: str, compile: bool) -> nn.Module:
+def _prepared(G: FamilyGenerator, precision: str, compile: bool) -> InferenceSynthesis:
     """The inference form of the synthesis network of any generation."""
-    if isinstance(synthesis, stylegan2.SynthesisNetwork):
-        return InferenceSynthesis(synthesis, precision, compile)
-    if isinstance(synthesis, stylegan3.SynthesisNetwork):
-        return AliasFreeInferenceSynthesis(synthesis, precision, compile)
-    if isinstance(synthesis, growing_synthesis.SynthesisNetwork):
-        return GrowingInferenceSynthesis(synthesis, precision, compile)
-    assert isinstance(synthesis, minimal_gan.Synthesis)
-    return minimal.prepared(synthesis, compile)
+    if isinstance(G, progan.Generator):
+        return ProGANInferenceSynthesis(G.synthesis, precision, compile)
+    if isinstance(G, stylegan1.Generator):
+        return StyleGAN1InferenceSynthesis(G.synthesis, precision, compile)
+    if isinstance(G, stylegan2.Generator):
+        return StyleGAN2InferenceSynthesis(G.synthesis, precision, compile)
+    if isinstance(G, stylegan3.Generator):
+        return StyleGAN3InferenceSynthesis(G.synthesis, precision, compile)
+    if isinstance(G, minimal_gan.Generator):
+        return MinimalInferenceSynthesis(G.synthesis, precision, compile)
+    raise ConfigError(f"no form for inference is known for {type(G).__module__}.{type(G).__name__}.")

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import copy
 
-from stylegan.machine.compile import compile_or_eager
+from torch import Tensor
+
+from stylegan.inference.synthesis import InferenceSynthesis
 from stylegan.networks.minimal_gan import Synthesis
 
 
-def prepared(synthesis: Synthesis, compile: bool) -> Synthesis:
-    """A copy of `synthesis` without gradients; `compile` as in `FamilyGenerator.for_inference`."""
-    synthesis = copy.deepcopy(synthesis).requires_grad_(False)
-    if compile:
-        synthesis.forward = compile_or_eager(synthesis.forward)  # type: ignore[method-assign]
-    return synthesis
+class MinimalInferenceSynthesis(InferenceSynthesis):
+    """ws -> image, by a copy of the network."""
+
+    def __init__(self, synthesis: Synthesis, precision: str, compile: bool):
+        super().__init__(synthesis, precision, compile)
+        self.network = copy.deepcopy(synthesis).requires_grad_(False)
+
+    def prepare_inputs(self, ws: Tensor) -> tuple[Tensor]:
+        return (ws,)
+
+    def draw(self, ws: Tensor, *, noise_mode: str) -> Tensor:  # type: ignore[override]
+        return self.network(ws, noise_mode=noise_mode)

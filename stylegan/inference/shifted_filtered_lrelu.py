@@ -1,7 +1,8 @@
-"""`filtered_lrelu` as sums of shifted images, of which a compiler makes four passes.
+"""`filtered_lrelu` as sums of shifted images, which a compiler fuses into four passes.
 
-Rows are enlarged first, where they are few; then columns, with the leaky ReLU; then columns shrink, then rows. Channels
-lie innermost, so that every pass is a vector loop over them, and sums are float32 whatever is stored in between.
+Rows are enlarged first, while there are few of them; then columns, with the leaky ReLU; then columns shrink, then rows.
+Channels are innermost, so that every pass is a vector loop over them. Sums are float32; what is stored between passes
+has the dtype of x.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from stylegan.ops.upfirdn2d import phase
 
-# For `torch.compile`: sums of so many terms are computed where they are used once, and stored where more than once.
+# For `torch.compile`: inline these long sums where they are used once, and store them where they are used more often.
 COMPILER_OPTIONS = {"realize_reads_threshold": 8, "realize_opcount_threshold": 1000, "realize_acc_reads_threshold": 64}
 
 
@@ -23,7 +24,7 @@ class ShiftedFilteredLReLU:
 
     Args:
         up_filter: [Tu] taps.
-        down_filter: [Td] taps, or [Td, Td] symmetric ones, of which the separable terms above `tolerance` are used.
+        down_filter: [Td] taps, or [Td, Td] symmetric ones, replaced by their separable terms above `tolerance`.
         up, down, slope, clamp: as there.
         pad: (before, after) on both axes.
         tolerance: of the separable terms, relative to the largest.
@@ -47,7 +48,7 @@ class ShiftedFilteredLReLU:
 
     def __call__(self, x: Tensor) -> Tensor:
         dtype = x.dtype
-        # [N, H, W, 1, C]: of four dimensions, the compiler would take the second for channels, and lay rows innermost.
+        # [N, H, W, 1, C]: with four dimensions, the compiler would take the second for channels and put rows innermost.
         x = x.permute(0, 2, 3, 1).unsqueeze(3)
         taps = len(self.up_taps) + len(self.terms[0][0])
         height, width = ((n * self.up + sum(self.pad) - taps + 1) // self.down + 1 for n in x.shape[1:3])
@@ -62,7 +63,7 @@ class ShiftedFilteredLReLU:
         return sum(sums[1:], sums[0]).squeeze(3).permute(0, 3, 1, 2)
 
     def _extend(self, x: Tensor, dim: int) -> tuple[Tensor, list[tuple[int, list[float]]]]:
-        """x with the zeros around it that filtering meets; of each phase, its first sample and taps."""
+        """Pad x with the zeros that filtering reaches; also return the first sample and the taps of each phase."""
         size, taps = x.shape[dim], len(self.up_taps)
         enlarged = size * self.up + sum(self.pad) - taps + 1
         phases = []
@@ -74,7 +75,7 @@ class ShiftedFilteredLReLU:
         kept = x.narrow(dim, max(start, 0), min(end, size) - max(start, 0))
         parts = [_zeros(x, dim, -start), kept, _zeros(x, dim, end - size)]
         parts = [part for part in parts if part.shape[dim] > 0]
-        # Joined, not padded: a compiler would look for the edge at every term of the sums.
+        # Concatenated, not padded: a compiler would test for the edge in every term of the sums.
         return torch.cat(parts, dim) if len(parts) > 1 else kept, [(s - start, t) for s, t in phases]
 
     def _enlarge(self, x: Tensor, dim: int, phases: list[tuple[int, list[float]]], activate: bool = False) -> Tensor:
@@ -95,9 +96,9 @@ class ShiftedFilteredLReLU:
 
 
 def separable_terms(f: Tensor, tolerance: float) -> list[tuple[list[float], list[float]]]:
-    """Taps (along columns, along rows) of filters whose sum is `f`: [T], or symmetric [T, T].
+    """Return the taps (along columns, along rows) of filters whose sum is `f`: [T], or symmetric [T, T].
 
-    Radial filters need 2 to 4, since a Gaussian is both radial and separable, and they are nearly Gaussian.
+    Radial filters need 2 to 4 terms: they are nearly Gaussian, and a Gaussian is both radial and separable.
     """
     if f.ndim == 1:
         return [(f.flip(0).tolist(), f.flip(0).tolist())]

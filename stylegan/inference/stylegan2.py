@@ -1,14 +1,13 @@
-"""The synthesis network of StyleGAN2 made for drawing: the same images, sooner.
+"""The synthesis network of StyleGAN2 prepared for inference.
 
-Whatever does not depend on w is computed once: weights are scaled, cast and laid out, their squares are summed for
-demodulation, the noise and the gain of the activation are folded into constants. There are no gradients.
+Everything that does not depend on w is computed once: weights are scaled, cast and laid out, their squares are summed
+for demodulation, the noise and the gain of the activation are folded into constants.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import Any
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -17,77 +16,70 @@ from torch import Tensor, nn
 from stylegan.errors import ConfigError
 from stylegan.inference.composed_upsampling import image_taps, upsample_image
 from stylegan.inference.convolution import prepare
-from stylegan.machine.compile import compile_or_eager
-from stylegan.networks.generator import check_synthesis, noise_like
+from stylegan.inference.synthesis import InferenceSynthesis
+from stylegan.networks import stylegan3
+from stylegan.networks.generator import noise_like
 from stylegan.networks.layers import SQRT_HALF
 from stylegan.networks.precision import block_dtype
+from stylegan.networks.stylegan2 import SynthesisBlock, SynthesisLayer, SynthesisNetwork, ToRGB
 from stylegan.ops import upsample2d
 from stylegan.ops.modulated_conv2d import small_style, small_weight
 
-Styles = list[tuple[Tensor, ...]]  # what each layer of a block takes from its w
+Styles = list[tuple[Tensor, ...]]  # the inputs of each layer of a block that depend on its w
 
 
-class InferenceSynthesis(nn.Module):
+class StyleGAN2InferenceSynthesis(InferenceSynthesis):
     """ws -> image, with prepared blocks."""
 
-    def __init__(self, synthesis: Any, precision: str, compile: bool):
-        super().__init__()
-        self.num_ws, self.w_dim, self.img_resolution = synthesis.num_ws, synthesis.w_dim, synthesis.img_resolution
-        self.blocks = nn.ModuleList()
-        self.num_convs = [getattr(synthesis, f"b{r}").num_conv for r in synthesis.block_resolutions]
-        for r in synthesis.block_resolutions:
-            block = getattr(synthesis, f"b{r}")
+    def __init__(self, synthesis: SynthesisNetwork, precision: str, compile: bool):
+        super().__init__(synthesis, precision, compile)
+        self.blocks = cast("list[_Block]", nn.ModuleList())
+        for block in synthesis.blocks:
             # bfloat16 has the range of float32, so the marks, which keep low resolutions from overflow, are not needed
-            marked = block.low_precision or (precision == "bf16" and r >= 8)
+            marked = block.low_precision or (precision == "bf16" and not block.is_first)
             dtype = block_dtype(marked, precision, block.resample_filter.device)
             self.blocks.append(_Block(block, dtype, compile))
-        self._draw: Callable[[list[Styles], str], Tensor] = self._draw_eager
-        if compile:
-            self._draw = compile_or_eager(self._draw_eager)
 
-    @torch.no_grad()
-    def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
-        """As `SynthesisNetwork.forward`. Raises: ShapeError for ws of another shape, ConfigError for another mode."""
-        check_synthesis(self, ws, noise_mode)
-        # Not in the compiled graph, which would compute the few numbers of a style anew at every pixel.
+    def prepare_inputs(self, ws: Tensor) -> tuple[list[Styles]]:
         styles, i = [], 0
-        block: Any
-        for block, num_conv in zip(self.blocks, self.num_convs, strict=True):
+        for block in self.blocks:
             styles.append(block.styles(ws[:, i:]))
-            i += num_conv
-        return self._draw(styles, noise_mode)
+            i += block.num_conv
+        return (styles,)
 
-    def _draw_eager(self, styles: list[Styles], noise_mode: str) -> Tensor:
+    def draw(self, styles: list[Styles], *, noise_mode: str) -> Tensor:  # type: ignore[override]
         x = img = None
         for block, s in zip(self.blocks, styles, strict=True):
             x, img = block(x, img, s, noise_mode)
-        return img  # type: ignore[return-value]  # the last block has a toRGB
+        assert img is not None  # the last block has a toRGB
+        return img
 
 
 class _Block(nn.Module):
     """`SynthesisBlock`, prepared."""
 
-    def __init__(self, block: Any, dtype: torch.dtype, compile: bool):
+    def __init__(self, block: SynthesisBlock, dtype: torch.dtype, compile: bool):
         super().__init__()
         self.dtype, self.num_conv = dtype, block.num_conv
         self.f = nn.Buffer(block.resample_filter.clone())
         self.taps = image_taps(block.resample_filter.cpu()) if compile else None
-        if block.num_conv == 1:
+        if block.is_first:
             self.const = nn.Buffer(block.const.detach()[None].to(dtype))
         else:
             self.conv0 = _Layer(block.conv0, dtype)
-        gain = SQRT_HALF if hasattr(block, "skip") else 1.0
-        self.conv1 = _Layer(block.conv1, dtype, gain)
-        self.skip = copy.deepcopy(block.skip).requires_grad_(False) if hasattr(block, "skip") else None
-        self.torgb = PreparedToRGB(block.torgb, dtype) if block.num_torgb else None
+        self.conv1 = _Layer(block.conv1, dtype, SQRT_HALF if block.skip is not None else 1.0)
+        self.skip = copy.deepcopy(block.skip).requires_grad_(False) if block.skip is not None else None
+        self.torgb = PreparedToRGB(block.torgb, dtype) if block.torgb is not None else None
 
     def styles(self, ws: Tensor) -> Styles:
-        """What each layer takes from ws [N, num_conv + num_torgb or more, w_dim]."""
-        layers: list[Any] = [self.conv1] if self.num_conv == 1 else [self.conv0, self.conv1]
+        """Return the inputs of each layer that depend on w, from ws [N, num_conv + num_torgb or more, w_dim]."""
+        layers: list[_Layer | PreparedToRGB] = [self.conv1] if self.num_conv == 1 else [self.conv0, self.conv1]
         layers += [self.torgb] if self.torgb is not None else []
         return [layer.style(w) for layer, w in zip(layers, ws.unbind(1), strict=False)]
 
-    def forward(self, x: Tensor | None, img: Tensor | None, styles: Styles, noise_mode: str):
+    def forward(
+        self, x: Tensor | None, img: Tensor | None, styles: Styles, noise_mode: str
+    ) -> tuple[Tensor, Tensor | None]:
         if x is None:
             n = len(styles[0][0])
             x = self.const.expand(n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
@@ -108,7 +100,7 @@ class _Block(nn.Module):
 class _Layer(nn.Module):
     """`SynthesisLayer`, prepared. lrelu(gain * x) = gain * lrelu(x), so the gain is a part of the constants."""
 
-    def __init__(self, layer: Any, dtype: torch.dtype, gain: float = 1.0):
+    def __init__(self, layer: SynthesisLayer, dtype: torch.dtype, gain: float = 1.0):
         super().__init__()
         self.dtype = dtype
         if layer.activation != "lrelu":
@@ -147,7 +139,7 @@ class _Layer(nn.Module):
 class PreparedToRGB(nn.Module):
     """`ToRGB`, prepared: one matrix per image, so that the features are read once and never scaled."""
 
-    def __init__(self, layer: Any, dtype: torch.dtype, input_gain: Tensor | float = 1.0):
+    def __init__(self, layer: ToRGB | stylegan3.ToRGB, dtype: torch.dtype, input_gain: Tensor | float = 1.0):
         super().__init__()
         self.dtype, self.clamp = dtype, layer.conv_clamp
         self.affine = copy.deepcopy(layer.affine).requires_grad_(False)

@@ -1,14 +1,13 @@
-"""The synthesis network of StyleGAN3 made for drawing: the same images, sooner.
+"""The synthesis network of StyleGAN3 prepared for inference.
 
-Weights are cast and laid out once, their squares are summed for demodulation, the gain of the activation is a part of
-the constants. Channels are filled up with zeros to whole vectors. There are no gradients.
+Weights are cast and laid out once, their squares are summed for demodulation, the gain of the activation is folded into
+the constants. Channels are padded with zeros to a multiple of 32.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import Any
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -16,9 +15,9 @@ from torch import Tensor, nn
 
 from stylegan.inference.shifted_filtered_lrelu import COMPILER_OPTIONS, ShiftedFilteredLReLU
 from stylegan.inference.stylegan2 import PreparedToRGB
-from stylegan.machine.compile import compile_or_eager
-from stylegan.networks.generator import check_synthesis
+from stylegan.inference.synthesis import InferenceSynthesis
 from stylegan.networks.precision import block_dtype
+from stylegan.networks.stylegan3 import SynthesisLayer, SynthesisNetwork, ToRGB
 from stylegan.ops import filtered_lrelu
 from stylegan.ops.bias_act import activation_gain
 from stylegan.ops.modulated_conv2d import small_style, small_weight
@@ -28,36 +27,29 @@ CHANNELS = 32  # a vector of bfloat16, and a tile of matrix units
 Style = tuple[Tensor, ...]
 
 
-class AliasFreeInferenceSynthesis(nn.Module):
+class StyleGAN3InferenceSynthesis(InferenceSynthesis):
     """ws -> image, with prepared layers. `input.transform` may be set, as in the network."""
 
-    def __init__(self, synthesis: Any, precision: str, compile: bool):
-        super().__init__()
-        self.num_ws, self.w_dim, self.img_resolution = synthesis.num_ws, synthesis.w_dim, synthesis.img_resolution
+    def __init__(self, synthesis: SynthesisNetwork, precision: str, compile: bool):
+        super().__init__(synthesis, precision, compile, COMPILER_OPTIONS)
         self.output_scale = synthesis.output_scale
         self.input = copy.deepcopy(synthesis.input).requires_grad_(False)
-        *layers, torgb = (getattr(synthesis, name) for name in synthesis.layer_names)
 
-        def dtype(layer: Any) -> torch.dtype:
+        def dtype(layer: SynthesisLayer) -> torch.dtype:
             # bfloat16 has the range of float32, so the marks, which keep low rates from overflow, are not needed
             return block_dtype(layer.low_precision or precision == "bf16", precision, layer.weight.device)
 
-        self.layers = nn.ModuleList(_Layer(layer, dtype(layer), compile) for layer in layers)
+        *layers, torgb = synthesis.layers
+        assert isinstance(torgb, ToRGB)
+        self.layers = cast("list[_Layer]", nn.ModuleList(_Layer(layer, dtype(layer), compile) for layer in layers))
         self.torgb = _ToRGB(torgb, dtype(torgb))
-        self._draw: Callable[[Tensor, list[Style]], Tensor] = self._draw_eager
-        if compile:
-            self._draw = compile_or_eager(self._draw_eager, COMPILER_OPTIONS)
 
-    @torch.no_grad()
-    def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
-        """As `SynthesisNetwork.forward`. Raises: ShapeError for ws of another shape, ConfigError for another mode."""
-        check_synthesis(self, ws, noise_mode)
-        first, *others = ws.to(torch.float32).unbind(1)
-        layers: list[Any] = [*self.layers, self.torgb]
-        # Not in the compiled graph, which would compute the few numbers of a style anew at every pixel.
-        return self._draw(self.input(first), [layer.style(w) for layer, w in zip(layers, others, strict=True)])
+    def prepare_inputs(self, ws: Tensor) -> tuple[Tensor, list[Style]]:
+        first, *others = ws.unbind(1)
+        layers: list[_Layer | _ToRGB] = [*self.layers, self.torgb]
+        return self.input(first), [layer.style(w) for layer, w in zip(layers, others, strict=True)]
 
-    def _draw_eager(self, x: Tensor, styles: list[Style]) -> Tensor:
+    def draw(self, x: Tensor, styles: list[Style], *, noise_mode: str) -> Tensor:  # type: ignore[override]
         for layer, style in zip(self.layers, styles, strict=False):
             x = layer(x, *style)
         return self.torgb(x, *styles[-1]) * self.output_scale
@@ -66,7 +58,7 @@ class AliasFreeInferenceSynthesis(nn.Module):
 class _Layer(nn.Module):
     """`SynthesisLayer`, prepared. lrelu(gain * x) = gain * lrelu(x), so the gain is a part of the constants."""
 
-    def __init__(self, layer: Any, dtype: torch.dtype, compile: bool):
+    def __init__(self, layer: SynthesisLayer, dtype: torch.dtype, compile: bool):
         super().__init__()
         self.dtype = dtype
         weight = layer.weight.detach()
@@ -92,7 +84,7 @@ class _Layer(nn.Module):
         return s[:, :, None, None], d[:, :, None, None]
 
     def forward(self, x: Tensor, s: Tensor, d: Tensor) -> Tensor:
-        if x.shape[1] < s.shape[1]:  # the input has no channels to spare
+        if x.shape[1] < s.shape[1]:  # pad the input's channels to a multiple of 32
             x = F.pad(x, [0, 0, 0, 0, 0, s.shape[1] - x.shape[1]])
         x = F.conv2d((x * s).to(self.dtype), self.weight, padding=self.weight.shape[-1] - 1)
         return self.resample((x * d + self.bias).to(self.dtype))
@@ -101,20 +93,33 @@ class _Layer(nn.Module):
 class _Resampling(nn.Module):
     """`filtered_lrelu` of a layer, without bias and gain."""
 
-    def __init__(self, layer: Any):
+    def __init__(self, layer: SynthesisLayer):
         super().__init__()
-        self.up_filter, self.down_filter = nn.Buffer(layer.up_filter), nn.Buffer(layer.down_filter)
-        self.options = {"up": layer.up, "down": layer.down, "pad": layer.padding, "clamp": layer.conv_clamp}
+        self.up_filter: Tensor | None
+        self.down_filter: Tensor | None
+        self.register_buffer("up_filter", layer.up_filter)
+        self.register_buffer("down_filter", layer.down_filter)
+        self.up, self.down, self.padding, self.clamp = layer.up, layer.down, layer.padding, layer.conv_clamp
 
     def forward(self, x: Tensor) -> Tensor:
-        return filtered_lrelu(x, self.up_filter, self.down_filter, gain=1.0, **self.options)
+        return filtered_lrelu(
+            x,
+            self.up_filter,
+            self.down_filter,
+            up=self.up,
+            down=self.down,
+            pad=self.padding,
+            gain=1.0,
+            clamp=self.clamp,
+        )
 
 
-def _shifted(layer: Any, dtype: torch.dtype) -> ShiftedFilteredLReLU:
-    """The same for a compiler."""
+def _shifted(layer: SynthesisLayer, dtype: torch.dtype) -> ShiftedFilteredLReLU:
+    """Prepare the `filtered_lrelu` of a layer for a compiler."""
+    identity = torch.ones(1)  # where a rate does not change there is no filter
     return ShiftedFilteredLReLU(
-        layer.up_filter,
-        layer.down_filter,
+        layer.up_filter if layer.up_filter is not None else identity,
+        layer.down_filter if layer.down_filter is not None else identity,
         up=layer.up,
         down=layer.down,
         pad=layer.padding[:2],
@@ -124,9 +129,9 @@ def _shifted(layer: Any, dtype: torch.dtype) -> ShiftedFilteredLReLU:
 
 
 class _ToRGB(PreparedToRGB):
-    """With the gain of its input, and channels filled up."""
+    """`ToRGB`, prepared with the gain of its input and padded channels."""
 
-    def __init__(self, layer: Any, dtype: torch.dtype):
+    def __init__(self, layer: ToRGB, dtype: torch.dtype):
         super().__init__(layer, dtype, layer.magnitude_ema.rsqrt())
         self.in_missing = -len(self.weight) % CHANNELS
 

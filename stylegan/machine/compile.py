@@ -1,33 +1,77 @@
-"""Compiled functions that draw and train on when the compiler fails."""
+"""Compiled functions that run uncompiled when the compiler fails."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 
+from stylegan.errors import StyleGANError
 
-def compile_or_eager(function: Callable, compiler_options: dict[str, Any] | None = None) -> Callable:
-    """`function` compiled for the shapes that it meets; where that fails, as it is for good, with one warning.
+P = ParamSpec("P")
+T = TypeVar("T")
 
-    `compiler_options` are the `options` of `torch.compile`.
+
+def compile_or_eager(function: Callable[P, T], compiler_options: dict[str, Any] | None = None) -> Callable[P, T]:
+    """Compile `function` for the shapes that it meets; where the compiler fails, run it uncompiled from then on.
+
+    A failed call is repeated uncompiled, with the random numbers that it would have drawn. If that works, the compiler
+    was at fault: one warning says so, and compiling stays off. If it fails too, the call itself was at fault: its error
+    is raised, and compiling stays on. Running out of memory is never the compiler's fault.
+
+    Args:
+        function: must not change anything before the compiler can fail, apart from random numbers.
+        compiler_options: the `options` of `torch.compile`.
     """
     compiled = torch.compile(function, dynamic=False, options=compiler_options)
     chosen = compiled
 
-    def call(*args: Any, **options: Any) -> Any:
+    def call(*args: P.args, **options: P.kwargs) -> T:
         nonlocal chosen
         if chosen is function:
             return function(*args, **options)
+        random_state = _random_state()
         try:
             return compiled(*args, **options)
-        except Exception as error:  # whatever a compiler can run into: no C++ compiler, no Triton, a bug of its own
+        except (MemoryError, torch.OutOfMemoryError, StyleGANError):
+            raise
+        except (
+            Exception
+        ) as error:  # anything that a compiler can run into: no C++ compiler, no Triton, a bug of its own
+            if _is_out_of_memory(error):
+                raise
+            _restore(random_state)
             result = function(*args, **options)
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            warnings.warn(f"torch.compile failed ({reason}); going on without it.", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"torch.compile failed ({reason}); continuing without it.", RuntimeWarning, stacklevel=2)
             chosen = function
             return result
 
     return call
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Return whether memory ran out, also by the RuntimeError of the CPU allocator or as the cause of another error."""
+    causes: list[BaseException | None] = [error, error.__cause__, error.__context__]
+    texts = ("out of memory", "can't allocate memory", "not enough memory")
+    return any(
+        isinstance(cause, MemoryError | torch.OutOfMemoryError) or any(text in str(cause).lower() for text in texts)
+        for cause in causes
+        if cause is not None
+    )
+
+
+def _random_state() -> list[torch.Tensor]:
+    """Return the state of the random generators of the CPU and, if in use, of the current GPU."""
+    states = [torch.get_rng_state()]
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        states.append(torch.cuda.get_rng_state())
+    return states
+
+
+def _restore(states: list[torch.Tensor]) -> None:
+    torch.set_rng_state(states[0])
+    if len(states) > 1:
+        torch.cuda.set_rng_state(states[1])

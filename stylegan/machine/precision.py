@@ -1,4 +1,4 @@
-"""Number formats: which exist, which a device can convolve in, and which trains fastest there."""
+"""Number formats: their names, support by a device, and the fastest one for training there."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PRECISIONS = ("auto", *DTYPES)
 
 
 def check_precision(precision: str) -> str:
-    """`precision` itself, or a ConfigError that lists what there is."""
+    """Return `precision`. Raises: ConfigError, with the names that exist, for another."""
     if precision not in PRECISIONS:
         raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
     return precision
 
 
 def require_precision(precision: str, device: torch.device) -> None:
-    """Raise ConfigError, which names what works, unless `device` convolves in `precision`."""
+    """Raises: ConfigError, with the formats that work, unless `device` can convolve in `precision`."""
 
     def works(dtype: torch.dtype) -> bool:
         x = torch.ones(1, 8, 4, 4, device=device, dtype=dtype)
@@ -36,14 +36,14 @@ def require_precision(precision: str, device: torch.device) -> None:
 
 
 def best_precision(device: torch.device) -> str:
-    """What trains fastest on `device`: fp16 on a GPU, bf16 on a CPU that multiplies bf16 matrices, else fp32."""
+    """Return the fastest format for training: fp16 on a GPU, bf16 on a CPU with bf16 matrix units, else fp32."""
     if device.type == "cuda":
         return "fp16"
     return "bf16" if device.type == "cpu" and "amx_bf16" in cpu_features() else "fp32"
 
 
 def cpu_features() -> set[str]:
-    """The vector and matrix extensions that speed depends on and this CPU has; empty where they cannot be read."""
+    """Return the vector and matrix extensions of this CPU that matter for speed; empty if they cannot be read."""
     relevant = {"avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "asimd", "bf16", "sve"}
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")

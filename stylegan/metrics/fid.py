@@ -94,6 +94,8 @@ def real_statistics(
     kept = _read(file) if world.is_main else None
     if world.largest(kept is not None):
         return kept or FeatureStatistics.none(detector.feature_dim)
+    with world.all_or_none():
+        dataset.fill_cache(track)
     batches, count = real_batches(dataset, world)
     statistics = _statistics(track(batches, "Real images", count), detector, world)
     if not world.is_main:

@@ -1,1 +1,1 @@
-"""What the papers draw: one generation a file."""
+"""The networks of the papers, one generation per file, and what they share."""

@@ -1,37 +1,51 @@
-"""What every discriminator of the family is: a network from images, and labels where there are any, to logits."""
+"""Base class of all discriminators: a network from images, and labels if there are any, to logits."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 
 from stylegan.errors import ShapeError
 from stylegan.machine.precision import check_precision
+from stylegan.networks.settings import Settings
+
+
+class DiscriminatorFields(Protocol):
+    """The fields that the settings of every discriminator have."""
+
+    @property
+    def c_dim(self) -> int: ...
+
+    @property
+    def img_resolution(self) -> int: ...
+
+    @property
+    def img_channels(self) -> int: ...
 
 
 class FamilyDiscriminator(nn.Module):
     """img, c -> logits [N, 1].
 
     Attributes:
-        args: what the constructor of a generation was called with, from which a checkpoint rebuilds the network.
-        c_dim, img_resolution, img_channels: of these.
+        settings: the value of `Settings` that the network was built from, and that a checkpoint rebuilds it from.
+        c_dim, img_resolution, img_channels: width of the label and size of images.
     """
 
+    Settings: ClassVar[type[Settings]]
+    settings: Any  # of type `Settings`
     check_precision = staticmethod(check_precision)
 
-    def __init__(self, args: dict[str, Any]):
-        """`args` are the `locals()` that a constructor starts with."""
+    def __init__(self, settings: DiscriminatorFields):
         super().__init__()
-        self.args = {k: v for k, v in args.items() if k not in ("self", "__class__")}
-        self.c_dim, self.img_resolution, self.img_channels = (
-            self.args[k] for k in ("c_dim", "img_resolution", "img_channels")
-        )
+        self.settings = settings
+        self.c_dim, self.img_resolution = settings.c_dim, settings.img_resolution
+        self.img_channels = settings.img_channels
         self._precision = "auto"
 
     @property
     def precision(self) -> str:
-        """What the blocks marked by `num_fp16_res` compute in: "auto", "fp32", "bf16" or "fp16"."""
+        """Number format of the blocks marked by `num_fp16_res`: "auto", "fp32", "bf16" or "fp16"."""
         return self._precision
 
     @precision.setter
@@ -39,7 +53,7 @@ class FamilyDiscriminator(nn.Module):
         self._precision = self.check_precision(value)
 
     def check(self, img: Tensor, c: Tensor | None = None) -> None:
-        """Raises: ShapeError for an image of another shape, or a label where there are none."""
+        """Raises: ShapeError for an image of another shape, or a label given to an unconditional network."""
         expected = (self.img_channels, self.img_resolution, self.img_resolution)
         if img.ndim != 4 or img.shape[1:] != expected:
             raise ShapeError(f"discriminator takes img [N, {', '.join(map(str, expected))}], got {list(img.shape)}.")

@@ -1,11 +1,14 @@
-"""The generations by name: where the generator and the discriminator of each are."""
+"""The generations by name, with the classes of their generators and discriminators."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 from torch import nn
+
+from stylegan.networks.discriminator import FamilyDiscriminator
+from stylegan.networks.generator import FamilyGenerator
 
 _MODULES = {
     "progan": "progan",
@@ -17,19 +20,25 @@ _MODULES = {
 ARCHITECTURES = tuple(_MODULES)
 
 
-def generator_class(architecture: str) -> Any:
-    """`Generator` of one of `ARCHITECTURES`; what data dictates, all take by the same names."""
-    return import_module(f"stylegan.networks.{_MODULES[architecture]}").Generator
+def generator_class(architecture: str) -> type[FamilyGenerator]:
+    """Return the `Generator` of one of `ARCHITECTURES`. All take `c_dim`, `img_resolution` and `img_channels`."""
+    generator: type[FamilyGenerator] = _module(architecture).Generator
+    return generator
 
 
-def discriminator_class(architecture: str) -> Any:
-    """`Discriminator` of one of `ARCHITECTURES`."""
-    return import_module(f"stylegan.networks.{_MODULES[architecture]}").Discriminator
+def discriminator_class(architecture: str) -> type[FamilyDiscriminator]:
+    """Return the `Discriminator` of one of `ARCHITECTURES`."""
+    discriminator: type[FamilyDiscriminator] = _module(architecture).Discriminator
+    return discriminator
 
 
 def architecture_of(generator: nn.Module) -> str | None:
-    """Which of `ARCHITECTURES` a generator is of, None for anything else; a form for inference is none."""
+    """Return the name among `ARCHITECTURES` of a generator; None for anything else, such as one for inference."""
     for architecture in ARCHITECTURES:
         if type(generator).__module__ == f"stylegan.networks.{_MODULES[architecture]}":
             return architecture
     return None
+
+
+def _module(architecture: str) -> ModuleType:
+    return import_module(f"stylegan.networks.{_MODULES[architecture]}")

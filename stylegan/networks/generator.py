@@ -1,14 +1,16 @@
-"""What every generator of the family is: a mapping network, a synthesis network, and three ways to call them."""
+"""Base classes of all generators: a mapping network, a synthesis network, and three ways to call them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.machine.precision import check_precision
+from stylegan.networks.mapping import FamilyMapping
+from stylegan.networks.settings import Settings
 
 if TYPE_CHECKING:
     from stylegan.inference.generator import InferenceGenerator
@@ -16,31 +18,52 @@ if TYPE_CHECKING:
 NOISE_MODES = ("random", "const", "none")
 
 
-class FamilyGenerator(nn.Module):
-    """z, c -> ws -> image. A generation makes `mapping` and `synthesis`, and says what draws sooner.
+class FamilySynthesis(nn.Module):
+    """Base class of all synthesis networks: ws [N, num_ws, w_dim] to images.
 
     Attributes:
-        args: what the constructor of a generation was called with, from which a checkpoint rebuilds the network.
-        z_dim, c_dim, img_resolution, img_channels: of these.
-        w_dim, num_ws: of `synthesis`, which takes ws [N, num_ws, w_dim].
-        class_names, label_names: what the classes, or the values of a label vector, mean, where that is known. Data and
-            checkpoints tell; constructing does not.
+        precision: number format of the blocks marked by `num_fp16_res`: "auto", "fp32", "bf16" or "fp16".
     """
 
+    w_dim: int
+    num_ws: int
+    img_resolution: int
+    img_channels: int
+    precision = "auto"
+
+    def checked(self, ws: Tensor, noise_mode: str) -> Tensor:
+        """ws in float32. Raises: ShapeError for another shape, ConfigError for an unknown noise mode."""
+        r, num_ws, w_dim = self.img_resolution, self.num_ws, self.w_dim
+        if ws.ndim != 3 or ws.shape[1:] != (num_ws, w_dim):
+            raise ShapeError(
+                f"synthesis at {r}x{r} takes ws [N, {num_ws}, {w_dim}], got {list(ws.shape)}; "
+                f"repeat a single w for all layers with w[:, None].repeat(1, {num_ws}, 1)."
+            )
+        if noise_mode not in NOISE_MODES:
+            raise ConfigError(f"noise_mode must be one of {', '.join(NOISE_MODES)}, got {noise_mode!r}.")
+        return ws.to(torch.float32)
+
+
+class BaseGenerator(nn.Module):
+    """Base class of everything that draws images: z, c -> ws -> image.
+
+    Subclasses build `mapping` and `synthesis`.
+
+    Attributes:
+        z_dim, c_dim, img_resolution, img_channels: widths of the latent and the label, and the size of images.
+        w_dim, num_ws: `synthesis` takes ws [N, num_ws, w_dim].
+        class_names, label_names: meanings of the classes, or of the values of a label vector; None if unknown. Set by
+            data sets and checkpoints, not by the constructor.
+    """
+
+    z_dim: int
+    c_dim: int
+    img_resolution: int
+    img_channels: int
     class_names: list[str] | None = None
     label_names: list[str] | None = None
-    grows = False  # whether there is a `lod`
-    mapping: Any
-    synthesis: Any
-    check_precision = staticmethod(check_precision)
-
-    def __init__(self, args: dict[str, Any]):
-        """`args` are the `locals()` that a constructor starts with."""
-        super().__init__()
-        self.args = {k: v for k, v in args.items() if k not in ("self", "__class__")}
-        self.z_dim, self.c_dim, self.img_resolution, self.img_channels = (
-            self.args[k] for k in ("z_dim", "c_dim", "img_resolution", "img_channels")
-        )
+    mapping: FamilyMapping
+    synthesis: FamilySynthesis
 
     @property
     def w_dim(self) -> int:
@@ -49,15 +72,6 @@ class FamilyGenerator(nn.Module):
     @property
     def num_ws(self) -> int:
         return self.synthesis.num_ws
-
-    @property
-    def precision(self) -> str:
-        """What the parts marked by `num_fp16_res` compute in: "auto", "fp32", "bf16" or "fp16"."""
-        return self.synthesis.precision
-
-    @precision.setter
-    def precision(self, value: str) -> None:
-        self.synthesis.precision = self.check_precision(value)
 
     def forward(
         self,
@@ -72,13 +86,60 @@ class FamilyGenerator(nn.Module):
         ws = self.mapping(z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
         return self.synthesis(ws, noise_mode=noise_mode)
 
+
+class GeneratorFields(Protocol):
+    """The fields that the settings of every generator have."""
+
+    @property
+    def z_dim(self) -> int: ...
+
+    @property
+    def c_dim(self) -> int: ...
+
+    @property
+    def img_resolution(self) -> int: ...
+
+    @property
+    def img_channels(self) -> int: ...
+
+
+class FamilyGenerator(BaseGenerator):
+    """Base class of the generators of all generations, which can be trained and saved.
+
+    Attributes:
+        settings: the value of `Settings` that the network was built from, and that a checkpoint rebuilds it from.
+        grows: whether the generator has a level of detail, `lod`.
+    """
+
+    Settings: ClassVar[type[Settings]]
+    settings: Any  # of type `Settings`
+    grows = False
+    check_precision = staticmethod(check_precision)
+
+    def __init__(self, settings: GeneratorFields):
+        super().__init__()
+        self.settings = settings
+        self.z_dim, self.c_dim = settings.z_dim, settings.c_dim
+        self.img_resolution, self.img_channels = settings.img_resolution, settings.img_channels
+
+    @property
+    def precision(self) -> str:
+        """Number format of the blocks marked by `num_fp16_res`: "auto", "fp32", "bf16" or "fp16"."""
+        return self.synthesis.precision
+
+    @precision.setter
+    def precision(self, value: str) -> None:
+        self.synthesis.precision = self.check_precision(value)
+
     def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
-        """A copy made for speed: the same three calls and attributes, no gradients; `lod` stays as it is.
+        """Return a copy optimized for speed, with the same calls and attributes and without gradients.
+
+        The level of detail of a growing network is fixed in the copy.
 
         Args:
             precision: "fp32"; "bf16" in layers above 4x4; "fp16" in those marked by `num_fp16_res`; or "auto".
-            compile: fuse what lies between two convolutions with `torch.compile`. Takes a minute or more at the first
-                call for each batch size; where it fails, a warning says so and drawing goes on without it.
+            compile: fuse the operations between two convolutions with `torch.compile`. The first call for each batch
+                size takes a minute or more. If the compiler fails, a warning says so and the copy runs uncompiled.
         Raises: ConfigError for a precision that is unknown or does not work here, or an activation other than lrelu.
         """
         from stylegan.inference.generator import InferenceGenerator  # the one import that runs up: a method's shortcut
@@ -86,21 +147,8 @@ class FamilyGenerator(nn.Module):
         return InferenceGenerator(self, precision, compile)
 
 
-def check_synthesis(synthesis: Any, ws: Tensor, noise_mode: str) -> Tensor:
-    """ws itself. Raises: ShapeError for another shape, ConfigError for an unknown mode."""
-    r, num_ws, w_dim = synthesis.img_resolution, synthesis.num_ws, synthesis.w_dim
-    if ws.ndim != 3 or ws.shape[1:] != (num_ws, w_dim):
-        raise ShapeError(
-            f"synthesis at {r}x{r} takes ws [N, {num_ws}, {w_dim}], got {list(ws.shape)}; "
-            f"repeat a single w for all layers with w[:, None].repeat(1, {num_ws}, 1)."
-        )
-    if noise_mode not in NOISE_MODES:
-        raise ConfigError(f"noise_mode must be one of {', '.join(NOISE_MODES)}, got {noise_mode!r}.")
-    return ws
-
-
 def noise_like(x: Tensor, noise_mode: str, const: Tensor) -> Tensor:
-    """The noise for x [N, C, H, W], float32: `const` [H, W] in the mode "const", else drawn anew, [N, 1, H, W]."""
+    """Return float32 noise for x [N, C, H, W]: `const` [H, W] in the mode "const", else a new sample [N, 1, H, W]."""
     if noise_mode == "const":
         return const
     n, _, h, w = x.shape

@@ -23,7 +23,7 @@ class EqualizedLinear(nn.Module):
     """act(x @ W.t() + b) with W scaled by lr_multiplier / sqrt(in_features).
 
     x [N, in_features] -> [N, out_features], in the dtype of x. A `lr_multiplier` below one slows learning. The gain of
-    the activation follows it (StyleGAN2), or is one on the weight (`gain_in_weight`: ProGAN and StyleGAN1).
+    the activation is applied behind it (StyleGAN2) or, with `gain_in_weight`, to the weight (ProGAN and StyleGAN1).
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class EqualizedConv2d(nn.Module):
 
 
 class MinibatchStd(nn.Module):
-    """Owns the group size; the arithmetic is `ops.minibatch_std`."""
+    """Append the minibatch standard deviation as channels, see `ops.minibatch_std`."""
 
     def __init__(self, group_size: int | None, num_channels: int = 1):
         super().__init__()
@@ -118,6 +118,6 @@ class MinibatchStd(nn.Module):
 
 
 def _split_gain(activation: str, gain_in_weight: bool) -> tuple[float, float]:
-    """The gain of an activation as factors on the weight and behind the activation."""
+    """Return the gain of an activation as two factors: on the weight and behind the activation."""
     gain = activation_gain(activation)
     return (gain, 1.0) if gain_in_weight else (1.0, gain)

@@ -11,9 +11,10 @@ from stylegan.ops import pixel_norm
 
 
 class FamilyMapping(nn.Module):
-    """z, c -> ws. A generation writes `w` and registers `w_avg`, the running average of w with the decay `w_avg_beta`.
+    """Base class of all mapping networks: z, c -> ws.
 
-    With `num_ws` None, a single w is returned and there is no average.
+    Subclasses implement `w` and register `w_avg`, the running average of w with the decay `w_avg_beta`. If `num_ws` is
+    None, a single w is returned and there is no average.
     """
 
     z_dim: int
@@ -27,7 +28,7 @@ class FamilyMapping(nn.Module):
         raise NotImplementedError
 
     def average(self, w: Tensor, update: bool) -> Tensor:
-        """What truncation moves towards, [w_dim]; with `update` it first follows the batch w [N, w_dim]."""
+        """Return the center of truncation, [w_dim]; with `update`, first move it towards the batch w [N, w_dim]."""
         if update:
             new = w.detach().mean(0).lerp(self.w_avg, self.w_avg_beta)
             self.w_avg.copy_(new.where(new.isfinite(), self.w_avg))  # a running mean would keep a NaN for good
@@ -47,8 +48,8 @@ class FamilyMapping(nn.Module):
             z: [N, z_dim] unit Gaussian; None where z_dim is 0.
             c: [N, c_dim] labels; None or [N, 0] where c_dim is 0.
             truncation_psi: 1 = full variety, 0 = the average image.
-            truncation_cutoff: truncate only the first so many layers; None for all.
-            update_emas: let `w_avg` follow this batch. Only training does.
+            truncation_cutoff: number of first layers to truncate; None for all.
+            update_emas: update `w_avg` with this batch, as training does.
         Returns: [N, num_ws, w_dim], or [N, w_dim] where num_ws is None; float32.
         Raises: ShapeError for a z or c of another width.
         """
@@ -59,7 +60,7 @@ class FamilyMapping(nn.Module):
         return truncate(w.unsqueeze(1).repeat(1, self.num_ws, 1), w_avg, truncation_psi, truncation_cutoff)
 
     def checked(self, z: Tensor | None, c: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-        """z and c in float32, None where their width is 0. Raises: ShapeError for another width."""
+        """Return z and c in float32, None where their width is 0. Raises: ShapeError for another width."""
         if self.z_dim > 0 and (z is None or z.ndim != 2 or z.shape[1] != self.z_dim):
             raise ShapeError(f"mapping takes z [N, {self.z_dim}], got {_shape(z)}.")
         if self.c_dim > 0 and (c is None or c.ndim != 2 or c.shape[1] != self.c_dim):
@@ -77,13 +78,13 @@ class MappingNetwork(FamilyMapping):
     """z, optionally with a label c, to one w per synthesis layer. StyleGAN Fig. 1(b), StyleGAN2-ADA App. D.
 
     Args:
-        z_dim, c_dim: widths of the latent and the label; 0 leaves one out.
+        z_dim, c_dim: widths of the latent and the label; 0 for none.
         w_dim: width of w.
-        num_ws: layers that w is repeated for; None for a single w.
-        num_layers: fully connected layers.
+        num_ws: number of layers to repeat w for; None for a single w.
+        num_layers: number of fully connected layers.
         embed_features: width of the embedded label; default w_dim.
         layer_features: width of the hidden layers; default w_dim.
-        lr_multiplier: their learning rate relative to the rest of the network.
+        lr_multiplier: learning rate of these layers relative to the rest of the generator.
         w_avg_beta: decay of the running average of w that truncation moves towards.
         gain_in_weight: see `EqualizedLinear`.
     """
@@ -134,13 +135,13 @@ class MappingNetwork(FamilyMapping):
         return x
 
     def join(self, z: Tensor | None, c: Tensor | None) -> Tensor:
-        """The latent and the embedded label, each normalized: what enters the first layer, [N, z_dim + embed]."""
+        """Return the input of the first layer, [N, z_dim + embed]: latent and embedded label, each normalized."""
         parts = [part for part in (z, self.embed(c) if c is not None else None) if part is not None]
         return torch.cat([pixel_norm(part) for part in parts], 1)
 
 
 def truncate(ws: Tensor, w_avg: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
-    """w_avg + psi * (w - w_avg) in the first `cutoff` layers. StyleGAN App. B.
+    """Return w_avg + psi * (w - w_avg) in the first `cutoff` layers. StyleGAN App. B.
 
     ws [N, L, D], w_avg [D] -> [N, L, D]
     """

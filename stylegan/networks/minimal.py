@@ -242,7 +242,7 @@ class Smooth(nn.Module):
     def __init__(self):
         super().__init__()
         taps = torch.tensor([1.0, 2.0, 1.0])
-        # A parameter, so that it is listed with the weights, but never trained.
+        # A parameter, so that it is listed with the weights; it is never trained.
         self.kernel = nn.Parameter((taps.outer(taps) / 16)[None, None], requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -303,7 +303,12 @@ class GradientPenalty(nn.Module):
 
 
 class PathLengthPenalty(nn.Module):
-    """(||J_w^T y|| - a)**2: steps of equal length in w shall change the image by equal amounts. StyleGAN2 Eq. 4.
+    """(||J_w^T y|| - a)**2: steps of equal length in w should change the image by equal amounts. StyleGAN2 Eq. 4.
+
+    For one w per block, [n_blocks, batch_size, d_latent], this keeps a quirk of the specification: it sums the squared
+    gradient over dim 2, averages over dim 1, which is the batch, and takes the root, so there is one norm for each
+    block. The paper averages over the blocks and has one norm for each image, as this does for w [batch_size,
+    d_latent]. Training uses the paper's form, `losses.path_length`.
 
     Args:
         beta: decay of the running mean a, which is corrected for its start at zero.
@@ -329,7 +334,7 @@ class PathLengthPenalty(nn.Module):
         output = (x * y).sum() / math.sqrt(x.shape[2] * x.shape[3])
         (gradients,) = torch.autograd.grad(output, w, create_graph=True)  # J_w^T y
         squares = gradients.square().sum(-1)
-        norm = (squares.mean(0) if w.ndim == 3 else squares).sqrt()  # [batch_size]
+        norm = (squares.mean(1) if w.ndim == 3 else squares).sqrt()  # [n_blocks], or [batch_size]
         if self.steps > 0:
             a = self.exp_sum_a / (1 - self.beta**self.steps)
             loss = (norm - a).square().mean()

@@ -1,12 +1,12 @@
 """The minimal StyleGAN2 as one generator and one discriminator with the three calls of the family.
 
-The five modules of `minimal.py` are inside as they are. What is added: an average of w to truncate to, noise that
-stays, and images in [-1, 1] where those of the specification lie in [0, 1].
+They wrap the five modules of `minimal.py` unchanged and add a running average of w for truncation, constant noise, and
+images in [-1, 1] instead of the specification's [0, 1].
 """
 
 from __future__ import annotations
 
-import math
+from dataclasses import KW_ONLY, dataclass
 
 import torch
 from torch import Tensor
@@ -14,9 +14,60 @@ from torch import Tensor
 from stylegan.errors import ConfigError
 from stylegan.networks import minimal
 from stylegan.networks.discriminator import FamilyDiscriminator
-from stylegan.networks.generator import FamilyGenerator, check_synthesis
+from stylegan.networks.generator import FamilyGenerator, FamilySynthesis
 from stylegan.networks.mapping import FamilyMapping
-from stylegan.networks.sizes import resolutions
+from stylegan.networks.settings import (
+    Depth,
+    Fraction,
+    ImageChannels,
+    LabelWidth,
+    Resolution,
+    Settings,
+    Width,
+    by_words,
+)
+
+__all__ = ["Discriminator", "DiscriminatorSettings", "Generator", "GeneratorSettings"]
+
+
+@dataclass(frozen=True)
+class GeneratorSettings(Settings):
+    """Settings of `Generator`."""
+
+    z_dim: Width = 512  # width of the latent z
+    c_dim: LabelWidth = 0  # width of the label, which must be 0: the specification has no labels
+    w_dim: Width = 512  # width of w, which must equal z_dim
+    img_resolution: Resolution = 256  # pixels per side, a power of two from 4 on
+    img_channels: ImageChannels = 3  # must be 3
+    _: KW_ONLY
+    mapping_layers: Depth = 8  # fully connected layers of the mapping network
+    n_features: Width = 32  # channels at the full resolution, doubled with every halving
+    max_features: Width = 512  # most channels of any resolution
+    w_avg_beta: Fraction = 0.995  # decay per batch of the running average of w
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(self.img_channels, self.c_dim)
+        if self.z_dim != self.w_dim:
+            raise ConfigError(
+                f"the minimal mapping network keeps the width of z, got z_dim {self.z_dim} and w_dim {self.w_dim}."
+            )
+
+
+@dataclass(frozen=True)
+class DiscriminatorSettings(Settings):
+    """Settings of `Discriminator`."""
+
+    c_dim: LabelWidth = 0  # width of the label, which must be 0: the specification has no labels
+    img_resolution: Resolution = 256  # pixels per side, a power of two from 4 on
+    img_channels: ImageChannels = 3  # must be 3
+    _: KW_ONLY
+    n_features: Width = 64  # channels at the full resolution, doubled with every halving
+    max_features: Width = 512  # most channels of any resolution
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(self.img_channels, self.c_dim)
 
 
 class Mapping(FamilyMapping, minimal.MappingNetwork):
@@ -35,27 +86,27 @@ class Mapping(FamilyMapping, minimal.MappingNetwork):
 
 
 def check_precision(precision: str) -> str:
-    """`precision` itself, or a ConfigError unless it means fp32."""
+    """Return `precision`. Raises: ConfigError unless it means fp32."""
     if precision not in ("auto", "fp32"):
-        raise ConfigError(f"the minimal networks compute in fp32, got {precision}; set `precision` to fp32.")
+        raise ConfigError(f"the minimal networks compute in fp32, got {precision!r}; set `precision` to fp32.")
     return precision
 
 
-class Synthesis(minimal.Generator):
+class Synthesis(FamilySynthesis, minimal.Generator):
     """`minimal.Generator` with ws [N, num_ws, w_dim] and its own noise."""
 
-    precision = "auto"
-
-    def __init__(self, w_dim: int, img_resolution: int, n_features: int, max_features: int):
-        super().__init__(img_resolution.bit_length() - 1, w_dim, n_features, max_features)
-        self.num_ws, self.w_dim, self.img_resolution = self.n_blocks, w_dim, img_resolution
+    def __init__(self, settings: GeneratorSettings):
+        log_resolution = settings.img_resolution.bit_length() - 1
+        super().__init__(log_resolution, settings.w_dim, settings.n_features, settings.max_features)
+        self.num_ws, self.w_dim = self.n_blocks, settings.w_dim
+        self.img_resolution, self.img_channels = settings.img_resolution, settings.img_channels
         for i in range(2 * self.n_blocks - 1):  # one map at 4x4, two at every other resolution
             side = 4 << (i + 1) // 2
             self.register_buffer(f"noise_const{i}", torch.randn(1, 1, side, side))
 
     def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:  # type: ignore[override]
         """ws [N, num_ws, w_dim] -> [N, 3, R, R], nominally in [-1, 1]. Raises: ShapeError, ConfigError."""
-        check_synthesis(self, ws, noise_mode)
+        ws = self.checked(ws, noise_mode)
         noise = [self._noise(i, len(ws), noise_mode) for i in range(2 * self.n_blocks - 1)]
         pairs = [(None, noise[0]), *zip(noise[1::2], noise[2::2], strict=True)]
         return super().forward(ws.transpose(0, 1), pairs) * 2 - 1
@@ -68,63 +119,40 @@ class Synthesis(minimal.Generator):
 
 
 class Generator(FamilyGenerator):
-    """Mapping and synthesis: z -> image.
+    """Generator of the minimal StyleGAN2: z -> image.
 
-    Args:
-        z_dim, w_dim: width of the latent, which is that of w too.
-        c_dim: must be 0, the specification knows no labels.
-        img_resolution: pixels per side, a power of two and at least 4.
-        img_channels: must be 3.
-        mapping_layers: fully connected layers of the mapping network.
-        n_features: channels at the full resolution, doubled with every halving.
-        max_features: most channels.
-        w_avg_beta: decay of the running average of w.
-    Raises: ConfigError for anything else.
+    Args: the fields of `GeneratorSettings`.
+    Raises: ConfigError for settings of another type or out of bounds.
     """
 
+    Settings = GeneratorSettings
+    settings: GeneratorSettings
+    synthesis: Synthesis
     check_precision = staticmethod(check_precision)
 
-    def __init__(
-        self,
-        z_dim: int = 512,
-        c_dim: int = 0,
-        w_dim: int = 512,
-        img_resolution: int = 256,
-        img_channels: int = 3,
-        *,
-        mapping_layers: int = 8,
-        n_features: int = 32,
-        max_features: int = 512,
-        w_avg_beta: float = 0.995,
-    ):
-        super().__init__(locals())
-        _check(img_resolution, img_channels, c_dim)
-        if z_dim != w_dim:
-            raise ConfigError(f"the minimal mapping network keeps the width of z, got z_dim {z_dim} and w_dim {w_dim}.")
-        self.synthesis = Synthesis(w_dim, img_resolution, n_features, max_features)
-        self.mapping = Mapping(z_dim, mapping_layers, self.num_ws, w_avg_beta)
+    @by_words(GeneratorSettings)
+    def __init__(self, settings: GeneratorSettings):
+        super().__init__(settings)
+        self.synthesis = Synthesis(settings)
+        self.mapping = Mapping(settings.z_dim, settings.mapping_layers, self.num_ws, settings.w_avg_beta)
 
 
 class Discriminator(FamilyDiscriminator):
     """`minimal.Discriminator` for images in [-1, 1].
 
-    Args: as in `Generator`, and as in `minimal.Discriminator`.
+    Args: the fields of `DiscriminatorSettings`.
+    Raises: ConfigError for settings of another type or out of bounds.
     """
 
+    Settings = DiscriminatorSettings
+    settings: DiscriminatorSettings
     check_precision = staticmethod(check_precision)
 
-    def __init__(
-        self,
-        c_dim: int = 0,
-        img_resolution: int = 256,
-        img_channels: int = 3,
-        *,
-        n_features: int = 64,
-        max_features: int = 512,
-    ):
-        super().__init__(locals())
-        _check(img_resolution, img_channels, c_dim)
-        self.net = minimal.Discriminator(int(math.log2(img_resolution)), n_features, max_features)
+    @by_words(DiscriminatorSettings)
+    def __init__(self, settings: DiscriminatorSettings):
+        super().__init__(settings)
+        log_resolution = settings.img_resolution.bit_length() - 1
+        self.net = minimal.Discriminator(log_resolution, settings.n_features, settings.max_features)
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
         """img [N, 3, R, R] in [-1, 1], N divisible by 4 -> logits [N, 1]"""
@@ -132,8 +160,7 @@ class Discriminator(FamilyDiscriminator):
         return self.net((img.to(torch.float32) + 1) / 2)
 
 
-def _check(img_resolution: int, img_channels: int, c_dim: int) -> None:
-    resolutions(img_resolution)
+def _check(img_channels: int, c_dim: int) -> None:
     if img_channels != 3 or c_dim != 0:
         raise ConfigError(
             f"the minimal networks draw three channels without labels, got {img_channels} channels and "

@@ -1,7 +1,7 @@
-"""Which dtype a block computes in.
+"""The dtype that a block computes in.
 
-Blocks of high resolution are marked by `num_fp16_res`; the policy says what the mark means. Everything that needs
-range or accuracy stays float32 under every policy: mapping, styles, the image, minibatch statistics and logits.
+`num_fp16_res` marks the blocks of the highest resolutions, and the precision chooses their dtype. Everything that needs
+range or accuracy is float32 in every precision: mapping, styles, the image, minibatch statistics and logits.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from stylegan.machine.precision import DTYPES
 
 
 def block_dtype(marked: bool, precision: str, device: torch.device) -> torch.dtype:
-    """The dtype of a block's activations.
+    """Return the dtype of a block's activations.
 
     Args:
-        marked: whether the network asks for reduced precision in this block.
+        marked: whether the block may run in reduced precision.
         precision: "fp32", "bf16" or "fp16" for the marked blocks; "auto" is fp16 on a GPU and fp32 elsewhere.
     """
     if precision == "auto":
@@ -24,5 +24,5 @@ def block_dtype(marked: bool, precision: str, device: torch.device) -> torch.dty
 
 
 def is_marked(resolution: int, img_resolution: int, num_fp16_res: int) -> bool:
-    """Whether `resolution` is one of the `num_fp16_res` highest; 4x4 never counts. ADA App. D."""
+    """Return whether `resolution` is one of the `num_fp16_res` highest; 4x4 is never marked. ADA App. D."""
     return resolution > 4 and resolution * 2**num_fp16_res > img_resolution

@@ -1,24 +1,75 @@
 """Progressive GAN: Karras et al. 2018.
 
 A generator that starts from the latent itself, with pixel norm behind every convolution, and a discriminator that
-tells real from generated and, where there are labels, one label from another. Both grow by `lod`.
+scores images and, with labels, classifies them too. Both grow by `lod`.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from stylegan.networks.growing import GrowingBlock, GrowingGenerator, GrowingSynthesis
 from stylegan.networks.growing_discriminator import GrowingDiscriminator
-from stylegan.networks.growing_synthesis import GrowingGenerator, LayerOptions, SynthesisNetwork
+from stylegan.networks.layers import EqualizedConv2d
 from stylegan.networks.mapping import FamilyMapping
-from stylegan.ops import pixel_norm
+from stylegan.networks.settings import (
+    ChannelBase,
+    Count,
+    ImageChannels,
+    LabelWidth,
+    Positive,
+    Resolution,
+    Width,
+    by_words,
+)
+from stylegan.networks.sizes import PyramidSettings
+from stylegan.ops import bias_act, pixel_norm, resample_conv2d, setup_filter
+from stylegan.ops.bias_act import activation_gain
 
-__all__ = ["Discriminator", "Generator"]
+__all__ = ["Discriminator", "DiscriminatorSettings", "Generator", "GeneratorSettings"]
+
+LRELU_GAIN = activation_gain("lrelu")
+
+
+@dataclass(frozen=True)
+class GeneratorSettings(PyramidSettings):
+    """Settings of `Generator`."""
+
+    z_dim: Width = 512  # width of the latent z
+    c_dim: LabelWidth = 0  # width of the label c; 0 for an unconditional network
+    img_resolution: Resolution = 256  # pixels per side, a power of two from 4 on
+    img_channels: ImageChannels = 3  # 1 gray, 3 color, 4 with alpha
+    _: KW_ONLY
+    channel_base: ChannelBase = 16384  # resolution r has min(channel_base / r, channel_max) channels
+    channel_max: Width = 512  # most channels of any resolution
+    num_fp16_res: Count = 0  # number of highest resolutions that may run in reduced precision
+    conv_clamp: Positive | None = None  # limit on the absolute output of convolutions; None for no limit
+
+
+@dataclass(frozen=True)
+class DiscriminatorSettings(PyramidSettings):
+    """Settings of `Discriminator`."""
+
+    c_dim: LabelWidth = 0  # width of the label that is predicted; 0 for an unconditional network
+    img_resolution: Resolution = 256  # pixels per side, a power of two from 4 on
+    img_channels: ImageChannels = 3  # 1 gray, 3 color, 4 with alpha
+    _: KW_ONLY
+    channel_base: ChannelBase = 16384  # resolution r has min(channel_base / r, channel_max) channels
+    channel_max: Width = 512  # most channels of any resolution
+    mbstd_group_size: Width | None = 4  # images per group of the minibatch standard deviation; None for the whole batch
+    mbstd_num_channels: Count = 1  # channels that it appends; 0 leaves it out
+    num_fp16_res: Count = 0  # number of highest resolutions that may run in reduced precision
+    conv_clamp: Positive | None = None  # limit on the absolute output of convolutions; None for no limit
 
 
 class LatentNormalization(FamilyMapping):
-    """z, with the label behind it, on the unit sphere: what stands for the mapping network. Nothing is learned.
+    """z, followed by the label, on the unit sphere, in place of a mapping network. Nothing is learned.
 
     Truncation is towards the middle of the sphere.
     """
@@ -36,87 +87,93 @@ class LatentNormalization(FamilyMapping):
         return torch.zeros_like(w[0])
 
 
-class Generator(GrowingGenerator):
-    """z, c -> image.
+class SynthesisLayer(nn.Module):
+    """[Convolution,] bias, leaky ReLU, pixel norm. ProGAN Table 2.
 
-    Args:
-        z_dim, c_dim: widths of the latent and the label (0 = unconditional).
-        img_resolution: pixels per side, a power of two and at least 4.
-        img_channels: 1 gray, 3 color, 4 with alpha.
-        channel_base, channel_max: resolution r has min(channel_base / r, channel_max) channels.
-        num_fp16_res: the highest resolutions that may run in reduced precision.
-        conv_clamp: limit on the output of convolutions; None for none.
-    Attributes:
-        lod: scalar float32 buffer, the level of detail: 0 draws at full resolution, 1 at half of it, see
-            `level_of_detail`. Set it with `lod.fill_(value)`.
-    Raises: ConfigError for a resolution that is not one of these.
+    Kernels are for correlation: an enlarging layer repeats pixels, then correlates. The first layer, whose convolution
+    is the `dense` of its block, has no `in_channels`.
     """
 
-    def __init__(
-        self,
-        z_dim: int = 512,
-        c_dim: int = 0,
-        img_resolution: int = 256,
-        img_channels: int = 3,
-        *,
-        channel_base: int = 16384,
-        channel_max: int = 512,
-        num_fp16_res: int = 0,
-        conv_clamp: float | None = None,
-    ):
-        super().__init__(locals())
-        self.mapping = LatentNormalization(z_dim, c_dim)
-        self.synthesis = SynthesisNetwork(
-            w_dim=z_dim + c_dim,
-            num_ws=1,
-            img_resolution=img_resolution,
-            img_channels=img_channels,
-            options=LayerOptions(
-                use_styles=False,
-                use_noise=False,
-                use_pixel_norm=True,
-                use_instance_norm=False,
-                blur_filter=None,
-                activation="lrelu",
-                conv_clamp=conv_clamp,
-            ),
-            channel_base=channel_base,
-            channel_max=channel_max,
-            num_fp16_res=num_fp16_res,
-            const_input=False,
-        )
+    box: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int, settings: GeneratorSettings, *, up: int = 1):
+        super().__init__()
+        self.up, self.conv_clamp = up, settings.conv_clamp
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3)) if in_channels > 0 else None
+        self.weight_gain = LRELU_GAIN / math.sqrt(max(in_channels, 1) * 9)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.register_buffer("box", setup_filter([1, 1]))  # repeating pixels is filtering zero-stuffed images with it
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [N, I, H, W] -> [N, O, H*up, W*up]"""
+        if self.weight is not None:
+            weight = (self.weight * self.weight_gain).to(x.dtype)
+            x = resample_conv2d(x, weight, self.box if self.up > 1 else None, up=self.up, padding=1)
+        return pixel_norm(bias_act(x, self.bias, act="lrelu", gain=1, clamp=self.conv_clamp))
+
+
+class SynthesisBlock(GrowingBlock):
+    """One resolution: two layers and toRGB. The first block starts from the latent. ProGAN Table 2."""
+
+    def __init__(self, resolution: int, settings: GeneratorSettings):
+        super().__init__()
+        self.low_precision, self.is_first = settings.is_marked(resolution), resolution == 4
+        in_channels = 0 if self.is_first else settings.channels(resolution // 2)
+        out_channels = settings.channels(resolution)
+        if self.is_first:
+            w_dim = settings.z_dim + settings.c_dim
+            self.dense = nn.Parameter(torch.randn(out_channels * 16, w_dim))
+            self.dense_gain = LRELU_GAIN / (4 * math.sqrt(w_dim))
+        self.layer0 = SynthesisLayer(in_channels, out_channels, settings, up=1 if self.is_first else 2)
+        self.layer1 = SynthesisLayer(out_channels, out_channels, settings)
+        self.torgb = EqualizedConv2d(out_channels, settings.img_channels, 1, resample_filter=(1,))
+
+    def forward(self, x: Tensor | None, w0: Tensor, w1: Tensor, noise_mode: str, dtype: torch.dtype) -> Tensor:
+        """See `GrowingBlock`. Only the first block reads w0, and there is no noise."""
+        if x is None:
+            x = F.linear(w0, self.dense * self.dense_gain).unflatten(1, [-1, 4, 4])
+            x = x.to(dtype).contiguous(memory_format=torch.channels_last)
+        return self.layer1(self.layer0(x.to(dtype)))
+
+
+class Generator(GrowingGenerator):
+    """Generator of ProGAN: z, c -> image.
+
+    Args: the fields of `GeneratorSettings`.
+    Raises: ConfigError for settings of another type or out of bounds.
+    """
+
+    Settings = GeneratorSettings
+    settings: GeneratorSettings
+
+    @by_words(GeneratorSettings)
+    def __init__(self, settings: GeneratorSettings):
+        super().__init__(settings)
+        self.mapping = LatentNormalization(settings.z_dim, settings.c_dim)
+        w_dim = settings.z_dim + settings.c_dim
+        self.synthesis = GrowingSynthesis(settings, w_dim, 1, partial(SynthesisBlock, settings=settings))
 
 
 class Discriminator(GrowingDiscriminator):
-    """An image to a score that is high where it looks real, and a logit for each label.
+    """Discriminator of ProGAN: an image to a score, high where it looks real, and a logit for each label.
 
-    Args:
-        c_dim, img_resolution, img_channels, channel_base, channel_max, num_fp16_res, conv_clamp: as in `Generator`.
-        mbstd_group_size, mbstd_num_channels: see `ops.minibatch_std`; 0 channels leave it out.
+    Args: the fields of `DiscriminatorSettings`.
     Attributes:
         lod: as in `Generator`.
-    Raises: ConfigError for a resolution that is not a power of two.
+    Raises: ConfigError for settings of another type or out of bounds.
     """
 
-    def __init__(
-        self,
-        c_dim: int = 0,
-        img_resolution: int = 256,
-        img_channels: int = 3,
-        *,
-        channel_base: int = 16384,
-        channel_max: int = 512,
-        mbstd_group_size: int | None = 4,
-        mbstd_num_channels: int = 1,
-        num_fp16_res: int = 0,
-        conv_clamp: float | None = None,
-    ):
-        super().__init__(locals(), num_outputs=1 + c_dim, blur_filter=None)
+    Settings = DiscriminatorSettings
+    settings: DiscriminatorSettings
+
+    @by_words(DiscriminatorSettings)
+    def __init__(self, settings: DiscriminatorSettings):
+        super().__init__(settings, num_outputs=1 + settings.c_dim, blur_filter=None)
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
-        """img [N, img_channels, R, R] in [-1, 1] -> scores [N, 1] float32. The label changes nothing: it is guessed.
+        """img [N, img_channels, R, R] in [-1, 1] -> scores [N, 1] float32. The label changes nothing: it is predicted.
 
-        Raises: ShapeError for an image of another shape, or a label where there are none.
+        Raises: ShapeError for an image of another shape, or a label given to an unconditional network.
         """
         return self.outputs(img, c)[:, :1]
 

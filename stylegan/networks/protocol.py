@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class GeneratorLike(Protocol):
-    """A mapping from z to ws, a synthesis from ws to images, and the widths of both."""
+    """A mapping from z to ws, a synthesis from ws to images, and their widths."""
 
     z_dim: int
     c_dim: int
@@ -33,11 +33,11 @@ class GeneratorLike(Protocol):
         """(ws [N, num_ws, w_dim], noise_mode=) -> img [N, C, H, W], nominally in [-1, 1]"""
 
     def parameters(self) -> Iterator[Any]:
-        """Its weights, whose device is where it computes."""
+        """The weights; their device is the one that the generator computes on."""
 
 
 def device_of(G: GeneratorLike) -> torch.device:
-    """The device on which `G` computes."""
+    """Return the device on which `G` computes."""
     tensors: Any = G.parameters()
     if isinstance(G, nn.Module):  # an inference form may have buffers but no parameters
         tensors = chain(tensors, G.buffers())

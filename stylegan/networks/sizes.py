@@ -1,10 +1,45 @@
-"""How large networks are at each resolution."""
+"""The resolutions of a network with a block for each, and the channels at each of them."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from stylegan.errors import ConfigError
+from stylegan.networks.precision import is_marked
+from stylegan.networks.settings import OneOf, Settings
 
 FORMS = ("skip", "orig", "resnet")  # the three forms of StyleGAN2 Fig. 7
+Form = Annotated[str, OneOf(FORMS)]
+
+
+class PyramidSettings(Settings):
+    """Base class of the settings of a network with a block for each resolution.
+
+    Raises: ConfigError also if a resolution would have no channels.
+    """
+
+    img_resolution: int
+    img_channels: int
+    channel_base: int
+    channel_max: int
+    num_fp16_res: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.channels(self.img_resolution)  # where there are fewest
+
+    @property
+    def resolutions(self) -> list[int]:
+        """4, 8, ..., img_resolution."""
+        return resolutions(self.img_resolution)
+
+    def channels(self, resolution: int) -> int:
+        """The channels of the feature maps at `resolution`."""
+        return channels_at(resolution, self.channel_base, self.channel_max)
+
+    def is_marked(self, resolution: int) -> bool:
+        """Return whether the block of `resolution` may run in reduced precision."""
+        return is_marked(resolution, self.img_resolution, self.num_fp16_res)
 
 
 def resolutions(img_resolution: int) -> list[int]:
@@ -23,10 +58,3 @@ def channels_at(resolution: int, channel_base: int, channel_max: int) -> int:
             "enlarge them."
         )
     return channels
-
-
-def check_architecture(architecture: str) -> str:
-    """`architecture` itself, or a ConfigError that lists what there is."""
-    if architecture not in FORMS:
-        raise ConfigError(f"architecture must be one of {', '.join(FORMS)}, got {architecture!r}.")
-    return architecture

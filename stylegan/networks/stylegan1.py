@@ -6,29 +6,104 @@ discriminator of ProGAN with a blur. ws has 2 log2(R) - 2 rows, two for each res
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan.errors import ShapeError
+from stylegan.networks.generator import noise_like
+from stylegan.networks.growing import GrowingBlock, GrowingGenerator, GrowingSynthesis
 from stylegan.networks.growing_discriminator import GrowingDiscriminator
-from stylegan.networks.growing_synthesis import GrowingGenerator, LayerOptions, SynthesisNetwork
+from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
-from stylegan.networks.sizes import resolutions
-from stylegan.ops import pixel_norm
+from stylegan.networks.settings import (
+    Activation,
+    ChannelBase,
+    Count,
+    Depth,
+    Fraction,
+    ImageChannels,
+    LabelWidth,
+    Positive,
+    Resolution,
+    Taps,
+    Width,
+    by_words,
+)
+from stylegan.networks.sizes import PyramidSettings
+from stylegan.ops import bias_act, filter2d, instance_norm, pixel_norm, resample_conv2d, setup_filter
+from stylegan.ops.bias_act import activation_gain
 
-__all__ = ["Discriminator", "Generator"]
+__all__ = ["Discriminator", "DiscriminatorSettings", "Generator", "GeneratorSettings"]
+
+
+@dataclass(frozen=True)
+class GeneratorSettings(PyramidSettings):
+    """Settings of `Generator`. The switches from `use_styles` on are what the paper ablates in Table 1."""
+
+    z_dim: Width = 512  # width of the latent z
+    c_dim: LabelWidth = 0  # width of the label c; 0 for an unconditional network
+    w_dim: Width = 512  # width of the intermediate latent w
+    img_resolution: Resolution = 256  # pixels per side, a power of two from 4 on
+    img_channels: ImageChannels = 3  # 1 gray, 3 color, 4 with alpha
+    _: KW_ONLY
+    mapping_layers: Depth = 8  # fully connected layers of the mapping network
+    channel_base: ChannelBase = 16384  # resolution r has min(channel_base / r, channel_max) channels
+    channel_max: Width = 512  # most channels of any resolution
+    num_fp16_res: Count = 0  # number of highest resolutions that may run in reduced precision
+    conv_clamp: Positive | None = None  # limit on the absolute output of convolutions; None for no limit
+    layer_features: Width | None = None  # width of the hidden layers of the mapping network; None for w_dim
+    lr_multiplier: Positive = 0.01  # learning rate of the mapping network relative to the rest
+    w_avg_beta: Fraction = 0.995  # decay per batch of the running average of w
+    use_styles: bool = True  # scale and shift the output of every layer by w
+    use_noise: bool = True  # add noise behind every convolution
+    use_pixel_norm: bool = False  # normalize the feature vector of every pixel, as ProGAN does
+    use_instance_norm: bool = True  # normalize every feature map; with styles, this is AdaIN
+    const_input: bool = True  # start from a learned constant; otherwise from w, as ProGAN does from z
+    blur_filter: Taps | None = (1, 2, 1)  # taps behind the convolution of enlarging layers; None for no blur
+    activation: Activation = "lrelu"  # non-linearity of mapping and synthesis, a name of `ops.bias_act.ACTIVATIONS`
+
+
+@dataclass(frozen=True)
+class DiscriminatorSettings(PyramidSettings):
+    """Settings of `Discriminator`."""
+
+    c_dim: LabelWidth = 0  # width of the label c; 0 for an unconditional network
+    img_resolution: Resolution = 256  # pixels per side, a power of two from 4 on
+    img_channels: ImageChannels = 3  # 1 gray, 3 color, 4 with alpha
+    _: KW_ONLY
+    channel_base: ChannelBase = 16384  # resolution r has min(channel_base / r, channel_max) channels
+    channel_max: Width = 512  # most channels of any resolution
+    mbstd_group_size: Width | None = 4  # images per group of the minibatch standard deviation; None for the whole batch
+    mbstd_num_channels: Count = 1  # channels that it appends; 0 leaves it out
+    num_fp16_res: Count = 0  # number of highest resolutions that may run in reduced precision
+    conv_clamp: Positive | None = None  # limit on the absolute output of convolutions; None for no limit
+    blur_filter: Taps | None = (1, 2, 1)  # taps before each convolution that halves the size; None for no blur
 
 
 class Mapping(MappingNetwork):
     """f: Z -> W of StyleGAN: a label is embedded by a matrix and normalized together with z."""
 
-    def __init__(self, z_dim: int, c_dim: int, w_dim: int, num_ws: int, **options: Any):
-        super().__init__(z_dim, c_dim, w_dim, num_ws, embed_features=z_dim, gain_in_weight=True, **options)
-        if c_dim > 0:
-            self.embed = nn.Linear(c_dim, z_dim, bias=False)
+    def __init__(self, settings: GeneratorSettings, num_ws: int):
+        super().__init__(
+            settings.z_dim,
+            settings.c_dim,
+            settings.w_dim,
+            num_ws,
+            num_layers=settings.mapping_layers,
+            embed_features=settings.z_dim,
+            layer_features=settings.layer_features,
+            activation=settings.activation,
+            lr_multiplier=settings.lr_multiplier,
+            w_avg_beta=settings.w_avg_beta,
+            gain_in_weight=True,
+        )
+        if settings.c_dim > 0:
+            self.embed = nn.Linear(settings.c_dim, settings.z_dim, bias=False)
             nn.init.normal_(self.embed.weight)
 
     def join(self, z: Tensor | None, c: Tensor | None) -> Tensor:
@@ -36,115 +111,123 @@ class Mapping(MappingNetwork):
         return pixel_norm(torch.cat(parts, 1))
 
 
-class Generator(GrowingGenerator):
-    """Mapping and synthesis: z, c -> image.
+class SynthesisLayer(nn.Module):
+    """[Convolution, blur,] noise, bias, leaky ReLU, normalization, style. StyleGAN Fig. 1(b).
 
-    Args:
-        z_dim, c_dim, w_dim: widths of the latent, the label (0 = unconditional) and the intermediate latent.
-        img_resolution: pixels per side, a power of two and at least 4.
-        img_channels: 1 gray, 3 color, 4 with alpha.
-        mapping_layers: fully connected layers of the mapping network.
-        channel_base, channel_max: resolution r has min(channel_base / r, channel_max) channels.
-        num_fp16_res: the highest resolutions that may run in reduced precision.
-        conv_clamp: limit on the output of convolutions; None for none.
-        layer_features, lr_multiplier, w_avg_beta: see `MappingNetwork`.
-        use_styles, use_noise, use_pixel_norm, use_instance_norm: what each layer does behind its convolution.
-        const_input: start from a learned constant; otherwise from w, as traditional generators do from z.
-        blur_filter: taps behind the convolution of enlarging layers; None for none.
-        activation: "lrelu" or "relu".
-    Attributes:
-        lod: scalar float32 buffer, the level of detail: 0 draws at full resolution, 1 at half of it, see
-            `level_of_detail`. Set it with `lod.fill_(value)`.
-    Raises: ConfigError for a resolution or activation that is not one of these.
+    Kernels are for correlation: an enlarging layer repeats pixels, then correlates. The layer behind the learned
+    constant has no `in_channels` and no convolution.
     """
 
+    noise_const: Tensor
+    box: Tensor
+    blur: Tensor | None
+
     def __init__(
-        self,
-        z_dim: int = 512,
-        c_dim: int = 0,
-        w_dim: int = 512,
-        img_resolution: int = 256,
-        img_channels: int = 3,
-        *,
-        mapping_layers: int = 8,
-        channel_base: int = 16384,
-        channel_max: int = 512,
-        num_fp16_res: int = 0,
-        conv_clamp: float | None = None,
-        layer_features: int | None = None,
-        lr_multiplier: float = 0.01,
-        w_avg_beta: float = 0.995,
-        use_styles: bool = True,
-        use_noise: bool = True,
-        use_pixel_norm: bool = False,
-        use_instance_norm: bool = True,
-        const_input: bool = True,
-        blur_filter: Sequence[float] | None = (1, 2, 1),
-        activation: str = "lrelu",
+        self, in_channels: int, out_channels: int, resolution: int, settings: GeneratorSettings, *, up: int = 1
     ):
-        super().__init__(locals())
-        num_ws = 2 * len(resolutions(img_resolution))
-        self.synthesis = SynthesisNetwork(
-            w_dim,
-            num_ws,
-            img_resolution,
-            img_channels,
-            LayerOptions(
-                use_styles=use_styles,
-                use_noise=use_noise,
-                use_pixel_norm=use_pixel_norm,
-                use_instance_norm=use_instance_norm,
-                blur_filter=blur_filter,
-                activation=activation,
-                conv_clamp=conv_clamp,
-            ),
-            channel_base=channel_base,
-            channel_max=channel_max,
-            num_fp16_res=num_fp16_res,
-            const_input=const_input,
-        )
-        self.mapping = Mapping(
-            z_dim,
-            c_dim,
-            w_dim,
-            num_ws,
-            num_layers=mapping_layers,
-            layer_features=layer_features,
-            activation=activation,
-            lr_multiplier=lr_multiplier,
-            w_avg_beta=w_avg_beta,
-        )
+        super().__init__()
+        self.settings, self.up = settings, up
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3)) if in_channels > 0 else None
+        self.weight_gain = activation_gain(settings.activation) / math.sqrt(max(in_channels, 1) * 9)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        if settings.use_noise:
+            self.noise_strength = nn.Parameter(torch.zeros(out_channels))
+            self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        if settings.use_styles:
+            self.affine = EqualizedLinear(settings.w_dim, 2 * out_channels)  # scales less one, then shifts
+        self.register_buffer("box", setup_filter([1, 1]))  # repeating pixels is filtering zero-stuffed images with it
+        blurs = up > 1 and settings.blur_filter is not None
+        self.register_buffer("blur", setup_filter(settings.blur_filter) if blurs else None)
+
+    def forward(self, x: Tensor, w: Tensor, noise_mode: str = "random") -> Tensor:
+        """x [N, I, H, W], w [N, D] -> [N, O, H*up, W*up]"""
+        if self.weight is not None:
+            weight = (self.weight * self.weight_gain).to(x.dtype)
+            x = resample_conv2d(x, weight, self.box if self.up > 1 else None, up=self.up, padding=1)
+            x = filter2d(x, self.blur) if self.blur is not None else x
+        if self.settings.use_noise and noise_mode != "none":
+            noise = noise_like(x, noise_mode, self.noise_const).to(x.dtype)
+            x = torch.addcmul(x, noise, self.noise_strength[:, None, None].to(x.dtype))
+        x = bias_act(x, self.bias, act=self.settings.activation, gain=1, clamp=self.settings.conv_clamp)
+        x = pixel_norm(x) if self.settings.use_pixel_norm else x
+        style = self.style(w) if self.settings.use_styles else ()
+        if self.settings.use_instance_norm:
+            return instance_norm(x, *style)
+        if style:
+            scale, shift = (s[:, :, None, None].to(x.dtype) for s in style)
+            x = torch.addcmul(shift, x, scale)
+        return x
+
+    def style(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """w [N, D] -> scale and shift [N, O], near 1 and 0."""
+        scale, shift = self.affine(w).chunk(2, 1)
+        return scale + 1, shift
+
+
+class SynthesisBlock(GrowingBlock):
+    """One resolution: two layers and toRGB. The first block starts from a constant, or from w. StyleGAN Fig. 1(b)."""
+
+    def __init__(self, resolution: int, settings: GeneratorSettings):
+        super().__init__()
+        self.low_precision, self.is_first = settings.is_marked(resolution), resolution == 4
+        in_channels = 0 if self.is_first else settings.channels(resolution // 2)
+        out_channels = settings.channels(resolution)
+        self.const_input = settings.const_input
+        if self.is_first and settings.const_input:
+            self.const = nn.Parameter(torch.ones(out_channels, 4, 4))
+        elif self.is_first:
+            self.dense = nn.Parameter(torch.randn(out_channels * 16, settings.w_dim))
+            self.dense_gain = activation_gain(settings.activation) / (4 * math.sqrt(settings.w_dim))
+        self.layer0 = SynthesisLayer(in_channels, out_channels, resolution, settings, up=1 if self.is_first else 2)
+        self.layer1 = SynthesisLayer(out_channels, out_channels, resolution, settings)
+        self.torgb = EqualizedConv2d(out_channels, settings.img_channels, 1, resample_filter=(1,))
+
+    def forward(self, x: Tensor | None, w0: Tensor, w1: Tensor, noise_mode: str, dtype: torch.dtype) -> Tensor:
+        if x is None:
+            if self.const_input:
+                x = self.const.expand(len(w0), -1, -1, -1)
+            else:
+                x = F.linear(w0, self.dense * self.dense_gain).unflatten(1, [-1, 4, 4])
+            x = x.to(dtype).contiguous(memory_format=torch.channels_last)
+        return self.layer1(self.layer0(x.to(dtype), w0, noise_mode), w1, noise_mode)
+
+
+class Generator(GrowingGenerator):
+    """Generator of StyleGAN: z, c -> image.
+
+    Args: the fields of `GeneratorSettings`.
+    Raises: ConfigError for settings of another type or out of bounds.
+    """
+
+    Settings = GeneratorSettings
+    settings: GeneratorSettings
+
+    @by_words(GeneratorSettings)
+    def __init__(self, settings: GeneratorSettings):
+        super().__init__(settings)
+        num_ws = 2 * len(settings.resolutions)
+        block = partial(SynthesisBlock, settings=settings)
+        self.synthesis = GrowingSynthesis(settings, settings.w_dim, num_ws, block)
+        self.mapping = Mapping(settings, num_ws)
 
 
 class Discriminator(GrowingDiscriminator):
-    """An image, optionally with a label, to a logit that is high where it looks real.
+    """Discriminator of StyleGAN: an image, optionally with a label, to a logit that is high where it looks real.
 
-    With labels there is one logit for each class, and the label says which counts.
+    With labels there is one logit for each class, and the label selects among them.
 
-    Args:
-        c_dim, img_resolution, img_channels, channel_base, channel_max, num_fp16_res, conv_clamp: as in `Generator`.
-        mbstd_group_size, mbstd_num_channels: see `ops.minibatch_std`; 0 channels leave it out.
-        blur_filter: taps before each convolution that halves the size; None for none.
+    Args: the fields of `DiscriminatorSettings`.
     Attributes:
         lod: as in `Generator`.
-    Raises: ConfigError for a resolution that is not a power of two.
+    Raises: ConfigError for settings of another type or out of bounds.
     """
 
-    def __init__(
-        self,
-        c_dim: int = 0,
-        img_resolution: int = 256,
-        img_channels: int = 3,
-        *,
-        channel_base: int = 16384,
-        channel_max: int = 512,
-        mbstd_group_size: int | None = 4,
-        mbstd_num_channels: int = 1,
-        num_fp16_res: int = 0,
-        conv_clamp: float | None = None,
-        blur_filter: Sequence[float] | None = (1, 2, 1),
-    ):
-        super().__init__(locals(), num_outputs=max(c_dim, 1), blur_filter=blur_filter)
+    Settings = DiscriminatorSettings
+    settings: DiscriminatorSettings
+
+    @by_words(DiscriminatorSettings)
+    def __init__(self, settings: DiscriminatorSettings):
+        super().__init__(settings, num_outputs=max(settings.c_dim, 1), blur_filter=settings.blur_filter)
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
         """

@@ -7,32 +7,61 @@ block shares its row with the first convolution of the next.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import torch
 from torch import Tensor, nn
 
-from stylegan.networks.generator import FamilyGenerator, check_synthesis, noise_like
+from stylegan.networks.generator import FamilyGenerator, FamilySynthesis, noise_like
 from stylegan.networks.layers import SQRT_HALF, EqualizedConv2d, EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
-from stylegan.networks.precision import block_dtype, is_marked
-from stylegan.networks.sizes import channels_at, check_architecture, resolutions
-from stylegan.networks.stylegan2_discriminator import Discriminator
+from stylegan.networks.precision import block_dtype
+from stylegan.networks.settings import (
+    Activation,
+    ChannelBase,
+    Count,
+    Depth,
+    Fraction,
+    ImageChannels,
+    LabelWidth,
+    Positive,
+    Resolution,
+    Taps,
+    Width,
+    WidthOrNothing,
+    by_words,
+)
+from stylegan.networks.sizes import Form, PyramidSettings
+from stylegan.networks.stylegan2_discriminator import Discriminator, DiscriminatorSettings
 from stylegan.ops import bias_act, modulated_conv2d, setup_filter, upsample2d
 from stylegan.ops.bias_act import activation_gain
 
-__all__ = ["Discriminator", "Generator"]
+__all__ = ["Discriminator", "DiscriminatorSettings", "Generator", "GeneratorSettings"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class LayerOptions:
-    """What all layers have in common. See `Generator`."""
+@dataclass(frozen=True)
+class GeneratorSettings(PyramidSettings):
+    """Settings of `Generator`."""
 
-    resample_filter: Sequence[float]
-    activation: str
-    use_noise: bool
-    conv_clamp: float | None
+    z_dim: Width = 512  # width of the latent z
+    c_dim: LabelWidth = 0  # width of the label c; 0 for an unconditional network
+    w_dim: Width = 512  # width of the intermediate latent w
+    img_resolution: Resolution = 256  # pixels per side, a power of two from 4 on
+    img_channels: ImageChannels = 3  # 1 gray, 3 color, 4 with alpha
+    _: KW_ONLY
+    mapping_layers: Depth = 8  # fully connected layers of the mapping network
+    channel_base: ChannelBase = 32768  # resolution r has min(channel_base / r, channel_max) channels
+    channel_max: Width = 512  # most channels of any resolution
+    architecture: Form = "skip"  # form of the network, "skip", "orig" or "resnet": StyleGAN2 Fig. 7
+    num_fp16_res: Count = 0  # number of highest resolutions that may run in reduced precision
+    conv_clamp: Positive | None = None  # limit on the absolute output of convolutions, for float16; None for no limit
+    embed_features: WidthOrNothing | None = None  # width of the embedded label; None for w_dim
+    layer_features: Width | None = None  # width of the hidden layers of the mapping network; None for w_dim
+    lr_multiplier: Positive = 0.01  # learning rate of the mapping network relative to the rest
+    w_avg_beta: Fraction = 0.995  # decay per batch of the running average of w
+    resample_filter: Taps = (1, 3, 3, 1)  # taps of the low-pass filter that enlarges
+    activation: Activation = "lrelu"  # non-linearity of the synthesis layers, a name of `ops.bias_act.ACTIVATIONS`
+    use_noise: bool = True  # add noise behind every convolution
 
 
 class SynthesisLayer(nn.Module):
@@ -42,27 +71,20 @@ class SynthesisLayer(nn.Module):
     noise_const: Tensor
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        w_dim: int,
-        resolution: int,
-        options: LayerOptions,
-        *,
-        up: int = 1,
+        self, in_channels: int, out_channels: int, resolution: int, settings: GeneratorSettings, *, up: int = 1
     ):
         super().__init__()
-        self.up, self.activation = up, options.activation
-        self.use_noise, self.conv_clamp = options.use_noise, options.conv_clamp
-        self.act_gain = activation_gain(options.activation)
-        self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1)  # so that styles start near one
+        self.up, self.activation = up, settings.activation
+        self.use_noise, self.conv_clamp = settings.use_noise, settings.conv_clamp
+        self.act_gain = activation_gain(settings.activation)
+        self.affine = EqualizedLinear(settings.w_dim, in_channels, bias_init=1)  # so that styles start near one
         # No run-time scale: demodulation undoes it.
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
-        if options.use_noise:
+        if settings.use_noise:
             self.noise_strength = nn.Parameter(torch.zeros([]))
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        self.register_buffer("resample_filter", setup_filter(options.resample_filter))
-        if options.use_noise:
+        self.register_buffer("resample_filter", setup_filter(settings.resample_filter))
+        if settings.use_noise:
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
 
     def forward(self, x: Tensor, w: Tensor, noise_mode: str = "random", gain: float = 1.0) -> Tensor:
@@ -79,12 +101,12 @@ class SynthesisLayer(nn.Module):
 class ToRGB(nn.Module):
     """Modulated 1x1 convolution to the image's channels, without demodulation or activation."""
 
-    def __init__(self, in_channels: int, img_channels: int, w_dim: int, conv_clamp: float | None):
+    def __init__(self, in_channels: int, settings: GeneratorSettings):
         super().__init__()
-        self.conv_clamp = conv_clamp
-        self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1)
-        self.weight = nn.Parameter(torch.randn(img_channels, in_channels, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(img_channels))
+        self.conv_clamp = settings.conv_clamp
+        self.affine = EqualizedLinear(settings.w_dim, in_channels, bias_init=1)
+        self.weight = nn.Parameter(torch.randn(settings.img_channels, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(settings.img_channels))
         self.weight_gain = 1 / math.sqrt(in_channels)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
@@ -98,35 +120,26 @@ class SynthesisBlock(nn.Module):
 
     resample_filter: Tensor
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        w_dim: int,
-        resolution: int,
-        img_channels: int,
-        options: LayerOptions,
-        *,
-        is_last: bool,
-        architecture: str,
-        low_precision: bool,
-    ):
+    def __init__(self, resolution: int, settings: GeneratorSettings):
         super().__init__()
-        self.in_channels, self.resolution, self.architecture = in_channels, resolution, architecture
-        self.low_precision = low_precision
-        self.register_buffer("resample_filter", setup_filter(options.resample_filter))
-        self.num_conv = 1 if in_channels == 0 else 2
-        if in_channels == 0:
+        self.resolution, self.architecture = resolution, settings.architecture
+        self.low_precision = settings.is_marked(resolution)
+        self.is_first, is_last = resolution == 4, resolution == settings.img_resolution
+        in_channels = 0 if self.is_first else settings.channels(resolution // 2)
+        out_channels = settings.channels(resolution)
+        self.register_buffer("resample_filter", setup_filter(settings.resample_filter))
+        self.num_conv = 1 if self.is_first else 2
+        if self.is_first:
             self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
         else:
-            self.conv0 = SynthesisLayer(in_channels, out_channels, w_dim, resolution, options, up=2)
-        self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution, options)
-        self.num_torgb = int(is_last or architecture == "skip")
-        if self.num_torgb:
-            self.torgb = ToRGB(out_channels, img_channels, w_dim, options.conv_clamp)
-        if in_channels > 0 and architecture == "resnet":
+            self.conv0 = SynthesisLayer(in_channels, out_channels, resolution, settings, up=2)
+        self.conv1 = SynthesisLayer(out_channels, out_channels, resolution, settings)
+        self.num_torgb = int(is_last or settings.architecture == "skip")
+        self.torgb = ToRGB(out_channels, settings) if self.num_torgb else None
+        self.skip = None
+        if not self.is_first and settings.architecture == "resnet":
             self.skip = EqualizedConv2d(
-                in_channels, out_channels, 1, bias=False, up=2, resample_filter=options.resample_filter
+                in_channels, out_channels, 1, bias=False, up=2, resample_filter=settings.resample_filter
             )
 
     def forward(
@@ -144,7 +157,7 @@ class SynthesisBlock(nn.Module):
         if x is None:
             x = self.const.to(dtype).unsqueeze(0).repeat(ws.shape[0], 1, 1, 1)
             x = self.conv1(x.contiguous(memory_format=torch.channels_last), next(w), noise_mode)
-        elif self.architecture == "resnet":
+        elif self.skip is not None:
             x = x.to(dtype)
             y = self.skip(x, gain=SQRT_HALF)
             x = self.conv0(x, next(w), noise_mode)
@@ -154,61 +167,43 @@ class SynthesisBlock(nn.Module):
             x = self.conv1(x, next(w), noise_mode)
         if img is not None:
             img = upsample2d(img, self.resample_filter)
-        if self.num_torgb:
+        if self.torgb is not None:
             rgb = self.torgb(x, next(w)).to(torch.float32)
             img = rgb if img is None else img + rgb
         return x, img
 
 
-class SynthesisNetwork(nn.Module):
-    """g: one w per layer to an image. See `Generator` for the arguments."""
+class SynthesisNetwork(FamilySynthesis):
+    """g: one w per layer to an image."""
 
-    def __init__(
-        self,
-        w_dim: int,
-        img_resolution: int,
-        img_channels: int,
-        options: LayerOptions,
-        *,
-        channel_base: int,
-        channel_max: int,
-        architecture: str,
-        num_fp16_res: int,
-    ):
+    def __init__(self, settings: GeneratorSettings):
         super().__init__()
-        self.w_dim, self.img_resolution, self.img_channels = w_dim, img_resolution, img_channels
-        self.block_resolutions = resolutions(img_resolution)
-        self.precision = "auto"
-        self.num_ws = 0
+        self.w_dim = settings.w_dim
+        self.img_resolution, self.img_channels = settings.img_resolution, settings.img_channels
+        self.block_resolutions = settings.resolutions
+        self.num_ws = 1  # of the last toRGB
         for r in self.block_resolutions:
-            block = SynthesisBlock(
-                channels_at(r // 2, channel_base, channel_max) if r > 4 else 0,
-                channels_at(r, channel_base, channel_max),
-                w_dim,
-                r,
-                img_channels,
-                options,
-                is_last=r == img_resolution,
-                architecture=check_architecture(architecture),
-                low_precision=is_marked(r, img_resolution, num_fp16_res),
-            )
-            self.num_ws += block.num_conv + (block.num_torgb if r == img_resolution else 0)
+            block = SynthesisBlock(r, settings)
+            self.num_ws += block.num_conv
             setattr(self, f"b{r}", block)
+
+    @property
+    def blocks(self) -> list[SynthesisBlock]:
+        """The blocks from 4x4 to the full resolution."""
+        return [getattr(self, f"b{r}") for r in self.block_resolutions]
 
     def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
         """
         Args:
             ws: [N, num_ws, w_dim].
-            noise_mode: "random" draws anew, "const" takes the network's own, "none" adds none.
+            noise_mode: "random" draws new noise, "const" takes the network's own, "none" adds none.
         Returns: [N, img_channels, R, R] float32, nominally in [-1, 1].
         Raises: ShapeError for another shape, ConfigError for another mode.
         """
-        check_synthesis(self, ws, noise_mode)
-        ws = ws.to(torch.float32)
+        ws = self.checked(ws, noise_mode)
         x = img = None
         i = 0
-        for r in self.block_resolutions:
-            block: SynthesisBlock = getattr(self, f"b{r}")
+        for block in self.blocks:
             dtype = block_dtype(block.low_precision, self.precision, ws.device)
             x, img = block(x, img, ws[:, i : i + block.num_conv + block.num_torgb], noise_mode, dtype)
             i += block.num_conv
@@ -217,65 +212,28 @@ class SynthesisNetwork(nn.Module):
 
 
 class Generator(FamilyGenerator):
-    """Mapping and synthesis: z, c -> image.
+    """Generator of StyleGAN2: z, c -> image.
 
-    Args:
-        z_dim, c_dim, w_dim: widths of the latent, the label (0 = unconditional) and the intermediate latent.
-        img_resolution: pixels per side, a power of two and at least 4.
-        img_channels: 1 gray, 3 color, 4 with alpha.
-        mapping_layers: fully connected layers of the mapping network.
-        channel_base, channel_max: resolution r has min(channel_base / r, channel_max) channels.
-        architecture: "skip", "orig" or "resnet", StyleGAN2 Fig. 7.
-        num_fp16_res: the highest resolutions that may run in reduced precision.
-        conv_clamp: limit on the output of convolutions, which reduced precision needs; None for none.
-        embed_features, layer_features, lr_multiplier, w_avg_beta: see `MappingNetwork`.
-        resample_filter, activation, use_noise: taps, non-linearity and noise inputs of the synthesis layers.
-    Raises: ConfigError for a resolution or architecture that is not one of these.
+    Args: the fields of `GeneratorSettings`.
+    Raises: ConfigError for settings of another type or out of bounds.
     """
 
-    def __init__(
-        self,
-        z_dim: int = 512,
-        c_dim: int = 0,
-        w_dim: int = 512,
-        img_resolution: int = 256,
-        img_channels: int = 3,
-        *,
-        mapping_layers: int = 8,
-        channel_base: int = 32768,
-        channel_max: int = 512,
-        architecture: str = "skip",
-        num_fp16_res: int = 0,
-        conv_clamp: float | None = None,
-        embed_features: int | None = None,
-        layer_features: int | None = None,
-        lr_multiplier: float = 0.01,
-        w_avg_beta: float = 0.995,
-        resample_filter: Sequence[float] = (1, 3, 3, 1),
-        activation: str = "lrelu",
-        use_noise: bool = True,
-    ):
-        super().__init__(locals())
-        self.synthesis = SynthesisNetwork(
-            w_dim,
-            img_resolution,
-            img_channels,
-            LayerOptions(
-                resample_filter=resample_filter, activation=activation, use_noise=use_noise, conv_clamp=conv_clamp
-            ),
-            channel_base=channel_base,
-            channel_max=channel_max,
-            architecture=architecture,
-            num_fp16_res=num_fp16_res,
-        )
+    Settings = GeneratorSettings
+    settings: GeneratorSettings
+    synthesis: SynthesisNetwork
+
+    @by_words(GeneratorSettings)
+    def __init__(self, settings: GeneratorSettings):
+        super().__init__(settings)
+        self.synthesis = SynthesisNetwork(settings)
         self.mapping = MappingNetwork(
-            z_dim,
-            c_dim,
-            w_dim,
+            settings.z_dim,
+            settings.c_dim,
+            settings.w_dim,
             self.synthesis.num_ws,
-            num_layers=mapping_layers,
-            embed_features=embed_features,
-            layer_features=layer_features,
-            lr_multiplier=lr_multiplier,
-            w_avg_beta=w_avg_beta,
+            num_layers=settings.mapping_layers,
+            embed_features=settings.embed_features,
+            layer_features=settings.layer_features,
+            lr_multiplier=settings.lr_multiplier,
+            w_avg_beta=settings.w_avg_beta,
         )

@@ -6,8 +6,7 @@ The names in the state dict are those of the official PyTorch releases.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import KW_ONLY, dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,49 +15,91 @@ from stylegan.errors import ConfigError
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.layers import SQRT_HALF, EqualizedConv2d, EqualizedLinear, MinibatchStd
 from stylegan.networks.mapping import MappingNetwork
-from stylegan.networks.precision import block_dtype, is_marked
-from stylegan.networks.sizes import channels_at, check_architecture, resolutions
+from stylegan.networks.precision import block_dtype
+from stylegan.networks.settings import (
+    Activation,
+    ChannelBase,
+    Count,
+    ImageChannels,
+    LabelWidth,
+    Positive,
+    Resolution,
+    Taps,
+    Width,
+    by_words,
+)
+from stylegan.networks.sizes import Form, PyramidSettings
 from stylegan.ops import downsample2d, setup_filter
 
 
+@dataclass(frozen=True)
+class DiscriminatorSettings(PyramidSettings):
+    """Settings of `Discriminator`."""
+
+    c_dim: LabelWidth = 0  # width of the label c; 0 for an unconditional network
+    img_resolution: Resolution = 256  # pixels per side, a power of two from 8 on
+    img_channels: ImageChannels = 3  # 1 gray, 3 color, 4 with alpha
+    _: KW_ONLY
+    channel_base: ChannelBase = 32768  # resolution r has min(channel_base / r, channel_max) channels
+    channel_max: Width = 512  # most channels of any resolution
+    architecture: Form = "resnet"  # form of the network, "resnet", "orig" or "skip": StyleGAN2 Fig. 7
+    mbstd_group_size: Width | None = 4  # images per group of the minibatch standard deviation; None for the whole batch
+    mbstd_num_channels: Count = 1  # channels that it appends; 0 leaves it out
+    mapping_layers: Count = 8  # fully connected layers of the label's mapping network
+    cmap_dim: Width | None = None  # width of the mapped label; None for the channels at 4x4
+    num_fp16_res: Count = 0  # number of highest resolutions that may run in reduced precision
+    conv_clamp: Positive | None = None  # limit on the absolute output of convolutions, for float16; None for no limit
+    freeze_layers: Count = 0  # number of first layers that are not trained (Freeze-D)
+    resample_filter: Taps = (1, 3, 3, 1)  # taps of the low-pass filter that shrinks
+    activation: Activation = "lrelu"  # non-linearity of all layers, a name of `ops.bias_act.ACTIVATIONS`
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        size = f"{self.img_resolution}x{self.img_resolution}"
+        if self.img_resolution < 8:
+            raise ConfigError(f"a discriminator needs images of at least 8x8, got {size}.")
+        if self.c_dim > 0 and not 1 <= self.mapping_layers <= 100:
+            raise ConfigError(
+                f"mapping_layers of a conditional discriminator must be from 1 to 100, got {self.mapping_layers}."
+            )
+
+
 class DiscriminatorBlock(nn.Module):
-    """One resolution of the discriminator, in any of the three forms of StyleGAN2 Fig. 7."""
+    """One resolution of the discriminator, in any of the three forms of StyleGAN2 Fig. 7.
+
+    `first_layer` counts the layers of the blocks before, for Freeze-D.
+    """
 
     resample_filter: Tensor
 
-    def __init__(
-        self,
-        in_channels: int,
-        mid_channels: int,
-        out_channels: int,
-        img_channels: int,
-        *,
-        architecture: str,
-        low_precision: bool,
-        conv_clamp: float | None,
-        first_layer: int,
-        freeze_layers: int,
-        resample_filter: Sequence[float],
-        activation: str,
-    ):
+    def __init__(self, resolution: int, settings: DiscriminatorSettings, first_layer: int):
         super().__init__()
-        self.architecture, self.low_precision = architecture, low_precision
-        self.register_buffer("resample_filter", setup_filter(resample_filter))
+        self.architecture, self.low_precision = settings.architecture, settings.is_marked(resolution)
+        self.register_buffer("resample_filter", setup_filter(settings.resample_filter))
         self.num_layers = 0
 
-        def conv(in_channels: int, out_channels: int, kernel: int, **options: Any) -> EqualizedConv2d:
-            trainable = first_layer + self.num_layers >= freeze_layers
+        def conv(in_channels: int, out_channels: int, kernel: int, *, down: int = 1, plain: bool = False):
+            trainable = first_layer + self.num_layers >= settings.freeze_layers
             self.num_layers += 1
-            options = {"resample_filter": resample_filter, "trainable": trainable, **options}
-            return EqualizedConv2d(in_channels, out_channels, kernel, **options)
+            return EqualizedConv2d(
+                in_channels,
+                out_channels,
+                kernel,
+                bias=not plain,
+                activation="linear" if plain else settings.activation,
+                down=down,
+                resample_filter=settings.resample_filter,
+                conv_clamp=None if plain else settings.conv_clamp,
+                trainable=trainable,
+            )
 
-        act: dict[str, Any] = {"activation": activation, "conv_clamp": conv_clamp}
-        if in_channels == 0 or architecture == "skip":
-            self.fromrgb = conv(img_channels, mid_channels, 1, **act)
-        self.conv0 = conv(mid_channels, mid_channels, 3, **act)
-        self.conv1 = conv(mid_channels, out_channels, 3, down=2, **act)
-        if architecture == "resnet":
-            self.skip = conv(mid_channels, out_channels, 1, bias=False, down=2)
+        channels, out_channels = settings.channels(resolution), settings.channels(resolution // 2)
+        if resolution == settings.img_resolution or settings.architecture == "skip":
+            self.fromrgb = conv(settings.img_channels, channels, 1)
+        self.conv0 = conv(channels, channels, 3)
+        self.conv1 = conv(channels, out_channels, 3, down=2)
+        if settings.architecture == "resnet":
+            self.skip = conv(channels, out_channels, 1, down=2, plain=True)
 
     def forward(self, x: Tensor | None, img: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
         """
@@ -84,29 +125,18 @@ class DiscriminatorBlock(nn.Module):
 class DiscriminatorEpilogue(nn.Module):
     """The last 4x4 pixels to logits, in float32."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        cmap_dim: int,
-        img_channels: int,
-        *,
-        architecture: str,
-        mbstd_group_size: int | None,
-        mbstd_num_channels: int,
-        conv_clamp: float | None,
-        activation: str,
-    ):
+    def __init__(self, settings: DiscriminatorSettings, cmap_dim: int):
         super().__init__()
         self.cmap_dim = cmap_dim
-        if architecture == "skip":
-            self.fromrgb = EqualizedConv2d(img_channels, in_channels, 1, activation=activation)
-        if mbstd_num_channels > 0:
-            self.mbstd = MinibatchStd(mbstd_group_size, mbstd_num_channels)
+        channels, std_channels, activation = settings.channels(4), settings.mbstd_num_channels, settings.activation
+        if settings.architecture == "skip":
+            self.fromrgb = EqualizedConv2d(settings.img_channels, channels, 1, activation=activation)
+        self.mbstd = MinibatchStd(settings.mbstd_group_size, std_channels) if std_channels > 0 else None
         self.conv = EqualizedConv2d(
-            in_channels + mbstd_num_channels, in_channels, 3, activation=activation, conv_clamp=conv_clamp
+            channels + std_channels, channels, 3, activation=activation, conv_clamp=settings.conv_clamp
         )
-        self.fc = EqualizedLinear(in_channels * 4 * 4, in_channels, activation=activation)
-        self.out = EqualizedLinear(in_channels, cmap_dim or 1)
+        self.fc = EqualizedLinear(channels * 4 * 4, channels, activation=activation)
+        self.out = EqualizedLinear(channels, cmap_dim or 1)
 
     def forward(self, x: Tensor | None, img: Tensor | None, cmap: Tensor | None) -> Tensor:
         """x [N, C, 4, 4], img [N, img_channels, 4, 4] or None, cmap [N, cmap_dim] or None -> logits [N, 1]"""
@@ -114,83 +144,39 @@ class DiscriminatorEpilogue(nn.Module):
             y = self.fromrgb(img)
             x = y if x is None else x + y
         assert x is not None
-        x = self.mbstd(x) if hasattr(self, "mbstd") else x
+        x = self.mbstd(x) if self.mbstd is not None else x
         x = self.conv(x)
         x = self.out(self.fc(x.flatten(1)))
         if cmap is not None:
-            # Projection: how far the image lies along its label's direction. Miyato and Koyama 2018.
+            # Projection of the image's features on the direction of its label. Miyato and Koyama 2018.
             x = (x * cmap).sum(1, keepdim=True) / math.sqrt(self.cmap_dim)
         return x
 
 
 class Discriminator(FamilyDiscriminator):
-    """An image, optionally with a label, to a logit that is high where it looks real.
+    """Discriminator of StyleGAN2: an image, optionally with a label, to a logit that is high where it looks real.
 
-    Args:
-        c_dim, img_resolution, img_channels, channel_base, channel_max, num_fp16_res, conv_clamp: as in `Generator`.
-        architecture: "resnet", "orig" or "skip", StyleGAN2 Fig. 7.
-        mbstd_group_size, mbstd_num_channels: see `ops.minibatch_std`; 0 channels leave it out.
-        mapping_layers: fully connected layers of the label's mapping network.
-        cmap_dim: width of the mapped label; default: the channels at 4x4.
-        freeze_layers: the first so many layers are not trained (Freeze-D).
-    Raises: ConfigError for a resolution or architecture that is not one of these.
+    Args: the fields of `DiscriminatorSettings`.
+    Raises: ConfigError for settings of another type or out of bounds.
     """
 
-    def __init__(
-        self,
-        c_dim: int = 0,
-        img_resolution: int = 256,
-        img_channels: int = 3,
-        *,
-        channel_base: int = 32768,
-        channel_max: int = 512,
-        architecture: str = "resnet",
-        mbstd_group_size: int | None = 4,
-        mbstd_num_channels: int = 1,
-        mapping_layers: int = 8,
-        cmap_dim: int | None = None,
-        num_fp16_res: int = 0,
-        conv_clamp: float | None = None,
-        freeze_layers: int = 0,
-        resample_filter: Sequence[float] = (1, 3, 3, 1),
-        activation: str = "lrelu",
-    ):
-        super().__init__(locals())
-        self.architecture = check_architecture(architecture)
-        self.block_resolutions = [r for r in reversed(resolutions(img_resolution)) if r > 4]
-        if not self.block_resolutions:
-            raise ConfigError(f"a discriminator needs images of at least 8x8, got {img_resolution}x{img_resolution}.")
+    Settings = DiscriminatorSettings
+    settings: DiscriminatorSettings
+
+    @by_words(DiscriminatorSettings)
+    def __init__(self, settings: DiscriminatorSettings):
+        super().__init__(settings)
+        self.block_resolutions = settings.resolutions[:0:-1]  # down to 8x8
         num_layers = 0
         for r in self.block_resolutions:
-            block = DiscriminatorBlock(
-                channels_at(r, channel_base, channel_max) if r < img_resolution else 0,
-                channels_at(r, channel_base, channel_max),
-                channels_at(r // 2, channel_base, channel_max),
-                img_channels,
-                architecture=architecture,
-                low_precision=is_marked(r, img_resolution, num_fp16_res),
-                conv_clamp=conv_clamp,
-                first_layer=num_layers,
-                freeze_layers=freeze_layers,
-                resample_filter=resample_filter,
-                activation=activation,
-            )
+            block = DiscriminatorBlock(r, settings, num_layers)
             num_layers += block.num_layers
             setattr(self, f"b{r}", block)
-        channels = channels_at(4, channel_base, channel_max)
-        cmap_dim = 0 if c_dim == 0 else channels if cmap_dim is None else cmap_dim
-        if c_dim > 0:
-            self.mapping = MappingNetwork(0, c_dim, cmap_dim, None, num_layers=mapping_layers)
-        self.b4 = DiscriminatorEpilogue(
-            channels,
-            cmap_dim,
-            img_channels,
-            architecture=architecture,
-            mbstd_group_size=mbstd_group_size,
-            mbstd_num_channels=mbstd_num_channels,
-            conv_clamp=conv_clamp,
-            activation=activation,
-        )
+        cmap_dim = 0
+        if settings.c_dim > 0:
+            cmap_dim = settings.channels(4) if settings.cmap_dim is None else settings.cmap_dim
+            self.mapping = MappingNetwork(0, settings.c_dim, cmap_dim, None, num_layers=settings.mapping_layers)
+        self.b4 = DiscriminatorEpilogue(settings, cmap_dim)
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
         """

@@ -7,20 +7,87 @@ state dict are those of the official PyTorch releases. ws has a row for the inpu
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
-from stylegan.networks.generator import FamilyGenerator, check_synthesis
+from stylegan.errors import ConfigError
+from stylegan.networks.generator import FamilyGenerator, FamilySynthesis
 from stylegan.networks.layers import EqualizedLinear
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype
-from stylegan.networks.stylegan2_discriminator import Discriminator
+from stylegan.networks.settings import (
+    Between,
+    ChannelBase,
+    Count,
+    Depth,
+    Fraction,
+    ImageChannels,
+    LabelWidth,
+    Positive,
+    PowerOfTwo,
+    Settings,
+    Whole,
+    Width,
+    WidthOrNothing,
+    by_words,
+)
+from stylegan.networks.stylegan2_discriminator import Discriminator, DiscriminatorSettings
 from stylegan.networks.stylegan3_schedule import Signal, schedule
 from stylegan.ops import bias_act, filtered_lrelu, lowpass, modulated_conv2d, radial_lowpass
 
-__all__ = ["Discriminator", "Generator"]
+__all__ = ["Discriminator", "DiscriminatorSettings", "Generator", "GeneratorSettings"]
+
+
+@dataclass(frozen=True)
+class GeneratorSettings(Settings):
+    """Settings of `Generator`. Frequencies are in cycles per width of the image."""
+
+    z_dim: Width = 512  # width of the latent z
+    c_dim: LabelWidth = 0  # width of the label c; 0 for an unconditional network
+    w_dim: Width = 512  # width of the intermediate latent w
+    img_resolution: Annotated[int, PowerOfTwo(16, 8192)] = 256  # pixels per side, a power of two from 16 on
+    img_channels: ImageChannels = 3  # 1 gray, 3 color, 4 with alpha
+    _: KW_ONLY
+    mapping_layers: Depth = 2  # fully connected layers of the mapping network
+    num_layers: Depth = 14  # synthesis layers between the input and toRGB, at every resolution
+    num_critical: Depth = 2  # number of last layers that are critically sampled, fewer than num_layers
+    first_cutoff: Annotated[float, Between(0.5, 4096)] = 2.0  # cutoff frequency of the first layer
+    first_stopband: Annotated[float, Between(0.5, 8192)] = 2**2.1  # its stop band, above first_cutoff
+    last_stopband_rel: Annotated[float, Between(1.01, 4)] = 2**0.3  # stop band of the last layer over its cutoff R/2
+    margin_size: Annotated[int, Whole(0, 1024)] = 10  # samples around the image in all layers but the last
+    output_scale: Positive = 0.25  # factor on the output of toRGB, which has unit magnitude
+    channel_base: ChannelBase = 32768  # a layer has min(channel_base / 2 / cutoff, channel_max) channels
+    channel_max: Width = 512  # most channels of any layer
+    conv_kernel: Annotated[int, Whole(1, 31)] = 3  # side of the kernels, odd; 1 for equivariance to rotation
+    use_radial_filters: bool = False  # shrink by radially symmetric filters, for equivariance to rotation
+    filter_size: Annotated[int, Whole(1, 16)] = 6  # taps of a filter per factor by which the sampling rate changes
+    lrelu_upsampling: Annotated[int, Whole(1, 8)] = 2  # sampling rate of the leaky ReLU over that of its layer
+    conv_clamp: Positive | None = 256.0  # limit on absolute activations, for float16; None for no limit
+    magnitude_ema_beta: Fraction = 0.999  # decay per batch of the running mean of squared inputs of each layer
+    num_fp16_res: Count = 4  # number of highest resolutions that may run in reduced precision
+    embed_features: WidthOrNothing | None = None  # width of the embedded label; None for w_dim
+    layer_features: Width | None = None  # width of the hidden layers of the mapping network; None for w_dim
+    lr_multiplier: Positive = 0.01  # learning rate of the mapping network relative to the rest
+    w_avg_beta: Fraction = 0.998  # decay per batch of the running average of w
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.conv_kernel % 2 == 0:
+            raise ConfigError(f"conv_kernel must be odd, got {self.conv_kernel}.")
+        if self.first_stopband <= self.first_cutoff:
+            raise ConfigError(
+                f"first_stopband must be above first_cutoff, got {self.first_stopband:g} and {self.first_cutoff:g}."
+            )
+        last_cutoff = self.img_resolution / 2
+        if self.first_cutoff > last_cutoff or self.first_stopband > last_cutoff * self.last_stopband_rel:
+            raise ConfigError(
+                f"first_cutoff and first_stopband must be at most those of the last layer, {last_cutoff:g} and "
+                f"{last_cutoff * self.last_stopband_rel:g}, got {self.first_cutoff:g} and {self.first_stopband:g}."
+            )
+        schedule(self)
 
 
 class SynthesisInput(nn.Module):
@@ -28,7 +95,7 @@ class SynthesisInput(nn.Module):
 
     Attributes:
         transform: [3, 3] from image to feature coordinates, in widths of the image: the inverse of what happens
-            to the image. A user may set it; nothing learns it.
+            to the image. It may be set freely and is not learned.
     """
 
     freqs: Tensor
@@ -55,7 +122,7 @@ class SynthesisInput(nn.Module):
         motion = self.motion(w) @ self.transform
         freqs, shift = self.freqs @ motion[:, :2, :2], self.freqs @ motion[:, :2, 2:]  # [N, C, 2], [N, C, 1]
         phases = self.phases[:, None] + shift
-        # Waves that the motion made too fast for the sampling rate fade out.
+        # Fade out the waves whose frequency, after the motion, exceeds what the sampling rate can represent.
         excess = (freqs.norm(dim=2) - self.bandwidth) / (self.rate / 2 - self.bandwidth)
         amplitudes = (1 - excess).clamp(0, 1)
         positions = (torch.arange(self.size, device=w.device) + 0.5 - self.size / 2) / self.rate
@@ -65,25 +132,13 @@ class SynthesisInput(nn.Module):
         return (waves @ (self.weight.t() / math.sqrt(len(self.weight)))).permute(0, 3, 1, 2)
 
     def motion(self, w: Tensor) -> Tensor:
-        """The learned rotation and translation, w [N, D] -> [N, 3, 3]."""
+        """Return the learned rotation and translation, w [N, D] -> [N, 3, 3]."""
         t = self.affine(w)
         cos, sin, x, y = (t / t[:, :2].norm(dim=1, keepdim=True)).unbind(1)
         zero, one = torch.zeros_like(x), torch.ones_like(x)
         rotation = torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], 1).reshape(-1, 3, 3)
         translation = torch.stack([one, zero, -x, zero, one, -y, zero, zero, one], 1).reshape(-1, 3, 3)
         return rotation @ translation
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerOptions:
-    """What all layers have in common. See `Generator`."""
-
-    kernel: int
-    lrelu_upsampling: int
-    filter_size: int
-    use_radial_filters: bool
-    conv_clamp: float | None
-    magnitude_ema_beta: float
 
 
 class SynthesisLayer(nn.Module):
@@ -93,21 +148,21 @@ class SynthesisLayer(nn.Module):
     up_filter: Tensor | None
     down_filter: Tensor | None
 
-    def __init__(self, before: Signal, after: Signal, w_dim: int, options: LayerOptions, low_precision: bool):
+    def __init__(self, before: Signal, after: Signal, settings: GeneratorSettings):
         super().__init__()
-        self.conv_clamp, self.magnitude_ema_beta = options.conv_clamp, options.magnitude_ema_beta
-        self.low_precision = low_precision
-        kernel = options.kernel
-        high_rate = max(before.rate, after.rate) * options.lrelu_upsampling
+        self.conv_clamp, self.magnitude_ema_beta = settings.conv_clamp, settings.magnitude_ema_beta
+        self.low_precision = after.rate * 2**settings.num_fp16_res > settings.img_resolution
+        kernel = settings.conv_kernel
+        high_rate = max(before.rate, after.rate) * settings.lrelu_upsampling
         self.up, self.down = high_rate // before.rate, high_rate // after.rate
-        up_taps, down_taps = (options.filter_size * factor if factor > 1 else 1 for factor in (self.up, self.down))
+        up_taps, down_taps = (settings.filter_size * factor if factor > 1 else 1 for factor in (self.up, self.down))
         self.padding = _padding(before.size + kernel - 1, after.size, self.up, self.down, up_taps + down_taps)
-        self.affine = EqualizedLinear(w_dim, before.channels, bias_init=1)
+        self.affine = EqualizedLinear(settings.w_dim, before.channels, bias_init=1)
         self.weight = nn.Parameter(torch.randn(after.channels, before.channels, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(after.channels))
         self.register_buffer("magnitude_ema", torch.ones([]))
         up_filter = lowpass(up_taps, before.cutoff, 2 * before.half_width, high_rate) if self.up > 1 else None
-        down_design = radial_lowpass if options.use_radial_filters and not after.critical else lowpass
+        down_design = radial_lowpass if settings.use_radial_filters and not after.critical else lowpass
         down_filter = down_design(down_taps, after.cutoff, 2 * after.half_width, high_rate) if self.down > 1 else None
         self.register_buffer("up_filter", up_filter)
         self.register_buffer("down_filter", down_filter)
@@ -129,7 +184,7 @@ class SynthesisLayer(nn.Module):
         )
 
     def input_gain(self, x: Tensor, update_emas: bool) -> Tensor:
-        """What brings inputs to unit magnitude, by a running mean of their squares. StyleGAN3 Sec. 3.2."""
+        """Return the factor that brings inputs to unit magnitude on average. StyleGAN3 Sec. 3.2."""
         if update_emas:
             new = x.detach().to(torch.float32).square().mean().lerp(self.magnitude_ema, self.magnitude_ema_beta)
             self.magnitude_ema.copy_(new.where(new.isfinite(), self.magnitude_ema))  # a NaN would stay for good
@@ -139,8 +194,8 @@ class SynthesisLayer(nn.Module):
 class ToRGB(SynthesisLayer):
     """Modulated 1x1 convolution to the image's channels, without demodulation, activation or filters."""
 
-    def __init__(self, before: Signal, after: Signal, w_dim: int, options: LayerOptions, low_precision: bool):
-        super().__init__(before, after, w_dim, replace(options, kernel=1, lrelu_upsampling=1), low_precision)
+    def __init__(self, before: Signal, after: Signal, settings: GeneratorSettings):
+        super().__init__(before, after, replace(settings, conv_kernel=1, lrelu_upsampling=1))
         self.weight_gain = 1 / math.sqrt(before.channels)
 
     def forward(self, x: Tensor, w: Tensor, dtype: torch.dtype, update_emas: bool) -> Tensor:
@@ -151,139 +206,73 @@ class ToRGB(SynthesisLayer):
         return bias_act(x, self.bias, clamp=self.conv_clamp)
 
 
-class SynthesisNetwork(nn.Module):
-    """g: one w for the input and each layer to an image. See `Generator` for the arguments.
+class SynthesisNetwork(FamilySynthesis):
+    """g: one w for the input and each layer to an image."""
 
-    Args:
-        signals: what leaves the layers and toRGB, see `stylegan3_schedule`.
-    """
-
-    def __init__(
-        self, w_dim: int, signals: list[Signal], options: LayerOptions, *, output_scale: float, num_fp16_res: int
-    ):
+    def __init__(self, settings: GeneratorSettings):
         super().__init__()
-        self.w_dim, self.img_resolution, self.img_channels = w_dim, signals[-1].size, signals[-1].channels
-        self.num_ws, self.output_scale, self.precision = len(signals) + 1, output_scale, "auto"
-        self.input = SynthesisInput(w_dim, signals[0])
+        signals = schedule(settings)
+        self.w_dim, self.num_ws = settings.w_dim, len(signals) + 1
+        self.img_resolution, self.img_channels = settings.img_resolution, settings.img_channels
+        self.output_scale = settings.output_scale
+        self.input = SynthesisInput(settings.w_dim, signals[0])
         self.layer_names = []
         for i, (before, after) in enumerate(zip([signals[0], *signals], signals, strict=False)):
             layer_class = SynthesisLayer if after is not signals[-1] else ToRGB
-            low_precision = after.rate * 2**num_fp16_res > self.img_resolution
-            layer = layer_class(before, after, w_dim, options, low_precision)
             self.layer_names.append(f"L{i}_{after.size}_{after.channels}")
-            setattr(self, self.layer_names[-1], layer)
+            setattr(self, self.layer_names[-1], layer_class(before, after, settings))
+
+    @property
+    def layers(self) -> list[SynthesisLayer]:
+        """The layers from the input on, and toRGB."""
+        return [getattr(self, name) for name in self.layer_names]
 
     def forward(self, ws: Tensor, *, noise_mode: str = "random", update_emas: bool = False) -> Tensor:
         """
         Args:
             ws: [N, num_ws, w_dim].
-            noise_mode: as of the other generations; there is no noise, so nothing changes.
-            update_emas: let `magnitude_ema` follow this batch. Only training does.
+            noise_mode: accepted as in the other generations; this network has no noise.
+            update_emas: update `magnitude_ema` with this batch, as training does.
         Returns: [N, img_channels, R, R] float32, nominally in [-1, 1].
         Raises: ShapeError for another shape, ConfigError for another mode.
         """
-        check_synthesis(self, ws, noise_mode)
-        first, *others = ws.to(torch.float32).unbind(1)
+        first, *others = self.checked(ws, noise_mode).unbind(1)
         x = self.input(first)
-        for name, w in zip(self.layer_names, others, strict=True):
-            layer: SynthesisLayer = getattr(self, name)
+        for layer, w in zip(self.layers, others, strict=True):
             x = layer(x, w, block_dtype(layer.low_precision, self.precision, ws.device), update_emas)
         return x.to(torch.float32) * self.output_scale
 
 
 class Generator(FamilyGenerator):
-    """Mapping and synthesis: z, c -> image.
+    """Generator of StyleGAN3: z, c -> image.
 
-    Args:
-        z_dim, c_dim, w_dim: widths of the latent, the label (0 = unconditional) and the intermediate latent.
-        img_resolution: pixels per side, a power of two and at least 16.
-        img_channels: 1 gray, 3 color, 4 with alpha.
-        mapping_layers: fully connected layers of the mapping network.
-        num_layers: synthesis layers between the input and toRGB, at every resolution.
-        num_critical: how many of them, at the end, are critically sampled.
-        first_cutoff, first_stopband: of the first layer, in cycles per width of the image.
-        last_stopband_rel: stop band of the last layer in units of its cutoff, which is half the resolution.
-        margin_size: samples around the image in all layers but the last, at the layer's rate.
-        output_scale: of the image, so that toRGB works on unit magnitudes.
-        channel_base, channel_max: a layer has min(channel_base / 2 / cutoff, channel_max) channels.
-        conv_kernel: 3, or 1 for equivariance to rotation.
-        use_radial_filters: shrink by filters that are the same in all directions, for equivariance to rotation.
-        filter_size: taps of a filter per factor of the change of rate.
-        lrelu_upsampling: how much finer than its signals a layer samples its leaky ReLU.
-        conv_clamp: limit on activations, which reduced precision needs; None for none.
-        magnitude_ema_beta: decay of the running mean of squared inputs of each layer.
-        num_fp16_res: the highest resolutions that may run in reduced precision.
-        embed_features, layer_features, lr_multiplier, w_avg_beta: see `MappingNetwork`.
-    Raises: ConfigError for a resolution, number of layers or of channels that cannot be.
+    Args: the fields of `GeneratorSettings`.
+    Raises: ConfigError for settings of another type or out of bounds.
     """
 
-    def __init__(
-        self,
-        z_dim: int = 512,
-        c_dim: int = 0,
-        w_dim: int = 512,
-        img_resolution: int = 256,
-        img_channels: int = 3,
-        *,
-        mapping_layers: int = 2,
-        num_layers: int = 14,
-        num_critical: int = 2,
-        first_cutoff: float = 2.0,
-        first_stopband: float = 2**2.1,
-        last_stopband_rel: float = 2**0.3,
-        margin_size: int = 10,
-        output_scale: float = 0.25,
-        channel_base: int = 32768,
-        channel_max: int = 512,
-        conv_kernel: int = 3,
-        use_radial_filters: bool = False,
-        filter_size: int = 6,
-        lrelu_upsampling: int = 2,
-        conv_clamp: float | None = 256.0,
-        magnitude_ema_beta: float = 0.999,
-        num_fp16_res: int = 4,
-        embed_features: int | None = None,
-        layer_features: int | None = None,
-        lr_multiplier: float = 0.01,
-        w_avg_beta: float = 0.998,
-    ):
-        super().__init__(locals())
-        signals = schedule(
-            img_resolution=img_resolution,
-            img_channels=img_channels,
-            num_layers=num_layers,
-            num_critical=num_critical,
-            first_cutoff=first_cutoff,
-            first_stopband=first_stopband,
-            last_stopband_rel=last_stopband_rel,
-            margin_size=margin_size,
-            channel_base=channel_base,
-            channel_max=channel_max,
-        )
-        options = LayerOptions(
-            kernel=conv_kernel,
-            lrelu_upsampling=lrelu_upsampling,
-            filter_size=filter_size,
-            use_radial_filters=use_radial_filters,
-            conv_clamp=conv_clamp,
-            magnitude_ema_beta=magnitude_ema_beta,
-        )
-        self.synthesis = SynthesisNetwork(w_dim, signals, options, output_scale=output_scale, num_fp16_res=num_fp16_res)
+    Settings = GeneratorSettings
+    settings: GeneratorSettings
+    synthesis: SynthesisNetwork
+
+    @by_words(GeneratorSettings)
+    def __init__(self, settings: GeneratorSettings):
+        super().__init__(settings)
+        self.synthesis = SynthesisNetwork(settings)
         self.mapping = MappingNetwork(
-            z_dim,
-            c_dim,
-            w_dim,
+            settings.z_dim,
+            settings.c_dim,
+            settings.w_dim,
             self.synthesis.num_ws,
-            num_layers=mapping_layers,
-            embed_features=embed_features,
-            layer_features=layer_features,
-            lr_multiplier=lr_multiplier,
-            w_avg_beta=w_avg_beta,
+            num_layers=settings.mapping_layers,
+            embed_features=settings.embed_features,
+            layer_features=settings.layer_features,
+            lr_multiplier=settings.lr_multiplier,
+            w_avg_beta=settings.w_avg_beta,
         )
 
 
 def _padding(size: int, out_size: int, up: int, down: int, taps: int) -> tuple[int, int, int, int]:
-    """What lets `size` samples become `out_size` through filters of `taps` in all, the centers aligned."""
+    """Return the padding that turns `size` samples into `out_size` with `taps` filter taps in all, centers aligned."""
     total = (out_size - 1) * down + 1 - size * up + taps - 2
     before = (total + up) // 2
     return before, total - before, before, total - before

@@ -1,4 +1,4 @@
-"""The layer table that the official trainers print: what a network is made of, and what comes out where."""
+"""The layer table that the official trainers print: parameters, buffers and outputs of every layer of a network."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_DEPTH = 3  # levels below the network; what lies deeper is counted with its parent
+_DEPTH = 3  # levels below the network; deeper layers are counted with their parent
 
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: its own numbers and one of its outputs."""
+    """One layer: the number of its own parameters and buffers, and one of its outputs."""
 
     name: str
     parameters: int
@@ -24,18 +24,18 @@ class Row:
 
 
 def layer_rows(network: Any, *inputs: Tensor | None) -> list[Row]:
-    """The layers of a network in the order in which they finish.
+    """Return the layers of a network in the order in which they finish.
 
     Every tensor counts where it first appears, and a layer that adds none has no row. A layer with several outputs
-    has a row for each, which repeats the shape of the first: so do the official tables, and these are for comparing.
+    has a row for each, with the shape of the first, as in the official tables, so that the two can be compared.
 
     Args:
-        network: is not changed; nothing is computed, so size does not matter.
-        inputs: of its forward, on any device.
+        network: any module; it is not changed, and nothing is computed.
+        inputs: arguments of its forward, on any device.
     """
     network = copy.deepcopy(network).to("meta")
-    if getattr(network, "args", {}).get("num_fp16_res"):
-        network.precision = "fp16"  # what the blocks marked for reduced precision were declared for
+    if getattr(getattr(network, "settings", None), "num_fp16_res", 0):
+        network.precision = "fp16"  # shows the blocks that are marked for reduced precision
     rows: list[Row] = []
     seen: set[int] = set()
     kept: list[Tensor] = []  # an id is only unique while its tensor lives
@@ -70,7 +70,7 @@ def layer_rows(network: Any, *inputs: Tensor | None) -> list[Row]:
 
 
 def layer_table(network: nn.Module, *inputs: Tensor | None) -> str:
-    """`layer_rows` as text, with the class of the network as title and the totals below."""
+    """Format `layer_rows` as a table, with the class of the network as title and the totals below."""
     rows = layer_rows(network, *inputs)
     head = [type(network).__name__, "Parameters", "Buffers", "Output shape", "Datatype"]
     body = [[row.name, str(row.parameters or "-"), str(row.buffers or "-"), str(row.shape), row.dtype] for row in rows]
@@ -82,11 +82,11 @@ def layer_table(network: nn.Module, *inputs: Tensor | None) -> str:
 
 
 def generator_table(G: Any, batch: int = 4) -> str:
-    """The layer table of a generator of the family, for `batch` latents."""
+    """Format the layer table of a generator, for `batch` latents."""
     return layer_table(G, torch.empty(batch, G.z_dim), torch.empty(batch, G.c_dim))
 
 
 def discriminator_table(D: Any, batch: int = 4) -> str:
-    """The layer table of a discriminator of the family, for `batch` images."""
+    """Format the layer table of a discriminator, for `batch` images."""
     img = torch.empty(batch, D.img_channels, D.img_resolution, D.img_resolution, device="meta")
     return layer_table(D, img, torch.empty(batch, D.c_dim))

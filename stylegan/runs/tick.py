@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stylegan.metrics.registry import meaning_of
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
@@ -43,3 +45,36 @@ class Tick:
         values = {name: {"num": 1, "mean": value, "std": 0.0} for name, value in timing.items()}
         replaced = {"nonfinite": self.nonfinite} if self.nonfinite else {}
         return {**self.stats, **values, **replaced, "nimg": self.nimg, "timestamp": time.time()}
+
+    def score_texts(self) -> list[str]:
+        """Return each score with its name, in the form of its metric: "eqr1k 22.11 dB"."""
+        return [f"{name} {meaning_of(name).text(score)}" for name, score in self.scores.items()]
+
+    def __str__(self) -> str:
+        """Return the line that the official trainers print, which scripts read."""
+        return "  ".join(
+            [
+                f"tick {self.tick:<5d}",
+                f"kimg {self.nimg / 1000:<8.1f}",
+                f"time {_duration(self.seconds):<12s}",
+                f"sec/tick {self.tick_seconds:<7.1f}",
+                f"sec/kimg {self.sec_per_kimg:<7.2f}",
+                f"maintenance {self.maintenance_seconds:<6.1f}",
+                f"cpumem {self.cpu_gb:<6.2f}",
+                f"gpumem {self.gpu_gb:<6.2f}",
+                f"augment {self.augment_p:.3f}",
+                *self.score_texts(),
+            ]
+        ).rstrip()
+
+
+def _duration(seconds: float) -> str:
+    """Return the time as 3h 05m 07s."""
+    s = round(seconds)
+    if s < 60:
+        return f"{s}s"
+    if s < 3600:
+        return f"{s // 60}m {s % 60:02d}s"
+    if s < 86400:
+        return f"{s // 3600}h {s // 60 % 60:02d}m {s % 60:02d}s"
+    return f"{s // 86400}d {s // 3600 % 24:02d}h {s // 60 % 60:02d}m"

@@ -1,4 +1,4 @@
-"""The images of a run: its data set, and what each step sees of it."""
+"""The data set of a run, and the batch of each step."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import threading
 import warnings
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from stylegan.data.dataset import Dataset
-from stylegan.data.shards.dataset import open_any
+from stylegan.data.open import open_dataset
 from stylegan.errors import ConfigError
 from stylegan.images.pixels import to_float
 from stylegan.machine.processes import World
@@ -22,9 +21,9 @@ from stylegan.training.replicas import micro_batch_size
 from stylegan.training.state import TrainingState
 
 
-def open_dataset(data: DataConfig, seed: int, processes: int = 1) -> Dataset:
+def open_training_set(data: DataConfig, seed: int, processes: int = 1) -> Dataset:
     """Open the data set of a configuration for `processes` of this machine; the seed chooses the subset."""
-    dataset = open_any(
+    dataset = open_dataset(
         data.path,
         use_labels=data.labels,
         max_images=data.max_images,
@@ -36,12 +35,12 @@ def open_dataset(data: DataConfig, seed: int, processes: int = 1) -> Dataset:
         processes=processes,
     )
     if data.balanced:
-        _ = dataset.class_members  # raises now what would end the run at its first step
+        _ = dataset.class_members  # raises now rather than at the first step
     return dataset
 
 
 def check_fits(config: TrainConfig, dataset: Dataset) -> None:
-    """Raises ConfigError unless the networks take and draw what the data set holds."""
+    """Raise ConfigError unless the networks have the resolution, channels and labels of the data set."""
     for name, found in (
         ("img_resolution", dataset.resolution),
         ("img_channels", dataset.channels),
@@ -57,14 +56,14 @@ def check_fits(config: TrainConfig, dataset: Dataset) -> None:
 
 
 def identity(dataset: Dataset) -> dict[str, Any]:
-    """What a snapshot remembers of the images, for `check_same`."""
+    """Return what a snapshot records of the data set, for `check_same`."""
     return {"pictures": len(dataset), "data_fingerprint": dataset.fingerprint, "labels": dataset.labels_fingerprint}
 
 
 def check_same(seen: dict[str, Any], dataset: Dataset) -> None:
-    """A run goes on with the images that it began with.
+    """Check that a resumed run has the images that it began with.
 
-    Raises: ConfigError for another number of them, or other labels; warns of other images.
+    Raises: ConfigError for another number of images or other labels; other images are a RuntimeWarning.
     """
     if seen.get("pictures", len(dataset)) != len(dataset):
         raise ConfigError(
@@ -80,34 +79,41 @@ def check_same(seen: dict[str, Any], dataset: Dataset) -> None:
         warnings.warn(f"{dataset.path} was changed or moved since the last snapshot.", RuntimeWarning, stacklevel=3)
 
 
-def next_micro_batches(config: TrainConfig, state: TrainingState, dataset: Dataset) -> list[MicroBatch]:
-    """This process's share of the next images of the shuffled data set, cut to size."""
-    size = micro_batch_size(config, state.world.size)
-    indices, fake = _choose(config, state.nimg, state.world, dataset)
-    img = fade(to_float(_upload(dataset.images(indices), state.device)), state.lod)
-    parts = (
-        img.contiguous(memory_format=torch.channels_last).split(size),
-        _upload(dataset.labels(indices), state.device).split(size),
-        _upload(dataset.labels(fake), state.device).split(size),
-    )
-    return [MicroBatch(*part) for part in zip(*parts, strict=True)]
+class Batches:
+    """The batches of one process, in the order of the data set's stream. While a step computes, the next one is read.
 
+    Args:
+        end: number of images after which training ends, and nothing more is read.
+    """
 
-def await_next(config: TrainConfig, state: TrainingState, dataset: Dataset, stop: threading.Event) -> None:
-    """Return once `next_micro_batches` need not wait for data, or `stop` is set."""
-    where = (config.seed, state.nimg, config.batch, state.world.rank, state.world.size)
-    while not stop.is_set() and not dataset.at_hand(*where, balanced=config.data.balanced):
-        stop.wait(0.05)
+    def __init__(self, config: TrainConfig, dataset: Dataset, world: World, end: int):
+        self._dataset, self._world, self._end = dataset, world, end
+        self._stream = dataset.stream(config.seed, world.rank, world.size, balanced=config.data.balanced)
 
+    def next(self, config: TrainConfig, state: TrainingState) -> list[MicroBatch]:
+        """This process's share of the batch at `state.nimg`, cut into micro-batches.
 
-def _choose(config: TrainConfig, nimg: int, world: World, dataset: Dataset) -> tuple[np.ndarray, Tensor]:
-    """The next real images, and others whose labels the generated ones take: distributed alike."""
-    balanced, share = config.data.balanced, config.batch // world.size
-    real = dataset.order(config.seed, nimg, config.batch, world.rank, world.size, balanced=balanced)
-    if not balanced:
-        return real, torch.randint(len(dataset), [share])
-    some = torch.from_numpy(dataset.one_of_each_class(config.seed, nimg, world.rank, world.size))
-    return real, some[torch.randint(len(some), [share])]
+        Draws the labels of generated images from torch's generator. Raises: DataError if an image cannot be read.
+        """
+        start, size = state.nimg, micro_batch_size(config, self._world.size)
+        real = self._stream.indices(start, config.batch)
+        images = self._stream.images(start, config.batch)
+        candidates = self._stream.label_indices(start)
+        fake = [candidates[i] for i in torch.randint(len(candidates), [len(real)]).tolist()]
+        if start + config.batch < self._end:
+            self._stream.prefetch(start + config.batch, config.batch)
+        img = fade(to_float(_upload(images, state.device)), state.lod)
+        parts = (
+            img.contiguous(memory_format=torch.channels_last).split(size),
+            _upload(self._dataset.labels(real), state.device).split(size),
+            _upload(self._dataset.labels(fake), state.device).split(size),
+        )
+        return [MicroBatch(*part) for part in zip(*parts, strict=True)]
+
+    def await_next(self, config: TrainConfig, state: TrainingState, stop: threading.Event) -> None:
+        """Return once `next` need not wait for images, or `stop` is set."""
+        while not stop.is_set() and not self._stream.ready(state.nimg, config.batch, timeout_s=0.05):
+            pass
 
 
 def _upload(x: Tensor, device: torch.device) -> Tensor:

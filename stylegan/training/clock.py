@@ -1,4 +1,4 @@
-"""Times the ticks of a run."""
+"""Time of the ticks of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stylegan.training.state import TrainingState
 
 
 class Clock:
-    """Measures training apart from what happens between two ticks."""
+    """Measures the time of training and, separately, of the maintenance between two ticks."""
 
     def __init__(self, nimg: int):
         self._start = time.perf_counter()
@@ -21,13 +21,13 @@ class Clock:
         self.begin_tick(nimg)
 
     def begin_tick(self, nimg: int) -> None:
-        """The training of the next tick begins."""
+        """Start the time of the next tick."""
         self._tick_start, self._nimg = time.perf_counter(), nimg
 
     def tick(
         self, config: TrainConfig, state: TrainingState, stats: dict[str, dict[str, float]], nonfinite: dict[str, int]
     ) -> Tick:
-        """What the tick came to, now that its training has ended."""
+        """Return the tick whose training has just ended."""
         self._end = time.perf_counter()
         seconds = self._end - self._tick_start
         return Tick(
@@ -46,6 +46,6 @@ class Clock:
         )
 
     def end_maintenance(self, nimg: int) -> None:
-        """All that followed the tick is done, and the next begins."""
+        """End the maintenance after a tick, and start the time of the next."""
         self.begin_tick(nimg)
         self._maintenance = self._tick_start - self._end

@@ -1,4 +1,4 @@
-"""The averaged generator."""
+"""Exponential moving average of the generator."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 
 def ema_beta(batch: int, nimg: int, ema_kimg: float, rampup: float | None) -> float:
-    """The decay for one step that halves a weight's share every `ema_kimg` thousand images.
+    """Return the decay per step that halves the share of a weight every `ema_kimg` thousand images.
 
     With `rampup`, the half-life is at most that share of the `nimg` images seen before this step, so that the
-    average leaves the random start soon. StyleGAN2-ADA App. C.
+    average leaves the random start early. StyleGAN2-ADA App. C.
     """
     half_life = ema_kimg * 1000
     if rampup is not None:
@@ -24,12 +24,12 @@ def update_ema(average: nn.Module, network: nn.Module, beta: float) -> None:
 
     A tensor of `network` that holds NaN or infinity is left out, so a finite average stays finite.
     """
-    for mine, theirs in zip(average.parameters(), network.parameters(), strict=True):
-        mine.lerp_(_or_if_nonfinite(theirs, mine), 1 - beta)
+    for weight, latest in zip(average.parameters(), network.parameters(), strict=True):
+        weight.lerp_(_finite_or(latest, weight), 1 - beta)
     for buffer, newest in zip(average.buffers(), network.buffers(), strict=True):
-        buffer.copy_(_or_if_nonfinite(newest, buffer))
+        buffer.copy_(_finite_or(newest, buffer))
 
 
-def _or_if_nonfinite(x: Tensor, y: Tensor) -> Tensor:
-    """x if all of it is finite, as its sum tells in one pass, else y; the host need not know which."""
+def _finite_or(x: Tensor, y: Tensor) -> Tensor:
+    """Return `x` if its sum, and so all of it, is finite, else `y`. The host does not wait for the answer."""
     return x.where(x.sum().isfinite(), y)

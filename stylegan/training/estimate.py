@@ -1,7 +1,7 @@
-"""What a run will need, before it starts: memory of one step, and room on the disk for all that it keeps.
+"""Estimates of the memory and the disk that a run needs.
 
-One step of every phase runs on PyTorch's meta device, where tensors have sizes but no values, and the bytes that are
-alive at a time are added up. So any network is measured within seconds, the largest too, without its memory.
+One step of every phase runs on PyTorch's meta device, where tensors have sizes but no values, while the bytes alive are
+added up. This takes seconds for any network, and none of its memory.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from stylegan.errors import ConfigError
+from stylegan.files.cache import default_cache, existing_folder
 from stylegan.machine.memory import available_bytes
 from stylegan.training.config import DataConfig, TrainConfig, changed
 from stylegan.training.phases import MicroBatch, due_phases
@@ -26,21 +27,22 @@ from stylegan.training.snapshot_grid import grid_shape
 from stylegan.training.state import TrainingState, create_state
 
 PROCESS_BYTES = 350e6  # PyTorch itself, before the first tensor; a CUDA context is about as large
-WORKSPACE = 1.4  # what convolutions take beside their tensors, and gaps between tensors, as measured on a CPU
+WORKSPACE = 1.4  # factor for buffers of convolutions and gaps between tensors, measured on a CPU
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Bytes. `memory` is about right: on a CPU 0.92 to 1.05 of the measured peak, from 16 to 256 px."""
+    """Bytes that a run needs. On a CPU, `memory` is 0.92 to 1.05 of the measured peak, from 16 to 256 px."""
 
     weights: int  # G, D and the averaged G
     moments: int  # of both optimizers
-    step: int  # most that one micro-batch has alive: activations, gradients, derivatives of both
-    snapshot: int  # one that can be resumed; as much memory is taken while it is written
-    snapshots: int  # how many of these there will be
-    drawing: int  # one that only draws, which the older ones become
-    drawings: int
-    grids: int  # of all image grids
+    step: int  # peak of one micro-batch: activations, gradients, derivatives of both
+    snapshot: int  # one that can be resumed; writing it takes as much memory
+    snapshots: int  # number of these
+    drawing: int  # an older one, which keeps the generator only
+    drawings: int  # number of these
+    grids: int  # all image grids
+    cache: int = 0  # growth of the cache of decoded images
 
     @property
     def memory(self) -> int:
@@ -48,7 +50,7 @@ class Estimate:
 
     @property
     def disk(self) -> int:
-        being_thinned_out = self.snapshot - self.drawing if self.drawings else 0  # after the next is written
+        being_thinned_out = self.snapshot - self.drawing if self.drawings else 0  # until the next is written
         return self.snapshot * self.snapshots + self.drawing * self.drawings + being_thinned_out + self.grids
 
     def __str__(self) -> str:
@@ -57,16 +59,19 @@ class Estimate:
             f"one step {_size(self.step)}, writing a snapshot {_size(self.snapshot)}, the rest for PyTorch.\n"
             f"About {_size(self.disk)} on the disk: {self.snapshots} snapshots of {_size(self.snapshot)}, "
             f"{self.drawings} older ones of {_size(self.drawing)}, image grids up to {_size(self.grids)}."
+            + (f"\nAbout {_size(self.cache)} of cache for the decoded images." if self.cache else "")
         )
 
 
 def estimate(config: TrainConfig, nimg: int = 0) -> Estimate:
-    """What the run needs from `nimg` images on to its end."""
+    """Estimate what the run needs from `nimg` images to its end."""
     state = _without_values(config)
     weights = sum(_bytes(network) for network in (state.G, state.G_ema, state.D))
     groups = state.G_opt.param_groups + state.D_opt.param_groups
     moments = 2 * sum(p.nbytes for group in groups for p in group["params"])
-    same = config.model_copy(update={"data": DataConfig(path=""), "kimg": 1.0, "seed": 0})  # for this purpose
+    same = config.model_copy(
+        update={"data": DataConfig(path=""), "kimg": 1.0, "seed": 0}
+    )  # irrelevant here, so that the result is remembered
     between = config.snap_ticks * config.tick_kimg * 1000
     snapshots = math.ceil(max(config.kimg * 1000 - nimg, 0) / between)
     milestones = int(config.kimg / config.milestone_kimg) if config.milestone_kimg else 0
@@ -96,8 +101,7 @@ def require_room(needed: Estimate, device: torch.device, folder: Path, processes
             f"training needs about {_size(needed.memory)} of memory, {_size(needed.memory - free)} more than is free "
             f"on {device}; use a smaller `micro_batch` or network, or `force` the start."
         )
-    while not folder.exists():
-        folder = folder.parent
+    folder = existing_folder(folder)
     free = shutil.disk_usage(folder).free
     if needed.disk > free:
         raise ConfigError(
@@ -105,34 +109,43 @@ def require_room(needed: Estimate, device: torch.device, folder: Path, processes
             f"{_size(needed.disk - free)} more than is free at {folder}; write fewer with a larger "
             "`snap_ticks` or a smaller `keep_snapshots`, or `force` the start."
         )
+    cache = existing_folder(default_cache())
+    free = shutil.disk_usage(cache).free
+    if cache.stat().st_dev == folder.stat().st_dev:  # one disk must hold both
+        free -= needed.disk
+    if needed.cache > free:
+        raise ConfigError(
+            f"the decoded images take about {_size(needed.cache)} of cache, {_size(needed.cache - free)} more than "
+            f"will be free at {cache}; set STYLEGAN_CACHE to a folder with more room, set `data.cache_gb` to less than "
+            "that so that they are decoded at every use, or `force` the start."
+        )
 
 
 def largest_micro_batch(
     config: TrainConfig, device: torch.device, processes: int = 1, local_processes: int = 1
 ) -> TrainConfig:
-    """The same run with as many images computed at once as memory allows; the batch accumulates over them.
+    """Return the same run with as many images computed at once as memory allows; the batch accumulates over them.
 
     The batch is shared by `processes`, and the main memory of this machine by `local_processes` of them.
 
     Raises: ConfigError if not even the smallest micro-batch fits.
     """
     group = config.discriminator.get("mbstd_group_size", 4) or 1
+    share = config.batch // processes
+    sizes = [n for n in range(share, 0, -1) if share % n == 0 and n % min(group, share) == 0] or [share]
     free = available_bytes(device, local_processes)
-    n = share = config.batch // processes
-    while True:
+    for n in sizes:
         tried = changed(config, {"micro_batch": n})
         if free is None or estimate(tried).memory <= free:
             return tried
-        if n % 2 or n // 2 < min(group, share):
-            raise ConfigError(
-                f"not even {n} images at once fit into the {_size(free)} free on {device}; use a smaller network."
-            )
-        n //= 2
+    raise ConfigError(
+        f"not even {sizes[-1]} images at once fit into the {_size(free or 0)} free on {device}; use a smaller network."
+    )
 
 
 def _without_values(config: TrainConfig) -> TrainingState:
-    """The state at the start of training, on the meta device."""
-    augment = config.augment.model_copy(update={"mode": "noaug"})  # works on few channels, where networks have hundreds
+    """Return the state at the start of training, on the meta device."""
+    augment = config.augment.model_copy(update={"mode": "noaug"})  # its few channels take little memory
     config = config.model_copy(update={"augment": augment, "compile": False})
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         return create_state(config, torch.device("meta"))
@@ -140,7 +153,7 @@ def _without_values(config: TrainConfig) -> TrainingState:
 
 @lru_cache(maxsize=16)
 def _step_bytes(settings: str) -> int:
-    """The most bytes that the phases of one micro-batch have alive, weights aside; settings as JSON, to remember."""
+    """Return the peak bytes of the phases of one micro-batch, without weights. Settings are JSON, to be cached."""
     config = TrainConfig.model_validate_json(settings)
     state = _without_values(config)
     state.step = config.pl_interval * config.r1_interval * config.pl_start  # when every phase is due
@@ -156,7 +169,7 @@ def _step_bytes(settings: str) -> int:
 
 
 class _AliveBytes(TorchDispatchMode):
-    """Follows the storages that operations make, and the most bytes that were alive at once."""
+    """Follows the storages that operations allocate, and the peak of the bytes alive."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""Gradients that are not finite: replaced in every step, counted per tensor, told once a tick.
+"""Non-finite gradients: replaced in every step, counted per tensor, reported once per tick.
 
-Everything stays on the device until `collect`, so no step waits for the host.
+All counts stay on the device until `collect`, so no step waits for the host.
 """
 
 from __future__ import annotations
@@ -10,53 +10,53 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-LASTING_UPDATES = 4  # with fewer bad updates of a phase in a tick, bad luck is not told from trouble that lasts
-NAMES_TOLD = 5  # the tensors that were hit most
+LASTING_UPDATES = 4  # fewer bad updates of a phase in a tick may be chance
+NAMES_SHOWN = 5  # tensors with the most non-finite values
 
 
 @dataclass
 class _Seen:
-    """What one phase met in the gradients of its K tensors since the last tick."""
+    """Counts of one phase over the gradients of its K tensors since the last tick."""
 
     names: list[str]
-    values: Tensor  # [K] values that were not finite
-    first_step: Tensor  # [K] the step in which that began
-    bad_updates: Tensor  # scalar, updates with any such value
+    values: Tensor  # [K] number of non-finite values
+    first_step: Tensor  # [K] step of the first
+    bad_updates: Tensor  # scalar, number of updates with any
     updates: int = 0
 
 
 @dataclass(frozen=True)
 class HealthReport:
-    """What was not finite in a tick. Names are G.LAYER.weight, D.LAYER.bias, G_opt.LAYER.weight.exp_avg, ..."""
+    """The non-finite values of a tick, by tensor: G.LAYER.weight, D.LAYER.bias, G_opt.LAYER.weight.exp_avg, ..."""
 
-    gradients: dict[str, int] = field(default_factory=dict)  # tensor -> values replaced, the most hit first
-    first_steps: dict[str, int] = field(default_factory=dict)  # tensor -> the step in which that began
-    lasting: tuple[str, ...] = ()  # phases of which more than half of the updates were hit
-    state: tuple[str, ...] = ()  # tensors of the training state: no snapshot may hold them
+    gradients: dict[str, int] = field(default_factory=dict)  # tensor -> number of values replaced, in falling order
+    first_steps: dict[str, int] = field(default_factory=dict)  # tensor -> step of the first
+    lasting: tuple[str, ...] = ()  # phases with any in more than half of their updates
+    state: tuple[str, ...] = ()  # non-finite tensors of the state, which no snapshot may hold
 
-    def told(self) -> dict[str, int]:
-        """`gradients`, shortened for a line of statistics: the most hit by name, the rest as one number."""
+    def summary(self) -> dict[str, int]:
+        """Return `gradients` for a line of statistics: the largest by name, the sum of the others as one number."""
         names = list(self.gradients)
-        rest = sum(self.gradients[name] for name in names[NAMES_TOLD:])
-        return {name: self.gradients[name] for name in names[:NAMES_TOLD]} | ({"others": rest} if rest else {})
+        rest = sum(self.gradients[name] for name in names[NAMES_SHOWN:])
+        return {name: self.gradients[name] for name in names[:NAMES_SHOWN]} | ({"others": rest} if rest else {})
 
     def __str__(self) -> str:
         parts = [f"{len(self.state)} tensors of the training state, first {self.state[0]}"] if self.state else []
         if self.gradients:
             step, name = min((step, name) for name, step in self.first_steps.items())
-            hit = ", ".join(f"{name} ({n})" for name, n in self.told().items())
+            hit = ", ".join(f"{name} ({n})" for name, n in self.summary().items())
             parts.append(f"{sum(self.gradients.values())} values of gradients, first of {name} in step {step}: {hit}")
         return " and ".join(parts)
 
 
 class GradientWatch:
-    """Counts what is not finite in gradients, per tensor and phase."""
+    """Replaces and counts the non-finite values of gradients, per tensor and phase."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, ...], _Seen] = {}
 
     def clean(self, phase: str, named: list[tuple[str, Tensor]], step: int) -> Tensor:
-        """Replace NaN by 0 and ±inf by ±1e5, as the official trainers do; returns how many values, a scalar.
+        """Replace NaN by 0 and ±inf by ±1e5, as the official trainers do; return the number of values, a scalar.
 
         Args:
             named: the gradients by name; changed in place.
@@ -79,7 +79,7 @@ class GradientWatch:
         return values.sum()
 
     def collect(self) -> HealthReport:
-        """What was met since the last call."""
+        """Return the counts since the last call, and reset them."""
         gradients: dict[str, int] = {}
         first_steps: dict[str, int] = {}
         lasting = []

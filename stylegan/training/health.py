@@ -1,4 +1,4 @@
-"""Whether a run is fit to go on: once a tick, what was not finite in gradients, and what is in the state."""
+"""Health of a run, once per tick: non-finite values in its gradients and in its state."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from stylegan.errors import NonFiniteError
 from stylegan.training.gradient_watch import HealthReport
 from stylegan.training.state import TrainingState
 
-MAX_ROLLBACKS = 3  # from one snapshot: what comes back with other random numbers has another cause than chance
+MAX_ROLLBACKS = 3  # to one snapshot: what recurs with other random numbers is not chance
 
 
-def examine(state: TrainingState) -> HealthReport:
-    """What was not finite since the last tick, in gradients and now in the state; warns of what was replaced."""
+def check_health(state: TrainingState) -> HealthReport:
+    """Report the non-finite gradients since the last tick and the non-finite state; warn of what was replaced."""
     seen = state.gradients.collect()
     report = HealthReport(seen.gradients, seen.first_steps, seen.lasting, tuple(nonfinite_tensors(state)))
-    if state.world.is_main and report.gradients and not report.state:  # else that is told, with more
+    if state.world.is_main and report.gradients and not report.state:  # else the caller reports both
         warnings.warn(f"not finite, and replaced: {seen}.", RuntimeWarning, stacklevel=3)
     return report
 
 
 def nonfinite_tensors(state: TrainingState) -> list[str]:
-    """Names of all tensors of a snapshot that hold NaN or infinity. Waits for the device."""
+    """Return the names of all tensors of a snapshot that hold NaN or infinity. Waits for the device."""
     tensors = {"pl_mean": state.pl_mean}
     for label, network, optimizer in (("G", state.G, state.G_opt), ("D", state.D, state.D_opt)):
         tensors |= {f"{label}.{name}": tensor for name, tensor in network.state_dict().items()}
@@ -36,35 +36,37 @@ def nonfinite_tensors(state: TrainingState) -> list[str]:
     return [name for name, fine in zip(tensors, finite.tolist(), strict=True) if not fine]
 
 
-def must_leave(report: HealthReport, on_nan: str) -> bool:
-    """Whether training has to go back to a snapshot; raises NonFiniteError where it has to end.
+def must_roll_back(report: HealthReport, on_nan: str) -> bool:
+    """Return whether training must return to a snapshot.
 
-    Bad values in gradients alone are replaced, and end a run under "stop" only; "rollback" goes back when they last.
-    No policy goes on with a state that is not finite.
+    Non-finite gradients alone have been replaced. They end a run under "stop" only, and "rollback" returns to a
+    snapshot when they last. No policy continues from a non-finite state.
+
+    Raises: NonFiniteError if the run must end.
     """
     if on_nan == "rollback":
         return bool(report.state or report.lasting)
     if report.state or (on_nan == "stop" and report.gradients):
         raise NonFiniteError(
-            f"not finite: {report}; the newest snapshot is from before. Resume with `on_nan` rollback, or start a "
-            "new run with a lower learning rate or with `precision` fp32."
+            f"not finite: {report}; the newest snapshot is from before. Resume with `on_nan` rollback, or start a new "
+            "run with lower learning rates or `precision` fp32."
         )
     return False
 
 
 def count_rollback(state: TrainingState, rollbacks: int, report: HealthReport) -> None:
-    """Give `state`, which is again that of the newest snapshot, other random numbers than before.
+    """Give `state`, which was just loaded from the newest snapshot, random numbers that were not tried before.
 
     Args:
-        rollbacks: that there were so far.
-    Raises: NonFiniteError if the same snapshot was tried often enough.
+        rollbacks: number of rollbacks so far.
+    Raises: NonFiniteError after `MAX_ROLLBACKS` from the same snapshot.
     """
     if rollbacks - state.rollbacks >= MAX_ROLLBACKS:
         raise NonFiniteError(
-            f"not finite: {report}; {MAX_ROLLBACKS} new beginnings at {state.nimg / 1000:g} kimg ended alike. "
-            "Lower the learning rates `g_lr` and `d_lr`, or set `precision` to fp32."
+            f"not finite: {report}; {MAX_ROLLBACKS} attempts from {state.nimg / 1000:g} kimg ended alike. Start a "
+            "new run with lower learning rates or `precision` fp32."
         )
     state.rollbacks = rollbacks + 1
     if state.world.is_main:
-        message = f"not finite: {report}; going on from {state.nimg / 1000:g} kimg with other random numbers."
+        message = f"not finite: {report}; resuming from {state.nimg / 1000:g} kimg with other random numbers."
         warnings.warn(message, RuntimeWarning, stacklevel=3)

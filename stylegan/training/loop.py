@@ -1,10 +1,10 @@
-"""The training loop, as an iterator of ticks: the command line prints them, a notebook plots them."""
+"""The training loop as an iterator of ticks."""
 
 from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,11 +26,11 @@ from stylegan.runs.retention import drop_training_state
 from stylegan.runs.scores import drop_scores_after, link_best
 from stylegan.runs.tick import Tick
 from stylegan.runs.tracking import Tracking
-from stylegan.training.batches import await_next, check_fits, check_same, identity, next_micro_batches, open_dataset
+from stylegan.training.batches import Batches, check_fits, check_same, identity, open_training_set
 from stylegan.training.clock import Clock
 from stylegan.training.config import TrainConfig
 from stylegan.training.growing import enter_stage
-from stylegan.training.health import count_rollback, examine, must_leave
+from stylegan.training.health import check_health, count_rollback, must_roll_back
 from stylegan.training.phases import train_step
 from stylegan.training.replicas import check_equal, micro_batch_size, share_weights
 from stylegan.training.scores import SnapshotScores
@@ -50,28 +50,27 @@ def train(
     snapshot: Path | None = None,
     stop: threading.Event | None = None,
     world: World | None = None,
-) -> Iterator[Tick]:
-    """Train in `folder`; if that holds a snapshot, go on from the newest that is whole.
+) -> Generator[Tick, None, None]:
+    """Train in `folder`, from the newest whole snapshot in it if there is one.
 
     A resumed run repeats an uninterrupted one bit for bit on a CPU with the same number of threads: images and
     random numbers of a step depend on the seed, the step and the rank alone. Seeds torch's global generator.
 
     Args:
-        folder: one that exists, see `new_run_folder`.
-        dataset: the opened data set, if the caller has it already.
-        snapshot: the newest snapshot, if the caller has looked for it already.
-        stop: when set, training ends after the current step with a snapshot; of several processes, all end.
+        folder: an existing folder of a run, see `run.new_run_folder`.
+        dataset: the opened data set, if the caller has it.
+        snapshot: the newest snapshot, if the caller has found it.
+        stop: when set in any process, training ends after the current step with a snapshot.
         world: the processes that train together, see `stylegan.machine.processes.join`. Rank 0 writes.
     Yields: a `Tick` every `config.tick_kimg` and one at the end.
-    Raises: ConfigError if the data does not fit the networks; DataError, CheckpointError; OutputError if nothing can
-        be written at the start or the last snapshot cannot (in between, what the disk refuses is a warning), or if
-        another process trains in this folder;
-        DistributedError if another process is lost or computes something else; NonFiniteError as `config.on_nan`
-        says.
+    Raises: ConfigError if the data does not fit the networks; DataError; CheckpointError; OutputError if another
+        process trains in this folder, or if the first files or the last snapshot cannot be written (in between, a disk
+        that fails causes a warning); DistributedError if another process is lost or computes something else;
+        NonFiniteError as `config.on_nan` says.
     """
     world = world or World()
     micro_batch = micro_batch_size(config, world.size)
-    dataset = dataset or open_dataset(config.data, config.seed, world.local_size)
+    dataset = dataset or open_training_set(config.data, config.seed, world.local_size)
     check_fits(config, dataset)
     require_precision(config.precision, world.device_for(resolve_device(config.device)))
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.allow_tf32
@@ -79,13 +78,13 @@ def train(
     grid, health = SnapshotGrid(dataset, z_dim, micro_batch), SnapshotHealth(dataset, z_dim, micro_batch)
     writer = SnapshotWriter(folder, config.keep_snapshots, config.milestone_kimg)
     with locked(folder) if world.is_main else nullcontext(), writer:
-        run = _Run(config, folder, dataset, world, writer, grid, health, SnapshotScores(config, folder, world, stop))
+        run = _Loop(config, folder, dataset, world, writer, grid, health, SnapshotScores(config, folder, world, stop))
         yield from run.ticks(snapshot, stop or threading.Event())
 
 
 @dataclass
-class _Run:
-    """A run and what it leaves in its folder, where rank 0 alone writes."""
+class _Loop:
+    """The loop of a run and everything that writes to its folder. Only rank 0 writes."""
 
     config: TrainConfig
     folder: Path
@@ -98,42 +97,43 @@ class _Run:
     best_effort: BestEffort = field(default_factory=BestEffort)
 
     def ticks(self, snapshot: Path | None, stop: threading.Event) -> Iterator[Tick]:
-        """Train from `snapshot`, else from the newest or from the start."""
+        """Train from `snapshot`, else from the newest snapshot, else from the start."""
         config, world = self.config, self.world
-        state = self._begun(snapshot)
+        state = self._initial_state(snapshot)
         total = int(config.kimg * 1000)
+        batches = Batches(config, self.dataset, world, end=total)
         clock = Clock(state.nimg)
         stopping = state.nimg >= total
         while not stopping:
-            here = enter_stage(state, config)
+            step_config = enter_stage(state, config)
             _seed_step(config, state)
-            train_step(state, here, next_micro_batches(here, state, self.dataset))
+            train_step(state, step_config, batches.next(step_config, state))
             if state.nimg < total:
-                await_next(here, state, self.dataset, stop)
-            told = bool(world.largest(stop.is_set()))  # to stop, and with no time for more than a snapshot
-            stopping = told or state.nimg >= total
-            if state.nimg % int(config.tick_kimg * 1000) >= here.batch and not stopping:
+                batches.await_next(step_config, state, stop)
+            stopped = bool(world.largest(stop.is_set()))  # so there is time for a snapshot, and for nothing more
+            stopping = stopped or state.nimg >= total
+            if state.nimg % int(config.tick_kimg * 1000) >= step_config.batch and not stopping:
                 continue
 
-            health = examine(state)
-            if must_leave(health, config.on_nan):
+            health = check_health(state)
+            if must_roll_back(health, config.on_nan):
                 rollbacks = state.rollbacks
                 self.writer.wait()
-                del state  # the device need not hold two
-                state = self._begun()
+                del state  # so that the device does not hold two
+                state = self._initial_state()
                 count_rollback(state, rollbacks, health)
                 stopping = False
                 clock.begin_tick(state.nimg)
                 continue
-            tick = clock.tick(config, state, state.statistics.collect(world), health.told())
+            tick = clock.tick(config, state, state.statistics.collect(world), health.summary())
             due = stopping or tick.tick % config.snap_ticks == 0
             if due:
                 check_equal(state)
             if world.is_main:
-                tick = self._recorded(tick, state, with_images=due and not told)
+                tick = self._recorded(tick, state, with_images=due and not stopped)
                 if due:
-                    tick = self._saved(tick, state, last=stopping, with_images=not told)
-            if due and not told:
+                    tick = self._saved(tick, state, last=stopping, with_images=not stopped)
+            if due and not stopped:
                 tick = self._scored(tick, state)
             if world.is_main:
                 with self.best_effort("index.html"):
@@ -142,10 +142,10 @@ class _Run:
             clock.end_maintenance(state.nimg)
 
     def _recorded(self, tick: Tick, state: TrainingState, *, with_images: bool) -> Tick:
-        """Keep the statistics, perhaps with those that take images, and warn of what they tell."""
+        """Append the statistics and raise alarms; `with_images` adds statistics of generated images."""
         if with_images:
             tick = replace(tick, stats=tick.stats | self.health(state))
-        with self.best_effort("stats.jsonl"):  # before the snapshot: after it, a killed run would never write this line
+        with self.best_effort("stats.jsonl"):  # before the snapshot, so that a killed run has this line
             self.tracking.add(tick.record())
         if state.augment is not None and may_leak(p := float(state.augment.p)):
             message = f"augmentation is at p = {p:.2f}: images may begin to look augmented"
@@ -153,7 +153,7 @@ class _Run:
         return tick
 
     def _saved(self, tick: Tick, state: TrainingState, *, last: bool, with_images: bool) -> Tick:
-        """Keep a snapshot, and perhaps a grid of images."""
+        """Write a snapshot and, `with_images`, a grid of images."""
         self.writer.wait()  # the name depends on the snapshots before
         snapshot = snapshot_folder(self.folder, state.nimg)
         if last:
@@ -168,7 +168,7 @@ class _Run:
         return replace(tick, snapshot=snapshot)
 
     def _scored(self, tick: Tick, state: TrainingState) -> Tick:
-        """Measure the snapshot that is being written, to which `best` may lead from now on."""
+        """Measure the snapshot that is being written, and update the link to the best one."""
         scores = self.measure(state, tick.snapshot)
         if scores and self.world.is_main:
             self.writer.wait()
@@ -182,21 +182,21 @@ class _Run:
             origin += f", from the weights of {start.source} ({start.origin or 'origin not stated'})"
         return capture(state, origin=origin, licence=start.licence, data=identity(self.dataset))
 
-    def _begun(self, snapshot: Path | None = None) -> TrainingState:
-        """The state of the snapshot, else of the newest or of the start, equal in all processes."""
+    def _initial_state(self, snapshot: Path | None = None) -> TrainingState:
+        """Return the state of the snapshot, else of the newest, else of the start; equal in all processes."""
         state = create_state(self.config, self.world.device_for(resolve_device(self.config.device)))
         state.world = self.world
         state.G_ema.class_names, state.G_ema.label_names = self.dataset.class_names, self.dataset.label_names
-        # Rank 0 mends what a crash left and chooses, so that all go on from the same and one tells what is damaged.
+        # Rank 0 repairs what a crash left and chooses, so that all resume from the same snapshot and one process warns.
         snapshot = self.world.gather(snapshot or self._newest() if self.world.is_main else None)[0]
         if snapshot is not None:
             check_same(load_snapshot(state, snapshot), self.dataset)
         elif self.config.transfer.source is not None:
             start_from_checkpoint(state, self.config)
         if self.world.is_main:
-            self._tidy(state, snapshot)
+            self._prepare_folder(state, snapshot)
             if snapshot is None and self.config.transfer.source is not None:
-                # The source may be thinned out, moved or trained further before the run comes to a snapshot.
+                # The source may be thinned out, moved or trained further before the first snapshot of this run.
                 self.writer.begin(self._contents(state), snapshot_folder(self.folder, 0))
         share_weights(state)
         self.tracking = Tracking(self.folder, self.config.info)
@@ -206,19 +206,19 @@ class _Run:
         mend_interrupted_writes(self.folder)
         return newest_snapshot(self.folder, to_resume=True)
 
-    def _tidy(self, state: TrainingState, snapshot: Path | None) -> None:
-        """Bring the folder to where the run is: without what comes again, and at the start with the first grids."""
+    def _prepare_folder(self, state: TrainingState, snapshot: Path | None) -> None:
+        """Remove from the folder what the run is going to repeat; at the start, write the first image grids."""
         if snapshot is None:
             self.grid.write_reals(self.folder / "reals.png")
             self.grid.write_fakes(self.folder / "fakes_init.png", state.G_ema)
-        else:  # `keep_snapshots` may have changed, or the process was killed before it came to this
+        else:  # `keep_snapshots` may have changed, or the process was killed before this point
             drop_training_state(self.folder, snapshot, self.config.keep_snapshots, self.config.milestone_kimg)
         drop_lines_after(self.folder / "stats.jsonl", state.nimg)
         drop_scores_after(self.folder, state.nimg, self.config.metrics)
 
 
 def _seed_step(config: TrainConfig, state: TrainingState) -> None:
-    """Make all random numbers of a step a function of (seed, step, rank), and after rollbacks of their number."""
+    """Make all random numbers of a step a function of (seed, step, rank) and of the number of rollbacks."""
     salt = [state.rollbacks] if state.rollbacks else []
     low, high = np.random.SeedSequence([config.seed, state.step, state.world.rank, *salt]).generate_state(2)
     torch.manual_seed(int(low) << 31 ^ int(high))

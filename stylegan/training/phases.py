@@ -1,7 +1,7 @@
 """One training step: generator, path length, discriminator, R1. StyleGAN2 App. B.
 
-Main losses act in every step, regularizers every few steps and as many times stronger (lazy regularization): in an
-optimizer step of their own, or in that of the main loss where the settings say so.
+Main losses act in every step. Regularizers act every few steps and are as many times stronger (lazy regularization),
+in an optimizer step of their own or, if the settings say so, in that of the main loss.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OBJECTIVES: dict[str, Any] = {"logistic": logistic, "wasserstein_gp": wasserstei
 
 
 class MicroBatch(NamedTuple):
-    """What one device computes at once."""
+    """The images and labels that one device computes at once."""
 
     real_img: Tensor  # [n, C, H, W] float in [-1, 1]
     real_c: Tensor  # [n, label_dim]
@@ -37,12 +37,12 @@ Loss = Callable[[TrainingState, TrainConfig, MicroBatch], None]
 
 
 class Phase(NamedTuple):
-    """One optimizer step of one network, and what is back-propagated before it."""
+    """One optimizer step of one network, and the losses that are back-propagated before it."""
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
     losses: tuple[Loss, ...]
-    interval: int = 1  # it comes every so many training steps
+    interval: int = 1  # training steps from one to the next
 
     @property
     def name(self) -> str:
@@ -54,7 +54,7 @@ class Phase(NamedTuple):
         Parameters that no loss reaches, such as the biases of toRGB under path length, get a zero gradient, so that
         their moments decay in this step like all others.
         """
-        # Frozen layers are not held by the optimizer, and cost no backward pass.
+        # The optimizer does not hold frozen layers, which cost no backward pass.
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         for parameter in parameters:
             parameter.requires_grad_(True)
@@ -89,7 +89,7 @@ def train_step(state: TrainingState, config: TrainConfig, micro_batches: list[Mi
 
 
 def due_phases(state: TrainingState, config: TrainConfig) -> list[Phase]:
-    """The optimizer steps of this training step, in their order."""
+    """Return the optimizer steps of this training step, in order."""
 
     def due(loss: Loss, weight: float, interval: int, start: int = 0) -> list[Loss]:
         return [loss] if weight > 0 and state.step >= start and state.step % interval == 0 else []
@@ -112,7 +112,7 @@ def due_phases(state: TrainingState, config: TrainConfig) -> list[Phase]:
 
 
 def _main_losses(state: TrainingState, config: TrainConfig) -> tuple[list[Loss], list[Loss]]:
-    """What acts in every step, of G and of D."""
+    """Return the losses of G and of D that act in every step."""
     G_losses: list[Loss] = [generator_main]
     D_losses: list[Loss] = [discriminator_main]
     if config.objective == "wasserstein_gp":
@@ -146,7 +146,7 @@ def generator_path_length(state: TrainingState, config: TrainConfig, batch: Micr
         penalty, mean = corrected_mean_penalty(lengths, state.pl_mean, config.pl_decay, updates)
     else:
         penalty, mean = path_length_penalty(lengths, state.pl_mean, config.pl_decay)
-    state.pl_means.append(mean.where(mean.isfinite(), state.pl_mean))  # it would keep a NaN for good
+    state.pl_means.append(mean.where(mean.isfinite(), state.pl_mean))  # a NaN would stay for good
     state.statistics.add("Loss/pl_penalty", penalty)
     state.statistics.add("Loss/pl_length", lengths)
     (penalty.mean() * config.pl_weight * config.pl_interval).backward()
@@ -182,7 +182,7 @@ def discriminator_r1(state: TrainingState, config: TrainConfig, batch: MicroBatc
 
 
 def discriminator_gradient_penalty(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
-    """Keep the slope of the critic at one, at images between real and generated ones."""
+    """Keep the slope of the critic at 1 at random points between real and generated images."""
     with torch.no_grad():
         fake_img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c))
         share = torch.rand([len(fake_img), 1, 1, 1], device=state.device)
@@ -193,13 +193,13 @@ def discriminator_gradient_penalty(state: TrainingState, config: TrainConfig, ba
 
 
 def generator_labels(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
-    """Draw what the discriminator reads as the label. ProGAN App. A."""
+    """Make the discriminator read the label from generated images. ProGAN App. A."""
     img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c))
     _label_loss(state, img, batch.fake_c).mean().backward()
 
 
 def discriminator_labels(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
-    """Read the labels of images, real and generated ones."""
+    """Read the labels of real and of generated images."""
     with torch.no_grad():
         img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c))
     loss = _label_loss(state, batch.real_img, batch.real_c) + _label_loss(state, img, batch.fake_c)
@@ -208,22 +208,22 @@ def discriminator_labels(state: TrainingState, config: TrainConfig, batch: Micro
 
 
 def discriminate(state: TrainingState, D: Callable[..., Tensor], img: Tensor, c: Tensor) -> Tensor:
-    """D's logits of blurred and augmented images, [n, 1]: real and generated ones alike. StyleGAN2-ADA Fig. 2(b)."""
-    return D(_changed(state, img), c)
+    """Return the logits [n, 1] of blurred and augmented images, real or generated. StyleGAN2-ADA Fig. 2(b)."""
+    return D(_as_seen(state, img), c)
 
 
 def _label_loss(state: TrainingState, img: Tensor, c: Tensor) -> Tensor:
-    _, label_logits = state.D.score_and_labels(_changed(state, img))
+    _, label_logits = state.D.score_and_labels(_as_seen(state, img))
     return wasserstein_gp.label_loss(label_logits, c)
 
 
-def _changed(state: TrainingState, img: Tensor) -> Tensor:
+def _as_seen(state: TrainingState, img: Tensor) -> Tensor:
     img = blur(img, state.blur_sigma)
     return state.augment(img) if state.augment is not None else img
 
 
 def adapt_augmentation(state: TrainingState, config: TrainConfig) -> None:
-    """Move the strength of augmentation towards the target, from what D said of real images."""
+    """Move p so that the mean sign of D's logits of real images approaches the target."""
     a = config.augment
     assert state.augment is not None
     total, number = state.signs.tolist()
@@ -240,9 +240,9 @@ def _report_real(state: TrainingState, logits: Tensor) -> None:
 
 
 def sample_ws(state: TrainingState, config: TrainConfig, c: Tensor, *, update_emas: bool = False) -> Tensor:
-    """Fresh latents through the mapping network, [n, num_ws, w_dim], with style mixing. StyleGAN Sec. 3.1.
+    """Map random latents to ws [n, num_ws, w_dim], with style mixing. StyleGAN Sec. 3.1.
 
-    With `style_mixing_prob`, the layers from a random one on take their w from a second z.
+    With probability `style_mixing_prob`, the layers from a random one on take their w from a second z.
     """
     G, n, device = state.G, len(c), state.device
     ws = G.mapping(torch.randn([n, G.z_dim], device=device), c, update_emas=update_emas)
@@ -254,13 +254,13 @@ def sample_ws(state: TrainingState, config: TrainConfig, c: Tensor, *, update_em
 
 
 def apply_gradients(state: TrainingState, config: TrainConfig, phase: Phase, num_micro_batches: int) -> None:
-    """Average over micro-batches and processes, replace what is not finite and count it, step."""
+    """Average the gradients over micro-batches and processes, replace and count non-finite values, and step."""
     label = "G" if phase.network is state.G else "D"
     named = [(f"{label}.{name}", p.grad) for name, p in phase.network.named_parameters() if p.grad is not None]
     grads = [grad for _, grad in named]
     if num_micro_batches > 1:
         torch._foreach_div_(grads, num_micro_batches)
-    if state.pl_means:  # each began with the old one, so that a step is the same however its batch is split
+    if state.pl_means:  # each started from the old mean, so that a step does not depend on how its batch is split
         state.pl_mean = torch.stack(state.pl_means).mean()
         state.pl_means.clear()
     state.world.average_([*grads, *state.running_means()])

@@ -1,4 +1,4 @@
-"""Named configurations: networks with the training settings that they were tuned with.
+"""Named configurations: the networks of a paper with the training settings that they were tuned with.
 
 A name is a generation (`stylegan3-t`), a size for a CPU, which is a StyleGAN2 (`cpu32`), or both
 (`stylegan3-t-cpu32`). Generations and the other names have the settings of the papers; the sizes are ours.
@@ -6,165 +6,403 @@ A name is a generation (`stylegan3-t`), a size for a CPU, which is a StyleGAN2 (
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 from stylegan.errors import ConfigError
+from stylegan.training.config import AugmentConfig, GrowingConfig
 
-Settings = dict[str, Any]
+Auto = Literal["auto"]  # follows the batch, see `assemble.FOLLOWS_BATCH`
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Some arguments of a generator or discriminator; None leaves one to the network's default or to the data."""
+
+    z_dim: int | None = None
+    w_dim: int | None = None
+    mapping_layers: int | None = None
+    channel_base: int | None = None
+    channel_max: int | None = None
+    num_fp16_res: int | None = None
+    conv_clamp: float | None = None
+    num_layers: int | None = None  # of StyleGAN3
+    margin_size: int | None = None  # samples that StyleGAN3 draws around the image
+    conv_kernel: int | None = None
+    use_radial_filters: bool | None = None
+    magnitude_ema_beta: float | Auto | None = None
+    architecture: Literal["skip", "orig", "resnet"] | None = None  # of StyleGAN2 Fig. 7, not the generation
+    mbstd_group_size: int | None = None
+    n_features: int | None = None  # of the minimal networks: channels at the highest resolution,
+    max_features: int | None = None  # and the most at any
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments that are set, by name."""
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+
+    def __or__(self, other: Network) -> Network:
+        """Return the arguments of both; those of `other` win."""
+        return Network(**{**self.arguments(), **other.arguments()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blur:
+    """The settings of `BlurConfig`."""
+
+    init_sigma: float = 0.0
+    fade_kimg: float | Auto = 200.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """One configuration, apart from what the data dictates."""
+    """A part of a `TrainConfig`, with its names. None leaves a setting at its default."""
 
-    architecture: str = "stylegan2"  # see `networks.family`
-    resolution: int | None = None  # pixels per side that it is made for; None for any
-    generator: Settings = field(default_factory=dict)  # arguments of the networks
-    discriminator: Settings = field(default_factory=dict)
-    training: Settings = field(default_factory=dict)  # fields of `TrainConfig`
+    architecture: str = "stylegan2"  # the generation, see `networks.family`
+    resolution: int | None = None  # pixels per side that the preset is made for; None for any. Not a setting
+    generator: Network
+    discriminator: Network
 
-    def but(
-        self,
-        *,
-        architecture: str | None = None,
-        resolution: int | None = None,
-        both: Settings | None = None,
-        generator: Settings | None = None,
-        discriminator: Settings | None = None,
-        **training: Any,
-    ) -> Preset:
-        """The same with some settings changed; `both` is of both networks."""
-        return Preset(
-            architecture=architecture or self.architecture,
-            resolution=resolution or self.resolution,
-            generator={**self.generator, **(both or {}), **(generator or {})},
-            discriminator={**self.discriminator, **(both or {}), **(discriminator or {})},
-            training={**self.training, **training},
+    batch: int  # images per step, over all devices
+    micro_batch: int  # images that one device computes at once
+    kimg: float
+    tick_kimg: float
+    snap_ticks: int
+
+    g_lr: float
+    d_lr: float
+    mapping_lr: float | None = None
+    clip_norm: float | None = None
+
+    augment: AugmentConfig
+    blur: Blur = Blur()
+    growing: GrowingConfig | None = None
+
+    objective: Literal["logistic", "wasserstein_gp", "hinge"] | None = None
+    separate_regularization: bool | None = None
+    r1_gamma: float | Auto
+    r1_interval: int | None = None
+    path_length: Literal["running_mean", "previous_mean"] | None = None
+    pl_weight: float
+    pl_interval: int | None = None
+    pl_start: int | None = None
+    pl_batch_shrink: int | None = None
+    style_mixing_prob: float
+    ema_kimg: float | Auto
+    ema_rampup: float | None = None
+    ema_beta: float | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of `TrainConfig` that this preset decides; those of groups as dictionaries."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "resolution"}
+        groups = {
+            "generator": self.generator.arguments(),
+            "discriminator": self.discriminator.arguments(),
+            "augment": self.augment.model_dump(),
+            "blur": vars(self.blur).copy(),
+            "growing": self.growing.model_dump() if self.growing is not None else None,
+        }
+        return {name: value for name, value in {**own, **groups}.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """Settings that all generations share in a size for a CPU. Those of one generation follow it below."""
+
+    resolution: int
+    latent: int  # width of z, and of w
+    channels: Network  # of both networks
+    batch: int  # small, since what a CPU lacks is steps
+    r1_gamma: float  # with much less, the discriminator of so small a network wins at once
+    kimg: float = 1000.0
+
+    def shrink(self, generation: Preset) -> Preset:
+        """Return `generation` with the shared settings of this size."""
+        return replace(
+            generation,
+            resolution=self.resolution,
+            generator=generation.generator | self.channels | Network(z_dim=self.latent),
+            discriminator=generation.discriminator | self.channels,
+            batch=self.batch,
+            micro_batch=self.batch,
+            kimg=self.kimg,
+            tick_kimg=1.0,
+            snap_ticks=20,
+            g_lr=0.0025,
+            d_lr=0.0025,
+            augment=AugmentConfig(mode="noaug"),  # costs steps; helps below a few thousand images
+            ema_kimg=5.0,
+            ema_rampup=0.05,
+            ema_beta=None,
         )
 
+    def shrink_styled(self, generation: Preset) -> Preset:
+        """Return `generation`, which has a mapping network and R1, in this size."""
+        small = self.shrink(generation)
+        mapping = Network(w_dim=self.latent, mapping_layers=2)
+        return replace(small, generator=small.generator | mapping, r1_gamma=self.r1_gamma)
 
-_MIXED_PRECISION = {"num_fp16_res": 4, "conv_clamp": 256.0}
-_LARGE = {"channel_base": 32768, "channel_max": 512}
 
-# Trained on 8 GPUs, of which each computed batch / 8 images at once. Fewer devices accumulate.
+SIZES = {
+    "cpu64": Size(
+        resolution=64, latent=256, channels=Network(channel_base=4096, channel_max=256), batch=16, r1_gamma=2.0
+    ),
+    "cpu32": Size(
+        resolution=32, latent=128, channels=Network(channel_base=2048, channel_max=128), batch=16, r1_gamma=1.0
+    ),
+    "tiny16": Size(
+        resolution=16, latent=32, channels=Network(channel_base=256, channel_max=32), batch=8, r1_gamma=1.0, kimg=10.0
+    ),
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# StyleGAN2 and StyleGAN2-ADA. Trained on 8 GPUs, with batch / 8 images at once on each; fewer GPUs accumulate.
+
+_LARGE = Network(channel_base=32768, channel_max=512)
+_HALF = Network(channel_base=16384, channel_max=512)
+_MIXED_PRECISION = Network(num_fp16_res=4, conv_clamp=256.0)
+
 STYLEGAN2 = Preset(
-    generator={"z_dim": 512, "w_dim": 512, "mapping_layers": 8, **_LARGE, **_MIXED_PRECISION},
-    discriminator={**_LARGE, **_MIXED_PRECISION, "mbstd_group_size": 4, "architecture": "resnet"},
-    training={
-        "batch": 32,  # images per step, over all devices
-        "micro_batch": 4,  # images that one device computes at once
-        "g_lr": 0.002,
-        "d_lr": 0.002,
-        "r1_gamma": 10.0,
-        "pl_weight": 2.0,
-        "style_mixing_prob": 0.9,
-        "ema_kimg": 10.0,
-        "augment": {"mode": "ada"},
-        "kimg": 25000.0,
-        "tick_kimg": 4.0,
-        "snap_ticks": 50,
-    },
+    generator=Network(z_dim=512, w_dim=512, mapping_layers=8) | _LARGE | _MIXED_PRECISION,
+    discriminator=_LARGE | _MIXED_PRECISION | Network(mbstd_group_size=4, architecture="resnet"),
+    batch=32,
+    micro_batch=4,
+    kimg=25000.0,
+    tick_kimg=4.0,
+    snap_ticks=50,
+    g_lr=0.002,
+    d_lr=0.002,
+    augment=AugmentConfig(mode="ada", max_p=1.0),
+    r1_gamma=10.0,
+    pl_weight=2.0,
+    style_mixing_prob=0.9,
+    ema_kimg=10.0,
 )
-_FAST: Settings = {"g_lr": 0.0025, "d_lr": 0.0025, "batch": 64}
-PAPER512 = STYLEGAN2.but(discriminator={"mbstd_group_size": 8}, **_FAST, micro_batch=8, r1_gamma=0.5, ema_kimg=20.0)
-PAPER256 = PAPER512.but(both={"channel_base": 16384}, r1_gamma=1.0)
-PAPER1024 = STYLEGAN2.but(r1_gamma=2.0)
-CIFAR = STYLEGAN2.but(
-    generator={"mapping_layers": 2},
-    discriminator={"architecture": "orig", "mbstd_group_size": 32},
-    **_FAST,
+PAPER512 = replace(
+    STYLEGAN2,
+    discriminator=STYLEGAN2.discriminator | Network(mbstd_group_size=8),
+    batch=64,
+    micro_batch=8,
+    g_lr=0.0025,
+    d_lr=0.0025,
+    r1_gamma=0.5,
+    ema_kimg=20.0,
+)
+PAPER256 = replace(
+    PAPER512, generator=PAPER512.generator | _HALF, discriminator=PAPER512.discriminator | _HALF, r1_gamma=1.0
+)
+PAPER1024 = replace(STYLEGAN2, r1_gamma=2.0)
+CIFAR = replace(
+    STYLEGAN2,
+    generator=STYLEGAN2.generator | Network(mapping_layers=2),
+    discriminator=STYLEGAN2.discriminator | Network(architecture="orig", mbstd_group_size=32),
+    batch=64,
     micro_batch=32,
+    kimg=100000.0,
+    g_lr=0.0025,
+    d_lr=0.0025,
     r1_gamma=0.01,
-    ema_kimg=500.0,
-    ema_rampup=0.05,
     pl_weight=0.0,
     style_mixing_prob=0.0,
-    kimg=100000.0,
+    ema_kimg=500.0,
+    ema_rampup=0.05,
 )
+STYLEGAN2_SIZES = {name: size.shrink_styled(STYLEGAN2) for name, size in SIZES.items()}
 
-# StyleGAN3 App. E. R1 follows the resolution, see `preset`; the other regularizers are gone.
-STYLEGAN3_T = STYLEGAN2.but(
+
+def auto(resolution: int, gpus: int) -> Preset:
+    """Return a StyleGAN2 whose batch and learning rate suit the resolution and the number of devices.
+
+    Source: the configuration `auto` of StyleGAN2-ADA.
+    """
+    batch = max(min(gpus * min(4096 // resolution, 32), 64), gpus)
+    lr = 0.002 if resolution >= 1024 else 0.0025
+    channels = _LARGE if resolution >= 512 else _HALF
+    return replace(
+        STYLEGAN2,
+        generator=STYLEGAN2.generator | channels | Network(mapping_layers=2),
+        discriminator=STYLEGAN2.discriminator | channels | Network(mbstd_group_size=min(batch // gpus, 4)),
+        batch=batch,
+        micro_batch=batch // gpus,
+        g_lr=lr,
+        d_lr=lr,
+        r1_gamma="auto",
+        ema_kimg="auto",
+        ema_rampup=0.05,
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# StyleGAN3 App. E. R1 follows the resolution, see `stylegan3`; the other regularizers are gone.
+
+STYLEGAN3_T = replace(
+    STYLEGAN2,
     architecture="stylegan3",
-    generator={"mapping_layers": 2},
+    generator=STYLEGAN2.generator | Network(mapping_layers=2, magnitude_ema_beta="auto"),
     g_lr=0.0025,
     pl_weight=0.0,
     pl_interval=1,
     style_mixing_prob=0.0,
+    ema_kimg="auto",
     ema_rampup=0.05,
 )
-STYLEGAN3_R = STYLEGAN3_T.but(
-    generator={"conv_kernel": 1, "use_radial_filters": True, "channel_base": 65536, "channel_max": 1024},
-    blur={"init_sigma": 10.0, "fade_kimg": 200.0},
+_RADIAL = Network(conv_kernel=1, use_radial_filters=True)
+STYLEGAN3_R = replace(
+    STYLEGAN3_T,
+    generator=STYLEGAN3_T.generator | _RADIAL | Network(channel_base=65536, channel_max=1024),
+    blur=Blur(init_sigma=10.0, fade_kimg="auto"),
 )
 
-# ProGAN App. A, on 8 GPUs. Equal networks but for blur, styles and noise make StyleGAN1.
-_GROWING = {
-    "training_kimg": 600.0,
-    "transition_kimg": 600.0,
-    "batch": {4: 512, 8: 256, 16: 128, 32: 64},
-    "lr": {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003},
+
+def stylegan3(generation: Preset, resolution: int) -> Preset:
+    """Return `generation` with the weight of R1 that its authors advise at a batch of 32."""
+    return replace(generation, r1_gamma=32.0 * (resolution / 1024) ** 2)
+
+
+def _stylegan3_size(name: str, *, layers: int, generation: Preset = STYLEGAN3_T) -> Preset:
+    small = SIZES[name].shrink_styled(generation)
+    return replace(small, generator=small.generator | Network(num_layers=layers, margin_size=layers))
+
+
+def _stylegan3_r_size(name: str, *, layers: int, channels: Network, blur: Blur) -> Preset:
+    small = _stylegan3_size(name, layers=layers, generation=STYLEGAN3_R)
+    return replace(small, generator=small.generator | channels, blur=blur)
+
+
+STYLEGAN3_T_SIZES = {
+    "cpu64": _stylegan3_size("cpu64", layers=10),
+    "cpu32": _stylegan3_size("cpu32", layers=6),
+    "tiny16": _stylegan3_size("tiny16", layers=4),
 }
-_HALF = {"channel_base": 16384, "channel_max": 512}
-_GROWN: Settings = {  # no lazy regularization yet
-    "g_lr": 0.001,
-    "d_lr": 0.001,
-    "pl_weight": 0.0,
-    "pl_interval": 1,
-    "r1_interval": 1,
-    "augment": {"mode": "noaug"},
+STYLEGAN3_R_SIZES = {  # kernels of 1x1, so twice the channels
+    "cpu64": _stylegan3_r_size(
+        "cpu64",
+        layers=10,
+        channels=Network(channel_base=8192, channel_max=512),
+        blur=Blur(init_sigma=2.5, fade_kimg=80.0),
+    ),
+    "cpu32": _stylegan3_r_size(
+        "cpu32",
+        layers=6,
+        channels=Network(channel_base=4096, channel_max=256),
+        blur=Blur(init_sigma=1.25, fade_kimg=20.0),
+    ),
+    "tiny16": _stylegan3_r_size(
+        "tiny16",
+        layers=4,
+        channels=Network(channel_base=512, channel_max=64),
+        blur=Blur(init_sigma=0.625, fade_kimg=0.064),
+    ),
 }
-PROGAN = Preset(
-    architecture="progan",
-    generator={"z_dim": 512, **_HALF},
-    discriminator={**_HALF, "mbstd_group_size": 4},
-    training={
-        **STYLEGAN2.training,
-        **_GROWN,
-        "objective": "wasserstein_gp",
-        "r1_gamma": 0.0,
-        "style_mixing_prob": 0.0,
-        "ema_beta": 0.999,
-        "kimg": 12000.0,
-        "growing": {**_GROWING, "initial_resolution": 4},
-    },
+
+# ---------------------------------------------------------------------------------------------------------------------
+# ProGAN App. A and StyleGAN1, on 8 GPUs. Both grow, and regularize in every step.
+
+_GROWING = GrowingConfig(
+    initial_resolution=4,
+    training_kimg=600.0,
+    transition_kimg=600.0,
+    batch={4: 512, 8: 256, 16: 128, 32: 64},
+    lr={128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003},
 )
-STYLEGAN1 = PROGAN.but(
+PROGAN = replace(
+    STYLEGAN2,
+    architecture="progan",
+    generator=Network(z_dim=512) | _HALF,
+    discriminator=_HALF | Network(mbstd_group_size=4),
+    kimg=12000.0,
+    g_lr=0.001,
+    d_lr=0.001,
+    augment=AugmentConfig(mode="noaug", max_p=1.0),
+    growing=_GROWING,
+    objective="wasserstein_gp",
+    r1_gamma=0.0,
+    r1_interval=1,
+    pl_weight=0.0,
+    pl_interval=1,
+    style_mixing_prob=0.0,
+    ema_beta=0.999,
+)
+STYLEGAN1 = replace(
+    PROGAN,
     architecture="stylegan1",
-    generator={"w_dim": 512, "mapping_layers": 8},
+    generator=PROGAN.generator | Network(w_dim=512, mapping_layers=8),
+    kimg=25000.0,
+    growing=_GROWING.model_copy(update={"initial_resolution": 8}),
     objective="logistic",
     r1_gamma=10.0,
     style_mixing_prob=0.9,
     ema_beta=None,
-    kimg=25000.0,
-    growing={**_GROWING, "initial_resolution": 8},
 )
 
-# The specification's networks see images in [0, 1]. In ours, [-1, 1], slopes of D are half and those of G twice as
-# steep, so gamma 10 becomes 40 and the weight 1 of the path length a quarter.
-MINIMAL = Preset(
+
+def _growing_size(small: Preset, *, initial_resolution: int, kimg: float) -> Preset:
+    """Return `small` with `kimg` at each resolution, and as much to fade in the next."""
+    return replace(
+        small,
+        generator=small.generator | _MIXED_PRECISION,
+        discriminator=small.discriminator | _MIXED_PRECISION,
+        growing=GrowingConfig(initial_resolution=initial_resolution, training_kimg=kimg, transition_kimg=kimg),
+    )
+
+
+_GROWTH_KIMG = {"cpu64": 40.0, "cpu32": 10.0, "tiny16": 0.032}
+PROGAN_SIZES = {
+    name: _growing_size(SIZES[name].shrink(PROGAN), initial_resolution=4, kimg=kimg)
+    for name, kimg in _GROWTH_KIMG.items()
+}
+STYLEGAN1_SIZES = {
+    name: _growing_size(SIZES[name].shrink_styled(STYLEGAN1), initial_resolution=8, kimg=kimg)
+    for name, kimg in _GROWTH_KIMG.items()
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The minimal StyleGAN2 of the specification. Its networks see images in [0, 1]. In ours, [-1, 1], slopes of D are half
+# as steep and those of G twice, so gamma 10 becomes 40 and the weight 1 of the path length a quarter.
+
+MINIMAL = replace(
+    STYLEGAN2,
     architecture="minimal",
-    generator={"z_dim": 512, "w_dim": 512, "mapping_layers": 8, "n_features": 32, "max_features": 512},
-    discriminator={"n_features": 64, "max_features": 512},
-    training={
-        **STYLEGAN2.training,
-        "objective": "hinge",
-        "micro_batch": 32,
-        "g_lr": 0.001,
-        "d_lr": 0.001,
-        "mapping_lr": 0.00001,
-        "clip_norm": 1.0,
-        "separate_regularization": False,
-        "r1_gamma": 40.0,
-        "r1_interval": 4,
-        "path_length": "previous_mean",
-        "pl_weight": 0.25 / 32,
-        "pl_interval": 32,
-        "pl_start": 5000,
-        "pl_batch_shrink": 1,
-        "augment": {"mode": "noaug"},
-    },
+    generator=Network(z_dim=512, w_dim=512, mapping_layers=8, n_features=32, max_features=512),
+    discriminator=Network(n_features=64, max_features=512),
+    micro_batch=32,
+    g_lr=0.001,
+    d_lr=0.001,
+    mapping_lr=0.00001,
+    clip_norm=1.0,
+    augment=AugmentConfig(mode="noaug", max_p=1.0),
+    objective="hinge",
+    separate_regularization=False,
+    r1_gamma=40.0,
+    r1_interval=4,
+    path_length="previous_mean",
+    pl_weight=0.25 / 32,
+    pl_interval=32,
+    pl_start=5000,
+    pl_batch_shrink=1,
 )
+
+
+def _minimal_size(name: str, features: Network) -> Preset:
+    """Return the minimal networks in a size, with the learning rates and the gamma of the specification."""
+    size = SIZES[name]
+    mapping = Network(z_dim=size.latent, w_dim=size.latent, mapping_layers=2)
+    return replace(
+        size.shrink(MINIMAL),
+        generator=mapping | features,
+        discriminator=features,
+        g_lr=MINIMAL.g_lr,
+        d_lr=MINIMAL.d_lr,
+    )
+
+
+MINIMAL_SIZES = {
+    "cpu64": _minimal_size("cpu64", Network(n_features=64, max_features=256)),
+    "cpu32": _minimal_size("cpu32", Network(n_features=64, max_features=128)),
+    "tiny16": _minimal_size("tiny16", Network(n_features=16, max_features=32)),
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
 
 GENERATIONS = {
     "progan": PROGAN,
@@ -174,132 +412,37 @@ GENERATIONS = {
     "stylegan3-r": STYLEGAN3_R,
     "minimal": MINIMAL,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Size:
-    """What makes a generation small enough for a CPU."""
-
-    resolution: int
-    latent: int  # width of z and w
-    channel_base: int
-    channel_max: int
-    batch: int
-    gamma: float  # with much less, the discriminator of so small a network wins at once
-    layers: int  # of StyleGAN3,
-    margin: int  # and what it draws around the image, in samples
-    phase_kimg: float  # of growing: as long at a resolution as between two
-    kimg: float = 1000.0
-
-    def of(self, generation: Preset) -> Preset:
-        """That generation in this size."""
-        training: Settings = {
-            "batch": self.batch,  # small: what a CPU lacks is steps
-            "micro_batch": self.batch,
-            "g_lr": 0.0025,
-            "d_lr": 0.0025,
-            "augment": {"mode": "noaug"},  # costs steps; worth asking for below a few thousand images
-            "ema_kimg": 5.0,
-            "ema_rampup": 0.05,
-            "ema_beta": None,
-            "kimg": self.kimg,
-            "tick_kimg": 1.0,
-            "snap_ticks": 20,
-        }
-        if generation.training["r1_gamma"] > 0 and generation.architecture != "minimal":
-            training["r1_gamma"] = self.gamma
-        generator: Settings = {"z_dim": self.latent}
-        both: Settings = {"channel_base": self.channel_base, "channel_max": self.channel_max}
-        if "w_dim" in generation.generator:
-            generator |= {"w_dim": self.latent, "mapping_layers": 2}
-        if "growing" in generation.training:
-            both |= _MIXED_PRECISION
-            training["growing"] = {
-                "initial_resolution": generation.training["growing"]["initial_resolution"],
-                "training_kimg": self.phase_kimg,
-                "transition_kimg": self.phase_kimg,
-            }
-        if generation.architecture == "stylegan3":
-            generator |= {"num_layers": self.layers, "margin_size": self.margin}
-            scale = generation.generator["channel_max"] // 512  # R has 1x1 kernels and twice the channels
-            generator |= {"channel_base": self.channel_base * scale, "channel_max": self.channel_max * scale}
-            if "blur" in generation.training:
-                training["blur"] = {"init_sigma": 10.0 * self.resolution / 256, "fade_kimg": 2 * self.phase_kimg}
-        if generation.architecture == "minimal":
-            del training["g_lr"], training["d_lr"]
-            both = {"n_features": self.channel_base // self.resolution, "max_features": self.channel_max}
-        return generation.but(resolution=self.resolution, both=both, generator=generator, **training)
-
-
-SIZES = {
-    "cpu64": Size(
-        resolution=64,
-        latent=256,
-        channel_base=4096,
-        channel_max=256,
-        batch=16,
-        gamma=2.0,
-        layers=10,
-        margin=10,
-        phase_kimg=40,
-    ),
-    "cpu32": Size(
-        resolution=32,
-        latent=128,
-        channel_base=2048,
-        channel_max=128,
-        batch=16,
-        gamma=1.0,
-        layers=6,
-        margin=6,
-        phase_kimg=10,
-    ),
-    "tiny16": Size(
-        resolution=16,
-        latent=32,
-        channel_base=256,
-        channel_max=32,
-        batch=8,
-        gamma=1.0,
-        layers=4,
-        margin=4,
-        phase_kimg=0.032,
-        kimg=10.0,
-    ),
+_OTHERS = {"paper256": PAPER256, "paper512": PAPER512, "paper1024": PAPER1024, "cifar": CIFAR}
+_IN_SIZES = {
+    "progan": PROGAN_SIZES,
+    "stylegan1": STYLEGAN1_SIZES,
+    "stylegan3-t": STYLEGAN3_T_SIZES,
+    "stylegan3-r": STYLEGAN3_R_SIZES,
+    "minimal": MINIMAL_SIZES,
 }
-
 PRESETS = {
     **GENERATIONS,
-    "paper256": PAPER256,
-    "paper512": PAPER512,
-    "paper1024": PAPER1024,
-    "cifar": CIFAR,
-    **{name: size.of(STYLEGAN2) for name, size in SIZES.items()},
-    **{
-        f"{generation}-{name}": size.of(preset)
-        for generation, preset in GENERATIONS.items()
-        if generation != "stylegan2"
-        for name, size in SIZES.items()
-    },
+    **_OTHERS,
+    **STYLEGAN2_SIZES,
+    **{f"{generation}-{size}": p for generation, sizes in _IN_SIZES.items() for size, p in sizes.items()},
 }
-NAMES = (
-    "auto",
-    *GENERATIONS,
-    "paper256",
-    "paper512",
-    "paper1024",
-    "cifar",
-    *SIZES,
-)
+NAMES = ("auto", *GENERATIONS, *_OTHERS, *SIZES)
+
+# Presets that follow the resolution and the number of devices.
+_MADE_TO_MEASURE: dict[str, Callable[[int, int], Preset]] = {
+    "auto": auto,
+    "stylegan3-t": lambda resolution, gpus: stylegan3(STYLEGAN3_T, resolution),
+    "stylegan3-r": lambda resolution, gpus: stylegan3(STYLEGAN3_R, resolution),
+}
 
 
 def preset(name: str, resolution: int, gpus: int = 1) -> Preset:
-    """The preset `name` for images of `resolution` pixels per side on `gpus` devices.
+    """Return the preset `name` for images of `resolution` pixels per side on `gpus` devices.
 
     Raises: ConfigError for an unknown name, or a preset that is made for another resolution.
     """
-    if name == "auto":
-        return _auto(resolution, gpus)
+    if name in _MADE_TO_MEASURE:
+        return _MADE_TO_MEASURE[name](resolution, gpus)
     if name not in PRESETS:
         raise ConfigError(
             f"cfg must be one of {', '.join(NAMES)}, or a generation with a size such as stylegan3-t-cpu32, "
@@ -311,29 +454,10 @@ def preset(name: str, resolution: int, gpus: int = 1) -> Preset:
             f"cfg {name} is made for {found.resolution} px, but the data has {resolution}; prepare the images at "
             f"`resolution` {found.resolution}, or choose another `cfg`."
         )
-    if found.architecture == "stylegan3" and found.resolution is None:
-        return found.but(r1_gamma=32.0 * (resolution / 1024) ** 2)  # at batch 32, StyleGAN3 App. E
     return found
 
 
-def auto_gamma(resolution: int, batch: int) -> float:
-    """A first guess at the weight of R1, which grows with the number of pixels. StyleGAN2-ADA App. C."""
-    return 0.0002 * resolution**2 / batch
-
-
-def _auto(resolution: int, gpus: int) -> Preset:
-    """Batch, learning rate and gamma from the resolution and the number of devices."""
-    batch = max(min(gpus * min(4096 // resolution, 32), 64), gpus)
-    lr = 0.002 if resolution >= 1024 else 0.0025
-    return STYLEGAN2.but(
-        both={"channel_base": 32768 if resolution >= 512 else 16384},
-        generator={"mapping_layers": 2},
-        discriminator={"mbstd_group_size": min(batch // gpus, 4)},
-        batch=batch,
-        micro_batch=batch // gpus,
-        g_lr=lr,
-        d_lr=lr,
-        r1_gamma=auto_gamma(resolution, batch),
-        ema_kimg=batch * 10 / 32,
-        ema_rampup=0.05,
-    )
+def default_cfg(resolution: int, device_type: str) -> str:
+    """Return the name of the preset for images of `resolution` pixels on a device such as "cpu" or "cuda"."""
+    sizes = {size.resolution: name for name, size in SIZES.items()}
+    return sizes.get(resolution, "auto") if device_type == "cpu" else "auto"

@@ -1,6 +1,6 @@
-"""Several processes train one network: each holds a copy of everything, and all copies stay equal bit for bit.
+"""Processes that train one network: each holds a copy of the state, and all copies stay equal bit for bit.
 
-All begin with the weights of rank 0, and every step changes them by the same averaged gradients.
+All start with the weights of rank 0, and every step changes them by the same averaged gradients.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from torch import Tensor
 from stylegan.errors import ConfigError, DistributedError
 from stylegan.files.digest import digest
 from stylegan.training.config import TrainConfig
+from stylegan.training.growing import stage_configs
 from stylegan.training.state import TrainingState
 
 
 def micro_batch_size(config: TrainConfig, processes: int) -> int:
-    """Images that each of `processes` computes at once: its share of the batch, at most `config.micro_batch`.
+    """Return the images that each of `processes` computes at once: at most `config.micro_batch` and its share.
 
     Raises: ConfigError if the batch cannot be split evenly.
     """
@@ -30,30 +31,41 @@ def micro_batch_size(config: TrainConfig, processes: int) -> int:
     return size
 
 
+def require_even_split(config: TrainConfig, processes: int) -> None:
+    """Raise ConfigError unless `processes` can share the batch of every stage of the run."""
+    for resolution, step in stage_configs(config).items():
+        try:
+            micro_batch_size(step, processes)
+        except ConfigError as error:
+            if step.batch == config.batch:
+                raise
+            raise ConfigError(f"growing.batch at {resolution} px: {error}") from error
+
+
 def share_weights(state: TrainingState) -> None:
-    """Give the weights of rank 0 to all, and check that the rest is equal too. Raises: DistributedError."""
+    """Give the weights of rank 0 to all processes, and check that the rest is equal too. Raises: DistributedError."""
     for network in (state.G, state.D, state.G_ema):
         state.world.broadcast_(list(network.state_dict().values()))
     check_equal(state)
 
 
 def check_equal(state: TrainingState) -> None:
-    """Raises DistributedError, with the rank and what differs, unless all processes hold the state of rank 0."""
+    """Raise DistributedError, with the rank and what differs, unless all processes hold the state of rank 0."""
     if state.world.size == 1:
         return
-    mine = {name: digest(tensors) for name, tensors in _parts(state).items()}
-    first, *others = state.world.gather({"number of images": state.nimg, **mine})
+    digests = {name: digest(tensors) for name, tensors in _parts(state).items()}
+    first, *others = state.world.gather({"number of images": state.nimg, **digests})
     for rank, other in enumerate(others, 1):
         for name in first:
             if other[name] != first[name]:
                 raise DistributedError(
-                    f"rank {rank} has another {name} than rank 0 after {state.nimg / 1000:g} kimg; its machine, its "
-                    "software or its snapshot is not that of the others. Go on from the newest snapshot."
+                    f"the {name} of rank {rank} differs from that of rank 0 after {state.nimg / 1000:g} kimg: its "
+                    "machine, software or snapshot is another one. Resume from the newest snapshot."
                 )
 
 
 def _parts(state: TrainingState) -> dict[str, list[Tensor]]:
-    """All tensors that training changes, by the word for them."""
+    """Return all tensors that training changes, in named groups."""
     augment = [state.augment.p] if state.augment is not None else []
     return {
         "generator": list(state.G.state_dict().values()),

@@ -1,13 +1,224 @@
-"""A run: a folder and the training in it."""
+"""A run as an object: a folder, and the training in it, which advances while the run is iterated.
+
+for tick in stylegan.train("faces64.zip", kimg=200):
+    print(tick)
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
-from stylegan.runs.folder import make_run_folder
+import torch
+
+from stylegan.checkpoints.snapshots import newest_snapshot, nimg_of
+from stylegan.data.dataset import Dataset
+from stylegan.data.pixels import Track, untracked
+from stylegan.errors import OutputError, StyleGANError
+from stylegan.files.atomic import write_text
+from stylegan.machine.memory import keep_freed_memory
+from stylegan.machine.processes import World
+from stylegan.metrics.registry import parse
+from stylegan.runs.best_effort import BestEffort
+from stylegan.runs.folder import make_run_folder, mend_interrupted_writes
+from stylegan.runs.lock import locked
+from stylegan.runs.tensorboard import summary_writer, with_tensorboard
+from stylegan.runs.tick import Tick
+from stylegan.training import loop
+from stylegan.training.assemble import Given, dotted
+from stylegan.training.batches import open_training_set
 from stylegan.training.config import TrainConfig
+from stylegan.training.plan import Plan, is_checkpoint, new_plan, resumed_plan
+
+
+class Run:
+    """A run that trains while it is iterated, and yields a `Tick` every `config.tick_kimg` and one at the end.
+
+    Leaving the iteration ends the training at once; `stop` ends it after the step, with a snapshot. A second iteration
+    continues from the newest snapshot. The run holds the lock of its folder while it is iterated.
+
+    Attributes:
+        config, dataset, world: the settings, the images, and the processes that train together.
+        folder: the folder of the run.
+        headline: lines for the reader: new or resumed, images, main settings. Empty but on rank 0.
+    """
+
+    def __init__(self, plan: Plan, folder: Path, *, tensorboard: bool = False):
+        self.config, self.dataset, self.world, self.folder = plan.config, plan.dataset, plan.world, folder
+        self._tensorboard = tensorboard and self.world.is_main
+        self._stop = threading.Event()
+        self._best_effort = BestEffort()
+        self._snapshot: Path | None = None  # the newest, until it is loaded
+        self.headline = ""
+        if self.world.is_main:
+            self._snapshot = self._open(resumed=plan.folder is not None)
+            self.headline = self._describe(plan)
+            self._log(self.headline)
+
+    def stop(self) -> None:
+        """End the iteration after the current step, with a snapshot. May be called from any thread or signal handler.
+
+        Of several processes it is enough that one calls it.
+        """
+        self._stop.set()
+
+    def __iter__(self) -> Iterator[Tick]:
+        """Train, see `stylegan.training.loop.train`. Raises: OutputError also if the device runs out of memory."""
+        ticks = loop.train(
+            self.config, self.folder, dataset=self.dataset, snapshot=self._snapshot, stop=self._stop, world=self.world
+        )
+        self._snapshot = None
+        with _one_sentence(self.folder), closing(ticks):
+            try:
+                for tick in with_tensorboard(ticks, self.folder) if self._tensorboard else ticks:
+                    if self.world.is_main:
+                        self._log(str(tick))
+                    yield tick
+            finally:
+                self._stop.clear()
+
+    def _open(self, *, resumed: bool) -> Path | None:
+        """Write the settings, repair what a crash left, and return the snapshot to resume from."""
+        with locked(self.folder):
+            if resumed:
+                write_text(self.folder / "config.json", self.config.to_json())
+            mend_interrupted_writes(self.folder)
+        return newest_snapshot(self.folder, to_resume=True)
+
+    def _describe(self, plan: Plan) -> str:
+        config, data, newest = self.config, self.dataset, self._snapshot
+        if plan.folder is not None or newest is not None:  # a launcher may start the processes of a new run again
+            point = "the start" if newest is None else f"{(nimg_of(newest) or 0) / 1000:.9g} kimg"
+            first = f"Resuming {self.folder} from {point}"
+        elif plan.report:
+            first = f"New run in {self.folder} from the weights of {config.transfer.source}\n{plan.report}"
+        else:
+            first = f"New run in {self.folder}"
+        size = f"{data.resolution}x{data.resolution}, {data.channels} channel{'s' * (data.channels > 1)}"
+        return (
+            f"{first}\n{len(data):,} images of {size}; cfg {config.cfg}, batch {config.batch}, "
+            f"gamma {config.r1_gamma:g}, {config.precision}, {config.kimg:g} kimg."
+        )
+
+    def _log(self, line: str) -> None:
+        with self._best_effort("log.txt"), (self.folder / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def train(
+    data: Path | str | None = None,
+    outdir: Path | str = "runs",
+    *,
+    cfg: str | None = None,
+    resume: Path | str | None = None,
+    world: World | None = None,
+    **settings: Any,
+) -> Run:
+    """Return a run that trains while it is iterated.
+
+    >>> run = stylegan.train("faces64.zip", cfg="stylegan3-t-cpu64", kimg=200, generator={"w_dim": 128})
+    >>> for tick in run:
+    ...     print(tick)  # `tick.grid` is an image of what the network draws; `run.stop()` ends with a snapshot
+    >>> G = stylegan.load(run.folder)
+
+    Args:
+        data: a data set of square images, [channels, resolution, resolution], from `stylegan.prepare`: a zip, a folder
+            or the URL of shards. None takes the embedded faces, or the data of the run to resume.
+        outdir: where to make the folder of a new run.
+        cfg: a preset; None takes one that suits the resolution and the device.
+        resume: the folder of a run, to resume it; or a checkpoint, for a new run from its weights.
+        world: the processes that train together, see `stylegan.machine.processes.join`.
+        settings: fields of `TrainConfig`; "auto" for `batch`, `precision`, `r1_gamma` and others that follow the batch.
+    Raises: ConfigError for an impossible setting, or if memory or disk are too small; DataError, CheckpointError;
+        OutputError if `outdir` cannot be written.
+    """
+    changes = dotted(settings) | ({"data.path": data} if data is not None else {})
+    if resume is not None and not is_checkpoint(Path(resume)):
+        return begin(resumed_plan(Path(resume), changes | ({"cfg": cfg} if cfg else {}), world))
+    given = Given(assignments=changes | ({"cfg": cfg} if cfg else {}))
+    return begin(new_plan(given, Path(resume) if resume is not None else None, world), outdir)
+
+
+def start(
+    config: TrainConfig,
+    outdir: Path | str = "runs",
+    *,
+    dataset: Dataset | None = None,
+    world: World | None = None,
+    tensorboard: bool = False,
+    force: bool = False,
+) -> Run:
+    """Return a new run with these settings in a new folder in `outdir`. See `begin`."""
+    world = world or World()
+    plan = Plan(config, dataset or open_training_set(config.data, config.seed, world.local_size), world)
+    return begin(plan, outdir, tensorboard=tensorboard, force=force)
+
+
+def resume(
+    folder: Path | str,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    world: World | None = None,
+    tensorboard: bool = False,
+    force: bool = False,
+) -> Run:
+    """Return the run of this folder, which resumes from its newest snapshot; `changes` may name `plan.CHANGEABLE`.
+
+    See `begin`.
+    """
+    return begin(resumed_plan(Path(folder), changes, world), tensorboard=tensorboard, force=force)
+
+
+def begin(
+    plan: Plan,
+    outdir: Path | str = "runs",
+    *,
+    tensorboard: bool = False,
+    force: bool = False,
+    track: Track = untracked,
+) -> Run:
+    """Check that a run can start, and make its folder. Every process of `plan.world` calls it.
+
+    Args:
+        outdir: where to make the folder of a new run.
+        tensorboard: also write scalars and image grids for TensorBoard.
+        force: start even if memory or disk look too small.
+        track: shows the progress of decoding the images into the cache, see `Dataset.fill_cache`.
+    Raises: ConfigError if memory or disk are too small; DataError for a damaged image; MissingExtra if a package or the
+        weights of a metric are not installed; OutputError if the folder cannot be written, or another process trains in
+        it.
+    """
+    if not force:
+        plan.require_room(Path(outdir))
+    plan.fill_cache(track)
+    if tensorboard:
+        summary_writer()
+    for metric in plan.config.metrics:
+        parse(metric).load_detector()
+    keep_freed_memory()
+    folder = plan.folder or Path(
+        plan.world.run_once("run", lambda: str(new_run_folder(outdir, plan.config, plan.dataset.name)))
+    )
+    with _one_sentence(folder):
+        return Run(plan, folder, tensorboard=tensorboard)
 
 
 def new_run_folder(parent: Path | str, config: TrainConfig, name: str) -> Path:
     """Make the folder of a run with this configuration, see `make_run_folder`."""
     return make_run_folder(parent, config.info, name, config.to_json())
+
+
+@contextmanager
+def _one_sentence(folder: Path) -> Iterator[None]:
+    """Turn what the device and the disk refuse into errors of this library."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise OutputError(f"the device ran out of memory ({error}); use a smaller `micro_batch` or network.") from error
+    except StyleGANError:  # some are OSErrors too, and say more
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror or error}.") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stylegan.data.dataset import Dataset
-from stylegan.data.shards.dataset import open_any
+from stylegan.data.open import open_dataset
 from stylegan.errors import DistributedError, StyleGANError
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.processes import World
@@ -36,7 +36,7 @@ class SnapshotScores:
         self._detectors = {request.detector: request.load_detector(device) for request in self._requests}
         self._dataset: Dataset | None = None
         if any(request.metric.needs_reals or data.labels for request in self._requests):
-            self._dataset = open_any(
+            self._dataset = open_dataset(
                 data.path, use_labels=data.labels, cache_gb=data.cache_gb, processes=world.local_size
             )
 

@@ -1,6 +1,6 @@
-"""Snapshots of a run: a native checkpoint, and beside it what resuming needs.
+"""Snapshots of a run: a native checkpoint and what resuming needs.
 
-    training.json             counters, what the data was, where it was computed
+    training.json             counters, the data set, the machine
     training.safetensors      moments of both optimizers, running means, strength of augmentation
     checksums.json            size and SHA-256 of every other file
 
@@ -29,7 +29,7 @@ from stylegan.training.state import TrainingState
 
 
 def capture(state: TrainingState, *, origin: str, licence: str | None = None, data: dict[str, Any]) -> Contents:
-    """Copy everything that training changes into memory; `data` tells the data set it was trained on."""
+    """Copy everything that training changes into memory; `data` identifies the data set."""
     p = float(state.augment.p) if state.augment is not None else 0.0
     networks = {"G_ema": state.G_ema, "G": state.G, "D": state.D}
     files = contents(Checkpoint(**networks, augment_p=p, nimg=state.nimg, origin=origin, licence=licence))
@@ -47,14 +47,14 @@ def capture(state: TrainingState, *, origin: str, licence: str | None = None, da
 
 
 def write_snapshot(files: Contents, folder: Path) -> None:
-    """Write what was captured, whole or not at all. Raises: OutputError if the disk is full or cannot be written."""
+    """Write a captured snapshot, whole or not at all. Raises: OutputError if the disk is full or cannot be written."""
     with atomic_folder(folder) as temporary:
         write(files, temporary)
         write_checksums(temporary)
 
 
 def load_snapshot(state: TrainingState, folder: Path) -> dict[str, Any]:
-    """Bring `state`, made from the same configuration, to the moment of the snapshot; returns what `data` it saw.
+    """Set `state`, made from the same configuration, to that of the snapshot; return the identity of its data set.
 
     Raises: CheckpointError if a file is missing, damaged, or holds other shapes than the networks of `state`.
     """
@@ -73,23 +73,23 @@ def load_snapshot(state: TrainingState, folder: Path) -> dict[str, Any]:
             prefix = f"{name}."
             _restore(optimizer, {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        # load_state_dict lists every layer; the first line that names a cause is enough
+        # load_state_dict lists every layer; its first line that names a cause is enough
         lines = str(error).splitlines()
         reason = (lines[1:] or lines or [type(error).__name__])[0].strip()
         raise CheckpointError(
-            f"snapshot {folder} cannot be resumed ({reason}); remove that folder to go on from an older one."
+            f"snapshot {folder} cannot be resumed ({reason}); remove that folder to resume from an older one."
         ) from error
     warn_if_changed(counters.pop("environment", {}), environment(state.device, state.world.size))
     return counters
 
 
 def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """On the CPU and apart from those that training goes on changing."""
+    """Return copies on the CPU, which training does not change."""
     return {k: v.detach().to("cpu", copy=True, memory_format=torch.contiguous_format) for k, v in tensors.items()}
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Adam's state, one entry per parameter and moment: "{index}.{moment}"."""
+    """Return the state of Adam, one entry per parameter and moment: "{index}.{moment}"."""
     return {
         f"{index}.{key}": value
         for index, moments in optimizer.state_dict()["state"].items()
@@ -107,5 +107,5 @@ def _restore(optimizer: torch.optim.Optimizer, moments: dict[str, Tensor]) -> No
         for key, value in values.items():
             if value.shape not in ((), parameter.shape):
                 raise ValueError(f"a moment has shape {list(value.shape)}, its weight {list(parameter.shape)}")
-            if value.ndim:  # the layout of the parameter, which a file does not keep
+            if value.ndim:  # in the layout of the parameter, which a file does not keep
                 values[key] = torch.empty_like(parameter).copy_(value)

@@ -1,4 +1,4 @@
-"""The grid of a run: the same latents drawn again and again, so that one sees them learn."""
+"""The image grid of a run: the same latents at every snapshot, to watch the network learn."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from stylegan.sampling.latents import latents
 
 
 def grid_shape(resolution: int) -> tuple[int, int]:
-    """Columns and rows of images: as many as fit 1920x1080, within 4x4 ... 16x8."""
+    """Return the columns and rows of images that fit 1920x1080 pixels, from 4x4 to 16x8."""
     return min(max(1920 // resolution, 4), 16), min(max(1080 // resolution, 4), 8)
 
 
 class SnapshotGrid:
-    """A sheet of real and one of generated images, see `grid_shape`; with labels, one label a row."""
+    """A grid of real and one of generated images, see `grid_shape`; with labels, each row has one label."""
 
     def __init__(self, dataset: Dataset, z_dim: int, batch: int):
         self.columns, self.rows = grid_shape(dataset.resolution)
@@ -32,12 +32,12 @@ class SnapshotGrid:
         self.c = dataset.labels(chosen).split(batch)
 
     def write_reals(self, path: Path) -> Path:
-        """Real images of the data set."""
+        """Write real images of the data set."""
         return self._write(path, self.real)
 
     @torch.inference_mode()
     def write_fakes(self, path: Path, G: Any) -> Path:
-        """What `G` draws from the fixed latents with its constant noise."""
+        """Write the images of `G` for the fixed latents, with its constant noise."""
         device = next(G.parameters()).device
         batches = [
             to_uint8(G(z.to(device), c.to(device), noise_mode="const")).cpu()
@@ -51,7 +51,7 @@ class SnapshotGrid:
 
 
 def _choose(dataset: Dataset, rows: int, columns: int) -> np.ndarray:
-    """Indices of rows * columns images; with labels, each row has one and the same."""
+    """Return the indices of rows * columns images; with labels, those of a row share one."""
     order = dataset.preview()
     if dataset.label_dim == 0:
         return np.resize(order, rows * columns)

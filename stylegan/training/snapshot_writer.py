@@ -1,4 +1,4 @@
-"""Writes snapshots beside the training: the step copies the state, a thread brings it to the disk."""
+"""Snapshots written in the background: the step copies the state, a thread writes it to the disk."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from stylegan.training.snapshot import write_snapshot
 
 
 class SnapshotWriter:
-    """At most one snapshot is being written, and leaving the context waits for it.
+    """Writes one snapshot at a time; leaving the context waits for it.
 
-    A disk that is full or fails costs that snapshot and a warning: the older ones stay whole, and the next is tried
-    as usual.
+    A disk that is full or fails costs that snapshot and causes a warning. The older ones stay whole, and the next
+    one is written as usual.
 
     Args:
         run: the run folder.
@@ -36,14 +36,14 @@ class SnapshotWriter:
         self.wait()
 
     def begin(self, files: Contents, folder: Path) -> None:
-        """Write in the background, once the snapshot before is done."""
+        """Write in the background, after the previous snapshot is done."""
         self.wait()
-        # A daemon, so that a second Ctrl-C need not wait for a slow disk.
+        # A daemon, so that a second Ctrl-C does not wait for a slow disk.
         self._thread = threading.Thread(target=self._try, args=(files, folder), daemon=True, name="snapshot")
         self._thread.start()
 
     def write_last(self, files: Contents, folder: Path) -> None:
-        """Write now, in a second attempt if need be. Raises: OutputError if that fails too."""
+        """Write now, and try once more if that fails. Raises: OutputError if both attempts fail."""
         self.wait()
         try:
             self._write(files, folder)
@@ -51,7 +51,7 @@ class SnapshotWriter:
             self._write(files, folder)
 
     def wait(self) -> None:
-        """Return when nothing is being written any more."""
+        """Wait until nothing is being written."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -63,7 +63,7 @@ class SnapshotWriter:
         try:
             self._write(files, folder)
         except OutputError as error:
-            warnings.warn(f"{error} Training goes on; the older snapshots are whole.", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"{error} Training continues; the older snapshots are whole.", RuntimeWarning, stacklevel=2)
         except Exception as error:
             self._bug = error
 

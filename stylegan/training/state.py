@@ -1,4 +1,4 @@
-"""Everything that training changes, in one place."""
+"""The state of training: everything that its steps change."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from stylegan.training.statistics import Statistics
 
 @dataclass
 class TrainingState:
-    """Networks, optimizers and counters. A snapshot of these is all that resuming needs."""
+    """Networks, optimizers and counters, all that resuming needs; and what the steps keep for themselves."""
 
-    G: Any  # of one generation, see `networks.family`
+    G: Any  # a generator, see `networks.family`
     D: Any
     G_ema: Any
-    first_order_synthesis: Callable[..., Tensor]  # G.synthesis and D, compiled where that is asked for
-    first_order_D: Callable[[Tensor, Tensor], Tensor]
+    first_order_synthesis: Callable[..., Tensor]  # G.synthesis, compiled if config.compile
+    first_order_D: Callable[[Tensor, Tensor], Tensor]  # D likewise
     G_opt: torch.optim.Adam
     D_opt: torch.optim.Adam
     pl_mean: Tensor  # scalar, running mean of the path lengths
-    augment: AugmentPipe | None  # what D's images pass through
+    augment: AugmentPipe | None  # applied to all images that D sees
     signs: Tensor  # [2], sum and number of sign(D(real)) since the augmentation was adapted
     nimg: int = 0  # real images shown to D
     step: int = 0
-    rollbacks: int = 0  # returns to a snapshot because of NaN; each draws other random numbers
-    lod: float = 0.0  # of growing networks: 0 at the full resolution, 1 at half of it
-    blur_sigma: float = 0.0  # pixels, of what D sees
+    rollbacks: int = 0  # returns to a snapshot because of NaN; each changes the random numbers
+    lod: float = 0.0  # level of detail of growing networks: 0 at full resolution, 1 at half of it
+    blur_sigma: float = 0.0  # pixels, of the images that D sees in this step
     pl_means: list[Tensor] = field(default_factory=list)  # the next pl_mean according to each micro-batch
     statistics: Statistics = field(default_factory=Statistics)
     gradients: GradientWatch = field(default_factory=GradientWatch)
@@ -48,16 +48,16 @@ class TrainingState:
         return self.pl_mean.device
 
     def running_means(self) -> list[Tensor]:
-        """What follows the batches by averaging besides the weights."""
+        """Return the running means, which follow the batches as the weights do."""
         averages = [b for name, b in self.G.named_buffers() if name.endswith(("w_avg", "magnitude_ema"))]
         return [self.pl_mean, self.signs, *averages]
 
 
 def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
-    """Networks drawn from the seed, and their optimizers."""
+    """Return networks with weights drawn from the seed, and their optimizers."""
     torch.manual_seed(config.seed)
-    G = generator_class(config.architecture)(**config.generator).to(device=device)
-    D = discriminator_class(config.architecture)(**config.discriminator).to(device=device)
+    G: Any = generator_class(config.architecture)(**config.generator).to(device=device)
+    D: Any = discriminator_class(config.architecture)(**config.discriminator).to(device=device)
     groups, trained = _generator_groups(G, config), _trained(D)
     for network in (G, D):
         network.to(memory_format=torch.channels_last).requires_grad_(False)
@@ -94,19 +94,19 @@ def _generator_groups(G: Any, config: TrainConfig) -> list[dict[str, Any]]:
 
 
 def _trained(network: nn.Module) -> list[nn.Parameter]:
-    """What a network was made to learn; the minimal ones count their blur among the parameters."""
+    """Return the parameters that are trained; those of minimal networks include a fixed blur."""
     return [p for p in network.parameters() if p.requires_grad]
 
 
 def _lazy_adam(groups: list[dict[str, Any]], lr: float, interval: int, config: TrainConfig) -> torch.optim.Adam:
-    """Adam for weights whose regularizer takes a step of its own every `interval` steps. StyleGAN2 App. B.
+    """Return Adam for weights whose regularizer takes a step of its own every `interval` steps. StyleGAN2 App. B.
 
-    The extra steps would learn (k + 1) / k times as fast and forget as much sooner, so lr and betas make up for it.
+    With its extra steps it would learn and forget (k + 1) / k times as fast; lr and betas correct that.
     """
     extra = config.separate_regularization and interval > 1
     ratio = interval / (interval + 1) if extra else 1.0
     beta1, beta2 = (beta**ratio for beta in config.adam_betas)
     for group in groups:
-        group["lr_scale"] = group.get("lr", lr) / lr * ratio  # what growing multiplies the rate of a resolution by
+        group["lr_scale"] = group.get("lr", lr) / lr * ratio  # factor on the learning rates that growing sets
         group["lr"] = lr * group["lr_scale"]
     return torch.optim.Adam(groups, betas=(beta1, beta2), eps=config.adam_eps, fused=True)

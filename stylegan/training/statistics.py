@@ -1,4 +1,4 @@
-"""Running statistics of a tick, kept on the device: reading them is the only time the host waits."""
+"""Statistics of a tick, kept on the device; the host waits only when they are read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stylegan.machine.processes import World
 
 
 class Statistics:
-    """Collects named numbers and gives their count, mean and standard deviation."""
+    """Count, mean and standard deviation of named numbers."""
 
     def __init__(self) -> None:
         self._moments: dict[str, Tensor] = {}
@@ -21,7 +21,7 @@ class Statistics:
         self._moments[name] = self._moments[name] + moments if name in self._moments else moments
 
     def collect(self, world: World | None = None) -> dict[str, dict[str, float]]:
-        """{name: {"num", "mean", "std"}} of all that was added since the last call, by every process of `world`."""
+        """Return {name: {"num", "mean", "std"}} of the values that all of `world` added since the last call."""
         if world is not None:
             world.sum_(list(self._moments.values()))
         result = {}

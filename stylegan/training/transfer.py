@@ -1,14 +1,14 @@
 """Fine-tuning: a new run starts from the networks of a checkpoint. StyleGAN2-ADA Sec. 4.3.
 
-A layer goes over whole or not at all: one whose name or shape the new network does not have stays behind, and one that
-the checkpoint cannot fill starts fresh.
+A layer is carried over whole or not at all: one whose name or shape the new network does not have is left behind, and
+one that the checkpoint cannot fill starts from random weights.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,50 +22,76 @@ from stylegan.networks.family import architecture_of, discriminator_class, gener
 from stylegan.training.config import TrainConfig
 from stylegan.training.state import TrainingState
 
-# Arguments of networks that are not their size
+# Arguments of networks that do not decide their size
 _OF_DATA = ("c_dim", "img_resolution", "img_channels")
 _OF_TRAINING = ("mbstd_group_size", "freeze_layers", "magnitude_ema_beta")
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What one network takes from one of the checkpoint."""
+    """The tensors that one network takes from a network of the checkpoint."""
 
-    tensors: dict[str, Tensor]  # in the network's own names and shapes
-    fresh: list[str]  # names of its other tensors
-    unused: list[str]  # names of the checkpoint's that find no place
+    tensors: dict[str, Tensor]  # in the names and shapes of the new network
+    fresh: list[str]  # names of its other tensors, which stay random
+    unused: list[str]  # names of tensors of the checkpoint that are left behind
 
 
-def open_start(source: Path) -> tuple[Checkpoint, dict[str, Any], dict[str, Any]]:
-    """The checkpoint that a new run starts from, and settings for that run by dotted name.
+@dataclass(frozen=True)
+class Start:
+    """Trained weights that a new run starts from."""
 
-    Returns: the checkpoint; what other settings win over: networks as large as the checkpoint's, augmentation that
-        adapts five times as fast, no ramp of the average, which does not start from noise; and where the weights come
-        from. A run stands for its newest snapshot.
+    checkpoint: Checkpoint
+    source: Path
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings that suit these weights, by dotted name, for all others to win over.
+
+        Networks as large as the checkpoint's, augmentation that adapts five times as fast, and no ramp of the average,
+        which does not start from noise.
+        """
+        settings: dict[str, Any] = {"augment.ada_kimg": 100, "ema_rampup": None, "blur": {}, "growing": None}
+        networks: dict[str, Any] = {
+            "generator": self.checkpoint.G_ema or self.checkpoint.G,
+            "discriminator": self.checkpoint.D,
+        }
+        for group, network in networks.items():
+            args = asdict(network.settings) if network is not None else {}
+            settings |= {f"{group}.{k}": value for k, value in args.items() if k not in _OF_DATA + _OF_TRAINING}
+        return settings
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Settings that say where the weights come from, by dotted name."""
+        return {
+            "transfer.source": str(self.source.resolve()),
+            "transfer.origin": self.checkpoint.origin,
+            "transfer.licence": self.checkpoint.licence,
+        }
+
+
+def open_start(source: Path) -> Start:
+    """Open the weights of a checkpoint, or of the newest snapshot of a run.
+
     Raises: CheckpointError if there is no such checkpoint.
     """
     if (source / "snapshots").is_dir():
         source = newest_snapshot(source) or source
-    checkpoint = load_checkpoint(source)
-    defaults: dict[str, Any] = {"augment.ada_kimg": 100, "ema_rampup": None, "blur": {}, "growing": None}
-    networks: dict[str, Any] = {"generator": checkpoint.G_ema or checkpoint.G, "discriminator": checkpoint.D}
-    for group, network in networks.items():
-        args = network.args if network is not None else {}
-        defaults |= {f"{group}.{name}": value for name, value in args.items() if name not in _OF_DATA + _OF_TRAINING}
-    provenance = {"source": str(source.resolve()), "origin": checkpoint.origin, "licence": checkpoint.licence}
-    return checkpoint, defaults, {f"transfer.{name}": value for name, value in provenance.items()}
+    return Start(load_checkpoint(source), source)
 
 
-def settings_to_take_over(settings: dict[str, Any]) -> dict[str, Any]:
-    """Of the settings of another run, by dotted name, those that suit a run from trained weights: not how training
-    from random weights begins, nor what the data set of that run dictated."""
+def settings_to_take_over(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those settings of another run, by dotted name, that suit a run from trained weights.
+
+    Left out are those for training from random weights, and those that the data set of that run dictated.
+    """
     begins = ("augment.ada_kimg", "ema_rampup", "blur.", "growing")
     dictated = tuple(f"{network}.{name}" for network in ("generator", "discriminator") for name in _OF_DATA)
     return {name: value for name, value in settings.items() if not name.startswith(begins + dictated)}
 
 
 def require_architecture(checkpoint: Checkpoint, cfg: str, architecture: str) -> None:
-    """Raises ConfigError unless the checkpoint is of the generation that `cfg` trains."""
+    """Raise ConfigError unless the checkpoint is of the generation that `cfg` trains."""
     generator: Any = checkpoint.G or checkpoint.G_ema
     found = architecture_of(generator) if generator is not None else architecture
     if found != architecture:
@@ -79,10 +105,10 @@ def require_architecture(checkpoint: Checkpoint, cfg: str, architecture: str) ->
 def start_from_checkpoint(state: TrainingState, config: TrainConfig) -> None:
     """Fill the networks of a new run with the weights that `config.transfer` names.
 
-    A mapping network that is to stay as it is comes from the averaged generator for both, so that every seed keeps its
-    w and its average.
+    With `transfer.freeze_mapping`, both generators take the mapping network of the averaged one, so that every seed
+    keeps its w.
 
-    Raises: CheckpointError if they cannot be read, ConfigError if a layer that is not trained would start fresh.
+    Raises: CheckpointError if they cannot be read; ConfigError if a frozen layer would keep random weights.
     """
     assert config.transfer.source is not None
     checkpoint = load_checkpoint(config.transfer.source)
@@ -96,7 +122,7 @@ def start_from_checkpoint(state: TrainingState, config: TrainConfig) -> None:
 
 
 def transfer_report(checkpoint: Checkpoint, config: TrainConfig) -> str:
-    """Lines that say what a run of this configuration takes from the checkpoint and what not. Raises: ConfigError."""
+    """Return lines on what a run with these settings takes from the checkpoint and what not. Raises: ConfigError."""
     with torch.device("meta"):
         G = generator_class(config.architecture)(**config.generator)
         networks = {"G": G, "D": discriminator_class(config.architecture)(**config.discriminator), "G_ema": G}
@@ -119,13 +145,13 @@ def transfer_report(checkpoint: Checkpoint, config: TrainConfig) -> str:
 
 
 def _changes(checkpoint: Checkpoint, config: TrainConfig) -> list[str]:
-    """A line for each network whose arguments are others than the checkpoint's."""
+    """Return a line for each network whose arguments differ from those in the checkpoint."""
     lines = []
     for name, old, new in (
         ("generator", checkpoint.G_ema or checkpoint.G, config.generator),
         ("discriminator", checkpoint.D, config.discriminator),
     ):
-        args: Any = old.args if old is not None else {}
+        args: dict[str, Any] = asdict(old.settings) if old is not None else {}
         keys = [key for key in new if key in args and key not in _OF_TRAINING and _differ(args[key], new[key])]
         if keys:
             lines.append(f"{name} changed: {', '.join(f'{key} {args[key]} -> {new[key]}' for key in keys)}.")
@@ -137,7 +163,7 @@ def _differ(a: Any, b: Any) -> bool:
 
 
 def _sources(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Which network of the checkpoint each of the run starts from."""
+    """Return the network of the checkpoint that each network of the run starts from."""
     return {
         "G": checkpoint.G or checkpoint.G_ema,
         "D": checkpoint.D,
@@ -152,7 +178,7 @@ def _plan(checkpoint: Checkpoint, networks: dict[str, nn.Module], config: TrainC
 
 
 def _check_frozen(plan: dict[str, Transfer], D: nn.Module, config: TrainConfig) -> None:
-    """A layer that is not trained must hold something worth keeping."""
+    """Raise ConfigError if a frozen layer would keep random weights."""
     wanted = config.discriminator.get("freeze_layers", 0)
     layers = {_layer(name) for name in _learned(D) if not name.startswith(("b4.", "mapping."))}
     if wanted > len(layers):
@@ -169,52 +195,57 @@ def _check_frozen(plan: dict[str, Transfer], D: nn.Module, config: TrainConfig) 
 
 
 def carry_over(source: Any, target: Any) -> Transfer:
-    """Which tensors of `target` the network `source` fills; None fills nothing. Neither is changed.
+    """Return the tensors of `target` that the network `source` fills; None fills nothing. Neither is changed.
 
-    Where the number of colors differs, the layers from and to colors are converted as the images would be. Where
-    labels come or go, the mapping network does to z what it did before, and begins without regard to labels.
+    Where the number of color channels differs, the layers from and to colors are converted as the images would be.
+    Where labels are added or dropped, the mapping network treats z as before, and starts by ignoring labels.
     """
     own = _learned(target)
     if source is None:
         return Transfer({}, list(own), [])
     colors = source.img_channels, target.img_channels
-    theirs = {name: _recolored(name, value, *colors) for name, value in _learned(source).items()}
+    converted = {name: _recolored(name, value, *colors) for name, value in _learned(source).items()}
     first = "mapping.fc0.weight"
-    if first in theirs and first in own and bool(source.c_dim) != bool(target.c_dim) and source.z_dim == target.z_dim:
-        theirs[first] = _relabeled(theirs[first], own[first].shape[1])
-    unfit = {_layer(name) for name in own if name not in theirs or theirs[name].shape != own[name].shape}
+    if (
+        first in converted
+        and first in own
+        and bool(source.c_dim) != bool(target.c_dim)
+        and source.z_dim == target.z_dim
+    ):
+        converted[first] = _relabeled(converted[first], own[first].shape[1])
+    unfit = {_layer(name) for name in own if name not in converted or converted[name].shape != own[name].shape}
     return Transfer(
-        {name: theirs[name] for name in own if _layer(name) not in unfit},
+        {name: converted[name] for name in own if _layer(name) not in unfit},
         [name for name in own if _layer(name) in unfit],
-        [name for name in theirs if name not in own],
+        [name for name in converted if name not in own],
     )
 
 
 def _learned(network: nn.Module) -> dict[str, Tensor]:
-    """All of the state dict but the filters and the level of detail, which are settings."""
+    """Return the state dict without filters and the level of detail, which are settings."""
     settings = ("filter", "box", "blur", "lod")
     return {name: value for name, value in network.state_dict().items() if not name.endswith(settings)}
 
 
 def _layer(name: str) -> str:
-    """`b8.conv0` of `b8.conv0.affine.weight`: the affine, bias and noise of a convolution belong to its weight."""
+    """Return `b8.conv0` for `b8.conv0.affine.weight`: affine, bias and noise of a convolution belong to its weight."""
     return re.sub(r"(\.affine)?\.(weight|bias|noise_const|noise_strength)$", "", name)
 
 
 def _recolored(name: str, value: Tensor, source: int, target: int) -> Tensor:
-    """A tensor for images of `target` channels that does to them what `value` does to those of `source`."""
+    """Return a tensor that does to images of `target` channels what `value` does to those of `source`."""
     if source == target:
         return value
     if ".torgb.weight" in name or ".torgb.bias" in name:
-        return torch.tensordot(_conversion(source, target), value, 1)  # the image drawn is converted
-    if name.endswith("fromrgb.weight"):  # the image looked at is converted back; the run-time gain is 1 / sqrt(C)
+        return torch.tensordot(_conversion(source, target), value, 1)  # converts the generated image
+    if name.endswith("fromrgb.weight"):  # converts the image back; the run-time gain is 1 / sqrt(C)
         effective = torch.einsum("oikl,ij->ojkl", value, _conversion(target, source))
         return effective * (target / source) ** 0.5
     return value
 
 
 def _relabeled(value: Tensor, inputs: int) -> Tensor:
-    """The first layer of a mapping network, [D, z + label], for another number of inputs: labels come after z."""
+    """Return the first layer of a mapping network, [D, z + label], for `inputs` inputs: labels come after z."""
     kept = min(inputs, value.shape[1])
     result = torch.zeros(len(value), inputs)
     result[:, :kept] = value[:, :kept] * (inputs / value.shape[1]) ** 0.5  # the run-time gain is 1 / sqrt(inputs)
@@ -222,7 +253,7 @@ def _relabeled(value: Tensor, inputs: int) -> Tensor:
 
 
 def _conversion(source: int, target: int) -> Tensor:
-    """[target, source] matrix between gray (1), RGB (3) and RGBA (4). Alpha starts at zero: neither drawn nor seen."""
+    """Return the matrix [target, source] between gray (1), RGB (3) and RGBA (4). Alpha starts at zero."""
     if 1 not in (source, target):
         return torch.eye(target, source)
     matrix = torch.zeros(target, source)
@@ -231,7 +262,7 @@ def _conversion(source: int, target: int) -> Tensor:
 
 
 def _grouped(names: Iterable[str], everything: Collection[str]) -> list[str]:
-    """Names, with whole modules in short: b64.conv0.weight, b64.conv0.bias, ... -> b64.*"""
+    """Return the names, with b64.* for all tensors of the module b64."""
     chosen, groups = set(names), []
     for name in names:
         parts = name.split(".")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -58,9 +59,7 @@ def test_names_of_labels_travel_and_are_optional(tmp_path, folder):
     loaded = stylegan.load(tmp_path / "net", device="cpu").for_inference()
     assert (loaded.class_names, loaded.label_names) == (["cat", "dog"], None)
     _change_config(tmp_path / "net", class_names=["cat"])
-    with pytest.raises(
-        CheckpointError, match="class_names in .*config.json must be 2 strings; mend it or take it away"
-    ):
+    with pytest.raises(CheckpointError, match="class_names in .*config.json must be 2 strings; correct or remove it"):
         stylegan.load(tmp_path / "net")
 
 
@@ -111,15 +110,18 @@ def test_save_never_replaces_what_is_no_checkpoint(tmp_path):
     (tmp_path / "photos" / "holiday.jpg").write_text("dear")
     (tmp_path / "file").write_text("dear")
     for name in ("photos", "file"):
-        with pytest.raises(OutputError, match="is there already and is no checkpoint; remove it or choose another"):
+        with pytest.raises(OutputError, match="already exists and is not a checkpoint; remove it or choose another"):
             stylegan.save(stylegan.Checkpoint(G_ema=tiny_generator()), tmp_path / name)
     assert (tmp_path / "photos" / "holiday.jpg").read_text() == (tmp_path / "file").read_text() == "dear"
 
 
 def test_other_networks_are_refused(tmp_path):
-    for network in (tiny_generator().for_inference(), torch.nn.Linear(2, 2)):
-        with pytest.raises(CheckpointError, match="takes the networks of .*stylegan2, .* themselves, got "):
-            stylegan.save(stylegan.Checkpoint(G_ema=network), tmp_path / "net")
+    text = "takes the networks of .*stylegan2, .* themselves, got torch.nn.modules.linear.Linear"
+    for networks in ({"G_ema": torch.nn.Linear(2, 2)}, {"G_ema": tiny_generator(), "D": torch.nn.Linear(2, 2)}):
+        with pytest.raises(CheckpointError, match=text):
+            stylegan.save(stylegan.Checkpoint(**networks), tmp_path / "net")
+    with pytest.raises(CheckpointError, match="made by for_inference cannot be saved; save the network that it was"):
+        stylegan.save(stylegan.Checkpoint(G_ema=tiny_generator().for_inference()), tmp_path / "net")
 
 
 def test_full_disk_while_writing_tensors_gets_one_sentence(tmp_path, monkeypatch):
@@ -180,6 +182,44 @@ def test_a_checkpoint_without_generator_is_not_saved(tmp_path):
     assert not (tmp_path / "net").exists()
 
 
-def test_device_that_is_not_there_gets_one_sentence(folder):
+def test_a_missing_device_gets_one_sentence(folder):
     with pytest.raises(StyleGANError, match="device 'cuda:7' is not available here; set `device` to cpu or auto"):
         stylegan.load(folder, device="cuda:7")
+
+
+@pytest.mark.parametrize("group", ["generator", "discriminator"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mapping_layers", 3_000_000),
+        ("img_resolution", 2**30),
+        ("img_resolution", 16.0),
+        ("img_resolution", True),
+        ("c_dim", 10**12),
+        ("channel_max", 10**9),
+        ("channel_base", -1),
+        ("img_channels", "x"),
+        ("conv_clamp", "x"),
+        ("conv_clamp", float("nan")),
+        ("resample_filter", [1] * 1_000_000),
+        ("resample_filter", [0, 0]),
+        ("activation", "x" * 1_000_000),
+        ("num_fp16_res", None),
+    ],
+)
+def test_absurd_settings_get_one_sentence_before_anything_is_built(folder, group, name, value):
+    config = json.loads((folder / "config.json").read_text())
+    _change_config(folder, **{group: {**config[group], name: value}})
+    start = time.process_time()
+    with pytest.raises(CheckpointError, match=f"does not fit the config.json beside it: {name} must be ") as error:
+        stylegan.load_checkpoint(folder)
+    assert time.process_time() - start < 2
+    assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize("group", ["generator", "discriminator"])
+@pytest.mark.parametrize("value", [5, "x", [], [["img_resolution", 16]], True])
+def test_settings_that_are_no_group_get_one_sentence(folder, group, value):
+    _change_config(folder, **{group: value})
+    with pytest.raises(CheckpointError, match=f"{group} in .*config.json must be a group of settings, got "):
+        stylegan.load_checkpoint(folder)

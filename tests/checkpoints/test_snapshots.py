@@ -1,4 +1,4 @@
-"""Which snapshot of a run is read."""
+"""Choice of the snapshot of a run that is read."""
 
 import shutil
 import warnings

@@ -9,7 +9,9 @@ from PIL import Image
 
 from stylegan.cli.dataset import command
 from stylegan.cli.main import main
-from stylegan.data import Dataset
+from stylegan.data import PrepareConfig, open_dataset
+from stylegan.data.prepare import LABELS
+from stylegan.images.resize import TRANSFORMS
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def run(*args):
 
 
 def run_main(monkeypatch, capsys, *args):
-    """Through `main`, which turns errors into sentences: (exit code, stdout, stderr)."""
+    """Run `main`, which turns errors into sentences: (exit code, stdout, stderr)."""
     monkeypatch.setattr("sys.argv", ["stylegan", "dataset", *map(str, args)])
     try:
         main()
@@ -50,7 +52,7 @@ def test_the_summary_counts_what_was_used_and_names_what_was_not(images, tmp_pat
     assert "Left out 2 files:" in result.output
     assert "notes [b].txt: it is not an image (.txt)" in result.output
     assert r"'bad\nname.png': it is empty, damaged or not one of" in result.output
-    assert len(Dataset(tmp_path / "out.zip", cache=tmp_path)) == 3
+    assert len(open_dataset(tmp_path / "out.zip", cache=tmp_path)) == 3
 
 
 def test_max_images_says_how_many_were_not_needed(images, tmp_path):
@@ -62,7 +64,7 @@ def test_max_images_says_how_many_were_not_needed(images, tmp_path):
     assert "2 more were not needed (--max-images)." in result.output
 
 
-def test_shards_are_written_and_transparency_is_told(tmp_path):
+def test_shards_are_written_and_transparency_is_reported(tmp_path):
     (tmp_path / "in").mkdir()
     for index in range(3):
         Image.new("RGBA", (8, 8), (1, 2, 3, 100 if index else 255)).save(tmp_path / f"in/{index}.png")
@@ -81,7 +83,7 @@ def test_strict_fails_with_one_sentence(images, tmp_path, monkeypatch, capsys):
     )
     assert code == 1
     assert err == (
-        "Error: 0.png cannot be used: it is 12x8, not square; the transform center-crop would take its middle.\n"
+        "Error: 0.png cannot be used: it is 12x8, not square; set the transform to center-crop to take its middle.\n"
     )
 
 
@@ -123,4 +125,12 @@ def test_a_taken_destination_fails_with_one_sentence(images, tmp_path, monkeypat
         "--transform", "center-crop",
     )  # fmt: skip
     assert (code, len(err.splitlines())) == (1, 1)
-    assert "is there already; remove it or choose another name." in err
+    assert "exists already; remove it or choose another name." in err
+
+
+def test_choices_and_defaults_are_those_of_the_library(tmp_path):
+    choices = {option.name: getattr(option.type, "choices", ()) for option in command.params}
+    assert tuple(choices["labels"]) == LABELS
+    assert {None, *choices["transform"]} == set(TRANSFORMS)
+    given = command.make_context("dataset", ["--source", str(tmp_path), "--dest", "new"]).params
+    assert PrepareConfig(**given) == PrepareConfig(source=tmp_path, dest=Path("new"))

@@ -36,7 +36,7 @@ def test_dry_run_prints_the_settings_and_writes_nothing(images, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_dry_run_tells_what_the_run_needs(images):
+def test_dry_run_reports_what_the_run_needs(images):
     result = run_cli("train", "--data", images, *TINY, "--kimg", "0.064", "--dry-run")
     assert re.search(
         r"About \d+ MB of memory: weights \d+ MB, .*\nAbout \d+ MB on the disk: 2 snapshots of ", result.err
@@ -79,11 +79,11 @@ def test_auto_chooses_gamma_and_how_many_images_at_once(images, tmp_path, monkey
 def test_batch_auto_and_a_number_of_images_at_once_contradict_each_other(images, given):
     result = run_cli("train", "--data", images, *TINY, "--batch", "auto", *given, "--dry-run")
     assert (result.code, result.out) == (2, "")
-    text = "Error: --batch auto chooses how many images are computed at once; leave out --batch-gpu, or give --batch a"
+    text = "Error: --batch auto chooses --batch-gpu by itself; leave --batch-gpu out, or give --batch a number."
     assert text in " ".join(result.err.split())
 
 
-def test_tensorboard_that_is_missing_is_told_before_the_run(images, tmp_path, monkeypatch):
+def test_tensorboard_that_is_missing_is_reported_before_the_run(images, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     result = run_cli("train", "--data", images, *TINY, "--tensorboard", "--outdir", tmp_path / "runs")
     assert result.code == 1
@@ -99,7 +99,7 @@ def test_augmentation_is_asked_for_by_the_official_flags(images):
     for unused in (("--p", "0.3"), ("--target", "0.5", "--aug", "fixed")):
         result = run_cli("train", "--data", images, *TINY, *unused, "--dry-run")
         assert result.code == 2
-        assert f"{unused[0]} means something with --aug" in result.err
+        assert f"{unused[0]} needs --aug" in result.err
     result = run_cli("train", "--data", images, *TINY, "--augpipe", "everything")
     assert result.code == 2
     assert "everything" in result.err
@@ -114,7 +114,7 @@ def test_settings_of_a_run_start_another_like_it(images, tmp_path):
     assert json.loads(changed.out)["r1_gamma"] == 4
 
 
-def test_run_prints_the_official_tick_line_and_how_to_go_on(images, tmp_path):
+def test_run_prints_the_official_tick_line_and_how_to_continue(images, tmp_path):
     result = run_cli("train", "--data", images, *TINY, "--kimg", "0.032", "--outdir", tmp_path)
     assert result.code == 0
     (run,) = tmp_path.iterdir()
@@ -125,7 +125,7 @@ def test_run_prints_the_official_tick_line_and_how_to_go_on(images, tmp_path):
     assert f"stylegan generate --network {run}" in result.out
     assert (run / "log.txt").read_text().count("tick 1") == 1
     longer = run_cli("train", "--resume", run, "--kimg", "0.064")
-    assert longer.out.startswith(f"Going on with {run} from 0.032 kimg\n")
+    assert longer.out.startswith(f"Resuming {run} from 0.032 kimg\n")
     assert "tick 2" in longer.out
     assert sorted(p.name for p in tmp_path.iterdir()) == [run.name]
 
@@ -156,7 +156,7 @@ def test_signal_stops_with_a_snapshot_that_resumes(images, tmp_path, number, cod
     assert time.monotonic() - start < 10
     assert process.returncode == code
     (run,) = tmp_path.iterdir()
-    assert f"Go on with: stylegan train --resume {run}" in err
+    assert f"Resume with: stylegan train --resume {run}" in err
     snapshot = newest_snapshot(run)
     nimg = json.loads((snapshot / "training.json").read_text())["nimg"]
     assert run_cli("train", "--resume", run, "--kimg", nimg / 1000 + 0.008).code == 0
@@ -174,19 +174,23 @@ def test_signal_stops_with_a_snapshot_that_resumes(images, tmp_path, number, cod
         ([*TINY, "--map-depth", "0"], 2, "a mapping network needs at least one layer, got 0"),
         ([*TINY, "--mbstd-group", "0"], 2, "mbstd_group_size must be at least 1, or null for the whole batch, got 0"),
         ([*TINY, "--set", "generator.activation=foo"], 2, "activation must be one of linear, relu"),
-        ([*TINY, "--set", "generator.w_dim=abc"], 2, "the settings of the generator make no network"),
+        ([*TINY, "--set", "generator.w_dim=abc"], 2, "the settings of the generator do not make a network"),
         ([*TINY, "--set", "generator=5"], 2, "generator must be a group of settings, got 5"),
         ([*TINY, "--set", "a=[1"], 2, "is not a value in YAML"),
         ([*TINY, "--set", "seed=abc"], 2, "seed must be a whole number, got 'abc'"),
-        ([*TINY, "--seed", str(2**70)], 2, "seed: .*less than"),
-        ([*TINY, "--set", "adam_betas=[0,2]"], 2, r"adam_betas must lie in \[0, 1\)"),
+        ([*TINY, "--seed", str(2**70)], 2, "seed must be less than 4294967296, got "),
+        ([*TINY, "--set", "adam_betas=[0,2]"], 2, r"adam_betas must be in \[0, 1\)"),
         ([*TINY, "--device", "meta"], 1, "device 'meta' is not available here"),
         (["--batch", "6", *TINY], 2, "micro_batch must be a multiple of mbstd_group_size 4, got 6"),
         (["--batch", "12", "--batch-gpu", "8", *TINY], 2, "batch must be a multiple of micro_batch 8, got 12"),
-        (["--kimg", "-1", *TINY], 2, "kimg: .*greater than 0, got -1"),
+        (["--kimg", "-1", *TINY], 2, "kimg must be greater than 0, got -1"),
         (["--set", "generator.depth=3", *TINY], 2, "generator has no setting 'depth'; it has "),
-        (["--set", "color=blue", *TINY], 2, "color: Extra inputs are not permitted, got 'blue'"),
-        (["--set", "data.flip=true", *TINY], 2, "flip: Extra inputs are not permitted"),
+        (
+            ["--set", "color=blue", *TINY],
+            2,
+            "there is no setting 'color', got 'blue'; correct the name, or leave it out",
+        ),
+        (["--set", "data.flip=true", *TINY], 2, "there is no setting 'data.flip', got True"),
         (["--set", "batch", *TINY], 2, "expected NAME=VALUE such as batch=16, got 'batch'"),
         (["--precision", "int8"], 2, "'int8' is not one of"),
         ([*TINY, "--device", "cuda:9"], 1, "device 'cuda:9' is not available here"),
@@ -246,7 +250,7 @@ def test_longer_length_is_remembered(run):
         assert run_cli("train", "--resume", run, "--kimg", kimg).code == 2
 
 
-def test_data_that_moved_can_be_given_anew_but_not_exchanged(run, tmp_path):
+def test_data_that_moved_can_be_given_again_but_not_exchanged(run, tmp_path):
     (tmp_path / "data").rename(tmp_path / "moved")
     result = run_cli("train", "--resume", run, "--kimg", "0.048")
     assert result.code == 1
@@ -260,7 +264,7 @@ def test_data_that_moved_can_be_given_anew_but_not_exchanged(run, tmp_path):
     assert "was trained on 24 images, but" in result.err
 
 
-def test_run_whose_every_snapshot_is_damaged_does_not_start_afresh(run):
+def test_run_whose_every_snapshot_is_damaged_does_not_start_from_nothing(run):
     before = (run / "stats.jsonl").read_text()
     (run / "snapshots" / "000000" / "training.json").write_text("[]")
     for arguments in (("train", "--resume", run, "--kimg", "0.048"), ("generate", "--network", run, "--seeds", "0")):
@@ -281,10 +285,10 @@ def test_snapshot_made_for_other_networks_says_what_to_do(run):
     result = run_cli("train", "--resume", run, "--kimg", "0.048")
     assert result.code == 1
     assert "snapshots/000000 cannot be resumed" in result.err
-    assert "remove that folder to go on from an older one" in result.err
+    assert "remove that folder to resume from an older one" in result.err
 
 
-def test_output_that_cannot_be_written_is_tried_twice_and_told_once(run, monkeypatch):
+def test_output_that_cannot_be_written_is_tried_twice_and_reported_once(run, monkeypatch):
     from stylegan.training import snapshot_writer
 
     tried = []

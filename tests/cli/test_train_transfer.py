@@ -26,7 +26,7 @@ def run(images, tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("form", ["run", "checkpoint"])
-def test_the_first_line_says_whether_a_run_goes_on_or_starts_from_weights(run, images, tmp_path, form):
+def test_the_first_line_says_whether_a_run_resumes_or_starts_from_weights(run, images, tmp_path, form):
     snapshot = run / "snapshots/000000"
     source = (run, "--transfer") if form == "run" else (snapshot,)
     arguments = ("--data", images, *SHORT, "--freezed", 4, "--freeze-mapping", "--lr", 0.001, "--dlr", 0.0005)
@@ -45,7 +45,7 @@ def test_the_first_line_says_whether_a_run_goes_on_or_starts_from_weights(run, i
     assert (config["g_lr"], config["d_lr"], config["discriminator"]["freeze_layers"]) == (0.001, 0.0005, 4)
     assert config["transfer"]["freeze_mapping"]
     again = run_cli("train", "--resume", new, "--kimg", "0.016")
-    assert again.out.startswith(f"Going on with {new} from 0.008 kimg\n")
+    assert again.out.startswith(f"Resuming {new} from 0.008 kimg\n")
     assert f"from the weights of {snapshot} (trained by" in stylegan.load_checkpoint(new).origin
 
 
@@ -68,7 +68,7 @@ def test_settings_of_the_source_may_be_taken_over_too(run, images):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--transfer"], "--transfer needs the weights to start from; add --resume FILE."),
+        (["--transfer"], "--transfer needs weights to start from; add --resume FILE."),
         (["--freezed", "3"], "frozen layers would keep random weights; start from a checkpoint, or freeze nothing."),
         (["--balanced"], "--balanced needs labels; set --cond too."),
     ],

@@ -1,4 +1,4 @@
-"""Archives that lie, made when the tests run: what `prepare` must make of each."""
+"""Archives with false contents, made when the tests run: what `prepare` must make of each."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def names() -> Iterator[Case]:
     latin1 = archive(("aXb.png", PNG)).replace(b"aXb.png", b"a\xe9b.png")
     yield Case("latin1.zip", latin1)
     wrong = archive(("aéb.png", PNG)).replace("aéb".encode(), b"a\xff\xffb")
-    yield Case("broken_utf8.zip", wrong, error="damaged zip .* fetch it again")
+    yield Case("broken_utf8.zip", wrong, error="damaged zip .* download it again")
     yield Case("empty_name.zip", archive(("", PNG), ("good.png", PNG)), left_out={"": "it is not an image"})
-    twice = "the zip holds this name more than once; the last one counts"
+    twice = "the zip holds this name more than once; the last one is used"
     yield Case("duplicates.zip", archive(*[("a.png", PNG)] * 2), left_out={"a.png": twice})
     yield Case("two_slashes.zip", archive(("a\\b.png", PNG), ("a/b.png", PNG)), left_out={"a/b.png": twice})
 
@@ -148,7 +148,7 @@ def damage() -> Iterator[Case]:
     pixels = bytearray(good)
     pixels[good.index(b"IDAT") + 20] ^= 1
     yield Case("wrong_crc.zip", bytes(pixels), left_out={"a.png": UNPACK})
-    gone = "no zip or has lost its end"
+    gone = "truncated or not a zip"
     for percent in (0, 10, 50, 99):
         yield Case(f"cut_at_{percent}.zip", good[: len(good) * percent // 100], error=gone)
     yield Case("central_signature.zip", good.replace(b"PK\1\2", b"PK\1\3"), error="damaged zip|cannot be opened")
@@ -213,8 +213,8 @@ def labels() -> Iterator[Case]:
 
 def not_zips() -> Iterator[Case]:
     idx = struct.pack(">4B3I", 0, 0, 8, 3, 100_000, 100, 100)
-    yield Case("bomb-idx3-ubyte.gz", gzip.compress(idx + bytes(65 << 20)), error="it has .* bytes and promises")
-    yield Case("lie-idx3-ubyte", idx, error="is damaged")
+    yield Case("bomb-idx3-ubyte.gz", gzip.compress(idx + bytes(65 << 20)), error="it has .* bytes and declares")
+    yield Case("false-idx3-ubyte", idx, error="is damaged")
     yield Case("overflow-idx3-ubyte", struct.pack(">4B3I", 0, 0, 8, 3, *[(1 << 32) - 1] * 3), error="is damaged")
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as file:
@@ -227,4 +227,4 @@ def not_zips() -> Iterator[Case]:
             member.type, member.linkname = kind, "/etc/passwd"
             file.addfile(member)
     yield Case("links.tar", out.getvalue(), error="neither a folder, nor a zip, nor an IDX file")
-    yield Case("tar.zip", out.getvalue(), error="no zip or has lost its end")
+    yield Case("tar.zip", out.getvalue(), error="truncated or not a zip")

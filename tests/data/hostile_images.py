@@ -38,7 +38,7 @@ def cases() -> list[Case]:
 
 
 def write(root: Path, made: list[Case]) -> None:
-    """Make the files below `root`; what lies outside of it goes to a folder beside it."""
+    """Make the files below `root`; what is outside of it goes to a folder beside it."""
     (root.parent / "outside").mkdir()
     photo().save(root.parent / "outside/photo.png")
     for case in made:

@@ -21,7 +21,7 @@ def outcome(source: Path, dest: Path) -> dict[str, object]:
         report = prepare(source, dest, resolution=16, transform="center-crop")
     except StyleGANError as error:
         return {"used": 0, "left_out": [], "error": f"{type(error).__name__}: {error}"}
-    except Exception as error:  # a bug, told as such
+    except Exception as error:  # a bug, reported as such
         return {"used": 0, "left_out": [], "error": f"unexpected {type(error).__name__}: {error}"}
     return {"used": report.used, "left_out": report.left_out, "error": None}
 

@@ -9,7 +9,6 @@ from stylegan.data.labels import (
     LabelList,
     class_folders,
     folder_classes,
-    label_meanings,
     label_table,
     parse_dataset_json,
 )
@@ -37,14 +36,14 @@ def test_an_absurd_class_number_is_named_before_it_becomes_the_width_of_a_label(
 
 def names_of(by_name, **names):
     labels = LabelList(by_name, **names)
-    return label_meanings(labels, label_table(labels, sorted(by_name), "x"))
+    table = label_table(labels, sorted(by_name), "x")
+    return table.class_names, table.label_names
 
 
 def test_classes_have_a_name_each_or_none():
     assert names_of({"a": 0, "b": 1}, class_names=["cat", "dog"]) == (["cat", "dog"], None)
     assert names_of({"a": 0, "b": 0}, class_names=["cat", "dog"]) == (["cat"], None)  # no dog among the images
     assert names_of({"a": 0, "b": 1}, class_names=["cat"]) == (None, None)
-    assert label_meanings(None, None) == (None, None)
 
 
 def test_values_without_names_are_called_by_their_positions():

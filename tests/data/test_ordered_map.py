@@ -30,7 +30,7 @@ def test_an_error_comes_when_it_is_the_turn_of_its_item():
         next(results)
 
 
-def test_no_more_is_begun_than_one_item_a_worker_ahead_and_nothing_goes_on_after_the_end():
+def test_no_more_is_begun_than_one_item_a_worker_ahead_and_nothing_continues_after_the_end():
     begun = []
     results = ordered_map(begun.append, range(100), workers=2)
     next(results)

@@ -10,8 +10,7 @@ import pytest
 from file_size_limit import file_size_limit
 from PIL import Image
 
-from stylegan.data import PrepareConfig, prepare, prepare_steps
-from stylegan.data.shards.dataset import open_any
+from stylegan.data import PrepareConfig, open_dataset, prepare, prepare_steps
 from stylegan.errors import ConfigError, DataError, OutputError
 from stylegan.images.resize import center_crop, center_crop_wide, resize
 
@@ -113,7 +112,7 @@ def test_the_most_common_size_wins_without_a_resolution(tmp_path):
     save(tmp_path / "in/wide.png", noise(8, 16))
     report = prepare(tmp_path / "in", tmp_path / "out.zip")
     assert (report.used, report.resolution) == (2, 8)
-    assert dict(report.left_out)["a.png"] == "it is 4x4 where the set is 8x8; a given resolution would resize it"
+    assert dict(report.left_out)["a.png"] == "it is 4x4 where the set is 8x8; set a resolution to resize it"
     assert "wide.png" in dict(report.left_out)
 
 
@@ -121,7 +120,9 @@ def test_images_that_are_not_square_need_a_transform(tmp_path):
     save(tmp_path / "in/a.png", noise(8, 8))
     save(tmp_path / "in/b.png", noise(8, 16))
     report = prepare(tmp_path / "in", tmp_path / "out.zip", resolution=4)
-    assert dict(report.left_out) == {"b.png": "it is 16x8, not square; the transform center-crop would take its middle"}
+    assert dict(report.left_out) == {
+        "b.png": "it is 16x8, not square; set the transform to center-crop to take its middle"
+    }
     assert prepare(tmp_path / "in", tmp_path / "b.zip", resolution=4, transform="center-crop").used == 2
 
 
@@ -207,17 +208,17 @@ def test_asking_for_folder_labels_leaves_out_images_outside(tmp_path):
     for name in ("a/1.png", "b/1.png", "root.png"):
         save(tmp_path / "in" / name, noise())
     report = prepare(tmp_path / "in", tmp_path / "out.zip", labels="folders")
-    assert report.left_out == (("root.png", "it lies in no class folder"),)
+    assert report.left_out == (("root.png", "it is in no class folder"),)
     assert report.label_dim == 2
 
 
-def test_asking_for_labels_that_are_not_there_is_an_error(tmp_path):
+def test_asking_for_missing_labels_is_an_error(tmp_path):
     save(tmp_path / "in/1.png", noise())
     with pytest.raises(DataError, match=r"comes with no labels; add a dataset.json"):
         prepare(tmp_path / "in", tmp_path / "out.zip", labels="json")
     save(tmp_path / "one/a/1.png", noise())
     save(tmp_path / "one/a/2.png", noise())
-    with pytest.raises(DataError, match="it lies in no class folder"):
+    with pytest.raises(DataError, match="it is in no class folder"):
         prepare(tmp_path / "one", tmp_path / "out.zip", labels="folders")
 
 
@@ -249,7 +250,7 @@ def test_labels_stay_with_their_images_behind_those_that_are_left_out(tmp_path, 
     shards = 2 if dest == "shards" else None
     report = prepare(tmp_path / source, tmp_path / dest, shards=shards)
     assert [name for name, _ in report.left_out] == ["1.png", "3.png"]
-    dataset = open_any(tmp_path / dest, use_labels=True, cache_gb=1)
+    dataset = open_dataset(tmp_path / dest, use_labels=True, cache_gb=1)
     brightness = dataset.images(range(4))[:, 0, 0, 0].tolist()
     assert sorted(brightness) == [0, 20, 40, 50]
     assert dataset.labels(range(4)).argmax(1).tolist() == [5 - value // 10 for value in brightness]
@@ -300,17 +301,17 @@ def test_missing_empty_and_useless_sources_get_a_sentence(tmp_path):
 @pytest.mark.parametrize("inside", [".", "out.zip", "deep/er/out"])
 def test_a_destination_inside_the_source_is_refused(tmp_path, inside):
     save(tmp_path / "in/a.png", noise())
-    with pytest.raises(ConfigError, match="lies in the source"):
+    with pytest.raises(ConfigError, match="is inside the source"):
         prepare(tmp_path / "in", tmp_path / "in" / inside)
 
 
-def test_what_is_there_already_is_never_overwritten(tmp_path):
+def test_what_exists_already_is_never_overwritten(tmp_path):
     save(tmp_path / "in/a.png", noise())
     (tmp_path / "old.zip").write_text("old")
     (tmp_path / "old").mkdir()
     (tmp_path / "old/file").write_text("old")
     for dest in ("old.zip", "old"):
-        with pytest.raises(OutputError, match="is there already; remove it or choose another name"):
+        with pytest.raises(OutputError, match="exists already; remove it or choose another name"):
             prepare(tmp_path / "in", tmp_path / dest)
     assert (tmp_path / "old.zip").read_text() == "old"
     (tmp_path / "empty").mkdir()
@@ -320,7 +321,7 @@ def test_what_is_there_already_is_never_overwritten(tmp_path):
 def test_an_unwritable_destination_gets_a_sentence(tmp_path):
     save(tmp_path / "in/a.png", noise())
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match=r"cannot (write|look at) .*out.zip"):
+    with pytest.raises(OutputError, match=r"cannot (write|read) .*out.zip"):
         prepare(tmp_path / "in", tmp_path / "file/out.zip")
 
 

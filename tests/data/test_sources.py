@@ -134,7 +134,7 @@ def test_idx_without_labels_beside_it_has_none(tmp_path):
 def test_damaged_idx_files_get_a_sentence(tmp_path):
     path = write_idx(tmp_path / "x-images-idx3-ubyte", np.zeros((4, 8, 8), np.uint8))
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(DataError, match=r"damaged: its header promises 256 bytes, 255 came"):
+    with pytest.raises(DataError, match=r"damaged: its header declares 256 bytes, but it has 255"):
         open_source(path)
     zipped = write_idx(tmp_path / "y-images-idx3-ubyte.gz", np.ones((4, 8, 8), np.uint8))
     zipped.write_bytes(zipped.read_bytes()[:-9])

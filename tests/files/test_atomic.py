@@ -52,3 +52,20 @@ def test_older_folder_comes_back_if_the_new_one_cannot_take_its_place(tmp_path, 
         (temporary / "file").write_text("new")
     assert (path / "file").read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_every_file_and_folder_of_a_folder_is_synced_before_it_gets_its_name(tmp_path, monkeypatch):
+    """A power cut after the rename must not take any of them away."""
+    calls, replace = [], os.replace
+    monkeypatch.setattr(os, "fsync", lambda descriptor: calls.append(os.fstat(descriptor).st_ino))
+    monkeypatch.setattr(os, "replace", lambda *names: (calls.append("replace"), replace(*names)))
+    with atomic_folder(tmp_path / "x") as temporary:
+        (temporary / "a/b").mkdir(parents=True)
+        for name in ("a/b/deep", "a/file", "top"):
+            (temporary / name).write_text("content")
+        (temporary / "link").symlink_to("/nowhere")
+    place = {name: calls.index((tmp_path / "x" / name).stat().st_ino) for name in ("a/b/deep", "a/b", "a", "")}
+    assert list(place.values()) == sorted(place.values())  # a folder after what is in it
+    names = ("a/b/deep", "a/file", "top", "a/b", "a", "")
+    assert set(calls[: calls.index("replace")]) == {(tmp_path / "x" / name).stat().st_ino for name in names}
+    assert calls[-1] == tmp_path.stat().st_ino  # the new name itself

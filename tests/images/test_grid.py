@@ -7,7 +7,7 @@ from stylegan.errors import ConfigError
 from stylegan.images.grid import auto_shape, grid, make_grid
 
 
-def test_image_k_stands_at_row_k_over_columns():
+def test_image_k_is_at_row_k_over_columns():
     images = torch.randint(1, 256, [5, 3, 4, 6], dtype=torch.uint8)
     sheet = make_grid(iter(images), columns=2, rows=3)
     assert sheet.shape == (3, 12, 12)

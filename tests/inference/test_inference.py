@@ -1,5 +1,6 @@
 """The form for inference of every generation draws the same images."""
 
+import copy
 import math
 import warnings
 from functools import partial
@@ -8,7 +9,8 @@ import pytest
 import torch
 from golden import R, fill
 
-from stylegan.errors import ConfigError, ShapeError
+from stylegan.checkpoints import Checkpoint, save
+from stylegan.errors import CheckpointError, ConfigError, ShapeError
 from stylegan.images.pixels import to_uint8
 from stylegan.networks import minimal_gan, progan, stylegan1, stylegan2, stylegan3
 from stylegan.sampling.generate import generate_images
@@ -48,7 +50,7 @@ def in_range(G):
 
 @pytest.fixture
 def uncompiled(monkeypatch) -> list:
-    """What is made for a compiler, without one; the functions that it was given."""
+    """Forms made for a compiler, but without one; returns the functions that it was given."""
     given: list = []
     monkeypatch.setattr(torch, "compile", lambda function, **_: given.append(function) or function)
     return given
@@ -116,7 +118,7 @@ def test_the_network_is_left_as_it_was(name):
 
 
 @EVERY_ONE
-def test_a_compiler_that_fails_is_told_once_and_drawing_goes_on(name, monkeypatch):
+def test_a_compiler_that_fails_is_warned_of_once_and_images_are_drawn_without_it(name, monkeypatch):
     def broken(function, **options):
         def call(*args, **options):
             raise RuntimeError("no C++ compiler\nand a long story")
@@ -126,7 +128,7 @@ def test_a_compiler_that_fails_is_told_once_and_drawing_goes_on(name, monkeypatc
     monkeypatch.setattr(torch, "compile", broken)
     G, z = network(name), R(1, [2, 8])
     fast = G.for_inference(compile=True)
-    with pytest.warns(RuntimeWarning, match=r"torch.compile failed \(no C\+\+ compiler\); going on without it\."):
+    with pytest.warns(RuntimeWarning, match=r"torch.compile failed \(no C\+\+ compiler\); continuing without it\."):
         img = fast(z, noise_mode="const")
     assert_same(img, G(z, noise_mode="const"))
     with warnings.catch_warnings():
@@ -193,3 +195,63 @@ def test_the_user_may_still_move_images(name):
     G.synthesis.input.transform.copy_(motion)
     assert_same(fast(z), G(z))
     assert (fast(z) - still).abs().max() > 1e-2
+
+
+@EVERY_ONE
+def test_the_form_is_used_like_a_network(name):
+    G = network(name)
+    fast, ws = G.for_inference(), G.mapping(R(1, [2, 8]))
+    assert not isinstance(fast, type(G))
+    assert not fast.training
+    assert fast.synthesis.img_channels == 3
+    assert fast.synthesis.img_resolution == 32
+    img = fast.synthesis(ws, noise_mode="const")
+    for dtype in (torch.float64, torch.bfloat16):
+        assert_same(fast.synthesis(ws.to(dtype), noise_mode="const"), G.synthesis(ws.to(dtype), noise_mode="const"))
+    for same in (fast.train(), fast.eval(), fast.to("cpu"), fast.to(torch.device("cpu")), copy.deepcopy(fast)):
+        assert isinstance(same, type(fast))
+        assert torch.equal(same.synthesis(ws, noise_mode="const"), img)
+    assert not any(p.requires_grad for p in fast.parameters())
+    z = R(1, [2, 8]).requires_grad_()
+    assert not fast(z).requires_grad
+
+
+@EVERY_ONE
+def test_the_form_keeps_the_precision_that_it_was_made_for(name):
+    G = network(name)
+    fast = G.for_inference()
+    assert fast.precision == fast.synthesis.precision == "fp32"
+    assert fast.for_inference() is fast
+    assert G.for_inference("auto").precision == "auto"
+    fast.precision = "fp32"
+    text = r"was prepared for precision fp32 and compile False, got 'auto' and False; call for_inference of the network"
+    with pytest.raises(ConfigError, match=text):
+        fast.for_inference("auto")
+    with pytest.raises(ConfigError, match=text):
+        fast.precision = "auto"
+    with pytest.raises(ConfigError, match="got 'fp32' and True"):
+        fast.for_inference(compile=True)
+
+
+@EVERY_ONE
+def test_a_copy_draws_with_its_own_weights(name, uncompiled):
+    fast, z = network(name).for_inference(compile=True), R(1, [2, 8])
+    img, other = fast(z, noise_mode="none"), copy.deepcopy(fast)
+    for tensor in (*other.synthesis.buffers(), *other.synthesis.parameters()):
+        tensor.zero_()
+    assert torch.equal(fast(z, noise_mode="none"), img)
+    assert not torch.equal(other(z, noise_mode="none"), img)
+
+
+@EVERY_ONE
+def test_the_form_cannot_be_saved(name, tmp_path):
+    with pytest.raises(CheckpointError, match="made by for_inference cannot be saved; save the network that it was"):
+        save(Checkpoint(G_ema=network(name).for_inference()), tmp_path / "net")
+
+
+@EVERY_FORM
+@pytest.mark.parametrize("name", ["stylegan3-t", "stylegan3-r"])
+def test_layers_without_filters_are_prepared_too(name, compile, uncompiled):
+    G, z = network(name, lrelu_upsampling=1), R(1, [2, 8])
+    assert any(layer.up_filter is None for layer in G.synthesis.layers[:-1])
+    assert_same(G.for_inference(compile=compile)(z), G(z))

@@ -128,7 +128,7 @@ def test_signal_to_one_stops_all_at_one_step_and_resuming_equals_an_uninterrupte
     launch = Launch(2, tmp_path, stop_at, 5, signal.SIGTERM, *options)
     assert launch.wait() == [143, 143], launch.output(0) + launch.output(1)
     (run,) = (tmp_path / "runs").iterdir()
-    assert f"Stopped. Go on with: stylegan train --resume {run}\n" in launch.output(0)
+    assert f"Stopped. Resume with: stylegan train --resume {run}\n" in launch.output(0)
     assert launch.output(1) == ""
     assert int(state_of(run)["nimg"]) == 48  # after step 5, within a tick and within an interval of ADA
     launch = Launch(2, tmp_path / "again", command, "train", "--resume", run)
@@ -182,7 +182,7 @@ def test_processes_that_differ_are_named_and_no_snapshot_is_written(images, tmp_
     launch = Launch(2, tmp_path, differ, "train", "--data", images, *TINY, "--outdir", tmp_path / "runs")
     assert launch.wait() == [1, 1]
     for rank in range(2):
-        sentence = r"Error: rank 1 has another generator than rank 0 after 0\.032 kimg; its machine, its software"
+        sentence = r"Error: the generator of rank 1 differs from that of rank 0 after 0\.032 kimg: its machine"
         assert re.search(sentence, launch.output(rank)), launch.output(rank)
     (run,) = (tmp_path / "runs").iterdir()
     assert list((run / "snapshots").iterdir()) == []
@@ -205,7 +205,7 @@ def test_torchrun_restarts_processes_which_resume_in_the_same_folder(images, uni
     output = "".join(lines)
     assert launcher.returncode == 0, output
     (run,) = (tmp_path / "runs").iterdir()
-    assert re.search(rf"Going on with {re.escape(str(run))} from 0\.\d+ kimg", output), output
+    assert re.search(rf"Resuming {re.escape(str(run))} from 0\.\d+ kimg", output), output
     assert re.search(r"rank 1 \(process \d+ on .*\) died.*; resume from the newest snapshot", output), output
     assert_same_state(run, uninterrupted[0])
 

@@ -11,7 +11,7 @@ from tiny_generator import tiny_generator
 from tiny_run import tiny_images
 from waves import Waves
 
-from stylegan.data import Dataset, prepare
+from stylegan.data import open_dataset, prepare
 from stylegan.errors import ConfigError
 from stylegan.machine.processes import join
 from stylegan.metrics.equivariance import decibels, equivariance
@@ -76,7 +76,7 @@ def test_two_processes_get_the_score_of_one_and_share_its_work(tmp_path):
 def test_labels_come_from_the_data(tmp_path):
     prepare(tiny_images(tmp_path / "classes", classes=3), tmp_path / "classes.zip")
     G = Waves(c_dim=3)
-    equivariance(G, "eqt_int", num=8, dataset=Dataset(tmp_path / "classes.zip", use_labels=True))
+    equivariance(G, "eqt_int", num=8, dataset=open_dataset(tmp_path / "classes.zip", use_labels=True))
     assert [list(c.shape) for c in G.calls.labels] == [[4, 3], [4, 3]]
     assert torch.equal(torch.cat(G.calls.labels).sum(1), torch.ones(8))
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from stylegan.data import Dataset
+from stylegan.data import open_dataset
 from stylegan.data.samples import avatars
 from stylegan.errors import CheckpointError, ConfigError, MissingExtra, ShapeError
 from stylegan.metrics.features import EffLite0, load_detector
@@ -76,7 +76,7 @@ def test_any_size_will_do_and_edges_do_not_overshoot(detector):
 
 
 def test_halves_of_a_data_set_are_nearer_than_blurred_images_and_these_nearer_than_noise(detector):
-    dataset = Dataset(avatars())
+    dataset = open_dataset(avatars())
     first, second = dataset.images(range(0, 32)), dataset.images(range(500, 532))
     blurred = torch.nn.functional.avg_pool2d(second.float(), 4).byte()
     sets = (first, second, blurred, images(32, size=64))

@@ -5,7 +5,7 @@ import torch
 from tiny_generator import tiny_generator
 from tiny_run import tiny_images
 
-from stylegan.data import Dataset, prepare
+from stylegan.data import open_dataset, prepare
 from stylegan.metrics.protocol import join_name, random_latents, split_name
 
 
@@ -25,7 +25,7 @@ def test_other_texts_are_no_names(name):
 
 def test_labels_are_drawn_where_the_network_has_some(tmp_path):
     prepare(tiny_images(tmp_path / "classes", count=6, classes=3), tmp_path / "classes.zip")
-    dataset = Dataset(tmp_path / "classes.zip", use_labels=True, cache=tmp_path)
+    dataset = open_dataset(tmp_path / "classes.zip", use_labels=True, cache=tmp_path)
     z, c = random_latents(tiny_generator(c_dim=3), 4, dataset, torch.Generator().manual_seed(1))
     assert c.sum(1).tolist() == [1, 1, 1, 1]
     same, none = random_latents(tiny_generator(), 4, dataset, torch.Generator().manual_seed(1))

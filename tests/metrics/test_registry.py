@@ -6,7 +6,7 @@ from tiny_generator import tiny_generator
 from tiny_run import tiny_images
 from waves import Waves
 
-from stylegan.data import Dataset
+from stylegan.data import open_dataset
 from stylegan.errors import ConfigError
 from stylegan.metrics.equivariance import KINDS, equivariance
 from stylegan.metrics.features import DETECTORS
@@ -71,7 +71,7 @@ def test_what_a_generation_or_channels_exclude_gets_a_sentence():
 def test_rows_measure_what_their_functions_measure(tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(DETECTORS, "moments", Moments)
-    dataset, G = Dataset(tiny_images(tmp_path / "images")), tiny_generator()
+    dataset, G = open_dataset(tiny_images(tmp_path / "images")), tiny_generator()
     request = parse("fid20_moments")
     score = request.measure(G, dataset=dataset, detector=request.load_detector(), seed=3)
     assert score == fid(G, dataset, Moments(), num=20, seed=3)
@@ -84,4 +84,5 @@ def test_what_is_missing_gets_a_sentence(tmp_path):
     with pytest.raises(ConfigError, match="this metric compares with real images; give the data set"):
         parse("fid8_efflite0").measure(tiny_generator())
     with pytest.raises(ConfigError, match="this metric compares features; give the feature network"):
-        parse("fid8_efflite0").measure(tiny_generator(), dataset=Dataset(tiny_images(tmp_path / "images", count=2)))
+        dataset = open_dataset(tiny_images(tmp_path / "images", count=2))
+        parse("fid8_efflite0").measure(tiny_generator(), dataset=dataset)

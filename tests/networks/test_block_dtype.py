@@ -1,4 +1,4 @@
-"""Which dtype a block computes in."""
+"""The dtype that a block computes in."""
 
 import pytest
 import torch

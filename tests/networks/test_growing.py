@@ -1,4 +1,6 @@
-"""What ProGAN and StyleGAN1 share: growing, gradients, precision, counts."""
+"""Common properties of ProGAN and StyleGAN1: growing, gradients, precision, counts."""
+
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -193,15 +195,15 @@ def test_layers_keep_channels_last(family):
 @GENERATIONS
 def test_a_network_is_rebuilt_from_its_arguments(family):
     for network in (generator(family, 3), discriminator(family, 3)):
-        twin = type(network)(**network.args)
+        twin = type(network)(**asdict(network.settings))
         twin.load_state_dict(network.state_dict())
-        assert twin.args == network.args
+        assert twin.settings == network.settings
 
 
 @GENERATIONS
 def test_mistakes_get_one_sentence(family):
     G, D = generator(family), discriminator(family)
-    with pytest.raises(ConfigError, match="resolution must be a power of two and at least 4, got 20"):
+    with pytest.raises(ConfigError, match="img_resolution must be a power of two from 4 to 8192, got 20"):
         family.Generator(img_resolution=20)
     with pytest.raises(ShapeError, match=rf"synthesis at 16x16 takes ws \[N, {G.num_ws}, {G.w_dim}\], got \[2, 9, 9\]"):
         G.synthesis(torch.zeros(2, 9, 9))

@@ -13,7 +13,7 @@ def widths(network: MappingNetwork) -> list[list[int]]:
     return [list(p.shape) for name, p in network.named_parameters() if name.startswith("fc") and p.ndim == 2]
 
 
-def test_w_is_the_composition_of_normalised_z_and_linear_layers():
+def test_w_is_the_composition_of_normalized_z_and_linear_layers():
     f = MappingNetwork(6, 0, 5, None, num_layers=2, layer_features=7)
     z = torch.randn(3, 6)
     x = reference.pixel_norm(z)
@@ -23,7 +23,7 @@ def test_w_is_the_composition_of_normalised_z_and_linear_layers():
     assert_close(f(z), x)
 
 
-def test_z_and_label_are_normalised_apart_and_z_comes_first():
+def test_z_and_label_are_normalized_apart_and_z_comes_first():
     f = MappingNetwork(6, 3, 5, None, num_layers=1)
     z, c = torch.randn(4, 6), torch.eye(3)[[0, 1, 2, 0]]
     y = c @ f.embed.weight.t() / 3**0.5 + f.embed.bias

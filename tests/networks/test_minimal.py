@@ -26,7 +26,7 @@ SIGNATURES = {  # name: (constructor, forward)
     "GradientPenalty": ({}, ["x", "d"]),
     "PathLengthPenalty": ({"beta": REQUIRED}, ["w", "x"]),
 }
-COUNTS = [  # log resolution, parameters of G and D, of which trainable
+COUNTS = [  # log resolution; parameters and trainable parameters of G, then those of D
     (5, 1_899_004, 1_898_995, 4_868_101, 4_868_047),
     (6, 6_232_321, 6_232_312, 9_850_391, 9_850_319),
     (8, 17_250_571, 17_250_562, 19_814_971, 19_814_863),
@@ -259,10 +259,10 @@ def test_gradient_penalty_is_the_mean_squared_norm():
 
 
 def lengths(w, x, y):
-    """||J_w^T y|| per image: the root of the mean over blocks, if any."""
+    """||J_w^T y||: of each image, or of each block as the root of the mean over the batch."""
     (g,) = torch.autograd.grad((x * y).sum() / math.sqrt(x.shape[2] * x.shape[3]), w, retain_graph=True)
     squares = g.square().sum(-1)
-    return (squares.mean(0) if w.ndim == 3 else squares).sqrt()
+    return (squares.mean(1) if w.ndim == 3 else squares).sqrt()
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (3, 4, 6)])
@@ -276,7 +276,7 @@ def test_path_length_penalty_follows_the_bias_corrected_mean_of_earlier_steps(sh
         loss = penalty(w, x)
         torch.manual_seed(step)
         norm = lengths(w, x, torch.randn_like(x))
-        assert norm.shape == (4,)
+        assert norm.shape == shape[:1]  # images, or blocks
         expected = (norm - total / (1 - beta**step)).square().mean() if step else torch.tensor(0.0)
         assert_close(loss, expected, rtol=1e-4, atol=1e-5)
         assert loss.requires_grad

@@ -33,7 +33,7 @@ def test_images_are_those_of_the_specification_in_another_range():
     torch.testing.assert_close(D(img), D.net(expected))
 
 
-def test_noise_is_drawn_anew_kept_or_left_out():
+def test_noise_is_new_constant_or_left_out():
     G, _ = networks()
     for name, parameter in G.named_parameters():
         if name.endswith("scale_noise"):
@@ -63,5 +63,5 @@ def test_only_color_without_labels_in_full_precision_is_known():
         Discriminator(c_dim=5)
     with pytest.raises(ConfigError, match="keeps the width of z, got z_dim 8 and w_dim 16"):
         Generator(z_dim=8, w_dim=16)
-    with pytest.raises(ConfigError, match="compute in fp32, got bf16; set `precision` to fp32"):
+    with pytest.raises(ConfigError, match="compute in fp32, got 'bf16'; set `precision` to fp32"):
         networks()[0].precision = "bf16"

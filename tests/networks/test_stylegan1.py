@@ -78,7 +78,7 @@ def test_the_label_says_which_logit_counts():
     assert_close(D(img, torch.eye(3)[classes]), logits[torch.arange(4), classes][:, None], rtol=1e-4, atol=1e-4)
 
 
-def test_a_wrong_label_is_told():
+def test_a_wrong_label_is_refused():
     with pytest.raises(ShapeError, match=r"discriminator is conditional and takes labels c \[N, 3\], got None"):
         Discriminator(3, **SMALL)(torch.zeros(2, 3, 16, 16))
     with pytest.raises(ShapeError, match=r"discriminator is unconditional and takes c=None, got \[2, 3\]"):
@@ -95,7 +95,7 @@ def test_truncation_pulls_the_first_layers_to_the_running_mean():
     assert torch.equal(cut[:, 4:], ws[:, 4:])
 
 
-def test_the_running_mean_follows_when_it_is_told_to():
+def test_the_running_mean_is_updated_on_request():
     G, z = generator(), R(1, [16, 8])
     before, w = G.mapping.w_avg.clone(), G.mapping(z)[:, 0].mean(0)
     G(z)
@@ -122,7 +122,7 @@ def test_every_channel_has_a_noise_strength_of_its_own():
     layer = G.synthesis.b16.layer1
     x, w = torch.zeros(1, 8, 16, 16), R(5, [1, 6])
     layer.noise_strength.data = torch.tensor([0.0] * 7 + [1.0])
-    layer.options = replace(layer.options, use_styles=False, use_instance_norm=False)
+    layer.settings = replace(layer.settings, use_styles=False, use_instance_norm=False)
     change = layer(x, w, "const") - layer(x, w, "none")
     assert (change[:, :7] == 0).all()
     assert change[:, 7].abs().max() > 0.1

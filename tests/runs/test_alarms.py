@@ -6,10 +6,10 @@ import pytest
 import torch
 from tiny_run import tiny_config, tiny_images
 
-from stylegan.data import Dataset
+from stylegan.data import open_dataset
 from stylegan.errors import DataError
 from stylegan.runs.alarms import alarms
-from stylegan.training import train
+from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
 
 
@@ -67,15 +67,15 @@ def test_tiny_runs_raise_none(images, tmp_path, recwarn):
 
 
 def test_held_out_images_are_never_trained_on(images):
-    dataset = Dataset(images, held_out=8, mirror=True, seed=5)
+    dataset = open_dataset(images, held_out=8, mirror=True, seed=5)
     assert (len(dataset), len(dataset.held_out)) == (2 * 32, 8)
     seen = {img.numpy().tobytes() for img in dataset.images(range(32))}
     kept = {img.numpy().tobytes() for img in dataset.held_out.images(range(8))}
     assert len(seen | kept) == 40
     assert not seen & kept
-    again, other = (Dataset(images, held_out=8, seed=seed).held_out for seed in (5, 6))
+    again, other = (open_dataset(images, held_out=8, seed=seed).held_out for seed in (5, 6))
     assert torch.equal(again.images(range(8)), dataset.held_out.images(range(8)))
     assert not torch.equal(other.images(range(8)), again.images(range(8)))
-    assert Dataset(images).held_out is None
+    assert open_dataset(images).held_out is None
     with pytest.raises(DataError, match="has 40 images, so 40 cannot be held out; leave some to train on"):
-        Dataset(images, held_out=40)
+        open_dataset(images, held_out=40)

@@ -12,7 +12,7 @@ from tiny_run import tiny_config, tiny_images
 
 from stylegan.errors import OutputError
 from stylegan.runs.lock import locked
-from stylegan.training import train
+from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
 
 

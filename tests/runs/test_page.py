@@ -9,7 +9,7 @@ from tiny_run import tiny_config, tiny_images
 
 from stylegan.runs.charts import MAX_POINTS, draw_charts, nice_ticks, points_of
 from stylegan.runs.page import write_run_page
-from stylegan.training import train
+from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
 
 

@@ -7,7 +7,7 @@ from tiny_run import tiny_config, tiny_images
 
 from stylegan.errors import MissingExtra
 from stylegan.runs.tensorboard import with_tensorboard
-from stylegan.training import train
+from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
 
 

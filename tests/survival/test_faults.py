@@ -109,7 +109,7 @@ def test_file_that_the_system_cuts_short_is_no_snapshot(config, whole, tmp_path,
         messages = warnings_of(config, tmp_path, lambda save, point: None)
     assert len(messages) == 1
     assert "File too large" in messages[0]
-    assert "Training goes on; the older snapshots are whole." in messages[0]
+    assert "Training continues; the older snapshots are whole." in messages[0]
     assert_third_is_whole(tmp_path, whole[0])
 
 

@@ -211,7 +211,7 @@ class SlowTraining:
         return ws
 
     def shown(self, img: Tensor) -> Tensor:
-        """What D gets: blurred while that fades (StyleGAN3 App. E), then augmented (StyleGAN2-ADA Fig. 2)."""
+        """Images as D gets them: blurred while that fades (StyleGAN3 App. E), then augmented (StyleGAN2-ADA Fig. 2)."""
         blur = self.config.blur
         sigma = max(1 - self.nimg / (blur.fade_kimg * 1000), 0) * blur.init_sigma
         if (reach := math.floor(3 * sigma)) > 0:

@@ -1,5 +1,4 @@
-"""What each step sees of a data set whose pixels say which image they are, which label it has and whether it is
-mirrored."""
+"""Images and labels of each step, on a data set whose pixels hold the index, the label and the mirroring."""
 
 from __future__ import annotations
 
@@ -13,12 +12,13 @@ import torch
 from PIL import Image
 from tiny_run import tiny_config
 
-from stylegan.data.prepare import prepare
+from stylegan.data import Dataset, prepare
 from stylegan.images.pixels import to_float
 from stylegan.machine.processes import World
-from stylegan.training.batches import next_micro_batches, open_dataset
-from stylegan.training.config import Images, from_preset
-from stylegan.training.phases import train_step
+from stylegan.training.assemble import Images, from_preset
+from stylegan.training.batches import Batches, open_training_set
+from stylegan.training.config import TrainConfig
+from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.state import TrainingState, create_state
 
 CLASSES = np.random.RandomState(0).permutation([0] * 4 + [1] * 8 + [2] * 20)  # of image 0, 1, 2, ...: unequal shares
@@ -61,11 +61,16 @@ def begin(data: Path, world: World | None = None, **changes):
     config = tiny_config(data, label_dim=3, **{"data.labels": True, **changes})
     state = create_state(config, torch.device("cpu"))
     state.world = world or World()
-    return config, state, open_dataset(config.data, config.seed)
+    return config, state, open_training_set(config.data, config.seed)
+
+
+def next_micro_batches(config: TrainConfig, state: TrainingState, dataset: Dataset) -> list[MicroBatch]:
+    """Return the batch of a step, without reading ahead."""
+    return Batches(config, dataset, state.world, end=0).next(config, state)
 
 
 def epoch(data: Path, **changes) -> list:
-    """The micro-batches of so many steps that every image comes once."""
+    """The micro-batches of the steps in which every image comes once."""
     config, state, dataset = begin(data, **changes)
     batches = []
     while state.nimg < len(dataset):
@@ -164,7 +169,7 @@ def test_real_images_have_the_level_of_detail_of_the_growing_networks(tmp_path, 
     config = from_preset("progan-tiny16", Images(tmp_path, 16), {"device": "cpu"})
     state = create_state(config, torch.device("cpu"))
     state.lod = lod
-    dataset = open_dataset(config.data, config.seed)
+    dataset = open_training_set(config.data, config.seed)
     (batch, *_) = next_micro_batches(config, state, dataset)
     full = dataset.image(0).double() / 127.5 - 1
 

@@ -4,7 +4,8 @@ import pytest
 from tiny_run import tiny_config
 
 from stylegan.errors import ConfigError
-from stylegan.training.config import Images, changed, from_preset, read_config
+from stylegan.training.assemble import Images, from_preset
+from stylegan.training.config import changed, read_config
 
 # StyleGAN2 App. B, StyleGAN2-ADA App. C and D, WGAN-GP, StyleGAN3 App. E.
 PUBLISHED = {
@@ -23,7 +24,7 @@ PUBLISHED = {
     "mapping_lr": None,
     "clip_norm": None,
 }
-AUGMENT = {"pipe": "bgc", "p": 0.2, "target": 0.6, "ada_kimg": 500, "interval": 4, "max_p": 0.8}
+AUGMENT = {"pipe": "bgc", "p": 0.2, "target": 0.6, "ada_kimg": 500, "interval": 4, "max_p": 1.0}
 OURS = {"on_nan": "rollback", "keep_snapshots": 3, "milestone_kimg": None, "metrics": (), "compile": False, "seed": 0}
 
 

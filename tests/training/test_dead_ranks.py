@@ -14,7 +14,7 @@ SECOND_SNAPSHOT = 8  # its step; the first one is whole by then
 
 
 def note_and(act):
-    """Let `act` happen once, and tell the test when."""
+    """Let `act` happen once, and report its time to the test."""
 
     def fault(folder):
         (folder / "fault").touch()
@@ -33,7 +33,7 @@ fail = note_and(disk_full)
 
 
 def in_a_step(fault, folder):
-    """Between the phases of the generator and those of the discriminator."""
+    """Fail between the phases of the generator and those of the discriminator."""
     from stylegan.training import phases
 
     main = phases.discriminator_main
@@ -47,7 +47,7 @@ def in_a_step(fault, folder):
 
 
 def in_a_snapshot(fault, folder):
-    """While rank 0 writes: it is the only one that brings files to the disk."""
+    """Fail while rank 0 writes; no other rank writes files."""
     from stylegan.training import loop
 
     check, sync = loop.check_equal, os.fsync
@@ -75,7 +75,7 @@ def slow_disk(folder):
 
 
 def on_another_machine(folder):
-    os.environ.pop("TORCHELASTIC_RUN_ID")  # no launcher in common, so nobody may kill it by its number
+    os.environ.pop("TORCHELASTIC_RUN_ID")  # no common launcher, so it must not be killed by its number
 
 
 # name -> what rank 0 does, what rank 1 does, who of them ends with which code, what the survivor says
@@ -105,7 +105,7 @@ def faulty_run(rank, case, folder, *arguments):
 
 
 def ended(case, launch):
-    """Whether the processes that shall notice the fault have ended."""
+    """Return whether the processes that must notice the fault have ended."""
     launch.look()
     return {rank for rank, code in enumerate(CASES[case][2]) if code == 1} <= launch.ended
 

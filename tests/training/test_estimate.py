@@ -1,6 +1,7 @@
-"""What a run needs is told before it starts, and what cannot fit is refused with the difference."""
+"""The needs of a run are estimated before it starts, and one that cannot fit is refused with the difference."""
 
 from collections import namedtuple
+from dataclasses import replace
 
 import pytest
 import torch
@@ -68,6 +69,18 @@ def test_what_cannot_fit_is_refused_with_the_difference(tmp_path, monkeypatch):
     require_room(NEEDED, CPU, tmp_path)
 
 
+def test_a_cache_that_cannot_hold_the_decoded_images_is_refused_with_the_difference(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "not" / "there"))
+    monkeypatch.setattr(module, "available_bytes", lambda device: None)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: Disk(0, 0, int(8e9)))
+    require_room(replace(NEEDED, cache=int(2.4e9)), CPU, tmp_path)
+    needed = replace(NEEDED, cache=int(3e9))  # beside the 5.5 GB of the run on the same disk
+    message = rf"images take about 3\.0 GB of cache, 500 MB more than will be free at {tmp_path}; set STYLEGAN_CACHE"
+    with pytest.raises(ConfigError, match=message):
+        require_room(needed, CPU, tmp_path)
+    assert "About 3.0 GB of cache for the decoded images." in str(needed)
+
+
 def test_auto_batch_computes_as_many_at_once_as_fit(monkeypatch):
     config = tiny_config("unused", batch=32)
     for free, expected in ((None, 32), (estimate(tiny_config("unused", batch=16)).memory, 16)):
@@ -77,3 +90,19 @@ def test_auto_batch_computes_as_many_at_once_as_fit(monkeypatch):
     monkeypatch.setattr(module, "available_bytes", lambda device, processes: 1000)
     with pytest.raises(ConfigError, match="not even 4 images at once fit into the 0 MB free on cpu"):
         largest_micro_batch(config, CPU)
+
+
+@pytest.mark.parametrize(("batch", "group", "processes"), [(24, 4, 1), (24, 4, 2), (60, 4, 1), (48, 8, 1), (36, 6, 3)])
+@pytest.mark.parametrize("room", [1, 4, 6, 8, 11, 20, 100])
+def test_auto_batch_is_the_largest_part_that_fits_and_holds_whole_groups(monkeypatch, batch, group, processes, room):
+    config = tiny_config("unused", batch=batch, **{"discriminator.mbstd_group_size": group})
+    monkeypatch.setattr(module, "available_bytes", lambda device: room)
+    monkeypatch.setattr(module, "estimate", lambda config: replace(NEEDED, step=config.micro_batch))
+    monkeypatch.setattr(Estimate, "memory", property(lambda needed: needed.step))
+    share = batch // processes
+    fitting = [n for n in range(1, room + 1) if share % n == 0 and n % group == 0]
+    if fitting:
+        assert largest_micro_batch(config, CPU, processes).micro_batch == max(fitting)
+    else:
+        with pytest.raises(ConfigError, match=f"not even {group} images at once fit into"):
+            largest_micro_batch(config, CPU, processes)

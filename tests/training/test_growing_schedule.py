@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylegan.training.config import GrowingConfig, Images, from_preset
+from stylegan.training.assemble import Images, from_preset
+from stylegan.training.config import GrowingConfig
 from stylegan.training.growing import enter_stage, fade, stage
 from stylegan.training.state import create_state
 

@@ -16,7 +16,7 @@ from stylegan.errors import NonFiniteError
 from stylegan.training import batches, loop
 from stylegan.training.config import read_config
 from stylegan.training.gradient_watch import GradientWatch, HealthReport
-from stylegan.training.health import MAX_ROLLBACKS, must_leave, nonfinite_tensors
+from stylegan.training.health import MAX_ROLLBACKS, must_roll_back, nonfinite_tensors
 from stylegan.training.run import new_run_folder
 from stylegan.training.state import create_state
 
@@ -76,7 +76,7 @@ def second_moments(state, network, value):
 
 
 def buffers(state, network, value):
-    """Only the generator has running means."""
+    """Running means of the generator; the discriminator has none."""
     state.G.mapping.w_avg[0] = value
 
 
@@ -91,7 +91,7 @@ PLACES = {
 
 @contextmanager
 def injected(spoil: Callable, network: str, value: float, times: int = 1) -> Iterator[list]:
-    """Runs of `train` in which `spoil` acts before step SICK_STEP, so many times; yields the states that were seen."""
+    """Runs of `train` in which `spoil` acts `times` times before step SICK_STEP; yields the states that were seen."""
     states, left = [], [times]
     original = loop.train_step
 
@@ -163,14 +163,14 @@ def test_image_that_is_not_finite_is_survived(images, tmp_path, policy, monkeypa
 
 
 def test_rollback_draws_other_random_numbers_and_resumes_exactly(images, tmp_path):
-    """A run that went back is not the run without trouble, but a resumed one goes on like it."""
+    """A run that went back is not the run without trouble, but a resumed one continues like it."""
     config = tiny_config(images, kimg=0.096)
     finals = {}
     for name in ("healthy", "sick"):
         run = new_run_folder(tmp_path, config, name)
         with injected(weights, "G", math.nan, times=name == "sick"):
             if name == "sick":
-                with pytest.warns(RuntimeWarning, match=r"going on from 0\.032 kimg with other random numbers"):
+                with pytest.warns(RuntimeWarning, match=r"resuming from 0\.032 kimg with other random numbers"):
                     list(loop.train(config, run))
             else:
                 list(loop.train(config, run))
@@ -189,7 +189,7 @@ def test_rollback_draws_other_random_numbers_and_resumes_exactly(images, tmp_pat
 def test_trouble_that_comes_back_ends_the_run(images, tmp_path):
     config = tiny_config(images, kimg=0.064)
     run = new_run_folder(tmp_path, config, "sick")
-    message = r"D\.b16.*3 new beginnings at 0\.032 kimg ended alike\. Lower"
+    message = r"D\.b16.*3 attempts from 0\.032 kimg ended alike\. Start"
     with injected(weights, "D", math.inf, times=100) as states, pytest.raises(NonFiniteError, match=message):
         list(loop.train(config, run))
     assert len(set(map(id, states))) == 1 + MAX_ROLLBACKS
@@ -197,7 +197,7 @@ def test_trouble_that_comes_back_ends_the_run(images, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:not finite")
-def test_trouble_before_the_first_snapshot_begins_anew(images, tmp_path):
+def test_trouble_before_the_first_snapshot_starts_again(images, tmp_path):
     config = tiny_config(images, kimg=0.064, snap_ticks=100)
     run = new_run_folder(tmp_path, config, "sick")
     with injected(moments, "G", math.nan) as states:
@@ -214,7 +214,7 @@ def test_stop_names_step_and_tensor(images, tmp_path):
         list(loop.train(config, run))
 
 
-def test_values_are_counted_per_tensor_and_told_in_short():
+def test_values_are_counted_per_tensor_and_reported_in_short():
     watch = GradientWatch()
     for step in range(3):
         named = [(f"G.{i}", torch.zeros(10)) for i in range(9)]
@@ -225,7 +225,7 @@ def test_values_are_counted_per_tensor_and_told_in_short():
     report = watch.collect()
     assert report.gradients == {f"G.{i}": 2 * i for i in range(8, 0, -1)}
     assert set(report.first_steps.values()) == {1}
-    assert report.told() == {"G.8": 16, "G.7": 14, "G.6": 12, "G.5": 10, "G.4": 8, "others": 12}
+    assert report.summary() == {"G.8": 16, "G.7": 14, "G.6": 12, "G.5": 10, "G.4": 8, "others": 12}
     assert watch.collect() == HealthReport()
 
 
@@ -235,8 +235,8 @@ def test_gradients_that_stay_bad_end_the_patience_of_rollback_only(bad, of, last
     for step in range(of):
         watch.clean("discriminator_main", [("D.w", torch.full([2], math.nan if step < bad else 0.0))], step)
     report = watch.collect()
-    assert must_leave(report, "rollback") == lasts
-    assert not must_leave(report, "skip")
+    assert must_roll_back(report, "rollback") == lasts
+    assert not must_roll_back(report, "skip")
 
 
 def test_every_tensor_of_a_snapshot_is_looked_at():

@@ -1,4 +1,4 @@
-"""A run: what it writes, and that it goes on as if it had never stopped."""
+"""A run: what it writes, and that it resumes as if it had never stopped."""
 
 import json
 import threading
@@ -17,7 +17,7 @@ from stylegan.data.prepare import prepare
 from stylegan.errors import ConfigError
 from stylegan.machine.processes import World
 from stylegan.training import loop
-from stylegan.training.batches import open_dataset
+from stylegan.training.batches import open_training_set
 from stylegan.training.config import read_config
 from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
@@ -88,7 +88,7 @@ def test_a_run_is_drawn_by_the_averaged_generator_of_its_newest_snapshot(finishe
 
 def test_image_grids_of_a_run_show_the_averaged_generator(finished, tmp_path):
     config = read_config(finished / "config.json")
-    grid = SnapshotGrid(open_dataset(config.data, config.seed), 32, 8)
+    grid = SnapshotGrid(open_training_set(config.data, config.seed), 32, 8)
     trained = load_checkpoint(finished)
     expected = {
         "reals.png": grid.write_reals(tmp_path / "reals.png"),
@@ -111,7 +111,7 @@ def test_resumed_run_equals_uninterrupted_run(images, tmp_path, changes):
     for _ in train(long, whole):
         pass
     for _ in train(long.model_copy(update={"kimg": 0.04}), parts):  # stops in the middle of a tick
-        torch.rand(3)  # somebody else's use of the generator changes nothing
+        torch.rand(3)  # drawing random numbers outside changes nothing
     for _ in train(long, parts):
         pass
     assert_same_snapshot(newest_snapshot(whole), newest_snapshot(parts))
@@ -210,7 +210,7 @@ def test_stop_ends_after_the_step_with_a_snapshot(images, tmp_path):
 
 
 def test_stop_waits_for_nothing_but_the_snapshot(images, tmp_path, monkeypatch):
-    """Images of a large network take longer than whoever sent the signal waits."""
+    """Images of a large network take longer than the sender of the signal waits."""
     config = tiny_config(images, kimg=10, snap_ticks=1, **{"data.held_out": 4})
     run = new_run_folder(tmp_path, config, "stopped")
     stop, drawn = threading.Event(), []
@@ -261,7 +261,7 @@ def test_other_labels_for_the_same_images_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("changes", [{"augment.mode": "fixed", "augment.p": 0.9}, {**ADA, "augment.ada_kimg": 0.01}])
-def test_strong_augmentation_is_told_whatever_the_mean_of_the_tick_was(images, tmp_path, changes):
+def test_strong_augmentation_is_reported_whatever_the_mean_of_the_tick_was(images, tmp_path, changes):
     config = tiny_config(images, kimg=0.064, **changes)
     with pytest.warns(RuntimeWarning, match=r"augmentation is at p = 0\.[89]0: images may begin to look augmented"):
         list(train(config, new_run_folder(tmp_path, config, "strong")))
@@ -280,7 +280,7 @@ def test_gray_and_conditional_data_train_too(tmp_path):
 
 
 def test_a_generator_learns_the_one_color_of_all_images(tmp_path):
-    """After 120 steps of a tiny network, G and its average draw nearly that color."""
+    """A tiny network and its average draw nearly that color after 120 steps."""
     color = torch.tensor([230.0, 50.0, 150.0])
     img = Image.new("RGB", (16, 16), tuple(int(value) for value in color))
     (tmp_path / "color").mkdir()

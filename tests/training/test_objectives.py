@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stylegan.training import phases
-from stylegan.training.config import Images, from_preset
+from stylegan.training.assemble import Images, from_preset
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.state import create_state
 
@@ -23,7 +23,7 @@ def names(state, config):
     return [phase.name for phase in phases.due_phases(state, config)]
 
 
-def test_minimal_adds_its_regularisers_to_the_main_step_every_4_and_32_steps_the_latter_after_5000():
+def test_minimal_adds_its_regularizers_to_the_main_step_every_4_and_32_steps_the_latter_after_5000():
     state, config, _ = new_state("minimal-tiny16")
     seen = {}
     for state.step in range(5200):
@@ -62,7 +62,7 @@ def test_minimal_never_trains_its_blur():
     assert all(torch.equal(v, state.G.state_dict()[k]) for k, v in before.items())
 
 
-def test_a_regulariser_of_every_step_shares_the_main_step_at_the_full_rate():
+def test_a_regularizer_of_every_step_shares_the_main_step_at_the_full_rate():
     state, config, _ = new_state("tiny16", r1_interval=1, pl_interval=1)
     assert names(state, config) == ["generator_main+generator_path_length", "discriminator_main+discriminator_r1"]
     assert [opt.param_groups[0]["lr"] for opt in (state.G_opt, state.D_opt)] == [config.g_lr, config.d_lr]
@@ -70,7 +70,7 @@ def test_a_regulariser_of_every_step_shares_the_main_step_at_the_full_rate():
 
 @pytest.mark.parametrize(("start", "steps"), [(0, (0, 32)), (40, (64, 96))])
 def test_a_path_length_penalty_with_the_previous_mean_is_zero_at_first(start, steps):
-    """Also where the first step is no multiple of the interval, as with the 5000 of the preset."""
+    """A first step that is no multiple of the interval, such as the 5000 of the preset, changes nothing."""
     state, config, batch = new_state("minimal-tiny16", pl_start=start)
     for step in steps:
         state.step = step

@@ -21,7 +21,7 @@ def new_state(**changes):
     return state, config, batch
 
 
-def test_regularisers_run_every_few_steps_and_all_in_the_first():
+def test_regularizers_run_every_few_steps_and_all_in_the_first():
     state, config, batch = new_state()
     seen = []
     for _ in range(17):
@@ -135,10 +135,10 @@ def test_augmentation_moves_towards_the_target_every_four_steps(target, directio
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        ("max_p", 1.5, "augment.max_p: Input should be less than or equal to 1, got 1.5"),
-        ("ada_kimg", 0, "augment.ada_kimg: Input should be greater than 0, got 0"),
-        ("interval", 0, "augment.interval: Input should be greater than or equal to 1, got 0"),
-        ("pipe", "bgcf", "the augmentation bgcf filters images of 22 pixels a side or more; use one without it"),
+        ("max_p", 1.5, "augment.max_p must be at most 1, got 1.5"),
+        ("ada_kimg", 0, "augment.ada_kimg must be greater than 0, got 0"),
+        ("interval", 0, "augment.interval must be at least 1, got 0"),
+        ("pipe", "bgcf", "augment.pipe bgcf needs images of 22 pixels per side or more for its filter; use"),
     ],
 )
 def test_augmentation_that_cannot_be_is_refused_in_a_sentence(setting, value, message):
@@ -180,7 +180,7 @@ def test_compiled_phases_take_the_same_step(monkeypatch):
         state, config, batch = new_state(compile=compiled)
         batch = batch._replace(real_img=torch.randn(batch.real_img.shape, generator=torch.Generator().manual_seed(1)))
         torch.manual_seed(2)
-        train_step(state, config, [batch])  # all four phases, of which two take second derivatives
+        train_step(state, config, [batch])  # all four phases; two take second derivatives
         stepped[compiled] = state
     for network in ("G", "D"):
         for eager, fast in zip(*(getattr(stepped[c], network).parameters() for c in (False, True)), strict=True):

@@ -1,15 +1,18 @@
 """Named configurations: StyleGAN2-ADA App. C."""
 
 import json
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from stylegan.augment import SAFE_P
 from stylegan.errors import ConfigError
 from stylegan.networks.family import discriminator_class, generator_class
-from stylegan.training.presets import PRESETS, SIZES, preset
+from stylegan.training.assemble import Images, from_preset
+from stylegan.training.config import BlurConfig, GrowingConfig, TrainConfig
+from stylegan.training.presets import PRESETS, SIZES, STYLEGAN2, Blur, Network, Preset, preset
 
 PUBLISHED = {  # kimg, batch, micro batch, mbstd group, channel base, lr, gamma, ema kimg, ramp-up, mapping layers
     "stylegan2": (25000, 32, 4, 4, 32768, 0.002, 10, 10, None, 8),
@@ -31,91 +34,107 @@ CPU = json.loads((Path(__file__).parent / "cpu_presets.json").read_text())  # ev
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_presets_of_the_papers_have_the_published_numbers(name):
     p = preset(name, 256)
-    t, g, d = p.training, p.generator, p.discriminator
+    g, d = p.generator, p.discriminator
     assert PUBLISHED[name] == (
-        t["kimg"], t["batch"], t["micro_batch"], d["mbstd_group_size"], g["channel_base"], t["g_lr"], t["r1_gamma"],
-        t["ema_kimg"], t.get("ema_rampup"), g["mapping_layers"],
+        p.kimg, p.batch, p.micro_batch, d.mbstd_group_size, g.channel_base, p.g_lr, p.r1_gamma, p.ema_kimg,
+        p.ema_rampup, g.mapping_layers,
     )  # fmt: skip
-    assert (g["z_dim"], g["w_dim"]) == (512, 512)
-    assert t["d_lr"] == t["g_lr"]
+    assert (g.z_dim, g.w_dim) == (512, 512)
+    assert p.d_lr == p.g_lr
     for network in (g, d):
-        assert (network["channel_max"], network["num_fp16_res"], network["conv_clamp"]) == (512, 4, 256)
+        assert (network.channel_max, network.num_fp16_res, network.conv_clamp) == (512, 4, 256)
 
 
 def test_cifar_has_neither_path_length_nor_mixing_nor_residuals():
     p = preset("cifar", 32)
-    assert (p.training["pl_weight"], p.training["style_mixing_prob"], p.discriminator["architecture"]) == (0, 0, "orig")
+    assert (p.pl_weight, p.style_mixing_prob, p.discriminator.architecture) == (0, 0, "orig")
     q = preset("stylegan2", 32)
-    assert (q.training["pl_weight"], q.training["style_mixing_prob"]) == (2, 0.9)
-    assert q.discriminator["architecture"] == "resnet"
+    assert (q.pl_weight, q.style_mixing_prob, q.discriminator.architecture) == (2, 0.9, "resnet")
 
 
 @pytest.mark.parametrize("resolution", AUTO)
 def test_auto_follows_the_resolution_and_the_devices(resolution):
     for gpus, (batch, gamma) in zip((1, 2, 4, 8), AUTO[resolution], strict=True):
-        p = preset("auto", resolution, gpus)
-        t = p.training
-        assert (t["batch"], t["r1_gamma"]) == (batch, pytest.approx(gamma))
-        assert t["micro_batch"] == batch // gpus
-        assert p.discriminator["mbstd_group_size"] == min(batch // gpus, 4)
-        assert t["ema_kimg"] == batch * 10 / 32
-        assert (t["ema_rampup"], p.generator["mapping_layers"], t["kimg"]) == (0.05, 2, 25000)
-        assert p.generator["channel_base"] == (32768 if resolution >= 512 else 16384)
-        assert t["g_lr"] == (0.002 if resolution >= 1024 else 0.0025)
+        c = from_preset("auto", Images("", resolution), gpus=gpus)
+        assert (c.batch, c.micro_batch, c.r1_gamma) == (batch, batch // gpus, pytest.approx(gamma))
+        assert c.discriminator["mbstd_group_size"] == min(batch // gpus, 4)
+        assert (c.ema_kimg, c.ema_rampup, c.kimg) == (batch * 10 / 32, 0.05, 25000)
+        assert c.generator["mapping_layers"] == 2
+        assert c.generator["channel_base"] == (32768 if resolution >= 512 else 16384)
+        assert c.g_lr == (0.002 if resolution >= 1024 else 0.0025)
 
 
 def test_auto_never_has_fewer_images_than_devices():
-    assert preset("auto", 8192, gpus=4).training["batch"] == 4
+    assert preset("auto", 8192, gpus=4).batch == 4
 
 
 def test_stylegan3_has_the_published_numbers():
     """StyleGAN3 App. E, and the guidance on gamma of its authors."""
     for name in ("stylegan3-t", "stylegan3-r"):
         p = preset(name, 512)
-        t = p.training
-        assert (t["g_lr"], t["d_lr"], t["r1_gamma"], t["ema_rampup"]) == (0.0025, 0.002, 8, 0.05)
-        assert (t["pl_weight"], t["style_mixing_prob"], t["batch"]) == (0, 0, 32)
-        assert p.discriminator["channel_base"] == 32768
-        assert [preset(name, r).training["r1_gamma"] for r in (128, 256, 1024)] == [0.5, 2, 32]
+        assert (p.g_lr, p.d_lr, p.r1_gamma, p.ema_rampup) == (0.0025, 0.002, 8, 0.05)
+        assert (p.pl_weight, p.style_mixing_prob, p.batch) == (0, 0, 32)
+        assert p.discriminator.channel_base == 32768
+        assert [preset(name, r).r1_gamma for r in (128, 256, 1024)] == [0.5, 2, 32]
     t, r = preset("stylegan3-t", 512), preset("stylegan3-r", 512)
-    assert (t.generator["channel_base"], r.generator["channel_base"], r.generator["channel_max"]) == (
-        32768, 65536, 1024,
-    )  # fmt: skip
-    assert "blur" not in t.training
-    assert r.training["blur"] == {"init_sigma": 10, "fade_kimg": 200}
+    assert (t.generator.channel_base, r.generator.channel_base, r.generator.channel_max) == (32768, 65536, 1024)
+    assert (t.blur.init_sigma, r.blur.init_sigma) == (0, 10)
 
 
 def test_progan_and_stylegan1_grow_as_published():
     for name, start, kimg in (("progan", 4, 12000), ("stylegan1", 8, 25000)):
-        t = preset(name, 1024).training
-        assert (t["g_lr"], t["d_lr"], t["kimg"], t["batch"]) == (0.001, 0.001, kimg, 32)
-        assert t["growing"] == {
-            "initial_resolution": start,
-            "training_kimg": 600,
-            "transition_kimg": 600,
-            "batch": {4: 512, 8: 256, 16: 128, 32: 64},
-            "lr": {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003},
-        }
-    assert preset("progan", 64).training["ema_beta"] == 0.999
-    t = preset("stylegan1", 64).training
-    assert (t["r1_gamma"], t["r1_interval"], t["style_mixing_prob"], t["objective"]) == (10, 1, 0.9, "logistic")
+        p = preset(name, 1024)
+        assert (p.g_lr, p.d_lr, p.kimg, p.batch) == (0.001, 0.001, kimg, 32)
+        assert p.growing == GrowingConfig(
+            initial_resolution=start,
+            training_kimg=600,
+            transition_kimg=600,
+            batch={4: 512, 8: 256, 16: 128, 32: 64},
+            lr={128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003},
+        )
+    assert preset("progan", 64).ema_beta == 0.999
+    p = preset("stylegan1", 64)
+    assert (p.r1_gamma, p.r1_interval, p.style_mixing_prob, p.objective, p.ema_beta) == (10, 1, 0.9, "logistic", None)
 
 
 def test_the_minimal_preset_is_that_of_the_specification():
-    t = preset("minimal", 64).training
-    assert (t["g_lr"], t["mapping_lr"], t["clip_norm"], t["batch"]) == (1e-3, 1e-5, 1.0, 32)
-    assert (t["r1_interval"], t["pl_interval"], t["pl_start"], t["style_mixing_prob"]) == (4, 32, 5000, 0.9)
+    p = preset("minimal", 64)
+    assert (p.g_lr, p.mapping_lr, p.clip_norm, p.batch) == (1e-3, 1e-5, 1.0, 32)
+    assert (p.r1_interval, p.pl_interval, p.pl_start, p.style_mixing_prob) == (4, 32, 5000, 0.9)
     # Its weights are of images in [0, 1], which have half the range of ours: 10 for R1, 1 for path lengths.
-    assert t["r1_gamma"] / 4 == 10
-    assert t["pl_weight"] * t["pl_interval"] * 4 == 1
+    assert p.r1_gamma / 4 == 10
+    assert p.pl_weight * p.pl_interval * 4 == 1
+
+
+@pytest.mark.parametrize("name", ["auto", *PRESETS])
+def test_augmentation_is_capped_in_our_sizes_alone(name):
+    p = preset(name, 64) if name == "auto" else PRESETS[name]
+    assert p.augment.max_p == (SAFE_P if p.resolution else 1)
+
+
+def test_a_misspelt_setting_is_refused_where_the_preset_is_written():
+    with pytest.raises(TypeError, match="r1_gama"):
+        replace(STYLEGAN2, r1_gama=1.0)
+    with pytest.raises(TypeError, match="channel_bse"):
+        Network(channel_bse=1)
+    assert {f.name for f in fields(Preset)} - {"resolution"} <= set(TrainConfig.model_fields)
+    assert {f.name for f in fields(Blur)} == set(BlurConfig.model_fields)
 
 
 @pytest.mark.parametrize("name", CPU)
 def test_presets_for_a_cpu_hold_what_the_table_says(name):
     expected, p = CPU[name], preset(name, CPU[name]["resolution"])
-    for group in ("generator", "discriminator", "training"):
-        assert getattr(p, group) == expected[group], group
-    assert (p.architecture, p.resolution) == (expected["architecture"], expected["resolution"])
+    settings = p.settings()
+    for group in ("generator", "discriminator"):
+        settings[group].pop("magnitude_ema_beta", None)  # follows the batch
+        assert settings.pop(group) == expected[group], group
+    assert (settings.pop("architecture"), p.resolution) == (expected["architecture"], expected["resolution"])
+    training = {name: value for name, value in expected["training"].items() if value is not None}
+    assert settings.pop("augment")["mode"] == training.pop("augment")["mode"]
+    assert settings.pop("blur") == training.pop("blur", {"init_sigma": 0, "fade_kimg": 200})
+    if growing := training.pop("growing", None):
+        assert settings.pop("growing") == {"batch": {}, "lr": {}, **growing}
+    assert settings == training
 
 
 def test_the_table_has_every_generation_in_every_size():
@@ -126,23 +145,25 @@ def test_the_table_has_every_generation_in_every_size():
 @pytest.mark.parametrize("name", ["auto", *PRESETS])
 def test_a_step_is_a_whole_number_of_micro_batches_and_groups(name):
     p = preset(name, PRESETS[name].resolution or 64 if name != "auto" else 64)
-    assert p.training["batch"] % p.training["micro_batch"] == 0
-    assert p.training["micro_batch"] % p.discriminator.get("mbstd_group_size", 4) == 0
+    assert p.batch % p.micro_batch == 0
+    assert p.micro_batch % (p.discriminator.mbstd_group_size or 4) == 0
 
 
 @pytest.mark.parametrize("name", ["auto", *PRESETS])
 def test_every_preset_builds_both_networks_with_its_settings(name):
     p = preset(name, PRESETS[name].resolution or 64 if name != "auto" else 64)
-    batch, resolution = p.training["micro_batch"], p.resolution or 64
+    batch, resolution = p.micro_batch, p.resolution or 64
     channels, labels = (3, 0) if p.architecture == "minimal" else (1, 2)
     shape = {"c_dim": labels, "img_resolution": resolution, "img_channels": channels}
+    config = from_preset(name, Images("", resolution, channels, labels))
     with torch.device("meta"):
-        G = generator_class(p.architecture)(**shape, **p.generator)
-        D = discriminator_class(p.architecture)(**shape, **p.discriminator)
+        G = generator_class(p.architecture)(**config.generator)
+        D = discriminator_class(p.architecture)(**config.discriminator)
         z, c = torch.empty(batch, G.z_dim), torch.empty(batch, labels)
         assert D(G(z, c), c).shape == (batch, 1)
-    for network, settings in ((G, p.generator), (D, p.discriminator)):
-        assert {key: network.args[key] for key in (*shape, *settings)} == {**shape, **settings}
+    for network, settings in ((G, p.generator.arguments()), (D, p.discriminator.arguments())):
+        settings.pop("magnitude_ema_beta", None)  # follows the batch
+        assert {key: getattr(network.settings, key) for key in (*shape, *settings)} == {**shape, **settings}
 
 
 def test_a_made_to_measure_preset_takes_its_resolution_alone():
@@ -170,5 +191,6 @@ def test_a_preset_is_a_value_that_cannot_be_changed_in_place():
     p = preset("stylegan2", 64)
     with pytest.raises(FrozenInstanceError):
         p.resolution = 1
-    assert p.but(r1_gamma=0.5, both={"channel_max": 64}).discriminator["channel_max"] == 64
-    assert (p.training["r1_gamma"], p.discriminator["channel_max"]) == (10, 512)
+    p.settings()["generator"]["w_dim"] = 1
+    assert (p.generator | Network(w_dim=64)).w_dim == 64
+    assert p.generator.w_dim == 512

@@ -19,7 +19,7 @@ PHASES = ["generator", "path length", "discriminator", "r1"]
 
 
 class Kept:
-    """Stands for an optimizer: keeps the gradients that it is given."""
+    """Replaces an optimizer: keeps the gradients that it is given."""
 
     def __init__(self, network: torch.nn.Module):
         self.network = network
@@ -33,7 +33,7 @@ class Kept:
 
 
 def averaged_gradients(config: TrainConfig, world: World, parts: list[int]) -> dict[str, list[torch.Tensor]]:
-    """What each phase gives to the optimizer, from the parts of a batch of 16 that this process computes.
+    """Return the gradients of each phase, from the parts of a batch of 16 that this process computes.
 
     Images, latents, noise and mixing of a part are functions of its number.
     """

@@ -13,15 +13,15 @@ from tiny_run import tiny_config, tiny_images
 
 from stylegan.checkpoints import load
 from stylegan.checkpoints.layout import TRAINING_FILES
-from stylegan.data import Dataset
+from stylegan.data import open_dataset
 from stylegan.errors import ConfigError
 from stylegan.metrics.equivariance import equivariance
 from stylegan.metrics.features import DETECTORS
 from stylegan.metrics.fid import fid
 from stylegan.metrics.protocol import Score
 from stylegan.runs.scores import append_score, drop_scores_after, link_best, read_scores
-from stylegan.training import train
-from stylegan.training.config import Images, from_preset
+from stylegan.training.assemble import Images, from_preset
+from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
 
 METRIC = "fid20_moments"
@@ -64,7 +64,7 @@ def test_every_snapshot_is_scored_and_the_best_one_draws(images, tmp_path):
     names = ["000000", "000000.064", "000000.096"]
     assert [line["snapshot_pkl"] for line in lines] == [f"snapshots/{name}" for name in names]
     assert [line["kimg"] for line in lines] == [0.032, 0.064, 0.096]
-    dataset = Dataset(images)
+    dataset = open_dataset(images)
     assert {(line["metric"], line["fakes"], line["reals"], line["data_fingerprint"]) for line in lines} == {
         (METRIC, 20, 24, f"{dataset.fingerprint}-{dataset.selection}")  # not mirrored
     }
@@ -159,7 +159,7 @@ def test_a_stylegan3_is_scored_by_its_equivariance_too(images, tmp_path):
 
 @pytest.fixture
 def run(tmp_path):
-    """A run with three scores. The second is the best."""
+    """Three scores; the second is the best."""
     for kimg, value in ((1, 30.0), (2, 10.0), (3, 20.0)):
         add(tmp_path, kimg, value)
     link_best(tmp_path, [METRIC])
@@ -185,7 +185,7 @@ def test_a_snapshot_that_took_the_name_of_the_scored_one_is_not_the_best(run):
     assert best(run) == "snapshots/000003"
 
 
-def test_the_best_is_the_lowest_score_of_an_existing_snapshot(run):
+def test_the_best_is_the_lowest_of_those_that_exist(run):
     assert best(run) == "snapshots/000002"
     (run / "snapshots/000002/config.json").unlink()
     link_best(run, [METRIC])
@@ -193,7 +193,7 @@ def test_the_best_is_the_lowest_score_of_an_existing_snapshot(run):
     assert {p.name for p in run.iterdir()} == {"best", "snapshots", f"metric-{METRIC}.jsonl"}
 
 
-def test_scores_measured_in_another_way_are_not_compared(run):
+def test_scores_measured_otherwise_are_not_compared(run):
     add(run, 3, 1.0, reals=8)
     add(run, 3, 2.0, seed=1)
     assert [record["nimg"] for record in read_scores(run)[METRIC]] == [1000, 2000, 3000]

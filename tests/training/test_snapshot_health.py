@@ -1,10 +1,10 @@
-"""What is measured with a snapshot: how unlike each other images are, and how D takes images it never saw."""
+"""Measurements of a snapshot: the diversity of images, and the scores of images that D never saw."""
 
 import pytest
 import torch
 from tiny_run import tiny_config, tiny_images
 
-from stylegan.training.batches import open_dataset
+from stylegan.training.batches import open_training_set
 from stylegan.training.snapshot_health import SnapshotHealth
 from stylegan.training.state import create_state
 
@@ -31,10 +31,10 @@ class KnowsByHeart(torch.nn.Module):
 
 
 @pytest.mark.parametrize(("held_out", "gap"), [(2.0, 0.0), (-2.0, 1.0), (0.0, 0.5)])
-def test_gap_is_where_held_out_images_stand_between_training_and_generated_ones(images, held_out, gap):
+def test_gap_is_where_held_out_images_are_between_training_and_generated_ones(images, held_out, gap):
     config = tiny_config(images, **{"data.held_out": 8})
     state = create_state(config, torch.device("cpu"))
-    dataset = open_dataset(config.data, config.seed)
+    dataset = open_training_set(config.data, config.seed)
     state.D = KnowsByHeart(dataset, held_out)
     health = SnapshotHealth(dataset, state.G.z_dim, config.micro_batch)(state)
     assert health["Health/held_out_gap"]["mean"] == pytest.approx(gap)
@@ -47,7 +47,7 @@ def test_generator_that_draws_one_image_has_no_diversity(images):
     state = create_state(config, torch.device("cpu"))
     for p in state.G_ema.mapping.parameters():
         p.data.zero_()
-    dataset = open_dataset(config.data, config.seed)
+    dataset = open_training_set(config.data, config.seed)
     health = SnapshotHealth(dataset, state.G.z_dim, config.micro_batch)(state)
     assert health == {"Health/diversity": {"num": 1, "mean": pytest.approx(0, abs=1e-5), "std": 0.0}}
 
@@ -59,6 +59,6 @@ def test_the_discriminator_gets_whole_batches_whatever_their_size(images, batch,
     state = create_state(config, torch.device("cpu"))
     seen = []
     state.D.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
-    health = SnapshotHealth(open_dataset(config.data, config.seed), state.G.z_dim, batch)(state)
+    health = SnapshotHealth(open_training_set(config.data, config.seed), state.G.z_dim, batch)(state)
     assert set(seen) == {batch}
     assert "Health/scores/held_out" in health

@@ -40,7 +40,7 @@ def slow_disk(monkeypatch):
     return begun, let
 
 
-def test_training_goes_on_while_a_snapshot_of_the_moment_is_written(state, slow_disk, tmp_path):
+def test_training_continues_while_a_snapshot_of_the_moment_is_written(state, slow_disk, tmp_path):
     begun, let = slow_disk
     write_snapshot(capture(state, origin="", data={}), tmp_path / "at once")
     with SnapshotWriter(tmp_path, "all") as writer:
@@ -90,14 +90,14 @@ def test_leaving_waits_also_when_training_fails(state, slow_disk, tmp_path):
     assert (tmp_path / "1" / "checksums.json").exists()
 
 
-def test_full_disk_is_a_warning_but_for_the_last_snapshot(monkeypatch, tmp_path):
+def test_full_disk_is_a_warning_except_for_the_last_snapshot(monkeypatch, tmp_path):
     def fail(files, folder):
         raise OutputError(f"cannot write {folder.name}: No space left on device; choose another place.")
 
     monkeypatch.setattr(snapshot_writer, "write_snapshot", fail)
     files = None
-    told = "cannot write 000001: .* Training goes on; the older snapshots are whole."
-    with pytest.warns(RuntimeWarning, match=told), SnapshotWriter(tmp_path, 3) as writer:
+    message = "cannot write 000001: .* Training continues; the older snapshots are whole."
+    with pytest.warns(RuntimeWarning, match=message), SnapshotWriter(tmp_path, 3) as writer:
         writer.begin(files, tmp_path / "000001")
     with SnapshotWriter(tmp_path, 3) as writer, pytest.raises(OutputError, match="cannot write 000002"):
         writer.write_last(files, tmp_path / "000002")

@@ -33,7 +33,7 @@ def test_names_are_kept_apart():
     assert {name: r["mean"] for name, r in statistics.collect().items()} == {"a": 1.0, "b": 5.0}
 
 
-def test_collecting_starts_anew():
+def test_collecting_starts_again():
     statistics = Statistics()
     statistics.add("a", 1.0)
     statistics.collect()

@@ -17,8 +17,9 @@ from torch.testing import assert_close
 
 from stylegan.data.dataset import Dataset
 from stylegan.training import loop
-from stylegan.training.batches import next_micro_batches, open_dataset
-from stylegan.training.config import DataConfig, Images, from_preset
+from stylegan.training.assemble import Images, from_preset
+from stylegan.training.batches import Batches, open_training_set
+from stylegan.training.config import DataConfig
 from stylegan.training.growing import enter_stage
 from stylegan.training.phases import train_step
 from stylegan.training.state import TrainingState, create_state
@@ -109,7 +110,7 @@ def expected_batches(slow: SlowTraining, images: Tensor, labels: Tensor, dataset
     if config.data.mirror:
         images, labels = torch.cat([images, images.flip(3)]), labels.repeat(2, 1)
     assert len(dataset) == len(images)
-    indices = torch.as_tensor(dataset.order(config.seed, slow.nimg, batch, rank=0, ranks=1))
+    indices = torch.as_tensor(dataset.stream(config.seed).indices(slow.nimg, batch))
     fake_c = labels[torch.randint(len(images), [batch])]
     parts = (
         slow.seen(images[indices]).split(micro_batch),
@@ -120,7 +121,7 @@ def expected_batches(slow: SlowTraining, images: Tensor, labels: Tensor, dataset
 
 
 def assert_gradients_close(found: dict[str, Tensor], expected: dict[str, Tensor], where: str) -> None:
-    """Up to rounding, which is relative to the largest of the network where a gradient is zero but for it."""
+    """Up to rounding, which is relative to the largest of the network where a gradient is zero except for rounding."""
     assert found.keys() == expected.keys()
     largest = max(float(g.abs().max()) for g in expected.values())
     for name, g in expected.items():
@@ -170,7 +171,7 @@ def test_every_phase_is_that_of_the_papers(case, tmp_path):
     labels = labels if conditional else labels[:, :0]
     data = DataConfig(path=str(tmp_path), labels=conditional, mirror=cfg == "tiny16")
     config = from_preset(cfg, Images(tmp_path, 16, 3, labels.shape[1]), changes, data=data)
-    dataset = open_dataset(data, config.seed)
+    dataset = open_training_set(data, config.seed)
     state = create_state(config, torch.device("cpu"))
     if state.augment is not None:
         state.augment.p.fill_(0.3)
@@ -179,7 +180,7 @@ def test_every_phase_is_that_of_the_papers(case, tmp_path):
         where = f"step {step}"
         torch.manual_seed(1000 + step)
         here = enter_stage(state, config)
-        batches = next_micro_batches(here, state, dataset)
+        batches = Batches(here, dataset, state.world, end=0).next(here, state)
         train_step(state, here, batches)
 
         torch.manual_seed(1000 + step)

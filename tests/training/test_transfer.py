@@ -14,7 +14,8 @@ from stylegan.checkpoints import Checkpoint, load_checkpoint, save
 from stylegan.errors import ConfigError
 from stylegan.networks import stylegan2, stylegan3
 from stylegan.training import phases
-from stylegan.training.config import Images, TrainConfig, from_preset
+from stylegan.training.assemble import Given, Images, assemble
+from stylegan.training.config import TrainConfig
 from stylegan.training.loop import train
 from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.run import new_run_folder
@@ -52,13 +53,13 @@ def source(tmp_path_factory) -> Path:
 
 
 def transfer_config(source: Path, data="unused", *, resolution=16, channels=3, label_dim=0, **changes) -> TrainConfig:
-    """What `train --resume SOURCE --transfer` makes."""
-    _, defaults, provenance = open_start(source)
+    """Return the settings that `train --resume SOURCE --transfer` makes."""
     short = {"device": "cpu", "kimg": 0.064, "tick_kimg": 0.032, "snap_ticks": 1, "batch": 8}
-    return from_preset(
+    return assemble(
         "tiny16" if resolution == 16 else "auto",
         Images(data, resolution, channels, label_dim),
-        {**defaults, **short, **changes, **provenance},
+        Given(assignments={**short, **changes}),
+        start=open_start(source),
     )
 
 
@@ -84,7 +85,7 @@ def test_all_three_networks_start_from_those_of_the_checkpoint(source):
     assert report == [f"  {name}: carried over {n} of {n} tensors." for name, n in total.items()]
 
 
-def test_networks_are_as_large_as_the_checkpoint_unless_told_otherwise(source):
+def test_networks_are_as_large_as_the_checkpoint_unless_set_otherwise(source):
     config = transfer_config(source)
     assert {key: config.generator[key] for key in G_ARGS} == G_ARGS
     assert (config.augment.ada_kimg, config.ema_rampup) == (100, None)
@@ -103,7 +104,7 @@ def test_a_checkpoint_of_the_average_alone_fills_both_generators(tmp_path):
     assert "D: starts fresh, the checkpoint has none." in report
 
 
-def test_larger_images_take_over_every_resolution_that_was_there(source):
+def test_larger_images_take_over_every_resolution_of_the_checkpoint(source):
     config, checkpoint = transfer_config(source, resolution=32), load_checkpoint(source)
     report = transfer_report(checkpoint, config)
     assert "generator changed: img_resolution 16 -> 32." in report
@@ -122,7 +123,7 @@ def test_smaller_images_leave_the_highest_resolution_behind(source):
 
 
 def test_new_labels_leave_all_but_the_layers_that_read_them(source):
-    """And a generator that begins to read them draws at first what it drew before."""
+    """A generator that begins to read them draws at first what it drew before."""
     report = transfer_report(load_checkpoint(source), transfer_config(source, label_dim=3))
     assert "c_dim 0 -> 3" in report
     assert "G: carried over 48 of 50 tensors; fresh: mapping.embed.*." in report
@@ -170,7 +171,7 @@ FROZEN = {"discriminator.freeze_layers": 5, "transfer.freeze_mapping": True}
 
 
 @pytest.mark.parametrize("micro_batch", [8, 4])
-def test_frozen_layers_get_no_gradient_no_optimiser_state_and_never_change(source, micro_batch):
+def test_frozen_layers_get_no_gradient_no_optimizer_state_and_never_change(source, micro_batch):
     config = transfer_config(source, **FROZEN, micro_batch=micro_batch)
     state = started(config)
     frozen_d = [f"b16.{layer}" for layer in ("fromrgb", "conv0", "conv1", "skip")] + ["b8.conv0"]
@@ -252,14 +253,14 @@ def test_networks_of_another_generation_are_named(source):
         require_architecture(load_checkpoint(source), "minimal-tiny16", "minimal")
 
 
-def test_a_run_stands_for_its_newest_snapshot_whatever_it_learns_later(source, tmp_path):
+def test_a_run_means_its_newest_snapshot_whatever_it_learns_later(source, tmp_path):
     for kimg in ("000001", "000002"):
         save(load_checkpoint(source), tmp_path / "run/snapshots" / kimg)
     config = transfer_config(tmp_path / "run")
     assert config.transfer.source == str(tmp_path / "run/snapshots/000002")
 
 
-def test_a_run_killed_before_its_first_snapshot_goes_on_without_its_source(source, tmp_path):
+def test_a_run_killed_before_its_first_snapshot_resumes_without_its_source(source, tmp_path):
     copied = tmp_path / "source"
     shutil.copytree(source, copied)
     config = transfer_config(copied, tiny_images(tmp_path / "images"), kimg=0.032)
@@ -275,7 +276,7 @@ def test_a_run_killed_before_its_first_snapshot_goes_on_without_its_source(sourc
     assert [tick.nimg for tick in train(config, run)] == [32]
 
 
-def test_settings_of_another_run_go_over_but_for_its_beginning_and_its_data():
+def test_settings_of_another_run_go_over_except_for_its_beginning_and_its_data():
     settings = {
         "augment.ada_kimg": 500, "augment.target": 0.5, "ema_rampup": 0.05, "growing": None, "blur.init_sigma": 2,
         "growing.lr": {}, "generator.img_resolution": 32, "generator.w_dim": 64, "discriminator.c_dim": 3, "batch": 4,
@@ -286,9 +287,9 @@ def test_settings_of_another_run_go_over_but_for_its_beginning_and_its_data():
 def test_average_magnitudes_follow_the_batch_of_the_new_run(tmp_path):
     args = {"img_resolution": 16, "num_layers": 3, "channel_base": 64, "channel_max": 8, "mapping_layers": 1}
     save(Checkpoint(G_ema=stylegan3.Generator(**args, magnitude_ema_beta=0.9)), tmp_path / "net")
-    _, defaults, _ = open_start(tmp_path / "net")
-    assert "generator.magnitude_ema_beta" not in defaults
-    assert defaults["generator.channel_base"] == 64
+    settings = open_start(tmp_path / "net").settings
+    assert "generator.magnitude_ema_beta" not in settings
+    assert settings["generator.channel_base"] == 64
 
 
 def test_transferred_run_resumes_bit_for_bit_and_says_where_it_came_from(source, tmp_path):

@@ -1,4 +1,4 @@
-"""The order in which training sees sharded images: shuffled without random access to all of them."""
+"""The order in which training sees sharded images, shuffled without random access to all of them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from stylegan.data.labels import LabelTable
 from stylegan.data.order import balanced_indices, members_of
 from stylegan.errors import ConfigError
 
+WINDOW = 4  # shards whose images are shuffled together
+
 
 @dataclass(frozen=True)
 class ShardOrder:
     """An endless stream of images, a pure function of (seed, position) like `shuffled_indices`.
 
     An epoch goes through the shards in a random order, a window of a few at a time; the images of a window are
-    shuffled together. So only two windows need to be at hand: this one and the next.
+    shuffled together. So only two windows need to be in the cache: the current one and the next.
 
     Args:
         sizes: images in each shard.
         copies: of each image; copy k of image i is number i + k * sum(sizes).
-        rank, ranks: each of several processes gets shards of its own, dealt anew in every epoch. All have epochs of
-            the same length, so a rank with smaller shards meets some images twice and one with larger misses some.
+        rank, ranks: each of several processes gets shards of its own, drawn again in every epoch. All have epochs of
+            the same length, so a rank with smaller shards sees some images twice and one with larger misses some.
         balanced_by: classes of all images; those of a window then come equally often in it. Rarer ones repeat.
     Raises: ConfigError for fewer shards than ranks.
     """
@@ -31,7 +33,7 @@ class ShardOrder:
     sizes: tuple[int, ...]
     seed: int
     copies: int = 1
-    window: int = 4
+    window: int = WINDOW
     rank: int = 0
     ranks: int = 1
     balanced_by: LabelTable | None = None
@@ -62,7 +64,7 @@ class ShardOrder:
         return list(dict.fromkeys(both))
 
     def left_in_window(self, position: int) -> int:
-        """How many positions there are from this one to the next window."""
+        """The number of positions from this one to the next window."""
         return self._locate(position)[3]
 
     def one_of_each_class(self, position: int) -> np.ndarray:
@@ -71,7 +73,7 @@ class ShardOrder:
         return np.array([members[0] for members in _members(self, epoch, window)])
 
     def _locate(self, position: int) -> tuple[int, int, int, int]:
-        """Epoch, window, offset in the window, and how many positions lie in that window from there on."""
+        """Epoch, window, offset in the window, and the number of positions left in it."""
         epoch, offset = divmod(position, self.epoch_length)
         left_in_epoch = self.epoch_length - offset
         ends = _windows(self, epoch)[1]
@@ -83,7 +85,7 @@ class ShardOrder:
 
 @lru_cache(maxsize=4)
 def _windows(order: ShardOrder, epoch: int) -> tuple[list[list[int]], list[int]]:
-    """The windows of an epoch as lists of shards, and at which position each ends."""
+    """The windows of an epoch as lists of shards, and the position at which each ends."""
     mine = np.random.RandomState([order.seed % 2**32, epoch]).permutation(len(order.sizes))[order.rank :: order.ranks]
     windows = [mine[i : i + order.window].tolist() for i in range(0, len(mine), order.window)]
     lengths = [sum(order.sizes[shard] for shard in shards) * order.copies for shards in windows]

@@ -1,55 +1,49 @@
-"""Tar shards as one array of images: fetched when they are needed, decoded into a cache of bounded size."""
+"""Tar shards as one array of images, fetched when they are needed and decoded into the cache."""
 
 from __future__ import annotations
 
 import io
-import os
 import queue
 import tarfile
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, Field
 
-from stylegan.data.dataset import mapped, write_npy
+from stylegan.data.cache import PixelCache
 from stylegan.data.ordered_map import ordered_map
+from stylegan.data.shards.index import ShardIndex
+from stylegan.data.shards.order import WINDOW
 from stylegan.data.shards.remote import read_bytes
-from stylegan.errors import DataError
+from stylegan.errors import DataError, OutputError
 from stylegan.images.read import read_image
 
 
-class Shard(BaseModel):
-    """What the index says of one tar."""
-
-    name: str = Field(pattern=r"^\w[\w.-]*\.tar$")  # beside the index and nowhere else
-    images: int = Field(ge=1, alias="pictures")  # the name that the format has
-    sha256: str
-
-
 class ShardPixels:
-    """What indexes like a uint8 array [n, C, H, W], but gets the shards from elsewhere when they are needed.
+    """Indexes like an array uint8 [n, C, H, W], and fetches the shards that it needs into the cache.
 
-    One thread fetches them and keeps them in `folder`, which several processes may share; `workers` decode.
+    One thread fetches, `workers` decode. Several processes may share the cache.
+
+    Args:
+        root: folder or URL of the shards. folder: name of theirs in the cache.
+    Attributes:
+        shape: (n, C, H, W).
     """
 
-    def __init__(
-        self, root: str, shards: Sequence[Shard], shape: tuple[int, ...], folder: Path, workers: int, max_bytes: int
-    ):
-        self.shape = shape
-        self._root, self._shards, self._folder = root, shards, folder
-        self._workers, self._max_bytes = workers, max_bytes
-        self._starts = np.cumsum([0, *(shard.images for shard in shards)])
+    def __init__(self, root: str, index: ShardIndex, folder: str, workers: int, cache: PixelCache):
+        self.shape = (index.images, index.channels, index.resolution, index.resolution)
+        self._root, self._shards, self._folder = root, index.shards, folder
+        self._workers, self._cache = workers, cache
+        self._starts = np.cumsum([0, *(shard.images for shard in index.shards)])
         self._asked: dict[int, Future[np.ndarray]] = {}  # fetched or being fetched
         self._wanted: Sequence[int] = ()  # those that training needs now and next
         self._queue: queue.SimpleQueue[tuple[int, Future[np.ndarray]]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._lock = threading.RLock()  # of what was asked for
 
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
-        """Copies of N images, uint8 [N, C, H, W]; waits for shards that are not there yet."""
+        """Copies of N images, int64 [N] -> uint8 [N, C, H, W]; waits for shards that have not arrived yet."""
         out = np.empty((len(index), *self.shape[1:]), np.uint8)
         shard_of = self._shard_of(index)
         for shard in np.unique(shard_of).tolist():
@@ -57,52 +51,61 @@ class ShardPixels:
             out[chosen] = self._images(shard)[index[chosen] - self._starts[shard]]
         return out
 
-    def at_hand(self, index: np.ndarray) -> bool:
-        """Whether all shards of these images have come, or an error instead of them."""
-        return all(self._ask(shard).done() for shard in np.unique(self._shard_of(index)).tolist())
-
     def fetch(self, shards: Sequence[int]) -> None:
-        """Have these shards brought in, the first one first, and let go of all others."""
-        self._wanted = shards
-        self._let_go()
-        for shard in shards:
-            self._ask(shard)
+        """Fetch these shards in this order in the background, and release all others."""
+        with self._lock:
+            self._wanted = shards
+            self._release()
+            for shard in shards:
+                self._ask(shard)
 
-    def require_room(self, window: int, processes: int) -> None:
+    def cache_bytes_needed(self) -> int:
+        """Bytes by which the cache grows when all shards are read in turn."""
+        missing = [
+            shard.images
+            for number, shard in enumerate(self._shards)
+            if self._cache.get(self._file(number), (shard.images, *self.shape[1:])) is None
+        ]
+        return self._cache.growth(sum(missing) * int(np.prod(self.shape[1:])))
+
+    def require_room(self, processes: int) -> None:
         """Raise DataError unless two windows of each process fit the cache, or the whole set if that is less."""
-        each = sorted((shard.images for shard in self._shards), reverse=True)[: 2 * window * processes]
+        each = sorted((shard.images for shard in self._shards), reverse=True)[: 2 * WINDOW * processes]
         needed = sum(each) * int(np.prod(self.shape[1:]))
-        if needed > self._max_bytes:
+        if needed > self._cache.max_bytes:
             several = f" of {processes} processes" if processes > 1 else ""
             raise DataError(
                 f"{self._root} needs {needed / 1e9:.3g} GB of cache for {len(each)} shards{several}, but cache_gb "
-                f"allows {self._max_bytes / 1e9:.3g}; allow more, or write smaller shards."
+                f"allows {self._cache.max_bytes / 1e9:.3g}; allow more, or write smaller shards."
             )
 
     def _shard_of(self, index: np.ndarray) -> np.ndarray:
         return np.searchsorted(self._starts, index, side="right") - 1
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         for shard in self._asked.keys() - set(self._wanted):
             if self._asked[shard].done():
                 del self._asked[shard]
 
     def _ask(self, shard: int) -> Future[np.ndarray]:
-        if shard not in self._asked:
-            self._let_go()  # a file that is mapped keeps its room on the disk
-            self._asked[shard] = Future()
-            self._queue.put((shard, self._asked[shard]))
-            if self._thread is None:
-                # A daemon, so that a stopped run need not wait for a slow network.
-                self._thread = threading.Thread(target=self._work, name="shards", daemon=True)
-                self._thread.start()
-        return self._asked[shard]
+        with self._lock:
+            if shard not in self._asked:
+                self._release()  # a file that is mapped keeps its room on the disk
+                self._asked[shard] = Future()
+                self._queue.put((shard, self._asked[shard]))
+                if self._thread is None:
+                    # A daemon, so that a stopped run need not wait for a slow network.
+                    self._thread = threading.Thread(target=self._work, name="shards", daemon=True)
+                    self._thread.start()
+            return self._asked[shard]
 
     def _images(self, shard: int) -> np.ndarray:
+        asked = self._ask(shard)
         try:
-            return self._ask(shard).result()
+            return asked.result()
         except BaseException:
-            self._asked.pop(shard, None)  # so that whoever goes on asks again
+            with self._lock:
+                self._asked.pop(shard, None)  # so that the next read tries again
             raise
 
     def _work(self) -> None:
@@ -115,42 +118,26 @@ class ShardPixels:
 
     def _cached(self, shard: int) -> np.ndarray:
         """One shard, uint8 [n, C, H, W], mapped from its file in the cache."""
-        file = self._folder / f"{shard:06d}.npy"
-        pixels = mapped(file, self._shards[shard].images)
-        if pixels is None:
-            pixels = self._bring(shard, file)
-        with suppress(OSError):  # who shares the cache may have made room already
-            os.utime(file)  # the age that _make_room goes by
-        return pixels
-
-    def _bring(self, shard: int, file: Path) -> np.ndarray:
         described = self._shards[shard]
-        url, shape = f"{self._root}/{described.name}", (described.images, *self.shape[1:])
+        name, shape = self._file(shard), (described.images, *self.shape[1:])
+        pixels = self._cache.get(name, shape)
+        if pixels is not None:
+            return pixels
+        url = f"{self._root}/{described.name}"
         content = read_bytes(url, described.sha256)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with _in_turn(self._folder.with_suffix(".lock")):  # nobody takes this room, or removes this file unmapped
-                self._make_room(int(np.prod(shape)))
-                stream = self._decoded(content, url, described.images)
-                write_npy(file, shape, next(stream), stream)
-                return np.load(file, mmap_mode="r")
-        except OSError as error:
+            return self._cache.put(name, shape, self._decoded(content, url, described.images))
+        except OutputError as error:
             raise DataError(
-                f"{file.parent} cannot hold a shard of {self._root}, so set STYLEGAN_CACHE to a folder with more "
-                f"room: {error}"
+                f"{self._cache.folder} cannot hold a shard of {self._root}, so set STYLEGAN_CACHE to a folder with "
+                f"more room: {error}"
             ) from error
 
-    def _make_room(self, size: int) -> None:
-        files = [(file.stat().st_mtime_ns, file.stat().st_size, file) for file in self._folder.iterdir()]
-        used = sum(size for _, size, _ in files)
-        for _, file_size, file in sorted(files):
-            if used + size <= self._max_bytes:
-                return
-            file.unlink(missing_ok=True)  # who has it mapped keeps it until then
-            used -= file_size
+    def _file(self, shard: int) -> str:
+        return f"{self._folder}/{shard:06d}"
 
     def _decoded(self, content: bytes, url: str, n: int) -> Iterator[np.ndarray]:
-        """The images of a shard, uint8 [C, H, W]; nothing of it is unpacked to disk, so no name in it can do harm."""
+        """The images of a shard, uint8 [C, H, W]. Nothing is unpacked to disk, so names in it can do no harm."""
         found = 0
         try:
             with tarfile.open(fileobj=io.BytesIO(content)) as tar:
@@ -168,17 +155,6 @@ class ShardPixels:
         if img.shape != self.shape[1:]:
             raise DataError(f"{name} is {img.shape} where the set is {self.shape[1:]}")
         return img
-
-
-@contextmanager
-def _in_turn(lock: Path) -> Iterator[None]:
-    """Wait until no other process or thread is in such a block. Does nothing where the system has no such locks."""
-    with lock.open("ab") as file:
-        with suppress(OSError, ImportError):
-            import fcntl  # not on Windows
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _pngs(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:

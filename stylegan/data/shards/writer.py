@@ -24,9 +24,9 @@ INDEX, LABELS = "index.json", "labels.npy"
 
 @contextmanager
 def shard_writer(dest: Path, images_per_shard: int) -> Iterator[ShardWriter]:
-    """Write a folder of shards that is there, whole, once the block ends well, as `dataset_writer` does.
+    """Write a folder of shards that appears, complete, when the block ends without an error.
 
-    Raises: OutputError if something is at `dest` already, or it cannot be written.
+    Raises: OutputError if `dest` exists, or cannot be written.
     """
     refuse_existing(dest, as_zip=False)
     with atomic_folder(dest) as folder, closing(ShardWriter(folder, images_per_shard)) as writer:
@@ -34,19 +34,19 @@ def shard_writer(dest: Path, images_per_shard: int) -> Iterator[ShardWriter]:
 
 
 class ShardWriter:
-    """Writes `images_per_shard` images a tar, each as KEY.png, beside it KEY.cls (a class) or KEY.json (a vector).
+    """Writes `images_per_shard` images to each tar, as KEY.png followed by KEY.cls (a class) or KEY.json (a vector).
 
-    KEY is the number of the image. `index.json` holds what a reader must know before it reads any shard:
-    resolution, channels, and size and SHA-256 of every shard; `labels.npy` all labels in order.
+    KEY is the number of the image. `index.json` holds what a reader needs before it reads any shard: resolution,
+    channels, and the size and SHA-256 of every shard; `labels.npy` holds all labels in order.
     """
 
-    compress_level = 6  # bytes travel, so fewer are better here
+    compress_level = 6  # shards are sent over networks
 
     def __init__(self, folder: Path, images_per_shard: int):
         self._folder = folder
         self._per_shard = images_per_shard
         self._count = 0
-        self._last = b""  # image, which is like all the others
+        self._last = b""  # image; all others have the same size and channels
         self._tar: tarfile.TarFile | None = None
 
     def add(self, png: bytes) -> str:
@@ -67,7 +67,7 @@ class ShardWriter:
         labels = [label for _, label in dataset_json.pop("labels") or []]
         shards = sorted(self._folder.glob("*.tar"))
         if labels:
-            # Which classes there are is known only when all images were decoded.
+            # The classes are known only once all images are decoded.
             for number, shard in enumerate(shards):
                 _add_labels(shard, labels[number * self._per_shard : (number + 1) * self._per_shard])
             np.save(self._folder / LABELS, np.array(labels, np.int64 if isinstance(labels[0], int) else np.float32))
@@ -84,7 +84,7 @@ class ShardWriter:
         (self._folder / INDEX).write_text(json.dumps(index, indent=1), encoding="utf-8")
 
     def close(self) -> None:
-        """End the shard in hand."""
+        """Close the current shard."""
         if self._tar is not None:
             self._tar.close()
 
@@ -102,7 +102,7 @@ class ShardWriter:
 
 
 def _add_labels(shard: Path, labels: list[int | list[float]]) -> None:
-    """Write the shard again with the label of each image behind it, since readers stream."""
+    """Write the shard again with the label of each image after it, for readers that stream."""
     labeled = shard.with_suffix(".labeled")
     with tarfile.open(shard) as images, tarfile.open(labeled, "w") as tar:
         for member, label in zip(images, labels, strict=True):

@@ -1,0 +1,162 @@
+"""Plans of runs: settings, images and needs of a run that has not been written yet."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from stylegan.checkpoints.snapshots import kimg_of, snapshots
+from stylegan.data.dataset import Dataset
+from stylegan.data.pixels import Track, untracked
+from stylegan.data.samples import avatars
+from stylegan.data.shards.remote import is_url
+from stylegan.errors import ConfigError
+from stylegan.files.cache import default_cache
+from stylegan.machine.devices import resolve_device
+from stylegan.machine.precision import best_precision
+from stylegan.machine.processes import World
+from stylegan.training.assemble import Given, Settings, assemble
+from stylegan.training.batches import check_fits, open_training_set
+from stylegan.training.config import DataConfig, TrainConfig, changed, data_config, read_config
+from stylegan.training.estimate import Estimate, estimate, largest_micro_batch, require_room
+from stylegan.training.presets import PRESETS, default_cfg
+from stylegan.training.replicas import micro_batch_size, require_even_split
+from stylegan.training.transfer import open_start, settings_to_take_over, transfer_report
+
+# What a resumed run may change: its length, what it keeps and measures, the machine and the place of its data.
+CHANGEABLE = (
+    "kimg", "keep_snapshots", "milestone_kimg", "metrics", "on_nan", "device", "data.path", "data.workers",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that has not started.
+
+    Raises: ConfigError if the processes cannot share a batch evenly, or the data does not fit the networks.
+    """
+
+    config: TrainConfig
+    dataset: Dataset
+    world: World = field(default_factory=World)
+    folder: Path | None = None  # of the run to resume; None for a new one
+    report: str = ""  # what a new run takes over from trained weights
+
+    def __post_init__(self) -> None:
+        require_even_split(self.config, self.world.size)
+        check_fits(self.config, self.dataset)
+
+    def needed(self) -> Estimate:
+        """Estimate the memory of this process, and the disk that is left to fill."""
+        micro_batch = micro_batch_size(self.config, self.world.size)
+        done = next(map(kimg_of, snapshots(self.folder)), 0.0) if self.folder else 0.0
+        needed = estimate(self.config.model_copy(update={"micro_batch": micro_batch}), int(done * 1000))
+        return replace(needed, cache=self.dataset.cache_bytes_needed())
+
+    def fill_cache(self, track: Track = untracked) -> None:
+        """Decode the images into the cache, once per machine, see `Dataset.fill_cache`. Every process calls it."""
+        with self.world.local_main_first(), nullcontext() if self.world.is_main else warnings.catch_warnings():
+            if not self.world.is_main:
+                warnings.simplefilter("ignore")  # rank 0 gives the same warning
+            self.dataset.fill_cache(track)
+
+    def require_room(self, outdir: Path) -> None:
+        """Raise ConfigError if memory is too small for the run, or the disk of its folder, new in `outdir`."""
+        device = self.world.device_for(resolve_device(self.config.device))
+        require_room(self.needed(), device, self.folder or outdir, self.world.local_size)
+
+
+def new_plan(given: Given, weights: Path | None = None, world: World | None = None) -> Plan:
+    """Return the plan of a new run.
+
+    Args:
+        weights: a checkpoint, or a run for its newest snapshot, to start from. Of `given.file`, which may be the
+            config.json of that run, only what suits such a start is taken.
+        world: the processes that train together. The first of each machine opens the data set before the others.
+    Raises: ConfigError, DataError, CheckpointError.
+    """
+    world = world or World()
+    if weights is not None:
+        given = replace(given, file=settings_to_take_over(given.file))
+    asked = given.all
+    if asked.get("batch") == "auto" and "micro_batch" in {**given.flags, **given.assignments}:
+        raise ConfigError(
+            "`batch` auto chooses `micro_batch` by itself; leave `micro_batch` out, or give `batch` a number."
+        )
+    source = weights or asked.get("transfer.source")
+    start = open_start(Path(source)) if source is not None else None
+    device = resolve_device(asked.get("device", "auto"))
+    with world.local_main_first():
+        data = _data(asked)
+        dataset = open_training_set(data, _seed(asked), world.local_size)
+    config = assemble(
+        asked.get("cfg") or default_cfg(dataset.resolution, device.type),
+        dataset,
+        given,
+        data=data,
+        start=start,
+        processes=world.size,
+        precision=best_precision(device),
+    )
+    if asked.get("batch") == "auto":
+        fits = largest_micro_batch(config, device, world.size, world.local_size).micro_batch
+        config = changed(config, {"micro_batch": min(world.gather(fits))})
+    report = transfer_report(start.checkpoint, config) if start is not None else ""
+    return Plan(config, dataset, world, report=report)
+
+
+def resumed_plan(run: Path, changes: Settings | None = None, world: World | None = None) -> Plan:
+    """Return the plan to resume `run`, with some of `CHANGEABLE` changed.
+
+    Raises: ConfigError if `run` is not the folder of a run, or for any other change; DataError.
+    """
+    world, changes = world or World(), dict(changes or {})
+    if kept := [name for name in changes if name not in CHANGEABLE]:
+        raise ConfigError(f"a resumed run keeps its settings; leave out {', '.join(kept)}, or start a new run.")
+    if not is_run(run):
+        raise ConfigError(f"{run} is not the folder of a run, which holds config.json and snapshots.")
+    config = read_config(run / "config.json")
+    if "data.path" in changes:
+        changes["data.path"] = _located(changes["data.path"])
+    config = changed(config, changes)
+    with world.local_main_first():
+        path = Path(config.data.path)
+        if path.parent == default_cache() / "data" and not path.exists():  # a cache may be emptied
+            avatars(config.generator["img_resolution"])
+        dataset = open_training_set(config.data, config.seed, world.local_size)
+    return Plan(config, dataset, world, run)
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether this is the folder of a run."""
+    return (folder / "snapshots").is_dir() and (folder / "config.json").is_file()
+
+
+def is_checkpoint(source: Path) -> bool:
+    """Return whether these are weights without a run around them."""
+    return source.is_file() or ((source / "config.json").is_file() and not (source / "snapshots").is_dir())
+
+
+def _data(asked: dict[str, Any]) -> DataConfig:
+    """Return the settings of the data set that was asked for, else of the embedded faces at the preset's resolution."""
+    path = asked.get("data.path")
+    if path is None:
+        cfg = asked.get("cfg")
+        path = avatars((PRESETS[cfg].resolution if cfg in PRESETS else None) or 64)
+    settings = {name: value for name, value in asked.items() if name.startswith("data.")}
+    return data_config({**settings, "data.path": _located(path)})
+
+
+def _seed(asked: dict[str, Any]) -> int:
+    seed = asked.get("seed", 0)
+    if not isinstance(seed, int):
+        raise ConfigError(f"seed must be a whole number, got {seed!r}.")
+    return seed
+
+
+def _located(data: str | Path) -> str:
+    """Return an absolute path, or a URL as it is: a run may be resumed from any folder."""
+    return str(data) if is_url(data) else str(Path(data).resolve())
