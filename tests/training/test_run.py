@@ -11,7 +11,7 @@ from stylegan.machine.processes import World
 from stylegan.runs.lock import locked
 from stylegan.training import loop, resume, start, train
 from stylegan.training.assemble import Given, Images, from_preset
-from stylegan.training.batches import open_dataset
+from stylegan.training.batches import open_training_set
 from stylegan.training.plan import Plan, new_plan, resumed_plan
 
 TINY = {"cfg": "tiny16", "device": "cpu", "kimg": 0.032, "tick_kimg": 0.016, "snap_ticks": 1, "precision": "fp32"}
@@ -117,7 +117,7 @@ def test_what_the_device_and_the_disk_refuse_becomes_one_sentence(images, tmp_pa
 def test_batches_of_growing_are_shared_before_the_run_starts(images, processes, refused):
     changes = {"batch": 24, "micro_batch": 4, "discriminator.mbstd_group_size": 2, "growing.batch": {4: 16, 8: 16}}
     config = from_preset("progan-tiny16", Images(images, 16), changes)
-    dataset = open_dataset(config.data, 0)
+    dataset = open_training_set(config.data, 0)
     if refused:
         with pytest.raises(ConfigError, match=rf"^growing.batch at \d px: batch \d+ cannot be split over {processes} "):
             Plan(config, dataset, World(size=processes))
