@@ -122,7 +122,7 @@ def test_run_prints_the_official_tick_line_and_how_to_continue(images, tmp_path)
         r"\ntick 1 +kimg 0\.0 +time \d+s +sec/tick [\d.]+ +sec/kimg [\d.]+ +maintenance [\d.]+", result.out
     )
     assert f"stylegan generate --network {run}" in result.out
-    assert (run / "log.txt").read_text().count("tick 1") == 1
+    assert (run / "log.txt").read_text().count("\ntick 1") == 1
     longer = run_cli("train", "--resume", run, "--kimg", "0.064")
     assert longer.out.startswith(f"Resuming {run} from 000000 kimg\n")
     assert "tick 2" in longer.out
