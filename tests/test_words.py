@@ -48,6 +48,7 @@ SCOPE = [
     *(f"stylegan/cli/{name}.py" for name in ("train", "train_config", "train_progress")),
     *("examples/train.py", "tests/training/test_run.py", "tests/training/test_assemble.py"),
     *("examples/demo_page.py", "examples/demo_page.html", "examples/mnist_stylegan1.py"),
+    *("stylegan/metrics", "tests/metrics", "stylegan/cli/metrics.py"),
     *("tests/sampling", "tests/examples", "tests/test_package.py", "tests/test_portability.py", "tests/test_rooms.py"),
 ]
 

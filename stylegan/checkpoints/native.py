@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from stylegan.checkpoints.checkpoint import Checkpoint
+from stylegan.checkpoints.layout import CONFIG, NETWORKS
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
 from stylegan.errors import CheckpointError, OutputError, StyleGANError
 from stylegan.files.atomic import atomic_folder
@@ -32,7 +33,6 @@ from stylegan.networks.generator import FamilyGenerator
 
 FORMAT = 1
 _NAMES = ("class_names", "label_names")  # optional in config.json: meanings of the generator's labels
-_FILES = {"G_ema": "generator_ema.safetensors", "G": "generator.safetensors", "D": "discriminator.safetensors"}
 
 
 def save(checkpoint: Checkpoint, folder: Path | str) -> None:
@@ -73,8 +73,8 @@ def contents(checkpoint: Checkpoint) -> Contents:
         "licence": checkpoint.licence,
         **{key: getattr(generator, key) for key in _NAMES if getattr(generator, key) is not None},
     }
-    texts = {"config.json": json.dumps(config, indent=2) + "\n", "README.md": _model_card(config)}
-    networks = {file: getattr(checkpoint, name) for name, file in _FILES.items()}
+    texts = {CONFIG: json.dumps(config, indent=2) + "\n", "README.md": _model_card(config)}
+    networks = {file: getattr(checkpoint, name) for name, file in NETWORKS.items()}
     return Contents(texts, {file: network.state_dict() for file, network in networks.items() if network is not None})
 
 
@@ -100,13 +100,13 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
     folder = _find(Path(source))
     config = _read_config(folder)
     networks: dict[str, Any] = {}
-    for name, file in _FILES.items():
+    for name, file in NETWORKS.items():
         args = config.get("discriminator" if name == "D" else "generator")
         if (folder / file).is_file() and args is not None:
             kind = "Discriminator" if name == "D" else "Generator"
             if not isinstance(args, dict):
                 raise CheckpointError(
-                    f"{kind.lower()} in {folder / 'config.json'} must be a group of settings, "
+                    f"{kind.lower()} in {folder / CONFIG} must be a group of settings, "
                     f"got {reprlib.repr(args)}; the checkpoint is damaged."
                 )
             networks[name] = _read_network(folder / file, config["architecture"], kind, args)
@@ -114,7 +114,7 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
                 for key in _NAMES:
                     setattr(networks[name], key, _names(config, key, folder))
     if not networks:
-        raise CheckpointError(f"{folder} holds no weights; expected {_FILES['G_ema']} in it.")
+        raise CheckpointError(f"{folder} holds no weights; expected {NETWORKS['G_ema']} in it.")
     return Checkpoint(
         **networks,
         augment_p=config.get("augment_p", 0.0),
@@ -154,7 +154,7 @@ def _require_own(network: nn.Module | None) -> None:
 
 def _refuse_foreign(folder: Path) -> None:
     """Refuse to replace anything but a checkpoint or an empty folder: a mistyped name must not delete images."""
-    if folder.is_dir() and (not any(folder.iterdir()) or (folder / "config.json").is_file()):
+    if folder.is_dir() and (not any(folder.iterdir()) or (folder / CONFIG).is_file()):
         return
     if folder.exists():
         raise OutputError(f"{folder} already exists and is not a checkpoint; remove it or choose another name.")
@@ -168,9 +168,9 @@ def _find(source: Path) -> Path:
         if snapshot is None:
             raise CheckpointError(f"run {source} has no snapshot yet; let it train until the first one.")
         return snapshot
-    if not (source / "config.json").is_file():
+    if not (source / CONFIG).is_file():
         raise CheckpointError(
-            f"{source} is not a checkpoint; expected a folder with config.json and {_FILES['G_ema']}, or a run folder."
+            f"{source} is not a checkpoint; expected a folder with {CONFIG} and {NETWORKS['G_ema']}, or a run folder."
         )
     if (wrong := damage(source)) is not None:
         raise CheckpointError(f"snapshot {source} is damaged: {wrong}; choose another.")
@@ -179,10 +179,10 @@ def _find(source: Path) -> Path:
 
 def _read_config(folder: Path) -> dict[str, Any]:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(
-            f"{folder / 'config.json'} cannot be read: {error}; the checkpoint is damaged."
+            f"{folder / CONFIG} cannot be read: {error}; the checkpoint is damaged."
         ) from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else None
@@ -198,7 +198,7 @@ def _names(config: dict[str, Any], key: str, folder: Path) -> list[str] | None:
     names, c_dim = config.get(key), config["generator"].get("c_dim", 0)
     if names is None or (isinstance(names, list) and len(names) == c_dim and all(isinstance(n, str) for n in names)):
         return names
-    raise CheckpointError(f"{key} in {folder / 'config.json'} must be {c_dim} strings; correct or remove it.")
+    raise CheckpointError(f"{key} in {folder / CONFIG} must be {c_dim} strings; correct or remove it.")
 
 
 def _read_network(file: Path, architecture: str, kind: str, args: dict[str, Any]) -> nn.Module:

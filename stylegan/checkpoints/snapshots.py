@@ -1,24 +1,56 @@
-"""Find the snapshots of a run that can be read; damaged ones are skipped with a warning."""
+"""The snapshots of a run: their names, and the newest that can be read; damaged ones are skipped with a warning.
+
+A snapshot is named by the thousands of real images that D has been shown, `000200`. A second one within the same
+thousand has a longer name, `000200.064`, so that the order of the names is the order of the snapshots.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 import warnings
 from pathlib import Path
 
+from stylegan.checkpoints.layout import CONFIG, TRAINING_FILES
 from stylegan.errors import CheckpointError
 from stylegan.files import checksums
 
-# The files of a snapshot beyond a checkpoint for drawing. The first marks it, so it is removed last.
-TRAINING_FILES = ("training.json", "training.safetensors", "generator.safetensors", "discriminator.safetensors")
+
+def snapshot_name(nimg: int, *, exact: bool = False) -> str:
+    """Name the snapshot after `nimg` images: "000200", or "000200.064" where that must be `exact`."""
+    kimg, rest = divmod(nimg, 1000)
+    return f"{kimg:06d}.{rest:03d}" if exact else f"{kimg:06d}"
+
+
+def is_snapshot_name(name: str) -> bool:
+    """Return whether `snapshot_name` makes such names."""
+    return re.fullmatch(r"[0-9]+(\.[0-9]{3})?", name) is not None
+
+
+def kimg_of(snapshot: Path) -> float:
+    """Thousands of images as the name says them, which orders snapshots: 200.0 for "000200"."""
+    return float(snapshot.name)
+
+
+def nimg_of(snapshot: Path) -> int | None:
+    """Read from its config.json how many real images D had been shown by then; None if that file cannot be read.
+
+    A network that was copied into a run may not say; its name is taken instead.
+    """
+    try:
+        nimg = json.loads((snapshot / CONFIG).read_text(encoding="utf-8")).get("nimg")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    return nimg if type(nimg) is int else round(1000 * kimg_of(snapshot))
 
 
 def snapshots(run: Path) -> list[Path]:
-    """Return the folders of a run's snapshots, damaged or not, the one with the most kimg first."""
-    return sorted((p for p in run.glob("snapshots/*") if p.name.isdecimal()), key=lambda p: int(p.name), reverse=True)
+    """Return the folders of a run's snapshots, damaged or not, the newest first."""
+    return sorted((p for p in run.glob("snapshots/*") if is_snapshot_name(p.name)), key=kimg_of, reverse=True)
 
 
 def newest_snapshot(run: Path, *, to_resume: bool = False) -> Path | None:
-    """Return the undamaged snapshot of a run with the most kimg; None for a run without snapshots.
+    """Return the newest undamaged snapshot of a run; None for a run without snapshots.
 
     Warns once about every newer one that is damaged.
 
@@ -49,7 +81,7 @@ def damage(folder: Path) -> str | None:
     """Return how a snapshot differs from what was written; None if it does not. Plain checkpoints are not verified."""
     if (folder / checksums.CHECKSUMS).exists() or (folder / TRAINING_FILES[0]).exists():
         return checksums.mismatch(folder)
-    return None if (folder / "config.json").is_file() else "config.json is missing"
+    return None if (folder / CONFIG).is_file() else f"{CONFIG} is missing"
 
 
 def keeps_training(folder: Path) -> bool:

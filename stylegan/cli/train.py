@@ -124,7 +124,8 @@ class _OrAuto(click.ParamType):
     "--metrics",
     metavar="NAME[,NAME]|none",
     callback=_metrics,
-    help="Score every snapshot, for example with fid5k_efflite0; RUN/best links to the best one.  [default: none]",
+    help="Score every snapshot, for example with fid5k_efflite0, or eqt1k_frac for a StyleGAN3; RUN/best links to the "
+    "best one by the first of them.  [default: none]",
 )
 @click.option(
     "--keep",

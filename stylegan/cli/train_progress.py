@@ -40,14 +40,10 @@ class ShowTicks:
             speed = f"{1000 / tick.sec_per_kimg:.0f} images/s"
             self.bar.update(task, completed=tick.nimg, description=f"{tick.nimg / 1000:.1f} kimg, {speed}")
             if tick.grid is not None:
-                line = "  ".join([f"{tick.nimg / 1000:8.1f} kimg  wrote {tick.grid}", *_scores(tick)])
+                line = "  ".join([f"{tick.nimg / 1000:8.1f} kimg  wrote {tick.grid}", *tick.score_texts()])
                 self.bar.console.print(line, highlight=False)
 
         return show
 
     def __exit__(self, *error: object) -> None:
         self.bar.stop()
-
-
-def _scores(tick: Tick) -> list[str]:
-    return [f"{name} {score:.4f}" for name, score in tick.scores.items()]

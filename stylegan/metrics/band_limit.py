@@ -1,4 +1,4 @@
-"""The low-pass filter of a turned image: it keeps what fits both the grid of its pixels and the turned one."""
+"""The low-pass filter of a rotated image: it keeps the frequencies that both pixel grids can hold."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import torch
 from torch import Tensor
 
 WINDOW = 3  # a of the Lanczos windows, in pixels
-REACH = 6  # pixels that the taps reach to, two windows
-EXTENT = 64  # pixels that the ideal filters are sampled to before they are windowed
+REACH = 6  # pixels from the center to the last tap: two windows
+EXTENT = 64  # pixels from the center up to which the ideal filters are sampled before they are windowed
 
 
 def band_limit_filter(A: Tensor, up: int) -> Tensor:
-    """Taps of the ideal low-pass of the pixel grid, convolved with that of the grid turned by `A`.
+    """Design the ideal low-pass of the pixel grid, convolved with that of the grid transformed by `A`.
 
     Each is a product of two sincs, windowed after Lanczos. StyleGAN3 App. E.
 
     Args:
-        A: [2, 2], takes a step on the image to the same step on the turned one.
-        up: taps a pixel; each of the up x up polyphase components sums to 1 / up**2.
-    Returns: [T, T] float64, T = 12 * up - 1, the center in the middle.
+        A: [2, 2], maps a step on the image to the same step on the rotated one.
+        up: taps per pixel; each of the up x up polyphase components sums to 1 / up**2.
+    Returns: [T, T] float64 taps, T = 12 * up - 1, with the center in the middle.
     """
     steps = 2 * EXTENT * up - 1
     axis = torch.fft.fftfreq(steps, 1 / steps, dtype=torch.float64) / up  # 0, 1/up, ..., -1/up: the order of the FFT
@@ -31,16 +31,17 @@ def band_limit_filter(A: Tensor, up: int) -> Tensor:
     reach = REACH * up - 1
     middle = slice(steps // 2 - reach, steps // 2 + reach + 1)
     f = torch.fft.fftshift(ideal * window)[middle, middle]
-    # One more row and column make whole periods, in which entry (i, j) belongs to component (i % up, j % up).
+    # One more row and column complete the last period, in which entry (i, j) belongs to component (i % up, j % up).
     periods = torch.nn.functional.pad(f, [0, 1, 0, 1]).reshape(2 * REACH, up, 2 * REACH, up)
     periods = periods / (periods.sum([0, 2], keepdim=True) * up**2)
     return periods.reshape(2 * REACH * up, 2 * REACH * up)[:-1, :-1]
 
 
 def _lanczos(x: Tensor) -> Tensor:
+    """The window of Lanczos at the distances x."""
     return torch.where(x.abs() < WINDOW, torch.sinc(x / WINDOW), 0)
 
 
 def _convolve(a: Tensor, b: Tensor) -> Tensor:
-    """Circular."""
+    """Convolve circularly."""
     return torch.fft.irfft2(torch.fft.rfft2(a) * torch.fft.rfft2(b), s=a.shape)

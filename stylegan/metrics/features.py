@@ -1,4 +1,4 @@
-"""Images -> feature vectors, by a network that has seen many other images."""
+"""Images -> feature vectors, by a network that was trained on many other images."""
 
 from __future__ import annotations
 
@@ -11,16 +11,24 @@ from torch import Tensor
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.metrics.efficientnet_lite import FEATURES, RESOLUTION, load_efficientnet_lite0
 
+CHANNELS = (1, 3)  # of the images that feature networks take: gray, RGB
+
 
 class Detector(Protocol):
-    """What a metric asks of a feature network; anything with these can be measured with."""
+    """A feature network: a metric can use anything that has these."""
 
     name: str  # ends the name of every score; another network needs another name
     feature_dim: int
     resize: str  # how images come to the size that the network takes
 
     def __call__(self, images: Tensor) -> Tensor:
-        """uint8 [N, 1 or 3, H, W] of any device -> float32 [N, feature_dim] on the device that it computes on."""
+        """uint8 [N, 1 or 3, H, W] on any device -> float32 [N, feature_dim] on the device of the network"""
+
+
+def check_channels(channels: int, metric: str = "a feature network") -> None:
+    """Raises ConfigError unless feature networks accept this number of channels; `metric` begins the sentence."""
+    if channels not in CHANNELS:
+        raise ConfigError(f"{metric} takes gray or RGB images, got {channels} channels; leave this metric out.")
 
 
 class EffLite0:
@@ -43,7 +51,7 @@ class EffLite0:
 
         Raises: ShapeError for another number of axes or channels or another dtype.
         """
-        if images.ndim != 4 or images.shape[1] not in (1, 3) or images.dtype != torch.uint8:
+        if images.ndim != 4 or images.shape[1] not in CHANNELS or images.dtype != torch.uint8:
             raise ShapeError(
                 f"{self.name} takes uint8 images [N, 1 or 3, H, W], got {images.dtype} {list(images.shape)}."
             )
@@ -58,7 +66,7 @@ DETECTORS = {EffLite0.name: EffLite0}
 
 
 def load_detector(name: str, device: torch.device | str = "cpu") -> Detector:
-    """The detector of that name, ready to compute on `device`.
+    """Load the feature network of that name, ready to compute on `device`.
 
     Raises: ConfigError for an unknown name, MissingExtra if its weights are not installed.
     """

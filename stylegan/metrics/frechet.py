@@ -1,4 +1,4 @@
-"""The Fréchet distance of two sets of feature vectors, each taken as a Gaussian. Heusel et al. 2017, Eq. 6."""
+"""The Fréchet distance of two sets of feature vectors, each modeled as a Gaussian. Heusel et al. 2017, Eq. 6."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from stylegan.errors import ShapeError
 
 @dataclass(frozen=True)
 class FeatureStatistics:
-    """Sums over n feature vectors, in float64 on the CPU; those of two sets add up to those of their union."""
+    """Sums over n feature vectors, in float64 on the CPU. The sums of two sets add up to those of their union."""
 
     n: int
-    sum: Tensor  # [F], of x
-    outer: Tensor  # [F, F], of x xᵀ
+    sum: Tensor  # [F], sum of x
+    outer: Tensor  # [F, F], sum of x xᵀ
 
     @classmethod
     def of(cls, features: Tensor) -> FeatureStatistics:
-        """The statistics of [N, F] features of any float dtype. Raises: ShapeError."""
+        """Sum [N, F] features of any float dtype. Raises: ShapeError for other shapes."""
         if features.ndim != 2:
             raise ShapeError(f"features have the shape [N, F], got {list(features.shape)}.")
         x = features.detach().cpu().double()
@@ -28,7 +28,7 @@ class FeatureStatistics:
 
     @classmethod
     def none(cls, feature_dim: int) -> FeatureStatistics:
-        """Those of no vectors."""
+        """The statistics of an empty set."""
         return cls.of(torch.zeros(0, feature_dim))
 
     def __add__(self, other: FeatureStatistics) -> FeatureStatistics:
@@ -36,19 +36,19 @@ class FeatureStatistics:
 
     @property
     def mean(self) -> Tensor:
-        """[F]"""
+        """The mean, [F]."""
         return self.sum / self.n
 
     @property
     def cov(self) -> Tensor:
-        """[F, F], divided by n as the official PyTorch tools do (their TensorFlow ones by n - 1)."""
+        """The covariance, [F, F], divided by n as in the official PyTorch tools (n - 1 in the TensorFlow ones)."""
         return self.outer / self.n - self.mean.outer(self.mean)
 
 
 def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
-    """|μ_a - μ_b|² + Tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½), from 0; also for singular covariances.
+    """Compute |μ_a - μ_b|² + Tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½), at least 0; covariances may be singular.
 
-    Raises: ShapeError for features of different widths or without any vectors.
+    Raises: ShapeError for features of different widths or an empty set.
     """
     if a.sum.shape != b.sum.shape or min(a.n, b.n) < 1:
         raise ShapeError(
@@ -63,7 +63,7 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
 
 
 def _root(cov: Tensor) -> Tensor:
-    """R [F, rank] with R Rᵀ = cov; directions of rounding noise, whose square roots would add up, are left out."""
+    """Find R [F, rank] with R Rᵀ = cov, without the directions of rounding noise, whose square roots would add up."""
     eigenvalues, vectors = torch.linalg.eigh(cov)
     kept = eigenvalues > eigenvalues.max() * len(cov) * torch.finfo(cov.dtype).eps
     return vectors[:, kept] * eigenvalues[kept].sqrt()

@@ -1,55 +1,43 @@
-"""What all metrics share: names, meaning and form of their scores, the latents that are drawn, and progress."""
+"""Shared by all metrics: the form of a score and of its name, the latents that are drawn, and progress."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from stylegan.data.dataset import Dataset
+from stylegan.errors import ConfigError
 from stylegan.networks.protocol import GeneratorLike, device_of
 
-
-@dataclass(frozen=True, kw_only=True)
-class Meaning:
-    """What the scores of a metric say."""
-
-    title: str  # of their curve
-    unit: str
-    lower_is_better: bool
-
-
-_EQUIVARIANCE = Meaning(title="Equivariance", unit="dB", lower_is_better=False)
-MEANINGS = {  # what the names of the scores begin with -> what they say
-    "fid": Meaning(title="Distance from real images", unit="0 = alike", lower_is_better=True),
-    "eqt": _EQUIVARIANCE,
-    "eqr": _EQUIVARIANCE,
-}
 Track = Callable[[Iterable, str, int], Iterable]  # (batches, what they are, how many) -> the batches
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A number; its subclasses add what must be equal in two that are to be compared."""
+    """One number, and what it was measured with. A metric leaves out the fields that do not concern it."""
 
-    name: str  # such as eqt50k_frac
+    name: str  # such as fid10k_efflite0
     value: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoreAgainstReals(Score):
-    """One that says how the images of a network differ from those of a data set, in the features of a detector."""
-
-    detector: str
-    resize: str  # how images came to the size that the detector takes
-    fakes: int
-    reals: int
-    data: str  # name of the data set, which may differ
-    data_fingerprint: str  # of its source and of what was chosen of it
+    detector: str | None = None  # the feature network
+    resize: str | None = None  # how images came to the size that it takes
+    fakes: int  # generated images
+    reals: int | None = None
+    data: str | None = None  # name of the data set
+    data_fingerprint: str | None = None  # of its source and of the images chosen from it
     seed: int
+
+    def protocol(self) -> dict[str, Any]:
+        """List what the number was measured with, by name, without the fields that the metric leaves out."""
+        return {k: v for k, v in asdict(self).items() if k not in ("name", "value") and v is not None}
+
+
+# Scores can be compared where these are equal; the name of the data set may differ.
+COMPARABLE = ("detector", "resize", "fakes", "reals", "data_fingerprint", "seed")
 
 
 def untracked(batches: Iterable, what: str, total: int) -> Iterable:
@@ -58,27 +46,34 @@ def untracked(batches: Iterable, what: str, total: int) -> Iterable:
 
 
 def split_name(name: str) -> tuple[str, int] | None:
-    """ "fid10k_efflite0" -> the kind "fid_efflite0" and 10000 images; None for what cannot be a name of a score."""
+    """ "fid10k_efflite0" -> the kind "fid_efflite0" and 10000 images; None for what cannot be the name of a score."""
     match = re.fullmatch(r"([a-z]+)([1-9][0-9]{0,6})(k?)((?:_\w+)?)", name)
     return (match[1] + match[4], int(match[2]) * (1000 if match[3] else 1)) if match else None
 
 
 def join_name(kind: str, num: int) -> str:
-    """The inverse of `split_name`; the same for all ways to write a number."""
+    """The inverse of `split_name`; equal for all ways to write a number."""
     metric, underscore, rest = kind.partition("_")
     return f"{metric}{f'{num // 1000}k' if num % 1000 == 0 else num}{underscore}{rest}"
 
 
-def meaning_of(name: str) -> Meaning:
-    """What a score of this name says; of another version's metric, which may lie in a run, as good as nothing."""
-    kind, _ = split_name(name) or ("", 0)
-    return MEANINGS.get(kind.partition("_")[0], Meaning(title="Score", unit="", lower_is_better=True))
+def check_fits(G: GeneratorLike, dataset: Dataset) -> None:
+    """Raises ConfigError unless the network draws images like those of the data set, with its labels."""
+    drawn = (G.img_resolution, G.img_channels, G.c_dim)
+    real = (dataset.resolution, dataset.channels, dataset.label_dim)
+    if drawn != real:
+        raise ConfigError(
+            f"the network draws {drawn[0]}x{drawn[0]} images of {drawn[1]} channels with {drawn[2]} label values, but "
+            f"{dataset.name} has {real[0]}x{real[0]} of {real[1]} channels with {real[2]}; measure with the data that "
+            "it was trained on."
+        )
 
 
 def random_latents(
     G: GeneratorLike, n: int, dataset: Dataset | None, rng: torch.Generator
 ) -> tuple[Tensor, Tensor | None]:
-    """n random z and, with a data set, labels of random images in it: what `G.mapping` takes, on its device."""
+    """Draw n random z and, with a data set, the labels of random images in it: the input of `G.mapping`, on its
+    device."""
     device = device_of(G)
     z = torch.randn(n, G.z_dim, generator=rng).to(device)
     if dataset is None:

@@ -16,6 +16,7 @@ class GeneratorLike(Protocol):
     z_dim: int
     c_dim: int
     img_resolution: int
+    img_channels: int
     class_names: list[str] | None
     label_names: list[str] | None
 

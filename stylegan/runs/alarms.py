@@ -1,4 +1,4 @@
-"""Signs that a run goes wrong, read from its statistics: collapse, a discriminator that has won, overfitting."""
+"""Signs that a run is failing, read from its statistics: collapse, a discriminator that has won, overfitting."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 Record = dict[str, Any]  # a line of stats.jsonl
 
-COLLAPSED = 0.25  # of the diversity of real images; healthy runs stay above a half of it, from the first snapshot on
-CERTAIN = 0.98  # mean sign of the scores of one kind of images: D is wrong about 1 in 100
-LOST = 8.0  # loss of G: D takes generated images for real with a probability of e^-8
+COLLAPSED = 0.25  # of the diversity of real images; healthy runs stay above half of it from their first snapshot
+CERTAIN = 0.98  # mean sign of the scores of real or of generated images: D is wrong about 1 in 100
+LOST = 8.0  # loss of G: D gives generated images a probability of e^-8 of being real
 SUSTAINED_TICKS = 5
 MEMORIZED = 0.8  # held-out gap: new images are nearly as suspicious to D as generated ones
 
 
 def alarms(records: Sequence[Record]) -> list[str]:
-    """What the last of the records of a run gives reason to worry about, a sentence each."""
+    """Judge the last of the records of a run by those before it; returns a sentence for each sign of failure."""
     found = (_collapse(records), _discriminator_wins(records), _overfitting(records))
     return [sentence for sentence in found if sentence]
 
@@ -40,8 +40,8 @@ def _discriminator_wins(records: Sequence[Record]) -> str:
     if min(real) < CERTAIN or max(fake) > -CERTAIN or loss[-1] < max(LOST, loss[0]):
         return ""
     return (
-        f"collapse: for {SUSTAINED_TICKS} ticks the discriminator has told all images apart while the loss of the "
-        f"generator rose to {loss[-1]:.1f}; raise `r1_gamma`, set `augment.mode` to ada, or use more images."
+        f"collapse: for {SUSTAINED_TICKS} ticks the discriminator has recognized nearly all images while the loss of "
+        f"the generator rose to {loss[-1]:.1f}; raise `r1_gamma`, set `augment.mode` to ada, or use more images."
     )
 
 
@@ -56,5 +56,6 @@ def _overfitting(records: Sequence[Record]) -> str:
 
 
 def _measured(records: Sequence[Record], name: str) -> list[float]:
+    """The finite means of a statistic, oldest first."""
     values = [record[name]["mean"] for record in records if name in record]
     return [value for value in values if math.isfinite(value)]

@@ -1,4 +1,4 @@
-"""Files of lesser worth than the training: it goes on without them."""
+"""Optional output files: training continues when they cannot be written."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from contextlib import contextmanager
 
 
 class BestEffort:
-    """Turns what the disk refuses into one warning for each kind of file."""
+    """Turns errors of the disk into one warning for each kind of file."""
 
     def __init__(self) -> None:
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     @contextmanager
     def __call__(self, what: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            if what not in self._told:
-                self._told.add(what)
-                message = f"{what} could not be written ({error.strerror or error}); training goes on"
-                warnings.warn(f"{message}, and this is told once.", RuntimeWarning, stacklevel=3)
+            if what not in self._reported:
+                self._reported.add(what)
+                message = f"{what} could not be written ({error.strerror or error}); training continues"
+                warnings.warn(f"{message} (reported once).", RuntimeWarning, stacklevel=3)

@@ -1,4 +1,4 @@
-"""Curves as SVG: axes, units, a legend with the newest values; nothing to import, nothing to load from elsewhere."""
+"""The curves of a run: which there are, and their drawing as SVG, with axes, units and the newest values."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
-from stylegan.metrics.protocol import meaning_of
+from stylegan.metrics.registry import meaning_of
 
 WIDTH, HEIGHT = 480, 220  # of a chart, in SVG units
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 8, 36  # margins that hold the numbers
-MAX_POINTS = 300  # a curve has no more; longer ones show means
+MAX_POINTS = 300  # of a curve; longer ones show means
+X_LABEL = "kimg (thousand images seen)"
 Points = list[tuple[float, float]]  # kimg, value
 _MEANS = ("Loss/", "Timing/")  # over the steps of a tick
 
 
 class Chart(NamedTuple):
-    """What is drawn into one pair of axes."""
+    """The curves in one pair of axes."""
 
     title: str
     unit: str
     curves: dict[str, str]  # name in the statistics -> label
-    limits: tuple[float, float] | None = None  # that the y axis shows at least, where they mean something
+    limits: tuple[float, float] | None = None  # always on the y axis, where they mean something
 
 
 CHARTS = (
@@ -45,31 +46,37 @@ CHARTS = (
 
 
 def draw_charts(records: Sequence[dict[str, Any]], scores: Mapping[str, Sequence[dict[str, Any]]] | None = None) -> str:
-    """A figure per metric, and one per chart for which the records hold something to see.
+    """Draw a figure per metric, and one per chart for which there are records.
 
     Args:
-        records: the lines of stats.jsonl. scores: metric -> the lines of its metric-NAME.jsonl.
+        records: the lines of stats.jsonl.
+        scores: metric -> the lines of its metric-NAME.jsonl.
+    Returns: HTML.
     """
     figures = []
     for metric, lines in (scores or {}).items():
         meaning = meaning_of(metric)
         points = sorted((line["nimg"] / 1000, line["results"][metric]) for line in lines)
-        if points := [(x, y) for x, y in points if math.isfinite(y)]:  # of a network that moves exactly: infinity
+        if points := [(x, y) for x, y in points if math.isfinite(y)]:  # inf: perfectly equivariant
             figures.append(_figure(Chart(meaning.title, meaning.unit, {}), {metric: points}))
-    whole = _whole_ticks(records)
     for chart in CHARTS:
-        curves = {
-            label: points_of(whole if name.startswith(_MEANS) else records, name)
-            for name, label in chart.curves.items()
-        }
-        curves = {label: points for label, points in curves.items() if points}
+        curves = curves_of(chart, records)
         if curves and (chart is not CHARTS[-1] or any(y for points in curves.values() for _, y in points)):
             figures.append(_figure(chart, curves))
     return "\n".join(figures)
 
 
+def curves_of(chart: Chart, records: Sequence[dict[str, Any]]) -> dict[str, Points]:
+    """Read the curves of a chart from the lines of stats.jsonl: label -> points, without those that have none."""
+    whole = _whole_ticks(records)
+    curves = {
+        label: points_of(whole if name.startswith(_MEANS) else records, name) for name, label in chart.curves.items()
+    }
+    return {label: points for label, points in curves.items() if points}
+
+
 def points_of(records: Sequence[dict[str, Any]], name: str) -> Points:
-    """(kimg, mean) of a statistic over time, at most MAX_POINTS; what is not finite is left out."""
+    """Read (kimg, mean) of a statistic over time, at most MAX_POINTS; values that are not finite are left out."""
     points = [(r["nimg"] / 1000, r[name]["mean"]) for r in records if name in r]
     points = [(x, y) for x, y in points if math.isfinite(y)]
     size = -(-len(points) // MAX_POINTS) or 1
@@ -78,14 +85,14 @@ def points_of(records: Sequence[dict[str, Any]], name: str) -> Points:
 
 
 def _whole_ticks(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without those that a stop cut short: a mean of few steps looks like a jump."""
+    """Leave out the ticks that a stop cut short: a mean of few steps looks like a jump."""
     spans = [after - before for before, after in pairwise([0, *(record["nimg"] for record in records)])]
     least = median(spans or [0]) / 2
     return [record for record, span in zip(records, spans, strict=True) if span >= least]
 
 
 def nice_ticks(low: float, high: float, n: int = 4) -> list[float]:
-    """About n round numbers that enclose low ... high."""
+    """Choose about n round numbers that enclose low ... high."""
     if high - low < 1e-12 * max(abs(low), abs(high), 1e-12):
         low, high = (low - abs(low) / 2, high + abs(high) / 2) if low else (-1.0, 1.0)
     rough = (high - low) / n
@@ -130,7 +137,7 @@ def _figure(chart: Chart, curves: dict[str, Points]) -> str:
 <figcaption>{escape(chart.title)}{unit}</figcaption>
 <div class="legend">{"".join(legend)}<span class="at"></span></div>
 <svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(chart.title)} over kimg">{"".join(grid)}
-<text x="{(WIDTH + LEFT - RIGHT) / 2}" y="{HEIGHT - 4}" text-anchor="middle">kimg (thousand images seen)</text>
+<text x="{(WIDTH + LEFT - RIGHT) / 2}" y="{HEIGHT - 4}" text-anchor="middle">{X_LABEL}</text>
 {"".join(lines)}<line class="cursor" y1="{TOP}" y2="{HEIGHT - BOTTOM}" x1="-9" x2="-9"/></svg>
 </figure>"""
 

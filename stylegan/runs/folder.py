@@ -1,4 +1,4 @@
-"""The folder of a run: what is written, under which name."""
+"""The folder of a run: names of its files, and writing that an interruption leaves whole."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from stylegan.checkpoints.snapshots import is_snapshot_name, nimg_of, snapshot_name
 from stylegan.errors import OutputError
 from stylegan.files.atomic import write_text
 from stylegan.runs.info import RunInfo
@@ -38,14 +39,31 @@ def make_run_folder(parent: Path | str, info: RunInfo, name: str, config: str) -
 
 
 def snapshot_folder(run: Path, nimg: int) -> Path:
-    """`run/snapshots/000200` after 200,000 images."""
-    return run / "snapshots" / f"{nimg // 1000:06d}"
+    """Choose the folder of the snapshot after `nimg` images: `run/snapshots/000200`.
+
+    `run/snapshots/000200.064` if an earlier snapshot of the run, which is to stay, has the shorter name.
+    """
+    folder = run / "snapshots" / snapshot_name(nimg)
+    there = nimg_of(folder)
+    return folder if there is None or there >= nimg else folder.with_name(snapshot_name(nimg, exact=True))
+
+
+def grid_file(snapshot: Path) -> Path:
+    """The image grid of a snapshot, `run/fakes000200.png`."""
+    return snapshot.parent.parent / f"fakes{snapshot.name}.png"
+
+
+def grids_by_kimg(run: Path) -> dict[float, Path]:
+    """Find the image grids of a run: kimg -> file. The grid from before training has -1, so that it comes first."""
+    names = {path: re.fullmatch(r"fakes(?:([0-9.]+)|_init)", path.stem) for path in run.glob("fakes*.png")}
+    known = {path: match[1] for path, match in names.items() if match and is_snapshot_name(match[1] or "0")}
+    return {-1.0 if kimg is None else float(kimg): path for path, kimg in known.items()}
 
 
 def mend_interrupted_writes(run: Path) -> None:
     """Bring back a snapshot that was being replaced when the process was killed; remove what was half written."""
     for older in run.glob("snapshots/.*.old"):
-        name = run / "snapshots" / older.name.split(".")[1]
+        name = older.with_name(older.name[1:].rsplit(".", 2)[0])  # of .000200.PID.old, see `atomic_folder`
         if name.exists():
             shutil.rmtree(older, ignore_errors=True)
         else:
@@ -74,7 +92,7 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
 
 
 def drop_lines_after(path: Path, nimg: int) -> None:
-    """Remove the records of ticks that a resumed run is going to repeat."""
+    """Remove the records of the ticks that a resumed run is going to repeat."""
     if not path.exists():
         return
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()  # a power cut leaves any bytes

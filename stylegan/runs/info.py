@@ -26,7 +26,7 @@ class RunInfo:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> RunInfo:
-        """The settings in the content of a config.json. Raises: KeyError or TypeError if one is missing."""
+        """Pick the settings from the content of a config.json. Raises: KeyError or TypeError if one is missing."""
         return cls(
             cfg=config["cfg"],
             architecture=config["architecture"],
@@ -41,7 +41,7 @@ class RunInfo:
 
 
 def read_info(run: Path | str) -> RunInfo:
-    """The settings in the config.json of a run. Raises: ConfigError if it cannot be read."""
+    """Read the settings from the config.json of a run. Raises: ConfigError if it cannot be read."""
     path = Path(run) / "config.json"
     try:
         return RunInfo.from_config(json.loads(path.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""One process at a time writes a run: two would mix their snapshots."""
+"""The lock of a run: one process at a time writes it, since two would mix their snapshots."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ except ImportError:  # Windows has no such locks
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Keep others from the run folder while the block runs. The lock of a process that was killed is gone with it.
+    """Keep other processes from the run folder while the block runs.
 
-    Does nothing where the system or the file system has no such locks.
+    The lock of a process that was killed is released with it. Does nothing where the system or the file system has no
+    such locks.
 
-    Raises: OutputError with the number of the process that has the run.
+    Raises: OutputError that names the process which has the run.
     """
     if fcntl is None:
         yield
@@ -42,11 +43,11 @@ def locked(run: Path) -> Iterator[None]:
         except OSError:
             yield
             return
-        if not _same(file.fileno(), path):  # who had it has removed the file since we opened it
+        if not _same(file.fileno(), path):  # the holder removed the file after we opened it
             with locked(run):
                 yield
             return
-        with suppress(OSError):  # the name is worth less than the run
+        with suppress(OSError):  # a run without the name of its holder is better than none
             file.truncate(0)
             file.write(f"process {os.getpid()} on {platform.node()}".encode())
         try:

@@ -1,4 +1,4 @@
-"""The page of a run, `index.html` in its folder: images and curves so far, opened without a server."""
+"""The page of a run, `index.html` in its folder: images and curves so far, which a browser opens without a server."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 
 from stylegan.files.atomic import write_text
 from stylegan.runs.charts import draw_charts
+from stylegan.runs.folder import grids_by_kimg
 from stylegan.runs.info import RunInfo
-from stylegan.runs.report import grids_by_kimg
 from stylegan.runs.scores import read_scores
 
-RELOAD_S = 30  # how often an open page looks for news
+RELOAD_S = 30  # after which an open page reloads itself
 MIN_SHEET_PX = 960  # smaller grids are enlarged without smoothing
 
 
 def write_run_page(run: Path, info: RunInfo, records: Sequence[dict[str, Any]], *, finished: bool) -> None:
-    """Draw the page from the statistics so far and the grids in the folder, whole or not at all.
+    """Write the page from the statistics so far and the grids in the folder, whole or not at all.
 
-    It asks nothing from anywhere else, and an open one reloads itself until the run has finished.
+    It loads nothing from outside the folder, and an open page reloads itself until the run has finished.
 
     Args:
         records: the lines of stats.jsonl, at least one.
@@ -33,7 +33,7 @@ def write_run_page(run: Path, info: RunInfo, records: Sequence[dict[str, Any]], 
     last = records[-1]
     kimg = last["nimg"] / 1000
     grids = sorted(grids_by_kimg(run).items())
-    moments = [("before training" if at < 0 else f"{at} kimg", path.name) for at, path in grids]
+    moments = [("before training" if at < 0 else f"{at:.9g} kimg", path.name) for at, path in grids]
     page = template.substitute(
         name=escape(run.resolve().name),
         state="Finished" if finished else "Training",
@@ -58,6 +58,7 @@ def write_run_page(run: Path, info: RunInfo, records: Sequence[dict[str, Any]], 
 
 
 def _notes(record: dict[str, Any]) -> list[str]:
-    hit = record.get("nonfinite", {})
-    notes = [f"Not finite and replaced in gradients: {', '.join(f'{k} ({n})' for k, n in hit.items())}."] if hit else []
+    """The alarms of a tick, and the gradients with values that were replaced, as sentences."""
+    replaced = ", ".join(f"{name} ({n})" for name, n in record.get("nonfinite", {}).items())
+    notes = [f"Not finite and replaced in gradients: {replaced}."] if replaced else []
     return [note[0].upper() + note[1:] for note in record.get("alarms", [])] + notes

@@ -1,34 +1,32 @@
-"""What a run folder tells at a glance: its images through time, and its curves."""
+"""Two images of a run for a page or a talk: its samples over time, and its curves; and the reading of statistics."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from stylegan.errors import DataError, MissingExtra
 from stylegan.files.atomic import atomic_file
+from stylegan.runs.charts import CHARTS, X_LABEL, curves_of
+from stylegan.runs.folder import grids_by_kimg
 from stylegan.runs.info import read_info
 
 LABEL_PX = 24  # height of the line of text above the images
-CURVES = {
-    "Loss": {"Loss/G/loss": "generator", "Loss/D/loss": "discriminator"},
-    "Score of the discriminator": {"Loss/scores/real": "real images", "Loss/scores/fake": "generated images"},
-}
-COLORS = ("#2a78d6", "#d9662b")  # told apart with any color vision
+PLOTTED = CHARTS[:2]  # losses and scores
+COLORS = ("#2a78d6", "#d9662b", "#2f8a57")  # distinct with any color vision
 
 
 def time_strip(run: Path | str, dest: Path | str, *, moments: int = 8, seeds: int = 6, min_px: int = 64) -> None:
-    """The same latents at several moments of a run: a row per latent, a column per moment, labeled by kimg.
+    """Draw the same latents at several moments of a run: a row per latent, a column per moment, labeled by kimg.
 
     Args:
-        run: a run folder with the grids that training wrote.
+        run: a run folder with the image grids that training wrote.
         dest: the PNG to write.
-        moments: at most so many of the grids, evenly spread, the first and the last among them.
-        seeds: how many latents, the first of the grid.
-        min_px: smaller images are enlarged by a whole factor to at least so many pixels per side.
+        moments: number of columns at most, evenly spread from the first grid to the last.
+        seeds: number of rows, the first latents of the grid.
+        min_px: smaller images are enlarged by a whole factor to at least this many pixels per side.
     Raises: DataError if the run has no grids; ConfigError if it has no config.json; OutputError.
     """
     run = Path(run)
@@ -40,7 +38,7 @@ def time_strip(run: Path | str, dest: Path | str, *, moments: int = 8, seeds: in
     strip = Image.new("RGB", (len(grids) * shown, LABEL_PX + seeds * shown), "white")
     pen, font = ImageDraw.Draw(strip), ImageFont.load_default(14)
     for column, (kimg, path) in enumerate(grids):
-        label = "start" if path.stem == "fakes_init" else f"{kimg} kimg"
+        label = "start" if kimg < 0 else f"{kimg:.9g} kimg"
         pen.text(((column + 0.5) * shown, LABEL_PX / 2), label, fill="black", font=font, anchor="mm")
         with Image.open(path) as grid:
             for row in range(seeds):
@@ -50,8 +48,11 @@ def time_strip(run: Path | str, dest: Path | str, *, moments: int = 8, seeds: in
 
 
 def loss_plot(run: Path | str, dest: Path | str) -> None:
-    """The losses of both networks and the discriminator's scores over kimg, from stats.jsonl, as PNG.
+    """Draw the losses of both networks and the discriminator's scores over kimg, from stats.jsonl.
 
+    Args:
+        run: a run folder.
+        dest: the PNG to write.
     Raises: MissingExtra without matplotlib; DataError if there are no statistics; OutputError.
     """
     try:
@@ -60,11 +61,10 @@ def loss_plot(run: Path | str, dest: Path | str) -> None:
         raise MissingExtra("plots need matplotlib. Install it with: pip install 'stylegan[plots]'") from error
     records = read_stats(run)
     figure = Figure(figsize=(10, 3.6), layout="constrained")
-    for axes, (title, curves) in zip(figure.subplots(1, len(CURVES)), CURVES.items(), strict=True):
-        for (name, label), color in zip(curves.items(), COLORS, strict=True):
-            points = [(r["nimg"] / 1000, r[name]["mean"]) for r in records if name in r]
+    for axes, chart in zip(figure.subplots(1, len(PLOTTED)), PLOTTED, strict=True):
+        for (label, points), color in zip(curves_of(chart, records).items(), COLORS, strict=False):
             axes.plot(*zip(*points, strict=True), label=label, color=color, linewidth=1.8)
-        axes.set(title=title, xlabel="kimg (thousands of real images shown)")
+        axes.set(title=chart.title, xlabel=X_LABEL)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
@@ -73,7 +73,7 @@ def loss_plot(run: Path | str, dest: Path | str) -> None:
 
 
 def read_stats(run: Path | str) -> list[dict]:
-    """The records of a run's stats.jsonl: {name: {"num", "mean", "std"}, "nimg", "timestamp"} per tick.
+    """Read stats.jsonl: {name: {"num", "mean", "std"}, "nimg": ..., "timestamp": ...} per tick.
 
     Raises: DataError if there is none or it is damaged.
     """
@@ -87,14 +87,8 @@ def read_stats(run: Path | str) -> list[dict]:
     return records
 
 
-def grids_by_kimg(run: Path) -> dict[int, Path]:
-    """kimg -> the grid of that moment; the one before training counts as -1, so that it comes first."""
-    names = {path: re.fullmatch(r"fakes(?:(\d+)|_init)", path.stem) for path in run.glob("fakes*.png")}
-    return {int(match[1] or -1): path for path, match in names.items() if match}
-
-
 def _spread(items: list, n: int) -> list:
-    """At most n of the items, evenly spread, with both ends."""
+    """Choose at most n of the items, evenly spread, with both ends."""
     if len(items) <= n:
         return items
     return [items[round(i * (len(items) - 1) / (n - 1))] for i in range(n)]

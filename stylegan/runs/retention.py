@@ -1,4 +1,4 @@
-"""Which snapshots keep what: the newest can be resumed, the older ones still draw."""
+"""Retention of snapshots: the newest can be resumed, the older ones still draw."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import warnings
 from pathlib import Path
 from typing import Literal
 
-from stylegan.checkpoints.snapshots import TRAINING_FILES, damage, snapshots
+from stylegan.checkpoints.layout import TRAINING_FILES
+from stylegan.checkpoints.snapshots import damage, kimg_of, snapshots
 from stylegan.files.atomic import write_text
 from stylegan.files.checksums import CHECKSUMS, read_checksums, to_json
 
@@ -14,22 +15,21 @@ from stylegan.files.checksums import CHECKSUMS, read_checksums, to_json
 def drop_training_state(
     run: Path, newest: Path, keep: int | Literal["all"], milestone_kimg: float | None = None
 ) -> None:
-    """Of all but the `keep` newest snapshots up to `newest`, which is whole, leave what is needed to draw.
+    """Reduce all but the `keep` newest snapshots up to `newest`, which is whole, to the files needed to draw.
 
-    The first one from each multiple of `milestone_kimg` on keeps everything.
-
-    Those with more kimg than `newest` are of a time that a damaged snapshot put the run back from, so they count for
-    nothing. Warns if the disk refuses.
+    The first snapshot at or after each multiple of `milestone_kimg` keeps everything. Snapshots after `newest` are
+    left alone and do not count: they were written before a damaged snapshot put the run back. Warns if the disk
+    refuses.
     """
     if keep == "all":
         return
-    written = [folder for folder in snapshots(run) if int(folder.name) <= int(newest.name)]
-    before = [*(int(folder.name) for folder in written[1:]), 0]
+    written = [folder for folder in snapshots(run) if kimg_of(folder) <= kimg_of(newest)]
+    before = [*(kimg_of(folder) for folder in written[1:]), 0]
     for folder, kimg in list(zip(written, before, strict=False))[keep:]:
-        if milestone_kimg and int(folder.name) // milestone_kimg > kimg // milestone_kimg:
+        if milestone_kimg and kimg_of(folder) // milestone_kimg > kimg // milestone_kimg:
             continue
         try:
-            # A damaged one is left for somebody to look at; listed anew, it would pass for whole.
+            # A damaged one is left as it is: with a new list of files it would pass for whole.
             if (folder / TRAINING_FILES[0]).exists() and damage(folder) is None:
                 _reduce(folder)
         except OSError as error:
@@ -38,7 +38,7 @@ def drop_training_state(
 
 
 def _reduce(folder: Path) -> None:
-    """First out of the list, then from the disk, so that the snapshot is whole at every moment."""
+    """Remove the files from the list first, then from the disk, so that the snapshot is whole at every moment."""
     listed = {name: file for name, file in read_checksums(folder).items() if name not in TRAINING_FILES}
     write_text(folder / CHECKSUMS, to_json(listed))
     for name in reversed(TRAINING_FILES):

@@ -1,4 +1,4 @@
-"""The ticks of a run for TensorBoard, beside what every run leaves for its reader."""
+"""The ticks of a run as event files for TensorBoard."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def summary_writer() -> Any:
-    """TensorBoard's writer of event files. Raises: MissingExtra."""
+    """Import the class that writes event files. Raises: MissingExtra."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
@@ -28,7 +28,7 @@ def summary_writer() -> Any:
 
 
 def with_tensorboard(ticks: Iterator[Tick], run: Path) -> Iterator[Tick]:
-    """The same ticks, each also written into the run folder; what the disk refuses is a warning."""
+    """Yield the same ticks, and write each into the run folder; errors of the disk are a warning."""
     writer, best_effort = summary_writer()(str(run)), BestEffort()
     try:
         for tick in ticks:
@@ -41,7 +41,7 @@ def with_tensorboard(ticks: Iterator[Tick], run: Path) -> Iterator[Tick]:
 
 
 def _write(writer: Any, tick: Tick) -> None:
-    """Means as scalars, grids as images."""
+    """Write means and scores as scalars, grids as images."""
     for name, value in tick.stats.items():
         writer.add_scalar(name, value["mean"], tick.nimg)
     for name, score in tick.scores.items():

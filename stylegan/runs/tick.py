@@ -1,4 +1,4 @@
-"""One line of the progress of a run."""
+"""One step of the progress of a run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stylegan.metrics.registry import meaning_of
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
-    """One line of progress."""
+    """A report on the images since the one before."""
 
     tick: int
     nimg: int  # real images shown so far
@@ -23,13 +25,13 @@ class Tick:
     gpu_gb: float
     augment_p: float  # strength of augmentation, 0 without
     stats: dict[str, dict[str, float]]  # name -> num, mean, std
-    snapshot: Path | None = None  # being written since this tick; there with the next snapshot, or on the last tick
+    snapshot: Path | None = None  # being written; complete with the next snapshot, on the last tick already
     grid: Path | None = None
     nonfinite: dict[str, int] = field(default_factory=dict)  # tensor -> values of its gradient that were replaced
     scores: dict[str, float] = field(default_factory=dict)  # metric -> score of this snapshot
 
     def record(self) -> dict[str, Any]:
-        """A line of stats.jsonl: the official names, plus `nimg` to find the line by."""
+        """Make a line of stats.jsonl: the official names, and `nimg` to find the line by."""
         timing = {
             "Progress/tick": self.tick,
             "Progress/kimg": self.nimg / 1000,
@@ -41,8 +43,12 @@ class Tick:
             "Resources/peak_gpu_mem_gb": self.gpu_gb,
         }
         values = {name: {"num": 1, "mean": value, "std": 0.0} for name, value in timing.items()}
-        hit = {"nonfinite": self.nonfinite} if self.nonfinite else {}
-        return {**self.stats, **values, **hit, "nimg": self.nimg, "timestamp": time.time()}
+        replaced = {"nonfinite": self.nonfinite} if self.nonfinite else {}
+        return {**self.stats, **values, **replaced, "nimg": self.nimg, "timestamp": time.time()}
+
+    def score_texts(self) -> list[str]:
+        """Return each score with its name, in the form of its metric: "eqr1k 22.11 dB"."""
+        return [f"{name} {meaning_of(name).text(score)}" for name, score in self.scores.items()]
 
     def __str__(self) -> str:
         """Return the line that the official trainers print, which scripts read."""
@@ -57,7 +63,7 @@ class Tick:
                 f"cpumem {self.cpu_gb:<6.2f}",
                 f"gpumem {self.gpu_gb:<6.2f}",
                 f"augment {self.augment_p:.3f}",
-                *(f"{name} {score:.4f}" for name, score in self.scores.items()),
+                *self.score_texts(),
             ]
         ).rstrip()
 

@@ -1,4 +1,4 @@
-"""What a run leaves for its reader after every tick: lines of statistics, alarms, and the page."""
+"""The record of a run, extended after every tick: statistics, alarms and the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stylegan.runs.report import read_stats
 
 
 class Tracking:
-    """The statistics of a run so far, in memory and on the disk."""
+    """The statistics of a run so far, in memory and on disk."""
 
     def __init__(self, run: Path, info: RunInfo):
         self.run, self.info = run, info
@@ -22,15 +22,15 @@ class Tracking:
         self.records: list[dict[str, Any]] = read_stats(run) if path.exists() and path.stat().st_size else []
 
     def add(self, record: dict[str, Any]) -> None:
-        """Append a tick's record to stats.jsonl with the alarms that it gives, and warn of these."""
+        """Append a tick's record, with its alarms, to stats.jsonl; each alarm is a warning too. Raises: OutputError."""
         self.records.append(record)
-        worries = alarms(self.records)
-        if worries:
-            record["alarms"] = worries
-        for worry in worries:
-            warnings.warn(worry, RuntimeWarning, stacklevel=3)
+        raised = alarms(self.records)
+        if raised:
+            record["alarms"] = raised
+        for alarm in raised:
+            warnings.warn(alarm, RuntimeWarning, stacklevel=3)
         append_line(self.run / "stats.jsonl", record)  # last: a full disk raises, and the warnings matter more
 
     def write_page(self, *, finished: bool) -> None:
-        """Show the run in its index.html."""
+        """Write index.html. Raises: OutputError."""
         write_run_page(self.run, self.info, self.records, finished=finished)

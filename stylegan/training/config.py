@@ -15,7 +15,7 @@ from stylegan.augment import SAFE_P
 from stylegan.augment import preset as augment_preset
 from stylegan.augment.filter import SMALLEST_SIDE
 from stylegan.errors import ConfigError
-from stylegan.metrics.fid import parse_name
+from stylegan.metrics.registry import parse
 from stylegan.networks.family import ARCHITECTURES, discriminator_class, generator_class
 from stylegan.runs.info import RunInfo
 from stylegan.training.refusal import refusal
@@ -169,7 +169,7 @@ class TrainConfig(_Frozen):
         if frozen and self.transfer.source is None:
             raise ValueError("frozen layers would keep random weights; start from a checkpoint, or freeze nothing")
         for metric in self.metrics:
-            parse_name(metric)  # raises for an unknown one
+            parse(metric).check(self.architecture, self.generator.get("img_channels", 3))
         group = self.discriminator.get("mbstd_group_size", 4)
         if group is not None and (not isinstance(group, int) or group < 1):
             raise ValueError(f"mbstd_group_size must be at least 1, or null for the whole batch, got {group!r}")

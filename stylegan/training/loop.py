@@ -20,7 +20,7 @@ from stylegan.machine.devices import resolve_device
 from stylegan.machine.precision import require_precision
 from stylegan.machine.processes import World
 from stylegan.runs.best_effort import BestEffort
-from stylegan.runs.folder import drop_lines_after, mend_interrupted_writes, snapshot_folder
+from stylegan.runs.folder import drop_lines_after, grid_file, mend_interrupted_writes, snapshot_folder
 from stylegan.runs.lock import locked
 from stylegan.runs.retention import drop_training_state
 from stylegan.runs.scores import drop_scores_after, link_best
@@ -154,22 +154,22 @@ class _Loop:
 
     def _saved(self, tick: Tick, state: TrainingState, *, last: bool, with_images: bool) -> Tick:
         """Write a snapshot and, `with_images`, a grid of images."""
+        self.writer.wait()  # the name depends on the snapshots before
         snapshot = snapshot_folder(self.folder, state.nimg)
         if last:
             self.writer.write_last(self._contents(state), snapshot)
-            link_best(self.folder, self.config.metrics)  # the snapshot that it led to may have been replaced
         else:
             self.writer.begin(self._contents(state), snapshot)
         if not with_images:
             return replace(tick, snapshot=snapshot)
         with self.best_effort("the image grid"):
-            image = self.grid.write_fakes(self.folder / f"fakes{state.nimg // 1000:06d}.png", state.G_ema)
+            image = self.grid.write_fakes(grid_file(snapshot), state.G_ema)
             tick = replace(tick, grid=image)
         return replace(tick, snapshot=snapshot)
 
     def _scored(self, tick: Tick, state: TrainingState) -> Tick:
         """Measure the snapshot that is being written, and update the link to the best one."""
-        scores = self.measure(state, snapshot_folder(self.folder, state.nimg))
+        scores = self.measure(state, tick.snapshot)
         if scores and self.world.is_main:
             self.writer.wait()
             link_best(self.folder, self.config.metrics)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from stylegan.checkpoints.snapshots import snapshots
+from stylegan.checkpoints.snapshots import kimg_of, snapshots
 from stylegan.data.dataset import Dataset
 from stylegan.data.pixels import Track, untracked
 from stylegan.data.samples import avatars
@@ -52,8 +52,8 @@ class Plan:
     def needed(self) -> Estimate:
         """Estimate the memory of this process, and the disk that is left to fill."""
         micro_batch = micro_batch_size(self.config, self.world.size)
-        done = next((int(snapshot.name) for snapshot in snapshots(self.folder)), 0) if self.folder else 0
-        needed = estimate(self.config.model_copy(update={"micro_batch": micro_batch}), done * 1000)
+        done = next(map(kimg_of, snapshots(self.folder)), 0.0) if self.folder else 0.0
+        needed = estimate(self.config.model_copy(update={"micro_batch": micro_batch}), int(done * 1000))
         return replace(needed, cache=self.dataset.cache_bytes_needed())
 
     def fill_cache(self, track: Track = untracked) -> None:

@@ -14,15 +14,14 @@ from typing import Any
 
 import torch
 
-from stylegan.checkpoints.snapshots import newest_snapshot
+from stylegan.checkpoints.snapshots import newest_snapshot, nimg_of
 from stylegan.data.dataset import Dataset
 from stylegan.data.pixels import Track, untracked
 from stylegan.errors import OutputError, StyleGANError
 from stylegan.files.atomic import write_text
 from stylegan.machine.memory import keep_freed_memory
 from stylegan.machine.processes import World
-from stylegan.metrics.features import load_detector
-from stylegan.metrics.fid import parse_name
+from stylegan.metrics.registry import parse
 from stylegan.runs.best_effort import BestEffort
 from stylegan.runs.folder import make_run_folder, mend_interrupted_writes
 from stylegan.runs.lock import locked
@@ -92,7 +91,8 @@ class Run:
     def _describe(self, plan: Plan) -> str:
         config, data, newest = self.config, self.dataset, self._snapshot
         if plan.folder is not None or newest is not None:  # a launcher may start the processes of a new run again
-            first = f"Resuming {self.folder} from {f'{newest.name} kimg' if newest is not None else 'the start'}"
+            point = "the start" if newest is None else f"{(nimg_of(newest) or 0) / 1000:.9g} kimg"
+            first = f"Resuming {self.folder} from {point}"
         elif plan.report:
             first = f"New run in {self.folder} from the weights of {config.transfer.source}\n{plan.report}"
         else:
@@ -188,7 +188,8 @@ def begin(
         force: start even if memory or disk look too small.
         track: shows the progress of decoding the images into the cache, see `Dataset.fill_cache`.
     Raises: ConfigError if memory or disk are too small; DataError for a damaged image; MissingExtra if a package or the
-        weights of a metric are not installed; OutputError if the folder cannot be written, or another process trains in it.
+        weights of a metric are not installed; OutputError if the folder cannot be written, or another process trains in
+        it.
     """
     if not force:
         plan.require_room(Path(outdir))
@@ -196,7 +197,7 @@ def begin(
     if tensorboard:
         summary_writer()
     for metric in plan.config.metrics:
-        load_detector(parse_name(metric)[1])
+        parse(metric).load_detector()
     keep_freed_memory()
     folder = plan.folder or Path(
         plan.world.run_once("run", lambda: str(new_run_folder(outdir, plan.config, plan.dataset.name)))

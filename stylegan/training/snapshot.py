@@ -19,14 +19,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from stylegan.checkpoints.checkpoint import Checkpoint
+from stylegan.checkpoints.layout import COUNTERS, NETWORKS, TENSORS
 from stylegan.checkpoints.native import Contents, contents, write
 from stylegan.errors import CheckpointError
 from stylegan.files.atomic import atomic_folder
 from stylegan.files.checksums import write_checksums
 from stylegan.machine.environment import environment, warn_if_changed
 from stylegan.training.state import TrainingState
-
-_NETWORKS = {"G": "generator", "D": "discriminator", "G_ema": "generator_ema"}
 
 
 def capture(state: TrainingState, *, origin: str, licence: str | None = None, data: dict[str, Any]) -> Contents:
@@ -42,8 +41,8 @@ def capture(state: TrainingState, *, origin: str, licence: str | None = None, da
     place = environment(state.device, state.world.size)
     counters = {"nimg": state.nimg, "step": state.step, "rollbacks": state.rollbacks, **data, "environment": place}
     return Contents(
-        {**files.texts, "training.json": json.dumps(counters) + "\n"},
-        {name: _copies(group) for name, group in {**files.tensors, "training.safetensors": tensors}.items()},
+        {**files.texts, COUNTERS: json.dumps(counters) + "\n"},
+        {name: _copies(group) for name, group in {**files.tensors, TENSORS: tensors}.items()},
     )
 
 
@@ -60,10 +59,10 @@ def load_snapshot(state: TrainingState, folder: Path) -> dict[str, Any]:
     Raises: CheckpointError if a file is missing, damaged, or holds other shapes than the networks of `state`.
     """
     try:
-        for name, file in _NETWORKS.items():
-            getattr(state, name).load_state_dict(load_file(folder / f"{file}.safetensors"))
-        tensors = load_file(folder / "training.safetensors")
-        counters = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        for name, file in NETWORKS.items():
+            getattr(state, name).load_state_dict(load_file(folder / file))
+        tensors = load_file(folder / TENSORS)
+        counters = json.loads((folder / COUNTERS).read_text(encoding="utf-8"))
         state.nimg, state.step = counters.pop("nimg"), counters.pop("step")
         state.rollbacks = counters.pop("rollbacks", 0)  # older snapshots have none
         for name in ("pl_mean", "signs"):

@@ -1,5 +1,6 @@
 """Choice of the snapshot of a run that is read."""
 
+import shutil
 import warnings
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from tiny_generator import tiny_generator
 
 import stylegan
-from stylegan.checkpoints.snapshots import newest_snapshot
+from stylegan.checkpoints.snapshots import newest_snapshot, nimg_of, snapshots
 from stylegan.errors import CheckpointError
 from stylegan.files import checksums
 from stylegan.files.checksums import mismatch, write_checksums
@@ -32,6 +33,22 @@ def test_newest_is_found_by_number_without_a_warning(run):
         (run / "snapshots" / "000100" / "notes.txt").write_text("my favorite")
         assert stylegan.load_checkpoint(run).origin == "100"
         assert newest_snapshot(run / "elsewhere") is None
+
+
+def test_a_second_snapshot_within_one_kimg_comes_after_the_first(run):
+    for name in ("000100.008", "000010.500"):
+        shutil.copytree(run / "snapshots" / "000009", run / "snapshots" / name)
+    (run / "snapshots" / "000100.1").mkdir()  # not a name of ours
+    assert [p.name for p in snapshots(run)] == ["000100.008", "000100", "000010.500", "000010", "000009"]
+    assert newest_snapshot(run).name == "000100.008"
+
+
+@pytest.mark.parametrize(("content", "nimg"), [
+    ('{"nimg": 9016}', 9016), ('{"nimg": null}', 9000), ("{}", 9000), ("[]", None), ("{", None), ("[" * 99_999, None)
+])  # fmt: skip
+def test_the_number_of_images_is_that_of_the_file_rather_than_of_the_name(run, content, nimg):
+    (run / "snapshots" / "000009" / "config.json").write_text(content)
+    assert nimg_of(run / "snapshots" / "000009") == nimg
 
 
 def test_each_damaged_one_is_named_with_its_reason(run):

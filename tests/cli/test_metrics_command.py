@@ -10,6 +10,7 @@ from run_cli import run_cli
 from tiny_run import tiny_images
 
 from stylegan.data import prepare
+from stylegan.runs.scores import link_best, read_scores
 
 
 @pytest.fixture
@@ -40,6 +41,18 @@ def test_scores_are_printed_and_kept_in_the_run(run):
     assert {"total_time", "total_time_str", "timestamp", "detector", "resize", "data_fingerprint"} < set(first)
 
 
+def test_scores_have_the_exact_number_of_images_of_the_snapshot_and_count_for_the_best(run):
+    """The name says whole kimg only."""
+    for name, nimg in (("000004", 4008), ("000012", 12_024)):
+        config = run / "snapshots" / name / "config.json"
+        config.write_text(json.dumps({**json.loads(config.read_text()), "nimg": nimg}))
+        arguments = ("--data", run.parent / "images", "--metrics", "fid4_efflite0")
+        assert run_cli("metrics", "--network", run / "snapshots" / name, *arguments).code == 0
+    assert [line["nimg"] for line in read_scores(run)["fid4_efflite0"]] == [4008, 12_024]
+    link_best(run, ["fid4_efflite0"])
+    assert (run / "best").is_dir()
+
+
 def test_a_checkpoint_outside_a_run_is_measured_without_keeping_it(run, network, tmp_path):
     arguments = ("--data", tmp_path / "images", "--max-reals", 5, "--metrics", "fid4_efflite0")
     result = run_cli("metrics", "--network", network, *arguments)
@@ -66,10 +79,13 @@ def test_two_processes_print_and_keep_one_score_over_shards_by_the_link_to_a_sna
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--metrics", "fid50k_full"], "a metric is fidNk_DETECTOR with one of efflite0, got 'fid50k_full'."),
+        (
+            ["--metrics", "fid50k_full"],
+            "a metric is fidNk_DETECTOR, eqtNk_int, eqtNk_frac or eqrNk, where DETECTOR is efflite0, got 'fid50k_",
+        ),
         (["--metrics", "fid4_efflite0", "--max-reals", 0], "0 is not in the range x>=1."),
         (["--metrics", "fid4_efflite0", "--data", "nowhere"], "Path 'nowhere' does not exist."),
-        (["--metrics", "eqt8"], "a metric of equivariance is eqtNk_int, eqtNk_frac or eqrNk, got 'eqt8'."),
+        (["--metrics", "eqt8"], "where DETECTOR is efflite0, got 'eqt8'."),
         ([], "Missing option '--metrics'."),
     ],
 )
@@ -83,13 +99,15 @@ def test_images_of_another_size_exit_with_1(run, tmp_path):
     tiny_images(tmp_path / "small", size=8, count=2)
     result = run_cli("metrics", "--network", run, "--data", tmp_path / "small", "--metrics", "fid4_efflite0")
     assert result.code == 1
-    assert result.err.startswith("Error: the network draws 16x16 images with 0 label values, but small has 8x8")
+    assert result.err.startswith(
+        "Error: the network draws 16x16 images of 3 channels with 0 label values, but small has 8x8"
+    )
 
 
 def test_only_metrics_of_equivariance_need_no_data(run):
     result = run_cli("metrics", "--network", run, "--metrics", "eqt4_int,fid4_efflite0")
     assert result.code == 2
-    assert "--metrics fid... compares with real images; name them with --data." in result.err
+    assert "--metrics fid4_efflite0 compares with real images; name them with --data." in result.err
 
 
 def test_equivariance_is_printed_in_decibels_and_kept(alias_free, tmp_path):

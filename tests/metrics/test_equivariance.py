@@ -1,21 +1,25 @@
 """EQ-T and EQ-R of images that move exactly, and of others."""
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from launch import Launch
 from tiny_generator import tiny_generator
 from tiny_run import tiny_images
 from waves import Waves
 
 from stylegan.data import open_dataset, prepare
 from stylegan.errors import ConfigError
-from stylegan.metrics.equivariance import decibels, equivariance, parse_name
+from stylegan.machine.processes import join
+from stylegan.metrics.equivariance import decibels, equivariance
 from stylegan.sampling.transform import inverse_transform
 
 
 @pytest.mark.parametrize(("kind", "least"), [("eqt_int", 250), ("eqt_frac", 60), ("eqr", 70)])
-def test_waves_that_move_as_told_score_as_high_as_the_resampling_is_true(kind, least):
+def test_waves_that_move_with_the_input_score_up_to_the_accuracy_of_resampling(kind, least):
     value = equivariance(Waves(size=64, cycles=3), kind, num=4).value
     assert value > least
 
@@ -53,17 +57,20 @@ def test_decibels_are_those_of_a_range_of_two():
     assert decibels(0) == math.inf
 
 
-def test_names_count_in_thousands_where_they_can():
-    assert parse_name("eqt50k_int") == (50_000, "eqt_int")
-    assert parse_name("eqt64_frac") == (64, "eqt_frac")
-    assert parse_name("eqr2k") == (2000, "eqr")
+def measure(rank: int, folder: Path) -> None:
+    with join() as world:
+        G = Waves(stuck=0.1)
+        value = equivariance(G, "eqr", num=22, world=world).value
+    (folder / f"{rank}.json").write_text(json.dumps({"value": value, "drawn": len(G.calls.transforms) // 2}))
 
 
-@pytest.mark.parametrize("name", ["eqt50k", "eqr50k_int", "eqt0k_int", "eq", "eqt_int", "fid10k_efflite0"])
-def test_other_names_get_a_sentence(name):
-    with pytest.raises(ConfigError) as error:
-        parse_name(name)
-    assert str(error.value) == f"a metric of equivariance is eqtNk_int, eqtNk_frac or eqrNk, got {name!r}."
+def test_two_processes_get_the_score_of_one_and_share_its_work(tmp_path):
+    launch = Launch(2, tmp_path, measure, tmp_path)
+    expected = equivariance(Waves(stuck=0.1), "eqr", num=22).value
+    assert launch.wait() == [0, 0], launch.output(0) + launch.output(1)
+    ranks = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
+    assert [rank["value"] for rank in ranks] == pytest.approx([expected, expected], rel=1e-9)
+    assert [rank["drawn"] for rank in ranks] == [3, 3]  # of 6 batches
 
 
 def test_labels_come_from_the_data(tmp_path):

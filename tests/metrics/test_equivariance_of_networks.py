@@ -1,4 +1,4 @@
-"""What moves and turns with the input of a network, and what sticks to the pixels: three generators of random weights.
+"""Images that move and rotate with the input of a network, and textures that stick to the pixels.
 
 A pale image scores high whatever it does. So each network first gets the magnitudes that training would give it, and
 then images whose pixels deviate by 0.25 from the mean of their channel, in the square mean over images.
@@ -59,7 +59,7 @@ class FourierStyleGAN2(nn.Module):
 
 
 def contrast(G) -> float:
-    """How far pixels are from the mean of their channel."""
+    """The deviation of pixels from the mean of their channel."""
     rng = torch.Generator().manual_seed(1)
     return float(
         G.synthesis(G.mapping(torch.randn(16, 64, generator=rng)), noise_mode="const").var((2, 3)).mean().sqrt()

@@ -14,7 +14,7 @@ from stylegan.data import open_dataset, prepare
 from stylegan.errors import ConfigError
 from stylegan.images.pixels import to_uint8
 from stylegan.machine.processes import join
-from stylegan.metrics.fid import fid, metric_name, parse_name, real_statistics
+from stylegan.metrics.fid import fid, real_statistics
 from stylegan.metrics.frechet import FeatureStatistics, frechet_distance
 
 
@@ -42,7 +42,7 @@ def test_score_is_the_distance_of_all_reals_from_the_images_drawn(dataset):
     assert score.data_fingerprint == f"{dataset.fingerprint}-{dataset.selection}"
 
 
-def test_the_same_seed_gives_the_same_score_and_nobody_elses_random_numbers_move(dataset):
+def test_the_same_seed_gives_the_same_score_and_leaves_the_global_random_numbers_alone(dataset):
     G = tiny_generator()
     state = torch.get_rng_state()
     scores = [fid(G, dataset, Moments(), num=20, seed=seed).value for seed in (0, 0, 1)]
@@ -51,7 +51,7 @@ def test_the_same_seed_gives_the_same_score_and_nobody_elses_random_numbers_move
 
 
 def recorded(G):
-    """What the network draws with from now on: the inputs and outputs of both of its parts, call by call."""
+    """Record the inputs and outputs of both parts of the network from now on, call by call."""
     mapped, drawn = [], []
     G.mapping.register_forward_hook(lambda _, args, kwargs, ws: mapped.append((args, kwargs, ws)), with_kwargs=True)
     G.synthesis.register_forward_hook(lambda _, args, kwargs, img: drawn.append((args, kwargs, img)), with_kwargs=True)
@@ -124,19 +124,6 @@ def test_shards_are_measured_like_the_images_in_them(dataset, tmp_path):
     assert len(over_shards.pixels._asked) <= 2  # those behind are let go
 
 
-def test_names_count_in_thousands_where_they_can():
-    assert metric_name(10_000, "efflite0") == "fid10k_efflite0"
-    assert metric_name(64, "efflite0") == "fid64_efflite0"
-    assert parse_name("fid10k_efflite0") == (10_000, "efflite0")
-    assert parse_name("fid64_efflite0") == (64, "efflite0")
-
-
-@pytest.mark.parametrize("name", ["fid", "fid0k_efflite0", "kid10k_efflite0", "fid10k", "fid50k_inception"])
-def test_other_names_get_a_sentence(name):
-    with pytest.raises(ConfigError, match=f"a metric is fidNk_DETECTOR with one of efflite0, got '{name}'."):
-        parse_name(name)
-
-
 def test_labels_are_those_of_real_images(tmp_path):
     prepare(tiny_images(tmp_path / "classes", classes=3), tmp_path / "classes.zip")
     dataset = open_dataset(tmp_path / "classes.zip", use_labels=True)
@@ -175,12 +162,17 @@ def test_cache_that_cannot_be_written_is_only_slower(dataset, tmp_path):
         assert real_statistics(dataset, Moments(), cache=tmp_path / "file").n == 24
 
 
-def test_network_of_another_size_or_with_other_labels_is_refused(dataset, tmp_path):
-    with pytest.raises(ConfigError, match="draws 16x16 images with 3 label values, but images has 16x16 with 0;"):
+def test_network_of_another_size_color_or_with_other_labels_is_refused(dataset, tmp_path):
+    sentence = (
+        "draws 16x16 images of 3 channels with 3 label values, but images has 16x16 of 3 channels with 0; measure"
+    )
+    with pytest.raises(ConfigError, match=sentence):
         fid(tiny_generator(c_dim=3), dataset, Moments())
     small = open_dataset(tiny_images(tmp_path / "small", size=8))
-    with pytest.raises(ConfigError, match="draws 16x16 .* but small has 8x8 with 0; measure with the data that it"):
+    with pytest.raises(ConfigError, match="draws 16x16 .* but small has 8x8 of 3 .*; measure with the data that it"):
         fid(tiny_generator(), small, Moments())
+    with pytest.raises(ConfigError, match="draws 16x16 images of 1 channels .* but images has 16x16 of 3 channels"):
+        fid(tiny_generator(img_channels=1), dataset, Moments())
     with pytest.raises(ConfigError, match="the number of images to draw must be at least 1, got 0."):
         fid(tiny_generator(), dataset, Moments(), num=0)
 

@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 from waves import Waves
 
-from stylegan.metrics.moved_images import as_if_turned, shift, shift_between_pixels, turn
+from stylegan.metrics.moved_images import filter_as_rotated, rotate, shift, shift_between_pixels
 from stylegan.sampling.transform import inverse_transform
 
 
@@ -52,7 +52,7 @@ def test_a_shift_by_no_fraction_is_a_shift_by_whole_pixels():
 def test_a_turned_image_comes_close_to_the_turned_waves(degrees):
     G = Waves(size=64, cycles=6)
     A = inverse_transform(degrees=-degrees)[:2, :2]
-    turned, mask = turn(images(G), A)
+    turned, mask = rotate(images(G), A)
     error = (turned - images(G, degrees=degrees)) * mask
     assert float(error.abs().max()) < 0.006
     assert mask.shape == (1, 1, 64, 64)
@@ -62,14 +62,14 @@ def test_a_turned_image_comes_close_to_the_turned_waves(degrees):
 def test_the_mask_of_a_rotation_holds_the_whole_filter():
     A = inverse_transform(degrees=-25)[:2, :2]
     image = torch.randn(1, 1, 48, 48)
-    turned, mask = turn(image, A)
-    inner = turn(torch.nn.functional.pad(image, [8] * 4, value=50.0), A)[0][:, :, 8:-8, 8:-8]
+    turned, mask = rotate(image, A)
+    inner = rotate(torch.nn.functional.pad(image, [8] * 4, value=50.0), A)[0][:, :, 8:-8, 8:-8]
     assert_close(turned * mask, inner * mask, atol=1e-4, rtol=0)
 
 
 def test_as_if_turned_keeps_slow_waves_where_they_are():
     G = Waves(size=32, cycles=3)
-    filtered, mask = as_if_turned(images(G), inverse_transform(degrees=40)[:2, :2])
+    filtered, mask = filter_as_rotated(images(G), inverse_transform(degrees=40)[:2, :2])
     assert float(((filtered - images(G)) * mask).abs().max()) < 0.006
     expected = torch.zeros(32)
     expected[5:-5] = 1

@@ -1,4 +1,4 @@
-"""What all metrics share."""
+"""Names, latents and labels, which all metrics share."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from tiny_generator import tiny_generator
 from tiny_run import tiny_images
 
 from stylegan.data import open_dataset, prepare
-from stylegan.metrics.protocol import join_name, meaning_of, random_latents, split_name
+from stylegan.metrics.protocol import join_name, random_latents, split_name
 
 
 @pytest.mark.parametrize(
@@ -21,12 +21,6 @@ def test_a_name_is_a_kind_with_the_number_of_images_in_it(name, kind, num):
 @pytest.mark.parametrize("name", ["fid", "fid0k_x", "10k", "fid10k-x", "FID10k", "fid10k_", "fid10kk"])
 def test_other_texts_are_no_names(name):
     assert split_name(name) is None
-
-
-def test_the_name_tells_unit_and_direction():
-    assert meaning_of("fid10k_efflite0").lower_is_better
-    assert (meaning_of("eqr2k").unit, meaning_of("eqr2k").lower_is_better) == ("dB", False)
-    assert meaning_of("of tomorrow").unit == ""
 
 
 def test_labels_are_drawn_where_the_network_has_some(tmp_path):

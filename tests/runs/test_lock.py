@@ -16,7 +16,7 @@ from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
 
 
-def test_the_second_process_is_told_which_one_trains_and_a_killed_one_leaves_the_run_free(tmp_path):
+def test_the_second_process_is_shown_which_one_trains_and_a_killed_one_leaves_the_run_free(tmp_path):
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
@@ -51,7 +51,7 @@ def test_a_run_that_is_being_trained_is_neither_resumed_nor_changed(tmp_path):
     assert not (run / ".lock").exists()
 
 
-def test_a_lock_that_was_removed_between_opening_and_locking_is_taken_anew(tmp_path, monkeypatch):
+def test_a_lock_that_was_removed_between_opening_and_locking_is_taken_again(tmp_path, monkeypatch):
     flock, calls = fcntl.flock, []
 
     def removed(file, operation):

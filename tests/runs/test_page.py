@@ -15,7 +15,7 @@ from stylegan.training.run import new_run_folder
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A finished run of two ticks, which somebody named like markup, and the pages that were there after each."""
+    """A finished run of two ticks, whose name looks like markup, and its page after each tick."""
     folder = tmp_path_factory.mktemp("runs")
     config = tiny_config(tiny_images(folder / "images"))
     run = new_run_folder(folder, config, "images")
@@ -24,7 +24,7 @@ def run(tmp_path_factory):
     return run, pages
 
 
-def test_page_is_there_from_the_first_tick_and_reloads_until_the_end(run):
+def test_page_exists_from_the_first_tick_and_reloads_until_the_end(run):
     _, (during, after) = run
     assert "Training: 0.0 of 0.064 kimg" in during
     assert "if (30000) setTimeout" in during
@@ -35,10 +35,14 @@ def test_page_is_there_from_the_first_tick_and_reloads_until_the_end(run):
 def test_page_refers_to_images_of_the_run_and_to_no_other_place(run):
     folder, (_, page) = run
     references = set(re.findall(r"""(?:src|href)="([^"]*)""", page))
-    assert references == {"reals.png", "fakes000000.png"}
+    assert references == {"reals.png", "fakes000000.064.png"}
     assert all((folder / name).is_file() for name in references)
     moments = json.loads(re.search(r"const moments = (.*?), slider", page)[1])
-    assert moments == [["before training", "fakes_init.png"], ["0 kimg", "fakes000000.png"]]
+    assert moments == [
+        ["before training", "fakes_init.png"],
+        ["0 kimg", "fakes000000.png"],
+        ["0.064 kimg", "fakes000000.064.png"],
+    ]
     assert not re.search(r"https?:|//[a-z]|url\(|@import|fetch\(", page)
     assert "<b>run" not in page
     assert "$" not in page
@@ -54,12 +58,12 @@ def test_page_has_a_labeled_chart_for_each_thing_that_was_measured(run):
     assert page.count("kimg (thousand images seen)") == len(titles)
 
 
-def test_alarms_and_replaced_values_are_told_on_the_page(tmp_path):
+def test_alarms_and_replaced_values_are_shown_on_the_page(tmp_path):
     record = {
         "nimg": 64, "timestamp": 0, "Timing/sec_per_kimg": {"mean": 1.0}, "Loss/G/loss": {"mean": math.nan},
         "alarms": ["collapse: <all> alike."], "nonfinite": {"G.b4.weight": 3, "others": 2},
     }  # fmt: skip
-    write_run_page(tmp_path, tiny_config("unused"), [record], finished=False)
+    write_run_page(tmp_path, tiny_config("unused").info, [record], finished=False)
     page = (tmp_path / "index.html").read_text()
     assert "Collapse: &lt;all&gt; alike." in page
     assert "G.b4.weight (3), others (2)" in page
@@ -96,10 +100,10 @@ def test_each_metric_has_a_curve():
     ]
 
 
-def test_equivariance_is_told_in_decibels_where_it_is_finite():
+def test_equivariance_is_drawn_in_decibels_where_it_is_finite():
     lines = [{"nimg": 1000, "results": {"eqr8": y}} for y in (9.0, math.inf)]
     figure = draw_charts([], {"eqr8": lines})
-    assert "Equivariance <small>dB" in figure
+    assert "Equivariance to rotations <small>dB" in figure
     assert draw_charts([], {"eqr8": lines[1:]}) == ""
 
 

@@ -1,12 +1,13 @@
 """The images and curves of a run folder."""
 
+import json
 import sys
 
 import pytest
 from PIL import Image
 from tiny_run import tiny_config, tiny_images
 
-from stylegan.errors import DataError, MissingExtra
+from stylegan.errors import DataError, MissingExtra, OutputError
 from stylegan.runs.report import LABEL_PX, loss_plot, time_strip
 
 
@@ -40,6 +41,29 @@ def test_run_without_grids_or_statistics_says_so(run, tmp_path):
         path.unlink()
     with pytest.raises(DataError, match="has no image grids yet; let it train"):
         time_strip(run, tmp_path / "strip.png")
+
+
+def test_plot_shows_the_curves_of_the_page(run, tmp_path, monkeypatch):
+    figure = pytest.importorskip("matplotlib.figure")
+    shown = {}
+
+    def look(figure, *arguments, **options):
+        shown.update({
+            axes.get_title(): {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+            for axes in figure.axes
+        })  # fmt: skip
+
+    monkeypatch.setattr(figure.Figure, "savefig", look)
+    records = [
+        {"nimg": n * 1000, "Loss/G/loss": {"mean": n + 0.5}, "Health/scores/held_out": {"mean": -n}} for n in (1, 2)
+    ]
+    (run / "stats.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    with pytest.raises(OutputError):  # nothing was written
+        loss_plot(run, tmp_path / "plot.png")
+    assert shown == {
+        "Loss": {"generator": [[1, 1.5], [2, 2.5]]},
+        "Score of the discriminator": {"held out": [[1, -1], [2, -2]]},
+    }
 
 
 def test_plot_without_matplotlib_names_the_extra(run, tmp_path, monkeypatch):

@@ -7,7 +7,8 @@ import torch
 from tiny_run import tiny_config
 
 from stylegan.checkpoints import load_checkpoint
-from stylegan.checkpoints.snapshots import TRAINING_FILES, damage, keeps_training, newest_snapshot
+from stylegan.checkpoints.layout import TRAINING_FILES
+from stylegan.checkpoints.snapshots import damage, keeps_training, newest_snapshot, snapshots
 from stylegan.runs import retention
 from stylegan.runs.retention import drop_training_state
 from stylegan.training.snapshot import capture, write_snapshot
@@ -55,6 +56,16 @@ def test_the_first_snapshot_from_each_milestone_on_can_be_resumed_for_good(run):
         write_snapshot(files, run / "snapshots" / f"{kimg:06d}")
     drop_training_state(run, run / "snapshots" / "000300", 2, milestone_kimg=100)
     assert resumable(run) == [100, 205, 210, 300]
+
+
+def test_snapshots_within_one_kimg_are_ordered_by_what_follows(run):
+    files = capture(create_state(tiny_config(run), torch.device("cpu")), origin="a test", data={})
+    for name in ("000010.064", "000010.128"):
+        write_snapshot(files, run / "snapshots" / name)
+    assert [p.name for p in snapshots(run)] == ["000100", "000010.128", "000010.064", "000010", "000009", "000008"]
+    drop_training_state(run, run / "snapshots" / "000010.064", 1, milestone_kimg=10)
+    names = {p.name for p in snapshots(run) if keeps_training(p)}
+    assert names == {"000100", "000010.128", "000010.064", "000010"}  # 000010 is a milestone
 
 
 def test_snapshots_beyond_the_one_just_written_count_for_nothing(run):

@@ -1,4 +1,4 @@
-"""What TensorBoard's own reader finds in the folder of a run."""
+"""Event files of a run, read by TensorBoard's own reader."""
 
 import sys
 
@@ -35,7 +35,7 @@ def test_every_mean_and_every_grid_is_read_back(ticks):
     ]
 
 
-def test_full_disk_is_a_warning_and_training_goes_on(ticks, monkeypatch):
+def test_full_disk_is_a_warning_and_training_continues(ticks, monkeypatch):
     writer = pytest.importorskip("torch.utils.tensorboard").SummaryWriter
 
     def full(self):

@@ -49,10 +49,10 @@ def assert_third_is_whole(run: Path, whole: Path) -> None:
 
 def test_any_call_of_a_save_may_fail(config, whole, tmp_path):
     reference, calls = whole
-    messages = {errno.ENOSPC: "No space left on device", errno.EIO: "Input/output error"}
+    errors = {errno.ENOSPC: "No space left on device", errno.EIO: "Input/output error"}
     cells = {"no space": 0, "I/O error": 0, "short write": 0}
     for number, call in enumerate(calls):
-        for code, text in messages.items():
+        for code, text in errors.items():
             run = tmp_path / f"{number}-{code}"
             state_at_fault = []
 
@@ -122,7 +122,7 @@ def test_statistics_and_grids_that_cannot_be_written_are_reported_once_each(conf
         mock.patch("stylegan.training.snapshot_grid.SnapshotGrid.write_fakes", fail_after_the_first(fail)),
     ):
         messages = warnings_of(config, tmp_path, lambda save, point: None)
-    rest = "could not be written (No space left on device); training goes on, and this is told once."
+    rest = "could not be written (No space left on device); training continues (reported once)."
     assert messages == [f"stats.jsonl {rest}", f"the image grid {rest}"]
     assert folder_digest(tmp_path / "snapshots" / THIRD) == folder_digest(whole[0] / "snapshots" / THIRD)
 

@@ -71,7 +71,7 @@ def test_what_cannot_fit_is_refused_with_the_difference(tmp_path, monkeypatch):
 
 def test_a_cache_that_cannot_hold_the_decoded_images_is_refused_with_the_difference(tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "not" / "there"))
-    monkeypatch.setattr(module, "available_bytes", lambda device: None)
+    monkeypatch.setattr(module, "available_bytes", lambda *_: None)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: Disk(0, 0, int(8e9)))
     require_room(replace(NEEDED, cache=int(2.4e9)), CPU, tmp_path)
     needed = replace(NEEDED, cache=int(3e9))  # beside the 5.5 GB of the run on the same disk

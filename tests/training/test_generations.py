@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from tiny_run import tiny_images
 
 from stylegan.checkpoints import load_checkpoint
+from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.training.config import read_config
 from stylegan.training.growing import stage
 from stylegan.training.state import create_state
@@ -66,8 +67,8 @@ def test_it_trains_resumes_bit_for_bit_and_draws(cfg, images, tmp_path):
     parts = train(cfg, images, tmp_path / "parts", 0.012)  # stops in the middle of a tick
     run("train", "--resume", parts, "--kimg", 0.032)
 
-    for file in sorted((whole / "snapshots/000000").glob("*.safetensors")):
-        one, other = load_file(file), load_file(parts / "snapshots/000000" / file.name)
+    for file in sorted(newest_snapshot(whole).glob("*.safetensors")):
+        one, other = load_file(file), load_file(newest_snapshot(parts) / file.name)
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one), file.name
     assert read_config(parts / "config.json").architecture == cfg.removesuffix("-t").removesuffix("-r")
@@ -108,10 +109,10 @@ def test_growing_goes_through_every_stage_and_forgets_moments_with_each(cfg, ima
 
 def test_fine_tuning_starts_at_full_size_from_networks_that_were_still_growing(images, tmp_path):
     grown = train("stylegan1", images, tmp_path / "grown", 0.008)
-    assert 0 < load_file(grown / "snapshots/000000/generator.safetensors")["synthesis.lod"] <= 1
+    assert 0 < load_file(newest_snapshot(grown) / "generator.safetensors")["synthesis.lod"] <= 1
     run("train", "--resume", grown, "--transfer", "--cfg", "stylegan1-tiny16", "--data", images,
         "--outdir", tmp_path / "tuned", "--device", "cpu", "--kimg", 0.008, "--set", "micro_batch=4")  # fmt: skip
     (tuned,) = (tmp_path / "tuned").iterdir()
-    old, new = (load_file(folder / "snapshots/000000/generator_ema.safetensors") for folder in (grown, tuned))
+    old, new = (load_file(newest_snapshot(folder) / "generator_ema.safetensors") for folder in (grown, tuned))
     assert new["synthesis.lod"] == 0
     assert (new["synthesis.b4.const"] - old["synthesis.b4.const"]).abs().max() < 0.1

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from tiny_run import tiny_config, tiny_images
 
 from stylegan.checkpoints import load, load_checkpoint
+from stylegan.checkpoints.snapshots import newest_snapshot, nimg_of
 from stylegan.data.prepare import prepare
 from stylegan.errors import ConfigError
 from stylegan.machine.processes import World
@@ -55,7 +56,8 @@ def assert_same_snapshot(a: Path, b: Path) -> None:
 def test_run_folder_holds_config_grids_statistics_and_snapshots(finished):
     assert finished.name == "00000-stylegan2-images-batch8-gamma1"
     assert {p.name for p in finished.iterdir()} == {
-        "config.json", "reals.png", "fakes_init.png", "fakes000000.png", "stats.jsonl", "snapshots", "index.html",
+        "config.json", "reals.png", "fakes_init.png", "fakes000000.png", "fakes000000.064.png",
+        "stats.jsonl", "snapshots", "index.html",
     }  # fmt: skip
     assert read_config(finished / "config.json") == tiny_config(Path(json.loads(
         (finished / "config.json").read_text())["data"]["path"]))  # fmt: skip
@@ -66,9 +68,15 @@ def test_run_folder_holds_config_grids_statistics_and_snapshots(finished):
     assert Image.open(finished / "reals.png").size == (16 * 16, 8 * 16)
 
 
+def test_every_snapshot_and_its_grid_is_kept_also_within_one_kimg(finished):
+    names = {path.name: nimg_of(path) for path in (finished / "snapshots").iterdir()}
+    assert names == {"000000": 32, "000000.064": 64}
+    grids = [(finished / f"fakes{name}.png").read_bytes() for name in names]
+    assert grids[0] != grids[1]
+
+
 def test_a_run_is_drawn_by_the_averaged_generator_of_its_newest_snapshot(finished):
-    assert [path.name for path in (finished / "snapshots").iterdir()] == ["000000"]  # of 64 images, in place of 32
-    kept = load_file(finished / "snapshots/000000/generator_ema.safetensors")
+    kept = load_file(finished / "snapshots/000000.064/generator_ema.safetensors")
     G = load(finished, device="cpu")
     assert not G.training
     assert G.state_dict().keys() == kept.keys()
@@ -87,12 +95,12 @@ def test_image_grids_of_a_run_show_the_averaged_generator(finished, tmp_path):
     expected = {
         "reals.png": grid.write_reals(tmp_path / "reals.png"),
         "fakes_init.png": grid.write_fakes(tmp_path / "init.png", create_state(config, torch.device("cpu")).G_ema),
-        "fakes000000.png": grid.write_fakes(tmp_path / "G_ema.png", trained.G_ema),
+        "fakes000000.064.png": grid.write_fakes(tmp_path / "G_ema.png", trained.G_ema),
     }
     for name, path in expected.items():
         assert np.array_equal(Image.open(finished / name), Image.open(path)), name
     other = grid.write_fakes(tmp_path / "G.png", trained.G)
-    assert not np.array_equal(Image.open(finished / "fakes000000.png"), Image.open(other))
+    assert not np.array_equal(Image.open(finished / "fakes000000.064.png"), Image.open(other))
 
 
 ADA = {"augment.mode": "ada", "augment.target": -0.5, "augment.ada_kimg": 0.1}  # rises at once
@@ -108,7 +116,7 @@ def test_resumed_run_equals_uninterrupted_run(images, tmp_path, changes):
         torch.rand(3)  # drawing random numbers outside changes nothing
     for _ in train(long, parts):
         pass
-    assert_same_snapshot(whole / "snapshots/000000", parts / "snapshots/000000")
+    assert_same_snapshot(newest_snapshot(whole), newest_snapshot(parts))
 
 
 def test_strength_of_augmentation_is_kept_in_checkpoint_and_statistics(images, tmp_path):
@@ -217,7 +225,7 @@ def test_stop_waits_for_nothing_but_the_snapshot(images, tmp_path, monkeypatch):
     assert drawn == [False, False]  # at the start and with the first tick
     assert [tick.grid is not None for tick in ticks] == [True, False]
     assert ["Health/diversity" in tick.stats for tick in ticks] == [True, False]
-    assert json.loads((run / "snapshots/000000/training.json").read_text())["nimg"] == ticks[-1].nimg == 40
+    assert json.loads((newest_snapshot(run) / "training.json").read_text())["nimg"] == ticks[-1].nimg == 40
 
 
 def test_resumed_run_repeats_no_line_of_statistics(images, finished, tmp_path):

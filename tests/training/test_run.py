@@ -64,9 +64,9 @@ def test_resuming_equals_an_uninterrupted_run(images, tmp_path):
     for run in (whole, parts):
         list(run)
     again = resume(parts.folder, {"kimg": 0.064})
-    assert again.headline.startswith(f"Resuming {parts.folder} from 000000 kimg\n")
+    assert again.headline.startswith(f"Resuming {parts.folder} from 0.032 kimg\n")
     list(again)
-    name = "snapshots/000000/generator_ema.safetensors"
+    name = "snapshots/000000.064/generator_ema.safetensors"
     assert (whole.folder / name).read_bytes() == (parts.folder / name).read_bytes()
     assert json.loads((parts.folder / "config.json").read_text())["kimg"] == 0.064
 

@@ -12,14 +12,15 @@ from run_cli import run_cli
 from tiny_run import tiny_config, tiny_images
 
 from stylegan.checkpoints import load
-from stylegan.checkpoints.snapshots import TRAINING_FILES
+from stylegan.checkpoints.layout import TRAINING_FILES
 from stylegan.data import open_dataset
 from stylegan.errors import ConfigError
+from stylegan.metrics.equivariance import equivariance
 from stylegan.metrics.features import DETECTORS
 from stylegan.metrics.fid import fid
-from stylegan.metrics.protocol import ScoreAgainstReals
+from stylegan.metrics.protocol import Score
 from stylegan.runs.scores import append_score, drop_scores_after, link_best, read_scores
-from stylegan.training import loop
+from stylegan.training.assemble import Images, from_preset
 from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
 
@@ -37,7 +38,6 @@ def moments(tmp_path, monkeypatch):
 
     monkeypatch.setitem(DETECTORS, "moments", load_moments)
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(loop, "snapshot_folder", lambda run, nimg: run / "snapshots" / f"{nimg:06d}")
     return loaded
 
 
@@ -61,7 +61,8 @@ def test_every_snapshot_is_scored_and_the_best_one_draws(images, tmp_path):
     ticks = list(train(config, run))
     lines = lines_of(run)
     assert [tick.scores for tick in ticks] == [line["results"] for line in lines]
-    assert [line["snapshot_pkl"] for line in lines] == [f"snapshots/{nimg:06d}" for nimg in (32, 64, 96)]
+    names = ["000000", "000000.064", "000000.096"]
+    assert [line["snapshot_pkl"] for line in lines] == [f"snapshots/{name}" for name in names]
     assert [line["kimg"] for line in lines] == [0.032, 0.064, 0.096]
     dataset = open_dataset(images)
     assert {(line["metric"], line["fakes"], line["reals"], line["data_fingerprint"]) for line in lines} == {
@@ -73,7 +74,7 @@ def test_every_snapshot_is_scored_and_the_best_one_draws(images, tmp_path):
     G = load(run / "best", device="cpu").to(memory_format=torch.channels_last)  # as training keeps it: bit for bit
     assert fid(G.for_inference("auto"), dataset, Moments(), num=20).value == values[best]
     assert "Distance from real images" in (run / "index.html").read_text()
-    assert not (run / "snapshots" / "000064" / TRAINING_FILES[0]).exists()  # --keep 1
+    assert not (run / "snapshots" / "000000.064" / TRAINING_FILES[0]).exists()  # --keep 1
     assert run_cli("generate", "--network", run / "best", "--outdir", tmp_path / "out").code == 0
 
 
@@ -95,7 +96,9 @@ def test_a_metric_that_fails_is_a_warning(images, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Moments, "__call__", fail)
     config, run = scored(images, tmp_path, kimg=0.032)
-    with pytest.warns(RuntimeWarning, match=rf"{METRIC} of 000032 was not measured: out of memory; training goes on\."):
+    with pytest.warns(
+        RuntimeWarning, match=rf"{METRIC} of 000000 was not measured: out of memory; training continues\."
+    ):
         (tick,) = train(config, run)
     assert (tick.scores, lines_of(run)) == ({}, [])
     assert load(run, device="cpu").img_resolution == 16
@@ -106,15 +109,52 @@ def test_a_stop_ends_measuring_too(images, tmp_path, monkeypatch):
     measure = Moments.__call__
     monkeypatch.setattr(Moments, "__call__", lambda self, images: stop.set() or measure(self, images))
     config, run = scored(images, tmp_path, kimg=1)
-    with pytest.warns(RuntimeWarning, match="was not measured: the run was told to stop"):
+    with pytest.warns(RuntimeWarning, match="was not measured: the run was stopped"):
         ticks = list(train(config, run, stop=stop))
     assert [tick.nimg for tick in ticks] == [32, 40]
     assert lines_of(run) == []
 
 
-def test_unknown_metrics_are_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match=r"a metric is fidNk_DETECTOR with one of efflite0, moments, got 'kid50k'\."):
-        tiny_config("unused", metrics=["kid50k"])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"metrics": ["kid50k"]},
+            "a metric is fidNk_DETECTOR, eqtNk_int, eqtNk_frac or eqrNk, where DETECTOR is efflite0 or moments, "
+            "got 'kid50k'.",
+        ),
+        (
+            {"metrics": [METRIC, "eqt1k_frac"]},
+            "eqt1k_frac can be measured with stylegan3 only, not with stylegan2; leave it out of the metrics.",
+        ),
+        (
+            {"metrics": [METRIC], "channels": 4},
+            f"{METRIC} takes gray or RGB images, got 4 channels; leave this metric out.",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_the_run_in_one_sentence(changes, message):
+    with pytest.raises(ConfigError) as error:
+        tiny_config("unused", **changes)
+    assert str(error.value) == message
+
+
+def test_a_stylegan3_is_scored_by_its_equivariance_too(images, tmp_path):
+    names = [METRIC, "eqt8_int", "eqr8"]
+    losses = []
+    for metrics in (names, []):
+        changes = {"device": "cpu", "kimg": 0.032, "tick_kimg": 0.032, "snap_ticks": 1, "metrics": metrics}
+        config = from_preset("stylegan3-t-tiny16", Images(images, 16), changes)
+        run = new_run_folder(tmp_path, config, "alias-free")
+        (tick,) = train(config, run)
+        losses.append(tick.stats["Loss/G/loss"])
+        assert list(tick.scores) == metrics
+    assert losses[0] == losses[1]
+    (run, _) = sorted(tmp_path.glob("*-stylegan3-*"))
+    G = load(run, device="cpu").for_inference("fp32")
+    (line,) = lines_of(run, "eqr8")
+    assert line["results"]["eqr8"] == pytest.approx(equivariance(G, "eqr", num=8).value)
+    assert "Equivariance to rotations <small>dB" in (run / "index.html").read_text()
 
 
 @pytest.fixture
@@ -131,7 +171,7 @@ def add(run, kimg, value, **changes):
     snapshot.mkdir(parents=True, exist_ok=True)
     (snapshot / "config.json").write_text(json.dumps({"nimg": kimg * 1000}))
     protocol = {"detector": "moments", "resize": "none", "fakes": 20, "reals": 9, "data": "x", "data_fingerprint": "f"}
-    score = ScoreAgainstReals(name=METRIC, value=value, **{**protocol, "seed": 0, **changes})
+    score = Score(name=METRIC, value=value, **{**protocol, "seed": 0, **changes})
     append_score(run, score, snapshot, kimg * 1000, seconds=1.0, gpus=0)
 
 
@@ -139,7 +179,7 @@ def best(run):
     return os.readlink(run / "best")
 
 
-def test_a_snapshot_that_took_the_place_of_the_scored_one_is_not_the_best(run):
+def test_a_snapshot_that_took_the_name_of_the_scored_one_is_not_the_best(run):
     (run / "snapshots/000002/config.json").write_text('{"nimg": 2040}')
     link_best(run, [METRIC])
     assert best(run) == "snapshots/000003"
@@ -194,4 +234,4 @@ def test_the_command_line_scores_too_and_resumes_with_other_metrics(images, tmp_
     assert lines_of(run) == [line]
     assert json.loads((run / "config.json").read_text())["metrics"] == []
     result = run_cli("train", "--data", images, "--metrics", "fid50k_full", "--outdir", tmp_path / "runs")
-    assert (result.code, "a metric is fidNk_DETECTOR with one of" in result.err) == (2, True)
+    assert (result.code, "a metric is fidNk_DETECTOR, eqtNk_int" in result.err) == (2, True)

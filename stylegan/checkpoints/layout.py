@@ -1,0 +1,15 @@
+"""The files of a checkpoint, and those that a snapshot of a run has besides."""
+
+from __future__ import annotations
+
+CONFIG = "config.json"
+NETWORKS = {  # network of a `Checkpoint` -> its file
+    "G_ema": "generator_ema.safetensors",
+    "G": "generator.safetensors",
+    "D": "discriminator.safetensors",
+}
+COUNTERS = "training.json"
+TENSORS = "training.safetensors"
+
+# What a snapshot needs to be resumed but not to draw. The first marks it, so it is the last to be removed.
+TRAINING_FILES = (COUNTERS, TENSORS, NETWORKS["G"], NETWORKS["D"])
