@@ -348,4 +348,4 @@ def test_folder_that_cannot_be_written_gets_one_sentence(images, tmp_path):
     result = run_cli("train", "--data", images, *TINY, "--outdir", tmp_path / "file")
     assert result.code == 1
     assert "cannot write a run into" in result.err
-    assert "choose another folder for runs" in result.err
+    assert "choose another --outdir" in result.err
