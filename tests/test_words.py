@@ -35,6 +35,18 @@ SCOPE = [
     *(f"stylegan/machine/{name}.py" for name in ("devices", "environment", "heartbeat", "memory", "processes")),
     *(f"stylegan/cli/{name}.py" for name in ("main", "messages", "options", "launch", "generate", "mix", "move")),
     *("stylegan/cli/interpolate.py", "stylegan/cli/info.py", "examples/generate.py", "examples/demo.py"),
+    *(
+        f"stylegan/training/{name}.py"
+        for name in ("__init__", "assemble", "clock", "config", "ema", "estimate", "plan")
+    ),
+    *(
+        f"stylegan/training/{name}.py"
+        for name in ("gradient_watch", "growing", "health", "phases", "presets", "replicas")
+    ),
+    *(f"stylegan/training/snapshot{name}.py" for name in ("", "_grid", "_health", "_writer")),
+    *(f"stylegan/training/{name}.py" for name in ("refusal", "state", "statistics", "transfer")),
+    *(f"stylegan/cli/{name}.py" for name in ("train", "train_config", "train_progress")),
+    *("examples/train.py", "tests/training/test_run.py", "tests/training/test_assemble.py"),
     *("examples/demo_page.py", "examples/demo_page.html", "examples/mnist_stylegan1.py"),
     *("stylegan/metrics", "tests/metrics", "stylegan/cli/metrics.py"),
     *("tests/sampling", "tests/examples", "tests/test_package.py", "tests/test_portability.py", "tests/test_rooms.py"),

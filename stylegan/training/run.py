@@ -217,7 +217,7 @@ def _one_sentence(folder: Path) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise OutputError(f"the device ran out of memory ({error}); use a smaller `micro_batch` or network.") from error
+        raise OutputError(f"out of memory on the device ({error}); use a smaller `micro_batch` or network.") from error
     except StyleGANError:  # some are OSErrors too, and say more
         raise
     except OSError as error:

@@ -12,7 +12,7 @@ from tiny_run import tiny_config, tiny_images
 
 from stylegan.data import Dataset, open_dataset, prepare
 from stylegan.errors import DataError
-from stylegan.training import train
+from stylegan.training.loop import train
 
 
 @pytest.fixture(autouse=True)

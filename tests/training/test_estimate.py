@@ -71,7 +71,7 @@ def test_what_cannot_fit_is_refused_with_the_difference(tmp_path, monkeypatch):
 
 def test_a_cache_that_cannot_hold_the_decoded_images_is_refused_with_the_difference(tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "not" / "there"))
-    monkeypatch.setattr(module, "available_bytes", lambda device: None)
+    monkeypatch.setattr(module, "available_bytes", lambda *_: None)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: Disk(0, 0, int(8e9)))
     require_room(replace(NEEDED, cache=int(2.4e9)), CPU, tmp_path)
     needed = replace(NEEDED, cache=int(3e9))  # beside the 5.5 GB of the run on the same disk
@@ -96,7 +96,7 @@ def test_auto_batch_computes_as_many_at_once_as_fit(monkeypatch):
 @pytest.mark.parametrize("room", [1, 4, 6, 8, 11, 20, 100])
 def test_auto_batch_is_the_largest_part_that_fits_and_holds_whole_groups(monkeypatch, batch, group, processes, room):
     config = tiny_config("unused", batch=batch, **{"discriminator.mbstd_group_size": group})
-    monkeypatch.setattr(module, "available_bytes", lambda device: room)
+    monkeypatch.setattr(module, "available_bytes", lambda device, processes: room)
     monkeypatch.setattr(module, "estimate", lambda config: replace(NEEDED, step=config.micro_batch))
     monkeypatch.setattr(Estimate, "memory", property(lambda needed: needed.step))
     share = batch // processes

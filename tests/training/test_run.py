@@ -11,7 +11,7 @@ from stylegan.machine.processes import World
 from stylegan.runs.lock import locked
 from stylegan.training import loop, resume, start, train
 from stylegan.training.assemble import Given, Images, from_preset
-from stylegan.training.batches import open_dataset
+from stylegan.training.batches import open_training_set
 from stylegan.training.plan import Plan, new_plan, resumed_plan
 
 TINY = {"cfg": "tiny16", "device": "cpu", "kimg": 0.032, "tick_kimg": 0.016, "snap_ticks": 1, "precision": "fp32"}
@@ -92,7 +92,7 @@ def test_a_resumed_run_keeps_its_settings(images, tmp_path):
 def test_nothing_is_written_for_a_run_that_cannot_start(images, tmp_path, monkeypatch):
     from stylegan.training import estimate
 
-    monkeypatch.setattr(estimate, "available_bytes", lambda device: 10**8)
+    monkeypatch.setattr(estimate, "available_bytes", lambda device, processes: 10**8)
     outdir = tmp_path / "runs"
     with pytest.raises(ConfigError, match="more than is free on cpu; use a smaller `micro_batch` or network"):
         start(tiny_config(images), outdir)
@@ -105,7 +105,7 @@ def test_nothing_is_written_for_a_run_that_cannot_start(images, tmp_path, monkey
 def test_what_the_device_and_the_disk_refuse_becomes_one_sentence(images, tmp_path, monkeypatch):
     run = start(tiny_config(images), tmp_path)
     for error, message in (
-        (torch.OutOfMemoryError("full"), r"ran out of memory \(full\); use a smaller `micro_batch` or network\."),
+        (torch.OutOfMemoryError("full"), r"out of memory on the device \(full\); use a smaller `micro_batch` or network\."),
         (OSError(28, "No space left on device"), r"cannot write to .*: No space left on device\."),
     ):
         monkeypatch.setattr(loop, "train_step", lambda *_, error=error: (_ for _ in ()).throw(error))
@@ -117,7 +117,7 @@ def test_what_the_device_and_the_disk_refuse_becomes_one_sentence(images, tmp_pa
 def test_batches_of_growing_are_shared_before_the_run_starts(images, processes, refused):
     changes = {"batch": 24, "micro_batch": 4, "discriminator.mbstd_group_size": 2, "growing.batch": {4: 16, 8: 16}}
     config = from_preset("progan-tiny16", Images(images, 16), changes)
-    dataset = open_dataset(config.data, 0)
+    dataset = open_training_set(config.data, 0)
     if refused:
         with pytest.raises(ConfigError, match=rf"^growing.batch at \d px: batch \d+ cannot be split over {processes} "):
             Plan(config, dataset, World(size=processes))

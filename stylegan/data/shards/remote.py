@@ -1,14 +1,13 @@
-"""Whole files from a path or a URL, tried again when that fails, and given up when it takes too long."""
+"""Read whole files from a path or a URL, with retries and a time limit."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 
+from stylegan.data.background import in_background
 from stylegan.errors import DataError, MissingExtra
 
 _TRIES = 4
@@ -17,14 +16,14 @@ _TRY_S = 300.0  # a gigabyte at 3 MB/s
 
 
 def is_url(path: str | Path) -> bool:
-    """Whether fsspec is to read it: s3://bucket/faces, https://host/faces, ..."""
+    """Return whether fsspec must read it: s3://bucket/faces, https://host/faces, ..."""
     return "://" in str(path)
 
 
 def read_bytes(location: str, sha256: str | None = None) -> bytes:
-    """A whole file, from a path or through fsspec, tried four times, five minutes each.
+    """Read a whole file from a path or through fsspec, with four tries of five minutes each.
 
-    Raises: DataError when it is not there, cannot be read or differs from `sha256`; MissingExtra.
+    Raises: DataError if it is missing, cannot be read or differs from `sha256`; MissingExtra.
     """
     for attempt in range(_TRIES):
         if attempt:
@@ -32,7 +31,7 @@ def read_bytes(location: str, sha256: str | None = None) -> bytes:
         try:
             content = _within(_TRY_S, _read_through_fsspec if is_url(location) else _read_path, location)
         except (FileNotFoundError, NotADirectoryError):
-            raise DataError(f"there is nothing at {location}; put it there, or give the place of the shards.") from None
+            raise DataError(f"there is nothing at {location}; check the path or URL of the shards.") from None
         except MissingExtra:
             raise
         except Exception as error:  # each file system has its own
@@ -47,17 +46,8 @@ def read_bytes(location: str, sha256: str | None = None) -> bytes:
 
 
 def _within(seconds: float, read: Callable[[str], bytes], location: str) -> bytes:
-    """What `read` returns. Raises TimeoutError when that takes longer: not every file system has a limit of its own."""
-    content: Future[bytes] = Future()
-
-    def work() -> None:
-        try:
-            content.set_result(read(location))
-        except BaseException as error:
-            content.set_exception(error)
-
-    threading.Thread(target=work, name="read", daemon=True).start()
-    return content.result(seconds)
+    """Return what `read` returns. Raises TimeoutError: not every file system has a time limit of its own."""
+    return in_background(lambda: read(location), "read").result(seconds)
 
 
 def _read_path(path: str) -> bytes:
