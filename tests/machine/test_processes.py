@@ -46,10 +46,10 @@ def uninterrupted(images, tmp_path_factory) -> tuple[Path, Launch]:
 def note_images(rank, folder, *arguments):
     """The command; which images of the data a rank trains on goes to images{rank}.json, and a number of each w that
     it draws to ws{rank}.json."""
-    from stylegan.data import Dataset
+    from stylegan.data.stream import ShuffledStream
     from stylegan.training import phases
 
-    seen, real = [], Dataset.order
+    seen, images = [], ShuffledStream.images
     drawn, sample_ws = [], phases.sample_ws
 
     def noted_ws(*args, **options):
@@ -58,13 +58,12 @@ def note_images(rank, folder, *arguments):
         (folder / f"ws{rank}.json").write_text(json.dumps(drawn))
         return ws
 
-    def noted(*args, **options):
-        indices = real(*args, **options)
-        seen.extend(indices.tolist())
+    def noted(stream, start, count):
+        seen.extend(stream.indices(start, count).tolist())
         (folder / f"images{rank}.json").write_text(json.dumps(seen))
-        return indices
+        return images(stream, start, count)
 
-    Dataset.order = noted
+    ShuffledStream.images = noted
     phases.sample_ws = noted_ws
     command(rank, *arguments)
 
