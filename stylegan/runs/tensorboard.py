@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from stylegan.errors import MissingExtra
+from stylegan.metrics.protocol import SAME_FEATURES
 from stylegan.runs.best_effort import BestEffort
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def _write(writer: Any, tick: Tick) -> None:
     for name, value in tick.stats.items():
         writer.add_scalar(name, value["mean"], tick.nimg)
     for name, score in tick.scores.items():
-        writer.add_scalar(f"Metrics/{name}", score, tick.nimg)
+        mark = f" ({SAME_FEATURES})" * (name in tick.same_as_discriminator)
+        writer.add_scalar(f"Metrics/{name}{mark}", score, tick.nimg)
     writer.add_scalar("Timing/sec_per_kimg", tick.sec_per_kimg, tick.nimg)
     if tick.grid is not None:
         with Image.open(tick.grid) as grid:

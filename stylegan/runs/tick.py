@@ -29,6 +29,7 @@ class Tick:
     grid: Path | None = None
     nonfinite: dict[str, int] = field(default_factory=dict)  # tensor -> values of its gradient that were replaced
     scores: dict[str, float] = field(default_factory=dict)  # metric -> score of this snapshot
+    same_as_discriminator: frozenset[str] = frozenset()  # of the metrics, those with the feature network of D
 
     def record(self) -> dict[str, Any]:
         """Make a line of stats.jsonl: the official names, and `nimg` to find the line by."""
@@ -47,8 +48,11 @@ class Tick:
         return {**self.stats, **values, **replaced, "nimg": self.nimg, "timestamp": time.time()}
 
     def score_texts(self) -> list[str]:
-        """Return each score with its name, in the form of its metric: "eqr1k 22.11 dB"."""
-        return [f"{name} {meaning_of(name).text(score)}" for name, score in self.scores.items()]
+        """Return each score with its name and its mark, in the form of its metric: "eqr1k 22.11 dB"."""
+        return [
+            f"{name} {meaning_of(name).text(score, same_as_discriminator=name in self.same_as_discriminator)}"
+            for name, score in self.scores.items()
+        ]
 
     def __str__(self) -> str:
         """Return the line that the official trainers print, which scripts read."""

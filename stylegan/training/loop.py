@@ -173,7 +173,11 @@ class _Loop:
         if scores and self.world.is_main:
             self.writer.wait()
             link_best(self.folder, self.config.metrics)
-        return replace(tick, scores=scores)
+        return replace(
+            tick,
+            scores={name: score.value for name, score in scores.items()},
+            same_as_discriminator=frozenset(name for name, score in scores.items() if score.same_as_discriminator),
+        )
 
     def _contents(self, state: TrainingState) -> Contents:
         origin = f"trained by stylegan on {self.dataset.name}, {state.nimg / 1000:g} kimg"

@@ -14,6 +14,7 @@ from stylegan.data.open import open_dataset
 from stylegan.errors import DistributedError, StyleGANError
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.processes import World
+from stylegan.metrics.protocol import Score
 from stylegan.metrics.registry import parse
 from stylegan.runs.scores import append_score
 from stylegan.training.config import TrainConfig
@@ -40,8 +41,8 @@ class SnapshotScores:
                 data.path, use_labels=data.labels, cache_gb=data.cache_gb, processes=world.local_size
             )
 
-    def __call__(self, state: TrainingState, snapshot: Path | None) -> dict[str, float]:
-        """Measure `state`; returns metric -> score. A metric that fails is left out, with a warning.
+    def __call__(self, state: TrainingState, snapshot: Path | None) -> dict[str, Score]:
+        """Measure `state`; returns scores by name. A metric that fails is left out, with a warning.
 
         Args:
             snapshot: the folder that `state` is written to, in the run that keeps the scores; None but on rank 0.
@@ -56,13 +57,14 @@ class SnapshotScores:
                     G,
                     dataset=self._dataset,
                     detector=self._detectors[request.detector],
+                    discriminator_features=getattr(state.D, "feature_network", None),
                     track=self._until_stopped,
                     world=self._world,
                 )
                 if snapshot is not None:
                     gpus = self._world.size if state.device.type == "cuda" else 0
                     append_score(self._run, score, snapshot, state.nimg, time.perf_counter() - start, gpus)
-                scores[score.name] = score.value
+                scores[score.name] = score
             except DistributedError:
                 raise
             except (StyleGANError, OSError, RuntimeError) as error:

@@ -8,7 +8,7 @@ import pytest
 from tiny_generator import tiny_generator
 
 import stylegan
-from stylegan.checkpoints.snapshots import newest_snapshot, nimg_of, snapshots
+from stylegan.checkpoints.snapshots import discriminator_features, newest_snapshot, nimg_of, snapshots
 from stylegan.errors import CheckpointError
 from stylegan.files import checksums
 from stylegan.files.checksums import mismatch, write_checksums
@@ -90,3 +90,14 @@ def test_file_that_cannot_be_read_is_named(run, monkeypatch):
 
     monkeypatch.setattr(checksums, "_describe", fail)
     assert mismatch(run / "snapshots" / "000100") == "README.md cannot be read: Input/output error"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [('{"discriminator_features": "efflite0"}', "efflite0"), ("{}", None), ('{"discriminator_features": 1}', None),
+     ("[]", None), ("{", None), (None, None)],
+)  # fmt: skip
+def test_feature_network_of_the_discriminator_is_read_from_the_config(tmp_path, text, expected):
+    if text is not None:
+        (tmp_path / "config.json").write_text(text)
+    assert discriminator_features(tmp_path) == expected

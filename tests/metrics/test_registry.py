@@ -1,5 +1,7 @@
 """The table of metrics: names, and the meaning and requirements of each row."""
 
+from dataclasses import replace
+
 import pytest
 from moments import Moments
 from tiny_generator import tiny_generator
@@ -20,6 +22,8 @@ from stylegan.networks.family import ARCHITECTURES
     [
         ("fid10k_efflite0", "fid", 10_000, "efflite0"),
         ("fid64_efflite0", "fid", 64, "efflite0"),
+        ("fid10k_efflite2", "fid", 10_000, "efflite2"),
+        ("fid10k_mobilenetv2", "fid", 10_000, "mobilenetv2"),
         ("eqt50k_int", "eqt_int", 50_000, None),
         ("eqt64_frac", "eqt_frac", 64, None),
         ("eqr2k", "eqr", 2000, None),
@@ -42,7 +46,7 @@ def test_every_way_to_write_a_number_is_one_name():
 def test_other_names_get_a_sentence_with_all_that_can_be_measured(name):
     with pytest.raises(ConfigError) as error:
         parse(name)
-    forms = "fidNk_DETECTOR, eqtNk_int, eqtNk_frac or eqrNk, where DETECTOR is efflite0"
+    forms = "fidNk_DETECTOR, eqtNk_int, eqtNk_frac or eqrNk, where DETECTOR is efflite0, efflite2 or mobilenetv2"
     assert str(error.value) == f"a metric is {forms}, got {name!r}."
 
 
@@ -51,6 +55,7 @@ def test_the_name_says_unit_direction_and_form():
     assert meaning_of("fid10k_network_of_tomorrow") is METRICS["fid"]
     assert (meaning_of("eqr2k").unit, meaning_of("eqr2k").lower_is_better) == ("dB", False)
     assert (meaning_of("fid10k_efflite0").text(12.34567), meaning_of("eqr2k").text(47.916)) == ("12.3457", "47.92 dB")
+    assert meaning_of("eqr2k").text(47.916, same_as_discriminator=True) == "47.92 dB (features of the discriminator)"
     assert meaning_of("kid10k_efflite0") is meaning_of("of tomorrow") is UNKNOWN
 
 
@@ -75,6 +80,9 @@ def test_rows_measure_what_their_functions_measure(tmp_path, monkeypatch):
     request = parse("fid20_moments")
     score = request.measure(G, dataset=dataset, detector=request.load_detector(), seed=3)
     assert score == fid(G, dataset, Moments(), num=20, seed=3)
+    for features in ("moments", "efflite0"):
+        other = request.measure(G, dataset=dataset, detector=Moments(), discriminator_features=features, seed=3)
+        assert other == replace(score, same_as_discriminator=features == "moments")
     for key in KINDS:
         waves = Waves(stuck=0.1)
         assert Request(key=key, num=8).measure(waves, seed=3) == equivariance(waves, key, num=8, seed=3)

@@ -13,18 +13,25 @@ from tiny_run import tiny_config, tiny_images
 
 from stylegan.checkpoints import load
 from stylegan.checkpoints.layout import TRAINING_FILES
+from stylegan.checkpoints.snapshots import discriminator_features
 from stylegan.data import open_dataset
 from stylegan.errors import ConfigError
 from stylegan.metrics.equivariance import equivariance
 from stylegan.metrics.features import DETECTORS
 from stylegan.metrics.fid import fid
 from stylegan.metrics.protocol import Score
+from stylegan.networks.family import discriminator_class
 from stylegan.runs.scores import append_score, drop_scores_after, link_best, read_scores
+from stylegan.runs.tensorboard import with_tensorboard
 from stylegan.training.assemble import Images, from_preset
 from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
 
 METRIC = "fid20_moments"
+
+
+class Others(Moments):
+    name = "others"
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +97,32 @@ def test_training_does_not_depend_on_its_scores(images, tmp_path):
     assert not (without / "best").exists()
 
 
+def test_score_through_the_network_that_the_discriminator_uses_is_marked_everywhere(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(discriminator_class("stylegan2"), "feature_network", "moments")
+    monkeypatch.setitem(DETECTORS, "others", Others)
+    config = tiny_config(images, kimg=0.032, metrics=[METRIC, "fid20_others"])
+    run = new_run_folder(tmp_path, config, "judged")
+    (tick,) = with_tensorboard(train(config, run), run)
+    assert tick.same_as_discriminator == {METRIC}
+    assert re.search(rf"{METRIC} [\d.]+ \(features of the discriminator\)  fid20_others [\d.]+$", str(tick))
+    assert [lines_of(run, name)[0]["same_as_discriminator"] for name in (METRIC, "fid20_others")] == [True, False]
+    page = (run / "index.html").read_text()
+    assert f"{METRIC} (features of the discriminator) <b>" in page
+    assert "fid20_others <b>" in page
+    assert discriminator_features(run / "best") == "moments"
+    result = run_cli("metrics", "--network", run, "--data", images, "--metrics", f"{METRIC},fid20_others")
+    first, second = result.out.splitlines()
+    assert re.match(rf"{METRIC} [\d.]+ \(features of the discriminator\): 20 images of ", first)
+    assert re.match(r"fid20_others [\d.]+: 20 images of ", second)
+    assert [line["same_as_discriminator"] for line in lines_of(run)] == [True, True]
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    scalars = accumulator.EventAccumulator(str(run)).Reload().Tags()["scalars"]
+    assert [name for name in scalars if name.startswith("Metrics/")] == [
+        f"Metrics/{METRIC} (features of the discriminator)",
+        "Metrics/fid20_others",
+    ]
+
+
 def test_a_metric_that_fails_is_a_warning(images, tmp_path, monkeypatch):
     def fail(*arguments):
         raise RuntimeError("out of memory\nand much more")
@@ -120,8 +153,8 @@ def test_a_stop_ends_measuring_too(images, tmp_path, monkeypatch):
     [
         (
             {"metrics": ["kid50k"]},
-            "a metric is fidNk_DETECTOR, eqtNk_int, eqtNk_frac or eqrNk, where DETECTOR is efflite0 or moments, "
-            "got 'kid50k'.",
+            "a metric is fidNk_DETECTOR, eqtNk_int, eqtNk_frac or eqrNk, where DETECTOR is efflite0, efflite2, "
+            "mobilenetv2 or moments, got 'kid50k'.",
         ),
         (
             {"metrics": [METRIC, "eqt1k_frac"]},
