@@ -19,6 +19,8 @@ from stylegan.augment.blur import blur, blur_sigma
 from stylegan.losses import hinge, logistic, relativistic, wasserstein_gp
 from stylegan.losses.path_length import corrected_mean_penalty, path_length_penalty, path_lengths
 from stylegan.losses.r1 import approximate_r1_penalty, r1_penalty
+from stylegan.networks import progan
+from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.training.config import TrainConfig
 from stylegan.training.ema import ema_beta, update_ema
 from stylegan.training.state import TrainingState
@@ -235,7 +237,7 @@ def slope_penalty(state: TrainingState, config: TrainConfig, img: Tensor, c: Ten
 
 
 @contextmanager
-def _in_float32(network: Any) -> Iterator[None]:
+def _in_float32(network: FamilyDiscriminator) -> Iterator[None]:
     """Let `network` compute in float32: in less, rounding hides the difference that a small disturbance makes."""
     precision, network.precision = network.precision, "fp32"
     try:
@@ -276,6 +278,7 @@ def discriminate(state: TrainingState, D: Callable[..., Tensor], img: Tensor, c:
 
 
 def _label_loss(state: TrainingState, img: Tensor, c: Tensor) -> Tensor:
+    assert isinstance(state.D, progan.Discriminator)  # the only one that reads labels
     _, label_logits = state.D.score_and_labels(_as_seen(state, img))
     return wasserstein_gp.label_loss(label_logits, c)
 
