@@ -94,7 +94,7 @@ class TrainConfig(_Frozen):
     """
 
     cfg: str  # name of the preset
-    architecture: Literal["progan", "stylegan1", "stylegan2", "stylegan3", "minimal"] = "stylegan2"
+    architecture: Literal["progan", "stylegan1", "stylegan2", "stylegan3", "minimal", "r3gan"] = "stylegan2"
     data: DataConfig
     generator: dict[str, Any]  # arguments of the Generator
     discriminator: dict[str, Any]  # arguments of the Discriminator
@@ -171,6 +171,8 @@ class TrainConfig(_Frozen):
         for metric in self.metrics:
             parse(metric).check(self.architecture, self.generator.get("img_channels", 3))
         group = self.discriminator.get("mbstd_group_size", 4)
+        if self.architecture == "r3gan":  # compares no images with each other
+            group = None
         if group is not None and (not isinstance(group, int) or group < 1):
             raise ValueError(f"mbstd_group_size must be at least 1, or null for the whole batch, got {group!r}")
         if group and self.micro_batch % min(group, self.micro_batch):
