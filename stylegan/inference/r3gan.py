@@ -71,12 +71,11 @@ class _Block(nn.Module):
     def __init__(self, block: ResidualBlock, dtype: torch.dtype):
         super().__init__()
         self.groups = block.groups
-        self.expand, self.expand_bias = _kernel(block.expand, dtype), nn.Buffer(block.expand_bias.detach().to(dtype))
-        self.grouped, self.grouped_bias = (
-            _kernel(block.grouped, dtype),
-            nn.Buffer(block.grouped_bias.detach().to(dtype)),
+        self.expand, self.grouped, self.contract = (
+            _kernel(weight, dtype) for weight in (block.expand, block.grouped, block.contract)
         )
-        self.contract = _kernel(block.contract, dtype)
+        self.expand_bias = nn.Buffer(block.expand_bias.detach().clone().to(dtype))
+        self.grouped_bias = nn.Buffer(block.grouped_bias.detach().clone().to(dtype))
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.leaky_relu(F.conv2d(x, self.expand, self.expand_bias), 0.2)
