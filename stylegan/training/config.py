@@ -26,6 +26,7 @@ class _Frozen(BaseModel):
 
 
 _Model = TypeVar("_Model", bound=_Frozen)
+Objective = Literal["logistic", "wasserstein_gp", "hinge", "relativistic"]  # see docs/losses.md
 GROUPS = ("data", "generator", "discriminator", "augment", "blur", "transfer")  # and growing, which may be None
 
 
@@ -133,11 +134,14 @@ class TrainConfig(_Frozen):
     growing: GrowingConfig | None = None
     transfer: TransferConfig = TransferConfig()
 
-    objective: Literal["logistic", "wasserstein_gp", "hinge"] = "logistic"
+    objective: Objective = "logistic"
     gp_weight: float = Field(default=10, ge=0)  # weight of the gradient penalty of wasserstein_gp
-    separate_regularization: bool = True  # lazy R1 and path length take optimizer steps of their own
+    separate_regularization: bool = True  # lazy R1, R2 and path length take optimizer steps of their own
     r1_gamma: float = Field(ge=0)
-    r1_interval: int = Field(16, ge=1)  # steps between two R1 penalties (lazy regularization)
+    r2_gamma: float = Field(0, ge=0)  # weight of the same penalty on generated images
+    r1_interval: int = Field(16, ge=1)  # steps between two R1 and R2 penalties (lazy regularization)
+    penalty: Literal["exact", "approximate"] = "exact"  # R1 and R2 by second derivatives, or by disturbed images
+    penalty_sigma: float = Field(0.01, gt=0)  # standard deviation of the disturbance, for images in [-1, 1]
     path_length: Literal["running_mean", "previous_mean"] = (
         "running_mean"  # the mean of StyleGAN2, or without this batch
     )

@@ -1,4 +1,4 @@
-"""One training step: generator, path length, discriminator, R1. StyleGAN2 App. B.
+"""One training step: generator, path length, discriminator, R1 and R2. StyleGAN2 App. B.
 
 Main losses act in every step. Regularizers act every few steps and are as many times stronger (lazy regularization),
 in an optimizer step of their own or, if the settings say so, in that of the main loss.
@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from stylegan.augment import adapted
 from stylegan.augment.blur import blur, blur_sigma
-from stylegan.losses import hinge, logistic, wasserstein_gp
+from stylegan.losses import hinge, logistic, relativistic, wasserstein_gp
 from stylegan.losses.path_length import corrected_mean_penalty, path_length_penalty, path_lengths
-from stylegan.losses.r1 import r1_penalty
+from stylegan.losses.r1 import approximate_r1_penalty, r1_penalty
 from stylegan.training.config import TrainConfig
 from stylegan.training.ema import ema_beta, update_ema
 from stylegan.training.state import TrainingState
 
+# Those that score each image by itself; the relativistic objective compares pairs, in losses of its own.
 OBJECTIVES: dict[str, Any] = {"logistic": logistic, "wasserstein_gp": wasserstein_gp, "hinge": hinge}
 
 
@@ -95,12 +96,13 @@ def due_phases(state: TrainingState, config: TrainConfig) -> list[Phase]:
         return [loss] if weight > 0 and state.step >= start and state.step % interval == 0 else []
 
     path_length = due(generator_path_length, config.pl_weight, config.pl_interval, config.pl_start)
-    r1 = due(discriminator_r1, config.r1_gamma, config.r1_interval)
+    slopes = due(discriminator_r1, config.r1_gamma, config.r1_interval)
+    slopes += due(discriminator_r2, config.r2_gamma, config.r1_interval)
     G_losses, D_losses = _main_losses(state, config)
     phases = []
     for network, optimizer, main, regularizer, interval in (
         (state.G, state.G_opt, G_losses, path_length, config.pl_interval),
-        (state.D, state.D_opt, D_losses, r1, config.r1_interval),
+        (state.D, state.D_opt, D_losses, slopes, config.r1_interval),
     ):
         if config.separate_regularization and interval > 1:
             phases.append(Phase(network, optimizer, tuple(main)))
@@ -113,8 +115,11 @@ def due_phases(state: TrainingState, config: TrainConfig) -> list[Phase]:
 
 def _main_losses(state: TrainingState, config: TrainConfig) -> tuple[list[Loss], list[Loss]]:
     """Return the losses of G and of D that act in every step."""
-    G_losses: list[Loss] = [generator_main]
-    D_losses: list[Loss] = [discriminator_main]
+    if config.objective == "relativistic":
+        G_losses: list[Loss] = [generator_relativistic]
+        D_losses: list[Loss] = [discriminator_relativistic]
+    else:
+        G_losses, D_losses = [generator_main], [discriminator_main]
     if config.objective == "wasserstein_gp":
         D_losses.append(discriminator_gradient_penalty)
     if config.architecture == "progan" and state.D.c_dim > 0:
@@ -128,8 +133,24 @@ def generator_main(state: TrainingState, config: TrainConfig, batch: MicroBatch)
     img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c))
     logits = discriminate(state, state.first_order_D, img, batch.fake_c)
     loss = OBJECTIVES[config.objective].generator_loss(logits)
-    state.statistics.add("Loss/scores/fake", logits)
-    state.statistics.add("Loss/signs/fake", logits.sign())
+    _report_fake(state, logits)
+    state.statistics.add("Loss/G/loss", loss)
+    loss.mean().backward()
+
+
+def generator_relativistic(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
+    """Raise the logits of generated images above those of the real images of this step.
+
+    Generated images take the labels of their real partners, so that only images of equal labels are compared. R3GAN
+    draws other real images for the generator; here, both networks see those of the step. The generator comes first, so
+    that the discriminator has not learned from them yet.
+    """
+    img = state.first_order_synthesis(sample_ws(state, config, batch.real_c))
+    fake_logits = discriminate(state, state.first_order_D, img, batch.real_c)
+    with torch.no_grad():
+        real_logits = discriminate(state, state.first_order_D, batch.real_img, batch.real_c)
+    loss = relativistic.generator_loss(fake_logits, real_logits)
+    _report_fake(state, fake_logits)
     state.statistics.add("Loss/G/loss", loss)
     loss.mean().backward()
 
@@ -154,10 +175,7 @@ def generator_path_length(state: TrainingState, config: TrainConfig, batch: Micr
 
 def discriminator_main(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
     """Lower the logits of generated images and raise those of real ones."""
-    with torch.no_grad():
-        ws = sample_ws(state, config, batch.fake_c, update_emas=not config.transfer.freeze_mapping)
-        follow = {"update_emas": True} if config.architecture == "stylegan3" else {}  # the magnitudes of its layers
-        img = state.first_order_synthesis(ws, **follow)
+    img = _followed_fakes(state, config, batch.fake_c)
     objective = OBJECTIVES[config.objective]
     fake_logits = discriminate(state, state.first_order_D, img, batch.fake_c)
     fake_loss = objective.discriminator_loss_fake(fake_logits)
@@ -165,20 +183,53 @@ def discriminator_main(state: TrainingState, config: TrainConfig, batch: MicroBa
     real_logits = discriminate(state, state.first_order_D, batch.real_img, batch.real_c)
     real_loss = objective.discriminator_loss_real(real_logits)
     real_loss.mean().backward()
-    state.statistics.add("Loss/scores/fake", fake_logits)
-    state.statistics.add("Loss/signs/fake", fake_logits.sign())
+    _report_fake(state, fake_logits)
     _report_real(state, real_logits)
     state.statistics.add("Loss/D/loss", fake_loss + real_loss)
 
 
+def discriminator_relativistic(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
+    """Raise the logits of real images above those of generated images of the same labels."""
+    img = _followed_fakes(state, config, batch.real_c)
+    fake_logits = discriminate(state, state.first_order_D, img, batch.real_c)
+    real_logits = discriminate(state, state.first_order_D, batch.real_img, batch.real_c)
+    loss = relativistic.discriminator_loss(fake_logits, real_logits)
+    loss.mean().backward()
+    _report_fake(state, fake_logits)
+    _report_real(state, real_logits)
+    state.statistics.add("Loss/D/loss", loss)
+
+
 def discriminator_r1(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
     """Penalize the slope of the discriminator at real images, as they were before augmentation."""
-    real_img = batch.real_img.detach().requires_grad_(True)
-    real_logits = discriminate(state, state.D, real_img, batch.real_c)
-    penalty = r1_penalty(real_img, real_logits)
+    penalty, real_logits = slope_penalty(state, config, batch.real_img, batch.real_c)
     _report_real(state, real_logits)
     state.statistics.add("Loss/r1_penalty", penalty)
     (penalty.mean() * (config.r1_gamma / 2) * config.r1_interval).backward()
+
+
+def discriminator_r2(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
+    """Penalize the slope of the discriminator at generated images, as they were before augmentation."""
+    with torch.no_grad():
+        fake_img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c))
+    penalty, _ = slope_penalty(state, config, fake_img, batch.fake_c)
+    state.statistics.add("Loss/r2_penalty", penalty)
+    (penalty.mean() * (config.r2_gamma / 2) * config.r1_interval).backward()
+
+
+def slope_penalty(state: TrainingState, config: TrainConfig, img: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the squared slope of the discriminator at each image, exact or approximate, [n], and its logits [n, 1]."""
+    if config.penalty == "exact":
+        img = img.detach().requires_grad_(True)
+        logits = discriminate(state, state.D, img, c)
+        return r1_penalty(img, logits), logits
+    noise = torch.randn_like(img)
+    seed = int(torch.randint(2**62, []))
+    torch.manual_seed(seed)
+    logits = discriminate(state, state.first_order_D, img, c)
+    torch.manual_seed(seed)  # so that both are augmented in the same way
+    disturbed = discriminate(state, state.first_order_D, img + config.penalty_sigma * noise, c)
+    return approximate_r1_penalty(logits, disturbed, config.penalty_sigma), logits
 
 
 def discriminator_gradient_penalty(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
@@ -230,6 +281,19 @@ def adapt_augmentation(state: TrainingState, config: TrainConfig) -> None:
     step = config.batch * a.interval / (a.ada_kimg * 1000)
     state.augment.p.fill_(adapted(float(state.augment.p), total / number, a.target, step, a.max_p))
     state.signs.zero_()
+
+
+def _followed_fakes(state: TrainingState, config: TrainConfig, c: Tensor) -> Tensor:
+    """Return generated images without gradients; the running means of the generator follow them."""
+    with torch.no_grad():
+        ws = sample_ws(state, config, c, update_emas=not config.transfer.freeze_mapping)
+        follow = {"update_emas": True} if config.architecture == "stylegan3" else {}  # the magnitudes of its layers
+        return state.first_order_synthesis(ws, **follow)
+
+
+def _report_fake(state: TrainingState, logits: Tensor) -> None:
+    state.statistics.add("Loss/scores/fake", logits)
+    state.statistics.add("Loss/signs/fake", logits.sign())
 
 
 def _report_real(state: TrainingState, logits: Tensor) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from stylegan.errors import ConfigError
-from stylegan.training.config import AugmentConfig, GrowingConfig
+from stylegan.training.config import AugmentConfig, GrowingConfig, Objective
 
 Auto = Literal["auto"]  # follows the batch, see `assemble.FOLLOWS_BATCH`
 
@@ -78,7 +78,7 @@ class Preset:
     blur: Blur = Blur()
     growing: GrowingConfig | None = None
 
-    objective: Literal["logistic", "wasserstein_gp", "hinge"] | None = None
+    objective: Objective | None = None
     separate_regularization: bool | None = None
     r1_gamma: float | Auto
     r1_interval: int | None = None

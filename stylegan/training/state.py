@@ -68,7 +68,7 @@ def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
         G=G,
         D=D,
         G_ema=G_ema,
-        # Compiled graphs refuse second derivatives, which R1 and path length take.
+        # Compiled graphs refuse second derivatives, which path length and the exact R1 and R2 take.
         first_order_synthesis=compile_or_eager(G.synthesis) if config.compile else G.synthesis,
         first_order_D=compile_or_eager(D) if config.compile else D,
         G_opt=_lazy_adam(groups, config.g_lr, config.pl_interval, config),

@@ -127,17 +127,18 @@ class SlowTraining:
             G_main.append(self.G_label_loss)
             D_main.append(self.D_label_loss)
         path_length = c.pl_weight > 0 and self.iteration >= c.pl_start and self.iteration % c.pl_interval == 0
-        r1 = c.r1_gamma > 0 and self.iteration % c.r1_interval == 0
-        for name, main, regularizer, due, interval in (
-            ("G", G_main, self.path_length, path_length, c.pl_interval),
-            ("D", D_main, self.r1, r1, c.r1_interval),
+        slopes = [loss for loss, gamma in ((self.r1, c.r1_gamma), (self.r2, c.r2_gamma)) if gamma > 0]
+        slopes_due = bool(slopes) and self.iteration % c.r1_interval == 0
+        for name, main, regularizers, due, interval in (
+            ("G", G_main, [self.path_length], path_length, c.pl_interval),
+            ("D", D_main, slopes, slopes_due, c.r1_interval),
         ):
             own_step = c.separate_regularization and interval > 1
             if due and not own_step:
-                main.append(regularizer)
+                main.extend(regularizers)
             yield name, self.gradients(name, main, batches)
             if due and own_step:
-                yield name, self.gradients(name, [regularizer], batches)
+                yield name, self.gradients(name, regularizers, batches)
         self.average(total)
         self.nimg += total
         self.iteration += 1
@@ -227,31 +228,58 @@ class SlowTraining:
     # Losses, [N] each
 
     def G_loss(self, batch: Batch) -> Tensor:
+        if self.config.objective == "relativistic":  # R3GAN Eq. 2, pairs with equal labels
+            c = batch.real_c
+            fake = self.D(self.shown(self.G.synthesis(self.ws(c))), c)
+            real = self.D(self.shown(batch.real_img), c)
+            return torch.log1p(torch.exp(-(fake - real)))
         logits = self.D(self.shown(self.G.synthesis(self.ws(batch.fake_c))), batch.fake_c)
         # Goodfellow et al. 2014: -log sigmoid(D); the others maximize D itself.
         return torch.log1p(torch.exp(-logits)) if self.config.objective == "logistic" else -logits
 
     def D_loss(self, batch: Batch) -> Tensor:
+        fake_c = batch.real_c if self.config.objective == "relativistic" else batch.fake_c
         with torch.no_grad():
-            ws = self.ws(batch.fake_c, follow=True)
+            ws = self.ws(fake_c, follow=True)
             magnitudes = {"update_emas": True} if self.config.architecture == "stylegan3" else {}
             img = self.G.synthesis(ws, **magnitudes)
-        fake = self.D(self.shown(img), batch.fake_c)
+        fake = self.D(self.shown(img), fake_c)
         real = self.D(self.shown(batch.real_img), batch.real_c)
         self.signs.append(real.detach().sign())
         if self.config.objective == "logistic":
             return torch.log1p(torch.exp(fake)) + torch.log1p(torch.exp(-real))
+        if self.config.objective == "relativistic":
+            return torch.log1p(torch.exp(-(real - fake)))
         if self.config.objective == "hinge":  # Lim and Ye 2017, Eq. 4
             return (1 + fake).clamp(min=0) + (1 - real).clamp(min=0)
         return fake - real + 0.001 * real**2  # ProGAN App. A.1
 
     def r1(self, batch: Batch) -> Tensor:
         """Mescheder et al. 2018, Eq. 9, as many times stronger as it is rarer."""
-        x = batch.real_img.clone().requires_grad_(True)
-        logits = self.D(self.shown(x), batch.real_c)
+        penalty, logits = self.squared_slope(batch.real_img, batch.real_c)
         self.signs.append(logits.detach().sign())
-        (slope,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
-        return self.config.r1_interval * self.config.r1_gamma / 2 * (slope**2).sum([1, 2, 3])
+        return self.config.r1_interval * self.config.r1_gamma / 2 * penalty
+
+    def r2(self, batch: Batch) -> Tensor:
+        """Mescheder et al. 2018, Eq. 10."""
+        with torch.no_grad():
+            img = self.G.synthesis(self.ws(batch.fake_c))
+        return self.config.r1_interval * self.config.r2_gamma / 2 * self.squared_slope(img, batch.fake_c)[0]
+
+    def squared_slope(self, img: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """|dD/dx|^2 by second derivatives, or by a small step in a random direction under the same augmentation."""
+        if self.config.penalty == "exact":
+            x = img.clone().requires_grad_(True)
+            logits = self.D(self.shown(x), c)
+            (slope,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+            return (slope**2).sum([1, 2, 3]), logits
+        n, sigma = torch.randn_like(img), self.config.penalty_sigma
+        seed = int(torch.randint(2**62, []))
+        logits = []
+        for x in (img, img + sigma * n):
+            torch.manual_seed(seed)
+            logits.append(self.D(self.shown(x), c))
+        return (logits[1] - logits[0])[:, 0] ** 2 / sigma**2, logits[0]
 
     def gradient_penalty(self, batch: Batch) -> Tensor:
         """Gulrajani et al. 2017, Algorithm 1."""

@@ -50,6 +50,8 @@ MINIMAL = {
     "discriminator.n_features": 4,
     "discriminator.max_features": 8,
 }
+RELATIVISTIC = {"objective": "relativistic", "r1_interval": 1, "r2_gamma": 2.0}  # R3GAN
+APPROXIMATE = {"penalty": "approximate", "penalty_sigma": 0.05}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "stylegan2": ("tiny16", {**MAPPED, **ADA}),
     "stylegan2, fixed augmentation, half-life of the average": (
@@ -58,11 +60,20 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "stylegan2, shared steps": ("tiny16", {**MAPPED, "separate_regularization": False, "r1_interval": 4}),
     "stylegan2, momentum": ("tiny16", {**MAPPED, "adam_betas": (0.5, 0.9), "r1_interval": 4}),
+    "stylegan2, relativistic": ("tiny16", {**MAPPED, **ADA, **RELATIVISTIC}),
+    "stylegan2, approximate penalties": (
+        "tiny16",
+        {**MAPPED, "augment.mode": "fixed", "augment.p": 0.4, "r1_interval": 4, "r2_gamma": 2.0, **APPROXIMATE},
+    ),
     "stylegan1": ("stylegan1-tiny16", {**MAPPED, **GROWN}),
+    "stylegan1, relativistic": ("stylegan1-tiny16", {**MAPPED, **GROWN, **RELATIVISTIC, **APPROXIMATE}),
     "progan": ("progan-tiny16", {**COMMON, **GROWN, "style_mixing_prob": 0.0, "ema_beta": 0.9}),
+    "progan, R2": ("progan-tiny16", {**COMMON, "style_mixing_prob": 0.0, "growing": None, "r2_gamma": 2.0}),
     "stylegan3-t": ("stylegan3-t-tiny16", {**MAPPED, **ADA}),
     "stylegan3-r": ("stylegan3-r-tiny16", {**MAPPED, **ADA, "r1_interval": 4}),
     "minimal": ("minimal-tiny16", {**MINIMAL, "mapping_lr": 0.001, "pl_start": 3, "pl_interval": 4, "pl_weight": 0.5}),
+    "stylegan3-t, relativistic": ("stylegan3-t-tiny16", {**MAPPED, **ADA, **RELATIVISTIC, **APPROXIMATE}),
+    "minimal, relativistic": ("minimal-tiny16", {**MINIMAL, "objective": "relativistic", "r2_gamma": 2.0}),
     "minimal, clipped": ("minimal-tiny16", {**MINIMAL, "clip_norm": 0.01, "mapping_lr": 0.001}),
 }
 
