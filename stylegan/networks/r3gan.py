@@ -1,7 +1,8 @@
 """R3GAN: Huang et al. 2024.
 
 A generator and a discriminator that are mirror images of each other, made of plain residual blocks with grouped
-convolutions. There is no normalization, equalized learning rate, mapping network, noise or minibatch standard deviation.
+convolutions. They have no normalization, equalized learning rate, mapping network, noise or minibatch standard
+deviation.
 """
 
 from __future__ import annotations
@@ -133,8 +134,8 @@ class Embedding(FamilyMapping):
 class ResidualBlock(nn.Module):
     """x + an inverted bottleneck with a grouped convolution: 1x1, bias, leaky ReLU, 3x3, bias, leaky ReLU, 1x1.
 
-    The initialization of Fix-up (Zhang et al. 2019) stands in for normalization: the last convolution starts at zero,
-    and the others are scaled by L^(-1/4) in a network of L blocks.
+    The initialization of Fix-up (Zhang et al. 2019) replaces normalization: the last convolution starts at zero, and
+    the others are scaled by L^(-1/4) in a network of L blocks.
     """
 
     def __init__(self, channels: int, settings: StageSettings):

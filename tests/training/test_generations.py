@@ -16,7 +16,7 @@ from stylegan.training.config import read_config
 from stylegan.training.growing import stage
 from stylegan.training.state import create_state
 
-CFGS = ["progan", "stylegan1", "stylegan2", "stylegan3-t", "stylegan3-r", "minimal"]
+CFGS = ["progan", "stylegan1", "stylegan2", "stylegan3-t", "stylegan3-r", "minimal", "r3gan"]
 # Small batches of small networks: what is tested is how the parts join. Eight steps, in which growing goes from the
 # first resolution to the full one, and with a second discriminator update of R1 where it is lazy.
 CHANGES = ["r1_interval=4", "batch=4", "tick_kimg=0.016", "snap_ticks=1"]
