@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from stylegan.errors import ConfigError
-from stylegan.training.config import AugmentConfig, GrowingConfig, Objective
+from stylegan.training.config import AnnealConfig, AugmentConfig, GrowingConfig, Objective
 
 Auto = Literal["auto"]  # follows the batch, see `assemble.FOLLOWS_BATCH`
 
@@ -73,10 +73,12 @@ class Preset:
     g_lr: float
     d_lr: float
     mapping_lr: float | None = None
+    adam_betas: tuple[float, float] | None = None
     clip_norm: float | None = None
 
     augment: AugmentConfig
     blur: Blur = Blur()
+    anneal: AnnealConfig | None = None
     growing: GrowingConfig | None = None
 
     objective: Objective | None = None
@@ -102,6 +104,7 @@ class Preset:
             "discriminator": self.discriminator.arguments(),
             "augment": self.augment.model_dump(),
             "blur": vars(self.blur).copy(),
+            "anneal": self.anneal.model_dump() if self.anneal is not None else None,
             "growing": self.growing.model_dump() if self.growing is not None else None,
         }
         return {name: value for name, value in {**own, **groups}.items() if value is not None}
@@ -405,7 +408,7 @@ MINIMAL_SIZES = {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
-# R3GAN, on 8 GPUs, with R1 and R2 in every step. The learning rate is that of the start.
+# R3GAN, on 8 GPUs, with R1 and R2 in every step. Most settings change along a cosine until the end.
 
 R3GAN = replace(
     STYLEGAN3_T,
@@ -417,12 +420,15 @@ R3GAN = replace(
     kimg=20000.0,
     g_lr=0.0002,
     d_lr=0.0002,
-    augment=AugmentConfig(mode="fixed", p=0.3, max_p=1.0),
+    adam_betas=(0.0, 0.9),
+    augment=AugmentConfig(mode="fixed", p=0.0, max_p=1.0),
+    anneal=AnnealConfig(kimg=20000.0, lr=0.25, gamma=0.1, beta2=0.99, ema_kimg=500.0, augment_p=0.3),
     objective="relativistic",
     r1_gamma=2.0,
     r1_interval=1,
     r2_gamma=2.0,
-    ema_kimg=500.0,
+    ema_kimg=0.0,
+    ema_rampup=None,
 )
 
 
@@ -440,6 +446,8 @@ def _r3gan_size(name: str) -> Preset:
         generator=small.generator | Network(z_dim=min(size.latent, 64)),
         g_lr=R3GAN.g_lr,  # without an equalized learning rate, Adam's steps must stay small
         d_lr=R3GAN.d_lr,
+        adam_betas=None,
+        anneal=None,
         r1_gamma=size.r1_gamma,
         r2_gamma=size.r1_gamma,
     )

@@ -13,6 +13,7 @@ from stylegan.networks.family import discriminator_class, generator_class
 from stylegan.training.assemble import Images, from_preset
 from stylegan.training.config import BlurConfig, GrowingConfig, TrainConfig
 from stylegan.training.presets import PRESETS, SIZES, STYLEGAN2, Blur, Network, Preset, preset
+from stylegan.training.schedules import annealed
 
 PUBLISHED = {  # kimg, batch, micro batch, mbstd group, channel base, lr, gamma, ema kimg, ramp-up, mapping layers
     "stylegan2": (25000, 32, 4, 4, 32768, 0.002, 10, 10, None, 8),
@@ -111,7 +112,17 @@ def test_r3gan_has_the_published_numbers():
         p = preset("r3gan", resolution)
         assert p.r1_gamma == p.r2_gamma == pytest.approx(gamma)
     assert (p.objective, p.r1_interval, p.batch, p.kimg, p.g_lr, p.d_lr) == ("relativistic", 1, 256, 20000, 2e-4, 2e-4)
-    assert (p.pl_weight, p.style_mixing_prob, p.ema_kimg, p.generator.z_dim) == (0, 0, 500, 64)
+    assert (p.pl_weight, p.style_mixing_prob, p.generator.z_dim) == (0, 0, 64)
+    config = from_preset("r3gan", Images("", 64))
+    for nimg, lr, beta2, gamma, ema_kimg, augment_p in (
+        (0, 2e-4, 0.9, 2, 0, 0),
+        (10_000_000, 1.25e-4, 0.945, 1.1, 250, 0.15),
+        (20_000_000, 5e-5, 0.99, 0.2, 500, 0.3),
+    ):
+        now = annealed(config, nimg)
+        assert now.g_lr == now.d_lr == pytest.approx(lr)
+        assert now.r1_gamma == now.r2_gamma == pytest.approx(gamma)
+        assert (*now.adam_betas, now.ema_kimg, now.augment.p) == pytest.approx((0, beta2, ema_kimg, augment_p))
     assert 0.05 < preset("r3gan", 32).r1_gamma < 0.5  # published: CIFAR-10 and ImageNet-32
 
 
