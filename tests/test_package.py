@@ -15,7 +15,7 @@ from PIL import Image
 from tiny_generator import tiny_generator
 
 import stylegan
-from stylegan.cli.main import VERBS
+from stylegan.cli.verbs import VERBS
 from stylegan.errors import ConfigError, StyleGANError
 
 LIBRARY = Path(stylegan.__file__).parent

@@ -1,6 +1,7 @@
 """Order of the folders of the library: each imports only from those before it."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import stylegan
@@ -57,3 +58,25 @@ def test_imports_run_one_way():
         for room in imported_rooms(file) - set(ROOMS[: position + 1])
     }
     assert wrong == UPWARD
+
+
+def imported_files(file: Path) -> set[Path]:
+    """Every file of the library that a file imports from when it runs: imports for type checkers do not count."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "stylegan":
+            folder = LIBRARY.joinpath(*node.module.split(".")[1:])
+            for alias in node.names:
+                names = (folder / f"{alias.name}.py", folder.with_suffix(".py"), folder / "__init__.py")
+                found.add(next(path for path in names if path.exists()))
+    return found
+
+
+def test_no_file_imports_itself_through_others():
+    files = {file: imported_files(file) for file in LIBRARY.rglob("*.py")}
+    files[LIBRARY / "networks" / "generator.py"].discard(LIBRARY / "inference" / "generator.py")  # as in UPWARD
+    TopologicalSorter(files).prepare()  # raises CycleError with the files of a circle

@@ -181,9 +181,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{folder / CONFIG} cannot be read: {error}; the checkpoint is damaged."
-        ) from error
+        raise CheckpointError(f"{folder / CONFIG} cannot be read: {error}; the checkpoint is damaged.") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else None
         raise CheckpointError(f"{folder} is not a checkpoint of format {FORMAT}, got {found!r}; update stylegan.")

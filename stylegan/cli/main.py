@@ -9,20 +9,8 @@ from importlib import import_module
 import click
 
 from stylegan.cli.messages import with_flags
+from stylegan.cli.verbs import VERBS
 from stylegan.errors import StyleGANError
-
-# Verb -> its line in `stylegan --help`. The module of a verb is imported only when the verb is used, so that help
-# and completion do not wait for PyTorch.
-VERBS = {
-    "dataset": "Turn any folder, zip or IDX file of images into a checked data set.",
-    "train": "Train a network on a data set, or continue a run.",
-    "generate": "Draw images from a trained network, one per seed.",
-    "mix": "Draw a matrix of images that mixes the styles of two sets of seeds.",
-    "interpolate": "Draw a seamless loop that passes through several seeds.",
-    "move": "Draw a seamless loop in which the images of a StyleGAN3 shift or rotate.",
-    "metrics": "Measure the quality of the images of a network.",
-    "info": "Print the layers, parameters and shapes of the networks in a checkpoint.",
-}
 
 
 class _Verbs(click.Group):

@@ -8,6 +8,8 @@ from importlib import import_module
 
 import click
 
+from stylegan.cli.verbs import VERBS
+
 # Settings that no option carries in its name, and the function of Python that a verb calls.
 _MORE = {
     "channel_base": "--cbase",
@@ -26,17 +28,12 @@ def with_flags(message: str) -> str:
 @cache
 def flags() -> dict[str, str]:
     """Return the flag of every setting: of those of `stylegan train`, and of the options of all verbs."""
-    from stylegan.cli.main import VERBS
     from stylegan.cli.train_config import SETTINGS
 
     found: dict[str, str] = {}
     for verb in VERBS:
         command: click.Command = import_module(f"stylegan.cli.{verb}").command
         found |= {str(param.name): param.opts[0] for param in command.params if param.opts[0].startswith("--")}
-    settings = {
-        setting: found[flag]
-        for flag, names in SETTINGS.items()
-        for setting in ([names] if isinstance(names, str) else names)
-    }
+    settings = {setting: found[flag] for flag, names in SETTINGS.items() for setting in names}
     short = {setting.rpartition(".")[2]: flag for setting, flag in settings.items()}
     return {**short, **found, **settings, **_MORE}

@@ -59,7 +59,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         if path.exists():
             shutil.rmtree(older, ignore_errors=True)
         elif older.exists():
-            with suppress(OSError):  # then `mend_interrupted_writes` brings it back
+            with suppress(OSError):  # then `repair_interrupted_writes` brings it back
                 os.replace(older, path)
 
 

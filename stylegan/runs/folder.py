@@ -60,7 +60,7 @@ def grids_by_kimg(run: Path) -> dict[float, Path]:
     return {-1.0 if kimg is None else float(kimg): path for path, kimg in known.items()}
 
 
-def mend_interrupted_writes(run: Path) -> None:
+def repair_interrupted_writes(run: Path) -> None:
     """Bring back a snapshot that was being replaced when the process was killed; remove what was half written."""
     for older in run.glob("snapshots/.*.old"):
         name = older.with_name(older.name[1:].rsplit(".", 2)[0])  # of .000200.PID.old, see `atomic_folder`

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylegan.networks.growing import enlarge, shrink
 from stylegan.training.config import GrowingConfig, TrainConfig
@@ -43,17 +43,23 @@ def enter_stage(state: TrainingState, config: TrainConfig) -> TrainConfig:
         return config
     now = stage(state.nimg, config.generator["img_resolution"], growing)
     lod = now.lod
-    before = float(state.G.lod)
+    before = float(_lod(state.G))
     if (math.floor(lod), math.ceil(lod)) != (math.floor(before), math.ceil(before)):
         for optimizer in (state.G_opt, state.D_opt):
             optimizer.state.clear()
     state.lod = lod
     for network in (state.G, state.D):
-        network.lod.fill_(lod)
+        _lod(network).fill_(lod)
     for optimizer, lr in ((state.G_opt, config.g_lr), (state.D_opt, config.d_lr)):
         for group in optimizer.param_groups:
             group["lr"] = growing.lr.get(now.resolution, lr) * group["lr_scale"]
     return _at(now, config, growing)
+
+
+def _lod(network: nn.Module) -> Tensor:
+    """Return the level of detail of a network that grows, to read or to set."""
+    assert isinstance(network.lod, Tensor)
+    return network.lod
 
 
 def stage_configs(config: TrainConfig) -> dict[int, TrainConfig]:

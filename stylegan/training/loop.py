@@ -20,7 +20,7 @@ from stylegan.machine.devices import resolve_device
 from stylegan.machine.precision import require_precision
 from stylegan.machine.processes import World
 from stylegan.runs.best_effort import BestEffort
-from stylegan.runs.folder import drop_lines_after, grid_file, mend_interrupted_writes, snapshot_folder
+from stylegan.runs.folder import drop_lines_after, grid_file, repair_interrupted_writes, snapshot_folder
 from stylegan.runs.lock import locked
 from stylegan.runs.retention import drop_training_state
 from stylegan.runs.scores import drop_scores_after, link_best
@@ -204,7 +204,7 @@ class _Loop:
         return state
 
     def _newest(self) -> Path | None:
-        mend_interrupted_writes(self.folder)
+        repair_interrupted_writes(self.folder)
         return newest_snapshot(self.folder, to_resume=True)
 
     def _prepare_folder(self, state: TrainingState, snapshot: Path | None) -> None:

@@ -18,6 +18,7 @@ from stylegan.augment.blur import blur, blur_sigma
 from stylegan.losses import hinge, logistic, relativistic, wasserstein_gp
 from stylegan.losses.path_length import corrected_mean_penalty, path_length_penalty, path_lengths
 from stylegan.losses.r1 import approximate_r1_penalty, r1_penalty
+from stylegan.networks import progan
 from stylegan.training.config import TrainConfig
 from stylegan.training.ema import ema_beta, update_ema
 from stylegan.training.state import TrainingState
@@ -264,6 +265,7 @@ def discriminate(state: TrainingState, D: Callable[..., Tensor], img: Tensor, c:
 
 
 def _label_loss(state: TrainingState, img: Tensor, c: Tensor) -> Tensor:
+    assert isinstance(state.D, progan.Discriminator)  # the only one that reads labels
     _, label_logits = state.D.score_and_labels(_as_seen(state, img))
     return wasserstein_gp.label_loss(label_logits, c)
 

@@ -23,7 +23,7 @@ from stylegan.machine.memory import keep_freed_memory
 from stylegan.machine.processes import World
 from stylegan.metrics.registry import parse
 from stylegan.runs.best_effort import BestEffort
-from stylegan.runs.folder import make_run_folder, mend_interrupted_writes
+from stylegan.runs.folder import make_run_folder, repair_interrupted_writes
 from stylegan.runs.lock import locked
 from stylegan.runs.tensorboard import summary_writer, with_tensorboard
 from stylegan.runs.tick import Tick
@@ -85,7 +85,7 @@ class Run:
         with locked(self.folder):
             if resumed:
                 write_text(self.folder / "config.json", self.config.to_json())
-            mend_interrupted_writes(self.folder)
+            repair_interrupted_writes(self.folder)
         return newest_snapshot(self.folder, to_resume=True)
 
     def _describe(self, plan: Plan) -> str:

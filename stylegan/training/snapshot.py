@@ -31,8 +31,10 @@ from stylegan.training.state import TrainingState
 def capture(state: TrainingState, *, origin: str, licence: str | None = None, data: dict[str, Any]) -> Contents:
     """Copy everything that training changes into memory; `data` identifies the data set."""
     p = float(state.augment.p) if state.augment is not None else 0.0
-    networks = {"G_ema": state.G_ema, "G": state.G, "D": state.D}
-    files = contents(Checkpoint(**networks, augment_p=p, nimg=state.nimg, origin=origin, licence=licence))
+    networks = Checkpoint(
+        G_ema=state.G_ema, G=state.G, D=state.D, augment_p=p, nimg=state.nimg, origin=origin, licence=licence
+    )
+    files = contents(networks)
     tensors = {"pl_mean": state.pl_mean, "signs": state.signs}
     if state.augment is not None:
         tensors["augment_p"] = state.augment.p

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from stylegan.data.dataset import Dataset
 from stylegan.images.grid import make_grid
 from stylegan.images.pixels import to_uint8
 from stylegan.images.png import save_png
+from stylegan.networks.generator import FamilyGenerator
 from stylegan.sampling.latents import latents
 
 
@@ -36,7 +36,7 @@ class SnapshotGrid:
         return self._write(path, self.real)
 
     @torch.inference_mode()
-    def write_fakes(self, path: Path, G: Any) -> Path:
+    def write_fakes(self, path: Path, G: FamilyGenerator) -> Path:
         """Write the images of `G` for the fixed latents, with its constant noise."""
         device = next(G.parameters()).device
         batches = [

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from stylegan.augment import AugmentPipe, preset
 from stylegan.machine.compile import compile_or_eager
 from stylegan.machine.processes import World
+from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.family import discriminator_class, generator_class
+from stylegan.networks.generator import FamilyGenerator
 from stylegan.training.config import AugmentConfig, TrainConfig
 from stylegan.training.gradient_watch import GradientWatch
 from stylegan.training.statistics import Statistics
@@ -23,9 +25,9 @@ from stylegan.training.statistics import Statistics
 class TrainingState:
     """Networks, optimizers and counters, all that resuming needs; and what the steps keep for themselves."""
 
-    G: Any  # a generator, see `networks.family`
-    D: Any
-    G_ema: Any
+    G: FamilyGenerator
+    D: FamilyDiscriminator
+    G_ema: FamilyGenerator
     first_order_synthesis: Callable[..., Tensor]  # G.synthesis, compiled if config.compile
     first_order_D: Callable[[Tensor, Tensor], Tensor]  # D likewise
     G_opt: torch.optim.Adam
@@ -56,11 +58,12 @@ class TrainingState:
 def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
     """Return networks with weights drawn from the seed, and their optimizers."""
     torch.manual_seed(config.seed)
-    G: Any = generator_class(config.architecture)(**config.generator).to(device=device)
-    D: Any = discriminator_class(config.architecture)(**config.discriminator).to(device=device)
+    G = generator_class(config.architecture)(**config.generator).to(device=device)
+    D = discriminator_class(config.architecture)(**config.discriminator).to(device=device)
     groups, trained = _generator_groups(G, config), _trained(D)
     for network in (G, D):
-        network.to(memory_format=torch.channels_last).requires_grad_(False)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # unknown to torch's stubs
+        network.requires_grad_(False)
     G_ema = copy.deepcopy(G).eval()
     for network in (G, D, G_ema):
         network.precision = config.precision
@@ -85,7 +88,7 @@ def _augment_pipe(config: AugmentConfig) -> AugmentPipe:
     return pipe
 
 
-def _generator_groups(G: Any, config: TrainConfig) -> list[dict[str, Any]]:
+def _generator_groups(G: FamilyGenerator, config: TrainConfig) -> list[dict[str, Any]]:
     if config.transfer.freeze_mapping:
         return [{"params": _trained(G.synthesis)}]
     if config.mapping_lr is not None:

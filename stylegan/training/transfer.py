@@ -92,7 +92,7 @@ def settings_to_take_over(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def require_architecture(checkpoint: Checkpoint, cfg: str, architecture: str) -> None:
     """Raise ConfigError unless the checkpoint is of the generation that `cfg` trains."""
-    generator: Any = checkpoint.G or checkpoint.G_ema
+    generator = checkpoint.G or checkpoint.G_ema
     found = architecture_of(generator) if generator is not None else architecture
     if found != architecture:
         raise ConfigError(

@@ -5,7 +5,8 @@ from typing import get_args
 import click
 import pytest
 
-from stylegan.cli.main import VERBS, cli
+from stylegan.cli.main import cli
+from stylegan.cli.verbs import VERBS
 from stylegan.data.prepare import LABELS
 from stylegan.images.resize import TRANSFORMS
 from stylegan.machine.precision import PRECISIONS

@@ -123,7 +123,7 @@ def test_run_prints_the_official_tick_line_and_how_to_continue(images, tmp_path)
         r"\ntick 1 +kimg 0\.0 +time \d+s +sec/tick [\d.]+ +sec/kimg [\d.]+ +maintenance [\d.]+", result.out
     )
     assert f"stylegan generate --network {run}" in result.out
-    assert (run / "log.txt").read_text().count("tick 1") == 1
+    assert (run / "log.txt").read_text().count("\ntick 1") == 1
     longer = run_cli("train", "--resume", run, "--kimg", "0.064")
     assert longer.out.startswith(f"Resuming {run} from 0.032 kimg\n")
     assert "tick 2" in longer.out
@@ -171,10 +171,10 @@ def test_signal_stops_with_a_snapshot_that_resumes(images, tmp_path, number, cod
         ([*TINY, "--cbase", "8"], 2, "channel_base 8 and channel_max 32 leave no channel at 16x16; enlarge them"),
         ([*TINY, "--gamma", "much"], 2, "'much' is not a valid float"),
         ([*TINY, "--held-out", "24"], 1, "has 24 images, so 24 cannot be held out; leave some to train on"),
-        ([*TINY, "--map-depth", "0"], 2, "a mapping network needs at least one layer, got 0"),
+        ([*TINY, "--map-depth", "0"], 2, "mapping_layers must be a whole number from 1 to 100, got 0"),
         ([*TINY, "--mbstd-group", "0"], 2, "mbstd_group_size must be at least 1, or null for the whole batch, got 0"),
         ([*TINY, "--set", "generator.activation=foo"], 2, "activation must be one of linear, relu"),
-        ([*TINY, "--set", "generator.w_dim=abc"], 2, "the settings of the generator do not make a network"),
+        ([*TINY, "--set", "generator.w_dim=abc"], 2, "w_dim must be a whole number from 1 to 65536, got 'abc'"),
         ([*TINY, "--set", "generator=5"], 2, "generator must be a group of settings, got 5"),
         ([*TINY, "--set", "a=[1"], 2, "is not a value in YAML"),
         ([*TINY, "--set", "seed=abc"], 2, "seed must be a whole number, got 'abc'"),
@@ -348,4 +348,4 @@ def test_folder_that_cannot_be_written_gets_one_sentence(images, tmp_path):
     result = run_cli("train", "--data", images, *TINY, "--outdir", tmp_path / "file")
     assert result.code == 1
     assert "cannot write a run into" in result.err
-    assert "choose another folder for runs" in result.err
+    assert "choose another --outdir" in result.err

@@ -200,7 +200,7 @@ def test_torchrun_restarts_processes_which_resume_in_the_same_folder(images, uni
         lines = []
         for line in launcher.stdout:
             lines.append(line)
-            if line.startswith("tick 1 ") and not any("Going on" in earlier for earlier in lines):
+            if line.startswith("tick 1 ") and not any("Resuming" in earlier for earlier in lines):
                 os.kill(max(children_of(launcher.pid)), signal.SIGKILL)
     output = "".join(lines)
     assert launcher.returncode == 0, output

@@ -11,7 +11,7 @@ from stylegan.runs.folder import (
     drop_lines_after,
     grid_file,
     grids_by_kimg,
-    mend_interrupted_writes,
+    repair_interrupted_writes,
     snapshot_folder,
 )
 from stylegan.runs.scores import read_scores
@@ -34,7 +34,7 @@ def test_leftovers_of_a_killed_process_are_removed(tmp_path):
     (tmp_path / "snapshots" / ".000002.77.tmp").mkdir()
     for name in (".fakes000001.77.tmp.png", ".stats.77.tmp.jsonl", "snapshots/000001/.checksums.77.tmp.json"):
         (tmp_path / name).touch()
-    mend_interrupted_writes(tmp_path)
+    repair_interrupted_writes(tmp_path)
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["000001", "snapshots"]
 
 
@@ -80,6 +80,6 @@ def test_snapshot_that_was_being_replaced_comes_back_under_its_own_name(tmp_path
     snapshot(tmp_path, "000001", 1008)
     for name in (".000001.104.77.old", ".000002.77.old"):
         snapshot(tmp_path, name, 0)
-    mend_interrupted_writes(tmp_path)
+    repair_interrupted_writes(tmp_path)
     assert sorted(p.name for p in (tmp_path / "snapshots").iterdir()) == ["000001", "000001.104", "000002"]
     assert (tmp_path / "snapshots/000001/config.json").read_text() == '{"nimg": 1008}'
