@@ -97,7 +97,8 @@ class _OrAuto(click.ParamType):
     "--gamma",
     type=_OrAuto(click.FLOAT),
     metavar="GAMMA|auto",
-    help="Weight of the R1 penalty; higher is more stable. auto estimates it from resolution and batch.",
+    help="Weight of the R1 penalty; higher is more stable. auto estimates it from resolution, batch and width. "
+    "(R2: --set r2_gamma=GAMMA)",
 )
 @click.option(
     "--aug",

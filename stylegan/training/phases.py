@@ -7,7 +7,8 @@ in an optimizer step of their own or, if the settings say so, in that of the mai
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -226,11 +227,22 @@ def slope_penalty(state: TrainingState, config: TrainConfig, img: Tensor, c: Ten
         return r1_penalty(img, logits), logits
     noise = torch.randn_like(img)
     seed = int(torch.randint(2**62, []))
-    torch.manual_seed(seed)
-    logits = discriminate(state, state.first_order_D, img, c)
-    torch.manual_seed(seed)  # so that both are augmented in the same way
-    disturbed = discriminate(state, state.first_order_D, img + config.penalty_sigma * noise, c)
+    with _in_float32(state.D):
+        torch.manual_seed(seed)
+        logits = discriminate(state, state.first_order_D, img, c)
+        torch.manual_seed(seed)  # so that both are augmented in the same way
+        disturbed = discriminate(state, state.first_order_D, img + config.penalty_sigma * noise, c)
     return approximate_r1_penalty(logits, disturbed, config.penalty_sigma), logits
+
+
+@contextmanager
+def _in_float32(network: Any) -> Iterator[None]:
+    """Let `network` compute in float32: in less, rounding hides the difference that a small disturbance makes."""
+    precision, network.precision = network.precision, "fp32"
+    try:
+        yield
+    finally:
+        network.precision = precision
 
 
 def discriminator_gradient_penalty(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:

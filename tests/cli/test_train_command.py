@@ -60,8 +60,9 @@ def test_auto_chooses_gamma_and_how_many_images_at_once(images, tmp_path, monkey
     from stylegan.training.config import changed, read_config
 
     command = ("train", "--data", images, *TINY, "--dry-run")
-    config = json.loads(run_cli(*command, "--gamma", "auto", "--batch", "4").out)
-    assert config["r1_gamma"] == pytest.approx(0.0002 * 16**2 / 4)
+    for more, gamma in (((), 1), (("--cbase", "16384"), 0.0002 * 16**2 / 4)):
+        config = json.loads(run_cli(*command, "--gamma", "auto", "--batch", "4", *more).out)
+        assert config["r1_gamma"] == pytest.approx(gamma)
     (tmp_path / "config.json").write_text(run_cli(*command, "--batch-gpu", "4").out)
     from_file = ("--config", tmp_path / "config.json")  # the flags win over it, so over its micro-batch too
     for more in ((), from_file):
@@ -72,7 +73,7 @@ def test_auto_chooses_gamma_and_how_many_images_at_once(images, tmp_path, monkey
     monkeypatch.setattr(estimate, "available_bytes", lambda device, processes: halves)
     config = json.loads(run_cli(*command, "--batch", "auto").out)
     assert (config["batch"], config["micro_batch"]) == (8, 4)
-    assert json.loads(run_cli(*command, "--set", "r1_gamma=auto").out)["r1_gamma"] == 0.0002 * 16**2 / 8
+    assert json.loads(run_cli(*command, "--set", "r1_gamma=auto").out)["r1_gamma"] == 1
 
 
 @pytest.mark.parametrize("given", [("--batch-gpu", "4"), ("--set", "micro_batch=4")])

@@ -4,8 +4,9 @@ import pytest
 from tiny_run import tiny_config
 
 from stylegan.errors import ConfigError
-from stylegan.training.assemble import Given, Images, assemble, dotted, from_preset
+from stylegan.training.assemble import SMALL_CHANNEL_BASE, Given, Images, assemble, auto_gamma, dotted, from_preset
 from stylegan.training.config import DataConfig, changed
+from stylegan.training.presets import SIZES
 
 IMAGES = Images("data.zip", 256)
 
@@ -78,7 +79,40 @@ def test_published_half_lives_stay_with_any_batch(cfg):
 
 def test_any_of_them_may_be_asked_to_follow_the_batch():
     assert from_preset("stylegan2", IMAGES, {"batch": 16, "ema_kimg": "auto"}).ema_kimg == 5
-    assert tiny_config("unused", r1_gamma="auto").r1_gamma == pytest.approx(0.0002 * 16**2 / 8)
+    assert tiny_config("unused", ema_kimg="auto").ema_kimg == 2.5
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_the_guess_of_gamma_for_a_small_network_is_at_least_that_of_the_sizes_for_a_cpu(name):
+    size = SIZES[name]
+    for cfg in (name, f"stylegan1-{name}", f"stylegan3-r-{name}"):
+        images = Images("unused", size.resolution)
+        assert from_preset(cfg, images, {"r1_gamma": "auto"}).r1_gamma == size.r1_gamma
+    assert max(size.channels.channel_base for size in SIZES.values()) == SMALL_CHANNEL_BASE
+
+
+@pytest.mark.parametrize(
+    ("resolution", "batch", "channel_base", "gamma"),
+    [
+        (32, 32, 2048, 1.0),
+        (64, 32, 4096, 2.0),
+        (256, 4, 4096, 0.0002 * 256**2 / 4),  # more than the floor
+        (32, 32, 16384, 0.0064),
+        (256, 64, 16384, 0.2048),
+        (1024, 32, 32768, 6.5536),
+        (32, 32, None, 0.0064),
+    ],
+)
+def test_the_guess_of_gamma_for_a_network_as_wide_as_those_of_the_papers_is_the_published_one(
+    resolution, batch, channel_base, gamma
+):
+    assert auto_gamma(batch, resolution, channel_base) == pytest.approx(gamma)
+
+
+def test_auto_with_a_narrow_discriminator_follows_the_small_networks():
+    narrow = {"discriminator.channel_base": 2048}
+    assert from_preset("auto", Images("unused", 32), narrow).r1_gamma == 1
+    assert from_preset("auto", Images("unused", 32)).r1_gamma == pytest.approx(0.0064)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +148,10 @@ def test_auto_precision_is_that_of_the_machine_except_for_minimal_networks():
         ({"batch": 1.5}, "batch must be a whole number, got 1.5."),
         ({"g_lr": "fast"}, "g_lr must be a number, got 'fast'."),
         ({"compile": "perhaps"}, "compile must be true or false, got 'perhaps'."),
-        ({"objective": "lpips"}, "objective must be 'logistic', 'wasserstein_gp' or 'hinge', got 'lpips'."),
+        (
+            {"objective": "lpips"},
+            "objective must be 'logistic', 'wasserstein_gp', 'hinge' or 'relativistic', got 'lpips'.",
+        ),
         ({"keep_snapshots": 0}, "keep_snapshots must be at least 1 or 'all', got 0."),
         ({"keep_snapshots": "some"}, "keep_snapshots must be a whole number or 'all', got 'some'."),
         ({"adam_betas": 3}, "adam_betas must be a list, got 3."),

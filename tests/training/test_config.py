@@ -12,6 +12,8 @@ PUBLISHED = {
     "adam_betas": (0.0, 0.99),
     "adam_eps": 1e-8,
     "r1_interval": 16,
+    "r2_gamma": 0,
+    "penalty": "exact",
     "path_length": "running_mean",
     "pl_interval": 4,
     "pl_decay": 0.01,

@@ -106,7 +106,12 @@ def test_image_grids_of_a_run_show_the_averaged_generator(finished, tmp_path):
 ADA = {"augment.mode": "ada", "augment.target": -0.5, "augment.ada_kimg": 0.1}  # rises at once
 
 
-@pytest.mark.parametrize("changes", [{}, {"precision": "bf16"}, ADA], ids=["fp32", "bf16", "ada"])
+R3GAN = {"objective": "relativistic", "r1_interval": 1, "r2_gamma": 2.0}
+APPROXIMATE = {**ADA, "r1_interval": 2, "r2_gamma": 2.0, "penalty": "approximate"}
+RESUMED = {"fp32": {}, "bf16": {"precision": "bf16"}, "ada": ADA, "relativistic": R3GAN, "approximate": APPROXIMATE}
+
+
+@pytest.mark.parametrize("changes", RESUMED.values(), ids=RESUMED)
 def test_resumed_run_equals_uninterrupted_run(images, tmp_path, changes):
     long = tiny_config(images, kimg=0.096, **changes)
     whole, parts = (new_run_folder(tmp_path, long, name) for name in ("whole", "parts"))

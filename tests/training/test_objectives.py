@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from stylegan.losses.r1 import approximate_r1_penalty
 from stylegan.training import phases
 from stylegan.training.assemble import Images, from_preset
 from stylegan.training.phases import MicroBatch, train_step
@@ -103,3 +104,123 @@ def test_conditional_networks_of_the_other_generations_take_a_step(cfg):
     stats = state.statistics.collect()
     assert ("Loss/D/labels" in stats) == (cfg == "progan-tiny16")
     assert any(not torch.equal(a, b) for a, b in zip(before, state.G.parameters(), strict=True))
+
+
+R3GAN = {"objective": "relativistic", "r1_interval": 1, "r2_gamma": 2.0}
+APPROXIMATE = {"penalty": "approximate"}
+AUGMENTED = {"augment.mode": "fixed", "augment.p": 1.0}
+
+
+def test_r1_and_r2_share_their_lazy_step_and_either_can_be_alone():
+    for changes, shared in (
+        ({"r2_gamma": 2.0}, "discriminator_r1+discriminator_r2"),
+        ({"r1_gamma": 0.0, "r2_gamma": 2.0}, "discriminator_r2"),
+        ({}, "discriminator_r1"),
+    ):
+        state, config, _ = new_state("tiny16", **changes)
+        assert names(state, config)[2:] == ["discriminator_main", shared]
+        state.step = 1
+        assert names(state, config) == ["generator_main", "discriminator_main"]
+
+
+def test_r3gan_takes_the_pairing_loss_and_both_penalties_in_one_step_of_the_discriminator():
+    state, config, _ = new_state("tiny16", pl_weight=0.0, **R3GAN)
+    assert names(state, config) == [
+        "generator_relativistic",
+        "discriminator_relativistic+discriminator_r1+discriminator_r2",
+    ]
+    assert state.D_opt.param_groups[0]["lr"] == config.d_lr
+
+
+def test_r2_is_as_many_times_stronger_as_it_is_rarer():
+    grads = []
+    for interval in (1, 4):
+        state, config, batch = new_state("tiny16", r2_gamma=2.0, r1_interval=interval)
+        state.D.requires_grad_(True)
+        torch.manual_seed(0)
+        phases.discriminator_r2(state, config, batch)
+        grads.append(state.D.b16.conv0.weight.grad)
+    torch.testing.assert_close(grads[1], 4 * grads[0])
+    assert grads[0].any()
+
+
+def test_the_relativistic_loss_pairs_images_of_equal_labels():
+    """Labels drawn for generated images are of no use to it: any others give the same step."""
+    state, config, batch = new_state("tiny16", label_dim=3, objective="relativistic")
+    asked = []
+    state.D.register_forward_pre_hook(lambda module, inputs: asked.append(inputs[1]))
+    other = batch._replace(fake_c=batch.fake_c.roll(1, 0))
+    for loss in (phases.generator_relativistic, phases.discriminator_relativistic):
+        state.D.requires_grad_(loss is phases.discriminator_relativistic)
+        state.G.requires_grad_(loss is phases.generator_relativistic)
+        loss(state, config, other)
+    assert len(asked) == 4
+    assert all(torch.equal(c, batch.real_c) for c in asked)
+
+
+def test_the_generator_does_not_learn_from_real_images_through_the_discriminator():
+    state, config, batch = new_state("tiny16", objective="relativistic")
+    state.G.requires_grad_(True)
+    batch.real_img.requires_grad_(True)
+    phases.generator_relativistic(state, config, batch)
+    assert batch.real_img.grad is None
+    assert state.G.synthesis.b16.conv0.weight.grad.any()
+    assert "Loss/scores/real" not in state.statistics.collect()  # counted in the step of the discriminator, once
+    assert state.signs.tolist() == [0, 0]
+
+
+def test_an_approximate_penalty_augments_the_disturbed_image_like_the_image():
+    state, config, batch = new_state("tiny16", penalty_sigma=1e-6, **APPROXIMATE, **AUGMENTED)
+    seen = []
+    state.D.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    phases.slope_penalty(state, config, batch.real_img, batch.real_c)
+    clean, disturbed = seen
+    assert not torch.equal(clean, disturbed)
+    torch.testing.assert_close(disturbed, clean, rtol=0, atol=1e-3)
+    assert (clean - batch.real_img).abs().mean() > 0.1
+
+
+def test_every_approximate_penalty_draws_its_own_noise_and_augmentation():
+    state, config, batch = new_state("tiny16", **APPROXIMATE, **AUGMENTED)
+    seen = []
+    state.D.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    for _ in range(2):
+        phases.slope_penalty(state, config, batch.real_img, batch.real_c)
+    assert (seen[0] - seen[2]).abs().mean() > 0.1
+
+
+def test_an_approximate_penalty_takes_no_second_derivatives(monkeypatch):
+    state, config, batch = new_state("tiny16", r2_gamma=2.0, pl_weight=0.0, **APPROXIMATE)
+    monkeypatch.setattr(torch.autograd, "grad", None)
+    train_step(state, config, [batch])
+    stats = state.statistics.collect()
+    assert stats["Loss/r1_penalty"]["mean"] > 0
+    assert stats["Loss/r2_penalty"]["mean"] > 0
+
+
+def test_an_approximate_penalty_is_computed_in_float32_since_bfloat16_hides_the_disturbance():
+    penalties = []
+    for precision in ("fp32", "bf16"):
+        state, config, batch = new_state("tiny16", precision=precision, **APPROXIMATE)
+        torch.manual_seed(0)
+        penalties.append(phases.slope_penalty(state, config, batch.real_img, batch.real_c)[0])
+        assert state.D.precision == precision
+    assert torch.equal(*penalties)
+    noise = config.penalty_sigma * torch.randn_like(batch.real_img)
+    logits = [state.D(img, batch.real_c) for img in (batch.real_img, batch.real_img + noise)]
+    rounded = approximate_r1_penalty(*logits, config.penalty_sigma)
+    print(f"in float32 {float(penalties[0].mean()):.3g}, in bfloat16 {float(rounded.mean()):.3g}")
+    assert rounded.mean() > 1.5 * penalties[0].mean()
+
+
+def test_the_approximate_penalty_of_a_discriminator_is_the_exact_one_on_average():
+    """Without minibatch statistics, through which an image changes the logits of others too."""
+    state, config, batch = new_state("tiny16", **{"discriminator.mbstd_num_channels": 0}, penalty_sigma=0.003)
+    exact, _ = phases.slope_penalty(state, config, batch.real_img, batch.real_c)
+    config = config.model_copy(update=APPROXIMATE)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        draws = [phases.slope_penalty(state, config, batch.real_img, batch.real_c)[0] for _ in range(300)]
+    ratio = float(torch.stack(draws).mean() / exact.detach().mean())
+    print(f"mean of the approximate penalty / exact penalty: {ratio:.3f}")
+    assert ratio == pytest.approx(1, abs=0.1)  # 2400 draws of a squared normal number: a standard error of 0.03

@@ -170,21 +170,40 @@ def test_micro_batches_give_the_gradients_of_the_whole_batch():
     torch.testing.assert_close(kept[0], kept[1], rtol=1e-4, atol=1e-6)
 
 
-def test_compiled_phases_take_the_same_step(monkeypatch):
+R3GAN = {"objective": "relativistic", "r1_interval": 1, "r2_gamma": 2.0, "penalty": "approximate"}
+
+
+@pytest.mark.parametrize("changes", [{}, R3GAN], ids=["exact", "relativistic with approximate penalties"])
+def test_compiled_phases_take_the_same_step(monkeypatch, changes):
     compiler = torch.compile
     monkeypatch.setattr(
         torch, "compile", lambda function, **options: compiler(function, backend="aot_eager", **options)
     )
     stepped = {}
     for compiled in (False, True):
-        state, config, batch = new_state(compile=compiled)
+        state, config, batch = new_state(compile=compiled, **changes)
         batch = batch._replace(real_img=torch.randn(batch.real_img.shape, generator=torch.Generator().manual_seed(1)))
         torch.manual_seed(2)
-        train_step(state, config, [batch])  # all four phases; two take second derivatives
+        train_step(state, config, [batch])  # all phases; path length and exact penalties take second derivatives
         stepped[compiled] = state
     for network in ("G", "D"):
         for eager, fast in zip(*(getattr(stepped[c], network).parameters() for c in (False, True)), strict=True):
             torch.testing.assert_close(fast, eager, rtol=1e-4, atol=1e-4)
+
+
+def test_the_whole_step_of_the_discriminator_is_compiled_with_approximate_penalties(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(
+        torch, "compile", lambda function, **_: lambda *args: compiled.append(function) or function(*args)
+    )
+    state, config, batch = new_state(compile=True, **R3GAN)
+    called = []
+    state.D.register_forward_pre_hook(lambda module, inputs: called.append(module))
+    state.D.requires_grad_(True)
+    for loss in phases.due_phases(state, config)[-1].losses:
+        loss(state, config, batch)
+    assert len(called) == 6  # two of the main loss, and two of each penalty
+    assert compiled.count(state.D) == 6
 
 
 def test_a_compiled_network_still_follows_its_magnitudes(monkeypatch):

@@ -16,6 +16,11 @@ from stylegan.training.replicas import micro_batch_size
 from stylegan.training.state import create_state
 
 PHASES = ["generator", "path length", "discriminator", "r1"]
+OBJECTIVES = {
+    "logistic": {},
+    "relativistic": {"objective": "relativistic", "r2_gamma": 2.0},
+    "approximate": {"r2_gamma": 2.0, "penalty": "approximate"},
+}
 
 
 class Kept:
@@ -61,10 +66,11 @@ def save_gradients(rank: int, config: TrainConfig, folder: Path) -> None:
         torch.save(averaged_gradients(config, world, [rank]), folder / f"{rank}.pt")
 
 
-def test_two_processes_give_the_gradients_of_one(tmp_path):
+@pytest.mark.parametrize("changes", OBJECTIVES.values(), ids=OBJECTIVES)
+def test_two_processes_give_the_gradients_of_one(tmp_path, changes):
     """2 ranks x batch 8 against 1 rank x batch 16, which computes it in two halves as well: minibatch statistics and
     style mixing act on what is computed at once."""
-    config = tiny_config(Path("unused"), batch=16, micro_batch=8, pl_decay=0.5)
+    config = tiny_config(Path("unused"), batch=16, micro_batch=8, pl_decay=0.5, **changes)
     launch = Launch(2, tmp_path, save_gradients, config, tmp_path)
     expected = averaged_gradients(config, World(), [0, 1])
     assert launch.wait() == [0, 0], launch.output(0) + launch.output(1)
