@@ -9,96 +9,96 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from demo_page import Chapter, write_page
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import stylegan
-from stylegan.data import Dataset, open_dataset, prepare
 from stylegan.data.samples import avatars
 from stylegan.errors import MissingExtra
-from stylegan.images.grid import make_grid
-from stylegan.images.video import save_video
-from stylegan.machine.devices import resolve_device
-from stylegan.machine.memory import keep_freed_memory
-from stylegan.machine.precision import best_precision
+from stylegan.images import make_grid, save_video
 from stylegan.runs.report import loss_plot, time_strip
-from stylegan.sampling.generate import draw
-from stylegan.sampling.interpolation import loop
-from stylegan.sampling.mixing import mixing_matrix, parse_styles
-from stylegan.sampling.truncation import truncation_sweep
-from stylegan.training import Tick, TrainConfig
-from stylegan.training.assemble import from_preset
-from stylegan.training.loop import train
-from stylegan.training.run import new_run_folder
+from stylegan.sampling import draw, loop, mixing_matrix, parse_styles, truncation_sweep
+from stylegan.training import Run, Tick
 
 OUT = Path("out/demo")
+DATA = "avatars32.zip"  # in OUT
 TRAINING_S = 180
 EVERY_S = 10  # between two lines of progress, if the output is not a terminal
 TRUNC = 0.7
 # The settings that show faces soonest. In longer runs the preset's wider networks and its path length regularization
 # give better images.
-QUICK = (
+QUICK: dict[str, Any] = {
+    "batch": 16,
+    "g_lr": 0.005,
+    "d_lr": 0.005,
+    "r1_gamma": 2,  # with less, the discriminator wins at once
+    "generator": {"channel_base": 1024, "channel_max": 64},
+    "discriminator": {"channel_base": 1024, "channel_max": 64},
+    "pl_weight": 0,
+    "style_mixing_prob": 0.5,
+    "ema_rampup": 0.1,
+    "tick_kimg": 0.5,
+    "snap_ticks": 4,
+}
+AS_FLAGS = (
     "--batch 16 --lr 0.005 --gamma 2 --cbase 1024 --cmax 64 "
     "--set pl_weight=0 --set style_mixing_prob=0.5 --set ema_rampup=0.1 --tick 0.5 --snap 4"
 )
 PSIS = (-1, -0.5, 0, 0.5, 0.7, 1, 1.3)
 
 
-def demo(out: Path = OUT, seconds: float = TRAINING_S, stop: threading.Event | None = None) -> None:
-    """Train for `seconds`, or until `stop` is set, and replace the folder `out` by the results."""
+def demo(out: Path = OUT, seconds: float = TRAINING_S) -> None:
+    """Train for `seconds`, or until Ctrl-C, and replace the folder `out` by the results."""
     start = time.perf_counter()
     shutil.rmtree(out, ignore_errors=True)
-    data = open_dataset(prepare(avatars(), out / "avatars32.zip", resolution=32).dest)
-    config = settings(data)
-    run = new_run_folder(out, config, data.name)
-    print(f"Training on {len(data)} images of {data.resolution}x{data.resolution} for {seconds:.0f} s in {run}")
-    last = train_for(seconds, config, run, data, stop or threading.Event())
+    data = stylegan.prepare(avatars(), out / DATA, resolution=32).dest
+    run = stylegan.train(data, out, cfg="cpu32", **QUICK)
+    print(f"{run.headline}\nTraining for {seconds:.0f} s")
+    last = train_for(seconds, run)
     print("Drawing")
-    chapters = [*about_training(out, run, data, last), *about_drawing(out, run)]
-    write_page(out / "index.html", run, last, chapters)
+    write_page(out / "index.html", run.folder, last, [*about_training(out, run, last), *about_drawing(out, run.folder)])
     print(f"Wrote {out / 'index.html'}, in {time.perf_counter() - start:.0f} s: open it in a browser. Then try")
-    print(f"  .venv/bin/stylegan train --resume {run} --kimg {last.nimg // 1000 + 100}  # sharper faces")
-    print(f"  .venv/bin/stylegan generate --network {run} --seeds 100-131 --grid 8x4 --trunc {TRUNC}  # other faces")
+    print(f"  .venv/bin/stylegan train --resume {run.folder} --kimg {last.nimg // 1000 + 100}  # sharper faces")
+    print(f"  .venv/bin/stylegan generate --network {run.folder} --seeds 100-131 --grid 8x4 --trunc {TRUNC}  # others")
 
 
-def settings(data: Dataset) -> TrainConfig:
-    """Return the preset for small images on a CPU with the settings that the flags `QUICK` set."""
-    width = {"channel_base": 1024, "channel_max": 64}
-    changes = {
-        "precision": best_precision(resolve_device()),
-        "batch": 16,
-        "g_lr": 0.005,
-        "d_lr": 0.005,
-        "r1_gamma": 2,  # with less, the discriminator wins at once
-        "pl_weight": 0,
-        "style_mixing_prob": 0.5,
-        "ema_rampup": 0.1,
-        "tick_kimg": 0.5,
-        "snap_ticks": 4,
-        **{f"{network}.{name}": value for network in ("generator", "discriminator") for name, value in width.items()},
-    }
-    return from_preset("cpu32", data, changes)
-
-
-def train_for(seconds: float, config: TrainConfig, run: Path, data: Dataset, stop: threading.Event) -> Tick:
-    """Train for `seconds`, or until `stop` is set, and return the last tick."""
-    timer = threading.Timer(seconds, stop.set)
+def train_for(seconds: float, run: Run) -> Tick:
+    """Train for `seconds`, or until Ctrl-C, and return the last tick."""
+    timer = threading.Timer(seconds, run.stop)
     timer.daemon = True
     timer.start()
     last = None
-    for tick in shown(train(config, run, dataset=data, stop=stop), seconds):
-        last = tick
+    with stopped_by_ctrl_c(run):
+        for tick in shown(run, seconds):
+            last = tick
     timer.cancel()
     if last is None:
         raise SystemExit("Stopped before the first step of training, so there is nothing to show.")
     return last
 
 
-def shown(ticks: Iterator[Tick], seconds: float) -> Iterator[Tick]:
+@contextmanager
+def stopped_by_ctrl_c(run: Run) -> Iterator[None]:
+    """Let the first Ctrl-C end the training with a snapshot; the second one stops at once."""
+
+    def interrupted(*_: object) -> None:
+        run.stop()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def shown(ticks: Iterable[Tick], seconds: float) -> Iterator[Tick]:
     """Yield the same ticks; a terminal shows a progress bar, and other outputs get a line every few seconds."""
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("left"), TimeRemainingColumn())
@@ -114,25 +114,26 @@ def shown(ticks: Iterator[Tick], seconds: float) -> Iterator[Tick]:
             yield tick
 
 
-def about_training(out: Path, run: Path, data: Dataset, last: Tick) -> Iterator[Chapter]:
+def about_training(out: Path, run: Run, last: Tick) -> Iterator[Chapter]:
     """Yield the chapters about the training images and the training."""
+    data = run.dataset
     stylegan.save_png(make_grid(data.images(range(28)), 14, 2), out / "reals.png")
     yield Chapter(
         "The images it learns from",
         "reals.png",
         f"{len(data)} drawn faces that come with the library, resized to {data.resolution} pixels.",
-        f"stylegan dataset --source {avatars()} --dest {data.path} --resolution {data.resolution}x{data.resolution}",
+        f"stylegan dataset --source {avatars()} --dest {out / DATA} --resolution {data.resolution}x{data.resolution}",
     )
-    time_strip(run, out / "time.png", min_px=96)
+    time_strip(run.folder, out / "time.png", min_px=96)
     yield Chapter(
         "Learning",
         "time.png",
         "Each row is one seed, drawn at intervals while the network learns, from noise at the left to the state "
         f"after {last.nimg / 1000:.0f} thousand training images (kimg) at the right.",
-        f"stylegan train --data {data.path} --cfg cpu32 {QUICK} --kimg {last.nimg / 1000:g} --outdir {out}",
+        f"stylegan train --data {out / DATA} --cfg cpu32 {AS_FLAGS} --kimg {last.nimg / 1000:g} --outdir {out}",
     )
     try:
-        loss_plot(run, out / "losses.png")
+        loss_plot(run.folder, out / "losses.png")
     except MissingExtra as error:
         print(f"No loss plot: {error}")
         return
@@ -141,7 +142,7 @@ def about_training(out: Path, run: Path, data: Dataset, last: Tick) -> Iterator[
         "losses.png",
         "The generator draws images, and the discriminator scores how real they look. Both keep learning as long as "
         "neither wins, that is, while no score grows without bound.",
-        f"python -c \"from stylegan.runs.report import loss_plot; loss_plot('{run}', '{out / 'losses.png'}')\"",
+        f"python -c \"from stylegan.runs.report import loss_plot; loss_plot('{run.folder}', '{out / 'losses.png'}')\"",
     )
 
 
@@ -184,17 +185,5 @@ def about_drawing(out: Path, run: Path) -> Iterator[Chapter]:
     )
 
 
-def main() -> None:
-    stop = threading.Event()
-
-    def interrupted(*_: object) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C stops at once
-
-    signal.signal(signal.SIGINT, interrupted)
-    keep_freed_memory()
-    demo(stop=stop)
-
-
 if __name__ == "__main__":
-    main()
+    demo()

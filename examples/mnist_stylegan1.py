@@ -9,17 +9,9 @@ import sys
 from pathlib import Path
 
 import stylegan
-from stylegan.data import open_dataset, prepare
-from stylegan.images.grid import make_grid
-from stylegan.machine.devices import resolve_device
-from stylegan.machine.memory import keep_freed_memory
-from stylegan.machine.precision import best_precision
+from stylegan.images import make_grid
 from stylegan.runs.report import loss_plot
-from stylegan.sampling.mixing import mixing_matrix, parse_styles
-from stylegan.sampling.truncation import truncation_sweep
-from stylegan.training.assemble import from_preset
-from stylegan.training.loop import train
-from stylegan.training.run import new_run_folder
+from stylegan.sampling import mixing_matrix, parse_styles, truncation_sweep
 
 if len(sys.argv) < 2:
     sys.exit(__doc__)
@@ -30,33 +22,26 @@ kimg = float(sys.argv[3] if len(sys.argv) > 3 else 100)  # thousands of images t
 # The 28x28 images are padded to 32x32 and enlarged to 64x64.
 data = out / "gray64.zip"
 if not data.exists():
-    prepare(source, data, resolution=64, max_images=20000)
-dataset = open_dataset(data)
+    stylegan.prepare(source, data, resolution=64, max_images=20000)
 
 # Logistic loss with R1 in every step, style mixing, and progressive growing from 8x8 in the first third of the run.
-config = from_preset(
-    "stylegan1-cpu64",
-    dataset,
-    {
-        "precision": best_precision(resolve_device()),
-        "kimg": kimg,
-        "tick_kimg": kimg / 50,
-        "snap_ticks": 10,
-        "growing.training_kimg": kimg / 18,
-        "growing.transition_kimg": kimg / 18,
-        "generator.channel_base": 1024,
-        "generator.channel_max": 64,
-        "discriminator.channel_base": 1024,
-        "discriminator.channel_max": 64,
-    },
+channels = {"channel_base": 1024, "channel_max": 64}
+run = stylegan.train(
+    data,
+    out,
+    cfg="stylegan1-cpu64",
+    kimg=kimg,
+    tick_kimg=kimg / 50,
+    snap_ticks=10,
+    growing={"training_kimg": kimg / 18, "transition_kimg": kimg / 18},
+    generator=channels,
+    discriminator=channels,
 )
-keep_freed_memory()
-run = new_run_folder(out, config, dataset.name)
-for tick in train(config, run, dataset=dataset):
+for tick in run:
     print(f"{tick.nimg / 1000:6.1f} kimg  {1000 / tick.sec_per_kimg:4.0f} images/s", flush=True)
 
-G = stylegan.load(run)
-loss_plot(run, out / "losses.png")
+G = stylegan.load(run.folder)
+loss_plot(run.folder, out / "losses.png")
 stylegan.save_png(stylegan.grid(stylegan.generate(G, range(16), psi=0.7), columns=4), out / "grid.png")
 sweep = truncation_sweep(G, range(4), [0.5, 0.7, 1.0, 1.5])
 stylegan.save_png(make_grid(sweep, columns=4, rows=4), out / "truncation.png")
