@@ -20,6 +20,7 @@ from stylegan.losses import hinge, logistic, relativistic, wasserstein_gp
 from stylegan.losses.path_length import corrected_mean_penalty, path_length_penalty, path_lengths
 from stylegan.losses.r1 import approximate_r1_penalty, r1_penalty
 from stylegan.networks import progan
+from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.training.config import TrainConfig
 from stylegan.training.ema import ema_beta, update_ema
 from stylegan.training.state import TrainingState
@@ -236,7 +237,7 @@ def slope_penalty(state: TrainingState, config: TrainConfig, img: Tensor, c: Ten
 
 
 @contextmanager
-def _in_float32(network: Any) -> Iterator[None]:
+def _in_float32(network: FamilyDiscriminator) -> Iterator[None]:
     """Let `network` compute in float32: in less, rounding hides the difference that a small disturbance makes."""
     precision, network.precision = network.precision, "fp32"
     try:

@@ -214,7 +214,7 @@ def test_an_approximate_penalty_is_computed_in_float32_since_bfloat16_hides_the_
 
 
 def test_the_approximate_penalty_of_a_discriminator_is_the_exact_one_on_average():
-    """Without minibatch statistics, through which an image changes the logits of others too."""
+    """Minibatch statistics are off: through them, an image changes the logits of others too."""
     state, config, batch = new_state("tiny16", **{"discriminator.mbstd_num_channels": 0}, penalty_sigma=0.003)
     exact, _ = phases.slope_penalty(state, config, batch.real_img, batch.real_c)
     config = config.model_copy(update=APPROXIMATE)
@@ -224,3 +224,21 @@ def test_the_approximate_penalty_of_a_discriminator_is_the_exact_one_on_average(
     ratio = float(torch.stack(draws).mean() / exact.detach().mean())
     print(f"mean of the approximate penalty / exact penalty: {ratio:.3f}")
     assert ratio == pytest.approx(1, abs=0.1)  # 2400 draws of a squared normal number: a standard error of 0.03
+
+
+def test_the_gradient_of_the_approximate_penalty_of_a_smooth_discriminator_points_where_the_exact_one_does():
+    """Smooth by softplus: where leaky ReLU has kinks, the exact gradient ignores that they move."""
+    smooth = {"discriminator.mbstd_num_channels": 0, "discriminator.activation": "softplus"}
+    state, config, batch = new_state("tiny16", r1_gamma=2.0, r1_interval=1, **smooth)
+    gradients = []
+    for penalty, draws in (("exact", 1), ("approximate", 200)):
+        state.D.requires_grad_(True)
+        for _ in range(draws):
+            phases.discriminator_r1(state, config.model_copy(update={"penalty": penalty}), batch)
+        found = [torch.zeros_like(p) if p.grad is None else p.grad / draws for p in state.D.parameters()]
+        gradients.append(torch.cat([g.flatten() for g in found]))
+        state.D.zero_grad(set_to_none=True)
+    cosine = torch.cosine_similarity(*gradients, dim=0)
+    print(f"cosine {cosine:.4f}, ratio of lengths {gradients[1].norm() / gradients[0].norm():.3f}")
+    assert cosine > 0.99
+    assert float(gradients[1].norm() / gradients[0].norm()) == pytest.approx(1, abs=0.1)
