@@ -17,9 +17,7 @@ from torch import Tensor
 from stylegan.ops.upfirdn2d import pad_then_crop, phase
 
 
-def conv2d(
-    x: Tensor, weight: Tensor, *, stride: int = 1, padding: tuple[int, int] = (0, 0), groups: int = 1
-) -> Tensor:
+def conv2d(x: Tensor, weight: Tensor, *, stride: int = 1, padding: tuple[int, int] = (0, 0), groups: int = 1) -> Tensor:
     """Correlate as `F.conv2d` does: x [N, I, H, W], weight [O, I/groups, K, K] -> [N, O, H', W'].
 
     `padding` is in (rows, columns).
