@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 RECORDS = json.loads((Path(__file__).parent / "golden.json").read_text())
 
+# Weights of R3GAN, which has no equalized learning rate.
+UNSCALED = ("expand", "grouped", "contract", "project", "linear", "depthwise", "embed", "torgb", "fromrgb")
+
 
 def R(seed: int, shape: list[int]) -> Tensor:
     """Return unit Gaussian numbers that depend only on the seed."""
@@ -35,6 +38,10 @@ def fill(module: nn.Module) -> nn.Module:
                 new = new * 0.2 + (1 if name.endswith("affine.bias") else 0)
             if leaf == "weight" and "mapping.fc" in name:
                 new = new * 100
+            if leaf in UNSCALED:
+                new = new / math.sqrt(value[0].numel())
+            if leaf.endswith("_bias"):
+                new = new * 0.2
             if leaf == "magnitude_ema":
                 new = torch.full_like(value, 1.5)
             if name.endswith("input.affine.weight"):

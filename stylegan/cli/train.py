@@ -65,9 +65,9 @@ class _OrAuto(click.ParamType):
 @click.option(
     "--cfg",
     metavar="NAME",
-    help="Preset: auto; a generation, which is progan, stylegan1, stylegan2, stylegan3-t, stylegan3-r or minimal; "
-    "paper256, paper512, paper1024, cifar; for a CPU cpu64, cpu32, tiny16, also as progan-cpu32, stylegan3-t-cpu64 "
-    "...  [default: cpu32 or cpu64 on a CPU, else auto]",
+    help="Preset: auto; a generation, which is progan, stylegan1, stylegan2, stylegan3-t, stylegan3-r, minimal or "
+    "r3gan; paper256, paper512, paper1024, cifar; for a CPU cpu64, cpu32, tiny16, also as progan-cpu32, "
+    "stylegan3-t-cpu64 ...  [default: cpu32 or cpu64 on a CPU, else auto]",
 )
 @click.option(
     "--no-growing", is_flag=True, default=None, help="Train progan and stylegan1 at full resolution from the start."

@@ -7,12 +7,13 @@ import copy
 from stylegan.errors import ConfigError
 from stylegan.inference.minimal import MinimalInferenceSynthesis
 from stylegan.inference.progan import ProGANInferenceSynthesis
+from stylegan.inference.r3gan import R3GANInferenceSynthesis
 from stylegan.inference.stylegan1 import StyleGAN1InferenceSynthesis
 from stylegan.inference.stylegan2 import StyleGAN2InferenceSynthesis
 from stylegan.inference.stylegan3 import StyleGAN3InferenceSynthesis
 from stylegan.inference.synthesis import InferenceSynthesis
 from stylegan.machine.precision import require_precision
-from stylegan.networks import minimal_gan, progan, stylegan1, stylegan2, stylegan3
+from stylegan.networks import minimal_gan, progan, r3gan, stylegan1, stylegan2, stylegan3
 from stylegan.networks.generator import BaseGenerator, FamilyGenerator
 
 
@@ -68,4 +69,6 @@ def _prepared(G: FamilyGenerator, precision: str, compile: bool) -> InferenceSyn
         return StyleGAN3InferenceSynthesis(G.synthesis, precision, compile)
     if isinstance(G, minimal_gan.Generator):
         return MinimalInferenceSynthesis(G.synthesis, precision, compile)
+    if isinstance(G, r3gan.Generator):
+        return R3GANInferenceSynthesis(G.synthesis, precision, compile)
     raise ConfigError(f"no form for inference is known for {type(G).__module__}.{type(G).__name__}.")

@@ -16,6 +16,7 @@ _MODULES = {
     "stylegan2": "stylegan2",
     "stylegan3": "stylegan3",
     "minimal": "minimal_gan",
+    "r3gan": "r3gan",
 }
 ARCHITECTURES = tuple(_MODULES)
 

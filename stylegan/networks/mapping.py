@@ -28,7 +28,10 @@ class FamilyMapping(nn.Module):
         raise NotImplementedError
 
     def average(self, w: Tensor, update: bool) -> Tensor:
-        """Return the center of truncation, [w_dim]; with `update`, first move it towards the batch w [N, w_dim]."""
+        """Return the center of truncation; with `update`, first move it towards the batch w [N, w_dim].
+
+        It is [w_dim], or [N, 1, w_dim] where every label has its own.
+        """
         if update:
             new = w.detach().mean(0).lerp(self.w_avg, self.w_avg_beta)
             self.w_avg.copy_(new.where(new.isfinite(), self.w_avg))  # a running mean would keep a NaN for good
@@ -143,7 +146,7 @@ class MappingNetwork(FamilyMapping):
 def truncate(ws: Tensor, w_avg: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
     """Return w_avg + psi * (w - w_avg) in the first `cutoff` layers. StyleGAN App. B.
 
-    ws [N, L, D], w_avg [D] -> [N, L, D]
+    ws [N, L, D], w_avg [D] or [N, 1, D] -> [N, L, D]
     """
     if psi == 1:
         return ws

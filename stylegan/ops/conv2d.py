@@ -17,9 +17,12 @@ from torch import Tensor
 from stylegan.ops.upfirdn2d import pad_then_crop, phase
 
 
-def conv2d(x: Tensor, weight: Tensor, *, stride: int = 1, padding: tuple[int, int] = (0, 0)) -> Tensor:
-    """Correlate as `F.conv2d` does: x [N, I, H, W], weight [O, I, K, K], padding (rows, columns) -> [N, O, H', W']."""
-    return _Convolution.apply(x, weight, stride, padding)
+def conv2d(x: Tensor, weight: Tensor, *, stride: int = 1, padding: tuple[int, int] = (0, 0), groups: int = 1) -> Tensor:
+    """Correlate as `F.conv2d` does: x [N, I, H, W], weight [O, I/groups, K, K] -> [N, O, H', W'].
+
+    `padding` is in (rows, columns).
+    """
+    return _Convolution.apply(x, weight, stride, padding, groups)
 
 
 def conv_transpose2d(x: Tensor, weight: Tensor, *, stride: int = 1, padding: tuple[int, int] = (0, 0)) -> Tensor:
@@ -27,22 +30,22 @@ def conv_transpose2d(x: Tensor, weight: Tensor, *, stride: int = 1, padding: tup
 
     x [N, O, H, W], weight [O, I, K, K], padding (rows, columns) -> [N, I, (H-1)*stride + K - 2*padding, ...]
     """
-    return _InputGradient.apply(x, weight, _transposed_size(x, weight, stride, padding), stride, padding)
+    return _InputGradient.apply(x, weight, _transposed_size(x, weight, stride, padding), stride, padding, 1)
 
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, weight, stride, padding):
+    def forward(ctx, x, weight, stride, padding, groups):
         ctx.save_for_backward(x, weight)
-        ctx.options = stride, padding
-        return F.conv2d(x, weight, stride=stride, padding=padding)
+        ctx.options = stride, padding, groups
+        return F.conv2d(x, weight, stride=stride, padding=padding, groups=groups)
 
     @staticmethod
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
         grad_x = _InputGradient.apply(grad, weight, x.shape[2:], *ctx.options) if ctx.needs_input_grad[0] else None
         grad_weight = _WeightGradient.apply(grad, x, weight, *ctx.options) if ctx.needs_input_grad[1] else None
-        return grad_x, grad_weight, None, None
+        return grad_x, grad_weight, None, None, None
 
 
 class _InputGradient(torch.autograd.Function):
@@ -52,28 +55,28 @@ class _InputGradient(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, grad, weight, size, stride, padding):
+    def forward(ctx, grad, weight, size, stride, padding, groups):
         ctx.save_for_backward(grad, weight)
-        ctx.options = stride, padding
-        return _transposed(grad, weight, size, stride, padding)
+        ctx.options = stride, padding, groups
+        return _transposed(grad, weight, size, stride, padding, groups)
 
     @staticmethod
     def backward(ctx, u):
         grad, weight = ctx.saved_tensors
         grad_grad = _Convolution.apply(u, weight, *ctx.options) if ctx.needs_input_grad[0] else None
         grad_weight = _WeightGradient.apply(grad, u, weight, *ctx.options) if ctx.needs_input_grad[1] else None
-        return grad_grad, grad_weight, None, None, None
+        return grad_grad, grad_weight, None, None, None, None
 
 
 class _WeightGradient(torch.autograd.Function):
     """Gradient for the weight, bilinear in grad and x; `like` provides the shape of the weight."""
 
     @staticmethod
-    def forward(ctx, grad, x, like, stride, padding):
+    def forward(ctx, grad, x, like, stride, padding, groups):
         ctx.save_for_backward(grad, x)
-        ctx.options = stride, padding
+        ctx.options = stride, padding, groups
         return torch.ops.aten.convolution_backward(
-            grad, x, like, None, [stride] * 2, list(padding), [1, 1], False, [0, 0], 1, [False, True, False]
+            grad, x, like, None, [stride] * 2, list(padding), [1, 1], False, [0, 0], groups, [False, True, False]
         )[1]
 
     @staticmethod
@@ -81,7 +84,7 @@ class _WeightGradient(torch.autograd.Function):
         grad, x = ctx.saved_tensors
         grad_grad = _Convolution.apply(x, u, *ctx.options) if ctx.needs_input_grad[0] else None
         grad_x = _InputGradient.apply(grad, u, x.shape[2:], *ctx.options) if ctx.needs_input_grad[1] else None
-        return grad_grad, grad_x, None, None, None
+        return grad_grad, grad_x, None, None, None, None
 
 
 def _transposed_size(grad: Tensor, weight: Tensor, stride: int, padding: Sequence[int]) -> list[int]:
@@ -90,13 +93,15 @@ def _transposed_size(grad: Tensor, weight: Tensor, stride: int, padding: Sequenc
     return [(n - 1) * stride + k - 2 * p for n, k, p in sizes]
 
 
-def _transposed(x: Tensor, weight: Tensor, size: Sequence[int], stride: int, padding: tuple[int, int]) -> Tensor:
-    """Transposed convolution to a given size: x [N, O, H, W], weight [O, I, K, K] -> [N, I, *size]."""
-    if stride > 1 and x.device.type == "cpu" and x.dtype == torch.bfloat16:
+def _transposed(
+    x: Tensor, weight: Tensor, size: Sequence[int], stride: int, padding: tuple[int, int], groups: int
+) -> Tensor:
+    """Transposed convolution to a given size: x [N, O, H, W], weight [O, I/groups, K, K] -> [N, I, *size]."""
+    if stride > 1 and groups == 1 and x.device.type == "cpu" and x.dtype == torch.bfloat16:
         return _transposed_by_phase(x, weight, size, stride, padding)
     smallest = _transposed_size(x, weight, stride, padding)
     rest = [n - m for n, m in zip(size, smallest, strict=True)]
-    return F.conv_transpose2d(x, weight, stride=stride, padding=padding, output_padding=rest)
+    return F.conv_transpose2d(x, weight, stride=stride, padding=padding, output_padding=rest, groups=groups)
 
 
 def _transposed_by_phase(

@@ -27,7 +27,15 @@ class _Frozen(BaseModel):
 
 _Model = TypeVar("_Model", bound=_Frozen)
 Objective = Literal["logistic", "wasserstein_gp", "hinge", "relativistic"]  # see docs/losses.md
-GROUPS = ("data", "generator", "discriminator", "augment", "blur", "transfer")  # and growing, which may be None
+GROUPS = (
+    "data",
+    "generator",
+    "discriminator",
+    "augment",
+    "blur",
+    "anneal",
+    "transfer",
+)  # and growing, which may be None
 
 
 class DataConfig(_Frozen):
@@ -68,6 +76,23 @@ class BlurConfig(_Frozen):
     fade_kimg: float = Field(default=200, gt=0)  # the time until it is gone
 
 
+class AnnealConfig(_Frozen):
+    """Settings that move along half a cosine from their own value to the end given here, and then stay. R3GAN."""
+
+    kimg: float | None = Field(default=None, gt=0)  # the time until the end; None keeps all settings constant
+    lr: float = Field(default=1, gt=0)  # learning rates at the end, as a share of those at the start
+    gamma: float = Field(default=1, ge=0)  # weights of R1 and R2 at the end, as a share of those at the start
+    beta2: float | None = Field(default=None, ge=0, lt=1)  # second of `adam_betas` at the end; None for no change
+    ema_kimg: float | None = Field(default=None, ge=0)  # at the end; None for no change
+    augment_p: float | None = Field(default=None, ge=0, le=1)  # `augment.p` at the end, in mode fixed; None as above
+
+    @model_validator(mode="after")
+    def _fits(self) -> AnnealConfig:
+        if self.kimg is None and self != AnnealConfig.model_construct():
+            raise ValueError("`anneal` needs to know the time until the end; set `anneal.kimg`")
+        return self
+
+
 class GrowingConfig(_Frozen):
     """Progressive growing: start with small images and double their size repeatedly. ProGAN Sec. 2, App. A."""
 
@@ -95,7 +120,7 @@ class TrainConfig(_Frozen):
     """
 
     cfg: str  # name of the preset
-    architecture: Literal["progan", "stylegan1", "stylegan2", "stylegan3", "minimal"] = "stylegan2"
+    architecture: Literal["progan", "stylegan1", "stylegan2", "stylegan3", "minimal", "r3gan"] = "stylegan2"
     data: DataConfig
     generator: dict[str, Any]  # arguments of the Generator
     discriminator: dict[str, Any]  # arguments of the Discriminator
@@ -131,6 +156,7 @@ class TrainConfig(_Frozen):
 
     augment: AugmentConfig = AugmentConfig()
     blur: BlurConfig = BlurConfig()
+    anneal: AnnealConfig = AnnealConfig()
     growing: GrowingConfig | None = None
     transfer: TransferConfig = TransferConfig()
 
@@ -175,6 +201,8 @@ class TrainConfig(_Frozen):
         for metric in self.metrics:
             parse(metric).check(self.architecture, self.generator.get("img_channels", 3))
         group = self.discriminator.get("mbstd_group_size", 4)
+        if self.architecture == "r3gan":  # compares no images with each other
+            group = None
         if group is not None and (not isinstance(group, int) or group < 1):
             raise ValueError(f"mbstd_group_size must be at least 1, or null for the whole batch, got {group!r}")
         if group and self.micro_batch % min(group, self.micro_batch):
@@ -231,13 +259,17 @@ def validated(settings: dict[str, Any]) -> TrainConfig:
     for name, network in networks.items():
         try:
             with torch.device("meta"):  # nothing is computed or stored
-                network(**settings[name])
+                num_ws = getattr(network(**settings[name]), "num_ws", None)
         except (TypeError, ValueError, RuntimeError) as error:
             if isinstance(error, ConfigError):
                 raise
             raise ConfigError(
                 f"the settings of the {name} do not make a network: {str(error).splitlines()[0]}"
             ) from error
+        if num_ws == 1 and config.style_mixing_prob > 0:
+            raise ConfigError(
+                f"networks of {architecture} with a single w have no styles to mix; set `style_mixing_prob` to 0."
+            )
     return config
 
 

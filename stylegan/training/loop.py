@@ -33,6 +33,7 @@ from stylegan.training.growing import enter_stage
 from stylegan.training.health import check_health, count_rollback, must_roll_back
 from stylegan.training.phases import train_step
 from stylegan.training.replicas import check_equal, micro_batch_size, share_weights
+from stylegan.training.schedules import anneal
 from stylegan.training.scores import SnapshotScores
 from stylegan.training.snapshot import capture, load_snapshot
 from stylegan.training.snapshot_grid import SnapshotGrid
@@ -105,7 +106,7 @@ class _Loop:
         clock = Clock(state.nimg)
         stopping = state.nimg >= total
         while not stopping:
-            step_config = enter_stage(state, config)
+            step_config = enter_stage(state, anneal(state, config))
             _seed_step(config, state)
             train_step(state, step_config, batches.next(step_config, state))
             if state.nimg < total:

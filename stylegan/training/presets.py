@@ -6,12 +6,13 @@ A name is a generation (`stylegan3-t`), a size for a CPU, which is a StyleGAN2 (
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from stylegan.errors import ConfigError
-from stylegan.training.config import AugmentConfig, GrowingConfig, Objective
+from stylegan.training.config import AnnealConfig, AugmentConfig, GrowingConfig, Objective
 
 Auto = Literal["auto"]  # follows the batch, see `assemble.FOLLOWS_BATCH`
 
@@ -72,16 +73,19 @@ class Preset:
     g_lr: float
     d_lr: float
     mapping_lr: float | None = None
+    adam_betas: tuple[float, float] | None = None
     clip_norm: float | None = None
 
     augment: AugmentConfig
     blur: Blur = Blur()
+    anneal: AnnealConfig | None = None
     growing: GrowingConfig | None = None
 
     objective: Objective | None = None
     separate_regularization: bool | None = None
     r1_gamma: float | Auto
     r1_interval: int | None = None
+    r2_gamma: float | None = None
     path_length: Literal["running_mean", "previous_mean"] | None = None
     pl_weight: float
     pl_interval: int | None = None
@@ -100,6 +104,7 @@ class Preset:
             "discriminator": self.discriminator.arguments(),
             "augment": self.augment.model_dump(),
             "blur": vars(self.blur).copy(),
+            "anneal": self.anneal.model_dump() if self.anneal is not None else None,
             "growing": self.growing.model_dump() if self.growing is not None else None,
         }
         return {name: value for name, value in {**own, **groups}.items() if value is not None}
@@ -403,6 +408,54 @@ MINIMAL_SIZES = {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
+# R3GAN, on 8 GPUs, with R1 and R2 in every step. Most settings change along a cosine until the end.
+
+R3GAN = replace(
+    STYLEGAN3_T,
+    architecture="r3gan",
+    generator=Network(z_dim=64, channel_base=24576, channel_max=768, num_fp16_res=4),
+    discriminator=Network(channel_base=24576, channel_max=768, num_fp16_res=4),
+    batch=256,
+    micro_batch=32,
+    kimg=20000.0,
+    g_lr=0.0002,
+    d_lr=0.0002,
+    adam_betas=(0.0, 0.9),
+    augment=AugmentConfig(mode="fixed", p=0.0, max_p=1.0),
+    anneal=AnnealConfig(kimg=20000.0, lr=0.25, gamma=0.1, beta2=0.99, ema_kimg=500.0, augment_p=0.3),
+    objective="relativistic",
+    r1_gamma=2.0,
+    r1_interval=1,
+    r2_gamma=2.0,
+    ema_kimg=0.0,
+    ema_rampup=None,
+)
+
+
+def r3gan(resolution: int) -> Preset:
+    """Return R3GAN with its published weight of R1 and R2 at 64 and 256 px, and with their power law elsewhere."""
+    gamma = 2.0 * (150 / 2) ** (math.log2(resolution / 64) / math.log2(256 / 64))
+    return replace(R3GAN, r1_gamma=gamma, r2_gamma=gamma)
+
+
+def _r3gan_size(name: str) -> Preset:
+    size = SIZES[name]
+    small = size.shrink(R3GAN)
+    return replace(
+        small,
+        generator=small.generator | Network(z_dim=min(size.latent, 64)),
+        g_lr=R3GAN.g_lr,  # without an equalized learning rate, Adam's steps must stay small
+        d_lr=R3GAN.d_lr,
+        adam_betas=None,
+        anneal=None,
+        r1_gamma=size.r1_gamma,
+        r2_gamma=size.r1_gamma,
+    )
+
+
+R3GAN_SIZES = {name: _r3gan_size(name) for name in SIZES}
+
+# ---------------------------------------------------------------------------------------------------------------------
 
 GENERATIONS = {
     "progan": PROGAN,
@@ -411,6 +464,7 @@ GENERATIONS = {
     "stylegan3-t": STYLEGAN3_T,
     "stylegan3-r": STYLEGAN3_R,
     "minimal": MINIMAL,
+    "r3gan": R3GAN,
 }
 _OTHERS = {"paper256": PAPER256, "paper512": PAPER512, "paper1024": PAPER1024, "cifar": CIFAR}
 _IN_SIZES = {
@@ -419,6 +473,7 @@ _IN_SIZES = {
     "stylegan3-t": STYLEGAN3_T_SIZES,
     "stylegan3-r": STYLEGAN3_R_SIZES,
     "minimal": MINIMAL_SIZES,
+    "r3gan": R3GAN_SIZES,
 }
 PRESETS = {
     **GENERATIONS,
@@ -433,6 +488,7 @@ _MADE_TO_MEASURE: dict[str, Callable[[int, int], Preset]] = {
     "auto": auto,
     "stylegan3-t": lambda resolution, gpus: stylegan3(STYLEGAN3_T, resolution),
     "stylegan3-r": lambda resolution, gpus: stylegan3(STYLEGAN3_R, resolution),
+    "r3gan": lambda resolution, gpus: r3gan(resolution),
 }
 
 

@@ -101,15 +101,22 @@ def _trained(network: nn.Module) -> list[nn.Parameter]:
     return [p for p in network.parameters() if p.requires_grad]
 
 
+def lazy_ratio(interval: int, config: TrainConfig) -> float:
+    """Return k / (k + 1) for a regularizer with a step of its own every k = `interval` steps, 1 for one without."""
+    extra = config.separate_regularization and interval > 1
+    return interval / (interval + 1) if extra else 1.0
+
+
 def _lazy_adam(groups: list[dict[str, Any]], lr: float, interval: int, config: TrainConfig) -> torch.optim.Adam:
     """Return Adam for weights whose regularizer takes a step of its own every `interval` steps. StyleGAN2 App. B.
 
     With its extra steps it would learn and forget (k + 1) / k times as fast; lr and betas correct that.
     """
-    extra = config.separate_regularization and interval > 1
-    ratio = interval / (interval + 1) if extra else 1.0
+    ratio = lazy_ratio(interval, config)
     beta1, beta2 = (beta**ratio for beta in config.adam_betas)
     for group in groups:
-        group["lr_scale"] = group.get("lr", lr) / lr * ratio  # factor on the learning rates that growing sets
+        group["lr_scale"] = (
+            group.get("lr", lr) / lr * ratio
+        )  # factor on the learning rates that growing and schedules set
         group["lr"] = lr * group["lr_scale"]
     return torch.optim.Adam(groups, betas=(beta1, beta2), eps=config.adam_eps, fused=True)

@@ -12,7 +12,7 @@ from golden import R, fill
 from stylegan.checkpoints import Checkpoint, save
 from stylegan.errors import CheckpointError, ConfigError, ShapeError
 from stylegan.images.pixels import to_uint8
-from stylegan.networks import minimal_gan, progan, stylegan1, stylegan2, stylegan3
+from stylegan.networks import minimal_gan, progan, r3gan, stylegan1, stylegan2, stylegan3
 from stylegan.sampling.generate import generate_images
 
 SMALL = {"img_resolution": 32, "channel_base": 256, "channel_max": 16, "num_fp16_res": 2}
@@ -27,6 +27,7 @@ GENERATIONS = {
     "stylegan3-t": STYLEGAN3,
     "stylegan3-r": partial(STYLEGAN3, conv_kernel=1, use_radial_filters=True),
     "minimal": partial(minimal_gan.Generator, 8, w_dim=8, img_resolution=32, n_features=4, max_features=16),
+    "r3gan": partial(r3gan.Generator, 8, **SMALL),
 }
 EVERY_ONE = pytest.mark.parametrize("name", GENERATIONS)
 EVERY_FORM = pytest.mark.parametrize("compile", [False, True])
@@ -44,7 +45,7 @@ def network(name: str, c_dim: int = 0, **options):
 def in_range(G):
     """Images as of a trained network."""
     for name, p in G.named_parameters():
-        if name.endswith("torgb.weight"):
+        if name.endswith(("torgb", "torgb.weight")):
             p.mul_(0.25)
 
 
@@ -79,7 +80,7 @@ def test_fp32_images_differ_by_at_most_one_step(name, c_dim, noise_mode, compile
 @pytest.mark.parametrize("name", sorted(set(GENERATIONS) - {"minimal"}))
 def test_reduced_precision_stays_near(name, precision, compile, uncompiled):
     G, z = network(name), R(1, [3, 8])
-    if name.startswith("stylegan2"):
+    if name.startswith(("stylegan2", "r3gan")):
         in_range(G)
     exact, reduced = G(z, noise_mode="const"), G.for_inference(precision, compile)(z, noise_mode="const")
     assert reduced.dtype == torch.float32

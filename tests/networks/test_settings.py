@@ -16,12 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stylegan.errors import ConfigError
-from stylegan.networks import minimal_gan, progan, stylegan1, stylegan2, stylegan3
+from stylegan.networks import minimal_gan, progan, r3gan, stylegan1, stylegan2, stylegan3
 from stylegan.networks.settings import Between, Numbers, OneOf, PowerOfTwo, Whole, _hints
 
 NETWORKS = {
     f"{family.__name__.rsplit('.', 1)[1]}.{kind}": getattr(family, kind)
-    for family, kind in product((progan, stylegan1, stylegan2, stylegan3, minimal_gan), ("Generator", "Discriminator"))
+    for family, kind in product(
+        (progan, stylegan1, stylegan2, stylegan3, minimal_gan, r3gan), ("Generator", "Discriminator")
+    )
 }
 EVERY_NETWORK = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 FIELDS = [
@@ -67,7 +69,7 @@ def test_the_flat_call_has_the_names_defaults_and_types_of_the_settings(network)
     assert [p.default for p in parameters] == [field.default for field in fields(network.Settings)]
     positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     generator = ["z_dim", "c_dim", "w_dim"] if "Generator" in network.__name__ else ["c_dim"]
-    if network is progan.Generator:
+    if network in (progan.Generator, r3gan.Generator):
         generator.remove("w_dim")
     assert positional == [*generator, "img_resolution", "img_channels"]
     assert "img_resolution: int = 256" in pydoc.render_doc(network, renderer=pydoc.plaintext)

@@ -38,3 +38,32 @@ def test_phases_add_up_to_the_transposed_convolution(stride, padding, k, size):
         slow = F.conv_transpose2d(x, weight, stride=stride, padding=padding, output_padding=rest)
         fast = _transposed_by_phase(x, weight, slow.shape[2:], stride, padding)
         torch.testing.assert_close(fast, slow)
+
+
+def test_groups_see_only_their_own_channels():
+    x, weight = torch.randn(2, 6, 5, 5), torch.randn(4, 3, 3, 3)
+    parts = [conv2d(x[:, 3 * i : 3 * i + 3], weight[2 * i : 2 * i + 2], padding=(1, 1)) for i in range(2)]
+    torch.testing.assert_close(conv2d(x, weight, padding=(1, 1), groups=2), torch.cat(parts, 1))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_numerical_differences_confirm_both_derivatives_of_groups(stride):
+    x, weight = torch.randn(1, 4, 4, 4, dtype=torch.float64), torch.randn(4, 2, 3, 3, dtype=torch.float64)
+    assert_differentiable_twice(lambda x, w: conv2d(x, w, stride=stride, padding=(1, 1), groups=2), x, weight)
+
+
+def test_second_derivatives_of_groups_in_bfloat16_are_near():
+    def second(dtype):
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randn([4, 32, 16, 16], generator=generator).to(dtype).requires_grad_()
+        weight = torch.randn([32, 16, 3, 3], generator=generator).to(dtype).requires_grad_()
+        y = conv2d(x.contiguous(memory_format=torch.channels_last), weight, padding=(1, 1), groups=2)
+        (g,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        return torch.autograd.grad(g.square().sum(), weight)[0].float()
+
+    torch.testing.assert_close(
+        torch.nn.functional.cosine_similarity(second(torch.float32).flatten(), second(torch.bfloat16).flatten(), dim=0),
+        torch.tensor(1.0),
+        rtol=0.01,
+        atol=0,
+    )

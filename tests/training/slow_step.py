@@ -200,7 +200,7 @@ class SlowTraining:
         """Style mixing, StyleGAN Sec. 3.1; with `follow`, the average w moves towards the batch."""
         G = self.G
         ws = G.mapping(torch.randn(len(c), G.z_dim), c)
-        if follow and self.config.architecture != "progan":
+        if follow and self.config.architecture not in ("progan", "r3gan"):  # which have no average w
             beta = G.mapping.w_avg_beta
             G.mapping.w_avg.copy_(beta * G.mapping.w_avg + (1 - beta) * ws[:, 0].detach().mean(0))
         if torch.rand([]) < self.config.style_mixing_prob:

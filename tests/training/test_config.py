@@ -38,6 +38,13 @@ def test_what_no_preset_names_has_the_published_value():
     assert {name: getattr(config, name) for name in OURS} == OURS
 
 
+@pytest.mark.parametrize("cfg", ["progan-tiny16", "r3gan-tiny16"])
+def test_a_single_w_has_no_styles_to_mix(cfg):
+    text = r"networks of \w+ with a single w have no styles to mix; set `style_mixing_prob` to 0\."
+    with pytest.raises(ConfigError, match=text):
+        from_preset(cfg, Images("unused", 16), {"style_mixing_prob": 0.5})
+
+
 def test_the_half_life_of_the_magnitudes_of_stylegan3_is_20_kimg_whatever_the_batch():
     for batch in (16, 32):
         config = from_preset("stylegan3-t", Images("unused", 256), {"batch": batch})

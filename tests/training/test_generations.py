@@ -16,11 +16,13 @@ from stylegan.training.config import read_config
 from stylegan.training.growing import stage
 from stylegan.training.state import create_state
 
-CFGS = ["progan", "stylegan1", "stylegan2", "stylegan3-t", "stylegan3-r", "minimal"]
+CFGS = ["progan", "stylegan1", "stylegan2", "stylegan3-t", "stylegan3-r", "minimal", "r3gan"]
 # Small batches of small networks: what is tested is how the parts join. Eight steps, in which growing goes from the
 # first resolution to the full one, and with a second discriminator update of R1 where it is lazy.
 CHANGES = ["r1_interval=4", "batch=4", "tick_kimg=0.016", "snap_ticks=1"]
 GROWING = ["growing.training_kimg=0.004", "growing.transition_kimg=0.008"]
+
+ANNEALING = ["anneal.kimg=0.028", "anneal.lr=0.1", "anneal.beta2=0.5", "anneal.gamma=0.1", "anneal.ema_kimg=0.02"]
 
 
 def run(*arguments: object) -> str:
@@ -38,7 +40,8 @@ def train(cfg, images, outdir, kimg):
     name = "tiny16" if cfg == "stylegan2" else f"{cfg}-tiny16"
     grows = GROWING if cfg in ("progan", "stylegan1") else []
     changes = [c for c in CHANGES if cfg not in ("progan", "stylegan1") or not c.startswith("r1")]
-    sets = [part for change in (*changes, *grows) for part in ("--set", change)]
+    anneals = ANNEALING if cfg == "r3gan" else []
+    sets = [part for change in (*changes, *grows, *anneals) for part in ("--set", change)]
     run("train", "--cfg", name, "--data", images, "--outdir", outdir, "--device", "cpu", "--kimg", kimg, *sets)
     (folder,) = outdir.iterdir()
     return folder

@@ -13,6 +13,7 @@ from stylegan.networks.family import discriminator_class, generator_class
 from stylegan.training.assemble import Images, from_preset
 from stylegan.training.config import BlurConfig, GrowingConfig, TrainConfig
 from stylegan.training.presets import PRESETS, SIZES, STYLEGAN2, Blur, Network, Preset, preset
+from stylegan.training.schedules import annealed
 
 PUBLISHED = {  # kimg, batch, micro batch, mbstd group, channel base, lr, gamma, ema kimg, ramp-up, mapping layers
     "stylegan2": (25000, 32, 4, 4, 32768, 0.002, 10, 10, None, 8),
@@ -106,6 +107,25 @@ def test_the_minimal_preset_is_that_of_the_specification():
     assert p.pl_weight * p.pl_interval * 4 == 1
 
 
+def test_r3gan_has_the_published_numbers():
+    for resolution, gamma in ((64, 2), (256, 150)):
+        p = preset("r3gan", resolution)
+        assert p.r1_gamma == p.r2_gamma == pytest.approx(gamma)
+    assert (p.objective, p.r1_interval, p.batch, p.kimg, p.g_lr, p.d_lr) == ("relativistic", 1, 256, 20000, 2e-4, 2e-4)
+    assert (p.pl_weight, p.style_mixing_prob, p.generator.z_dim) == (0, 0, 64)
+    config = from_preset("r3gan", Images("", 64))
+    for nimg, lr, beta2, gamma, ema_kimg, augment_p in (
+        (0, 2e-4, 0.9, 2, 0, 0),
+        (10_000_000, 1.25e-4, 0.945, 1.1, 250, 0.15),
+        (20_000_000, 5e-5, 0.99, 0.2, 500, 0.3),
+    ):
+        now = annealed(config, nimg)
+        assert now.g_lr == now.d_lr == pytest.approx(lr)
+        assert now.r1_gamma == now.r2_gamma == pytest.approx(gamma)
+        assert (*now.adam_betas, now.ema_kimg, now.augment.p) == pytest.approx((0, beta2, ema_kimg, augment_p))
+    assert 0.05 < preset("r3gan", 32).r1_gamma < 0.5  # published: CIFAR-10 and ImageNet-32
+
+
 @pytest.mark.parametrize("name", ["auto", *PRESETS])
 def test_augmentation_is_capped_in_our_sizes_alone(name):
     p = preset(name, 64) if name == "auto" else PRESETS[name]
@@ -139,7 +159,7 @@ def test_presets_for_a_cpu_hold_what_the_table_says(name):
 
 def test_the_table_has_every_generation_in_every_size():
     assert set(CPU) == {name for name in PRESETS if name.endswith(tuple(SIZES))}
-    assert len(CPU) == 18
+    assert len(CPU) == 21
 
 
 @pytest.mark.parametrize("name", ["auto", *PRESETS])
@@ -169,7 +189,7 @@ def test_every_preset_builds_both_networks_with_its_settings(name):
 def test_a_made_to_measure_preset_takes_its_resolution_alone():
     made = {name: p.resolution for name, p in PRESETS.items() if p.resolution}
     assert {name: made[name] for name in SIZES} == {"cpu64": 64, "cpu32": 32, "tiny16": 16}
-    generations = ("progan", "stylegan1", "stylegan3-t", "stylegan3-r", "minimal")
+    generations = ("progan", "stylegan1", "stylegan3-t", "stylegan3-r", "minimal", "r3gan")
     assert made == {"cpu64": 64, "cpu32": 32, "tiny16": 16} | {
         f"{generation}-{size}": made[size] for generation in generations for size in SIZES
     }
@@ -182,7 +202,9 @@ def test_a_made_to_measure_preset_takes_its_resolution_alone():
 
 
 def test_an_unknown_cfg_is_named_with_all_there_are():
-    text = r"cfg must be one of auto, progan, .*, minimal, paper256, .* such as stylegan3-t-cpu32, got 'paper64'\."
+    text = (
+        r"cfg must be one of auto, progan, .*, minimal, r3gan, paper256, .* such as stylegan3-t-cpu32, got 'paper64'\."
+    )
     with pytest.raises(ConfigError, match=text):
         preset("paper64", 64)
 

@@ -43,6 +43,7 @@ COMMON: dict[str, Any] = {
 MAPPED = {**COMMON, "generator.w_dim": 8}
 ADA = {"augment.mode": "ada", "augment.ada_kimg": 1.0, "augment.interval": 4}
 GROWN = {"growing.batch": {4: 16}, "growing.lr": {8: 0.002}}
+GROUPS = {"generator.group_size": 4, "discriminator.group_size": 4}
 MINIMAL = {
     **{name: value for name, value in MAPPED.items() if "channel" not in name},
     "generator.n_features": 4,
@@ -74,6 +75,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "minimal": ("minimal-tiny16", {**MINIMAL, "mapping_lr": 0.001, "pl_start": 3, "pl_interval": 4, "pl_weight": 0.5}),
     "stylegan3-t, relativistic": ("stylegan3-t-tiny16", {**MAPPED, **ADA, **RELATIVISTIC, **APPROXIMATE}),
     "minimal, relativistic": ("minimal-tiny16", {**MINIMAL, "objective": "relativistic", "r2_gamma": 2.0}),
+    "r3gan": ("r3gan-tiny16", {**COMMON, **GROUPS, **ADA, "style_mixing_prob": 0.0, "g_lr": 0.0004, "d_lr": 0.0006}),
     "minimal, clipped": ("minimal-tiny16", {**MINIMAL, "clip_norm": 0.01, "mapping_lr": 0.001}),
 }
 
