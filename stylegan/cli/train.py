@@ -261,7 +261,8 @@ def _show(plan: Plan) -> None:
     """Print the settings, and what the run takes over and needs beside them."""
     if plan.world.is_main:
         click.echo(plan.config.to_json(), nl=False)
-        click.echo(plan.report, err=True, nl=bool(plan.report))
+        for remark in filter(None, (plan.report, plan.precision_reason)):
+            click.echo(remark, err=True)
         click.echo(plan.needed(), err=True)
 
 

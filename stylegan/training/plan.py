@@ -44,6 +44,7 @@ class Plan:
     world: World = field(default_factory=World)
     folder: Path | None = None  # of the run to resume; None for a new one
     report: str = ""  # what a new run takes over from trained weights
+    precision_reason: str = ""  # the measurement by which the precision of a new run was chosen
 
     def __post_init__(self) -> None:
         require_even_split(self.config, self.world.size)
@@ -92,6 +93,7 @@ def new_plan(given: Given, weights: Path | None = None, world: World | None = No
     with world.local_main_first():
         data = _data(asked)
         dataset = open_training_set(data, _seed(asked), world.local_size)
+    choice = world.gather(best_precision(device))[0]  # the measurements of machines differ
     config = assemble(
         asked.get("cfg") or default_cfg(dataset.resolution, device.type),
         dataset,
@@ -99,13 +101,14 @@ def new_plan(given: Given, weights: Path | None = None, world: World | None = No
         data=data,
         start=start,
         processes=world.size,
-        precision=best_precision(device),
+        precision=choice.precision,
     )
     if asked.get("batch") == "auto":
         fits = largest_micro_batch(config, device, world.size, world.local_size).micro_batch
         config = changed(config, {"micro_batch": min(world.gather(fits))})
     report = transfer_report(start.checkpoint, config) if start is not None else ""
-    return Plan(config, dataset, world, report=report)
+    chosen = asked.get("precision", "auto") == "auto" and config.precision == choice.precision
+    return Plan(config, dataset, world, report=report, precision_reason=choice.reason if chosen else "")
 
 
 def resumed_plan(run: Path, changes: Settings | None = None, world: World | None = None) -> Plan:

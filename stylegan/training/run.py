@@ -97,10 +97,11 @@ class Run:
             first = f"New run in {self.folder} from the weights of {config.transfer.source}\n{plan.report}"
         else:
             first = f"New run in {self.folder}"
+        precision = config.precision + (f" ({plan.precision_reason})" if plan.precision_reason else "")
         size = f"{data.resolution}x{data.resolution}, {data.channels} channel{'s' * (data.channels > 1)}"
         return (
             f"{first}\n{len(data):,} images of {size}; cfg {config.cfg}, batch {config.batch}, "
-            f"gamma {config.r1_gamma:g}, {config.precision}, {config.kimg:g} kimg."
+            f"gamma {config.r1_gamma:g}, {precision}, {config.kimg:g} kimg."
         )
 
     def _log(self, line: str) -> None:

@@ -17,14 +17,28 @@ def test_an_unknown_precision_is_named():
         check_precision("fp8")
 
 
-@pytest.mark.parametrize(
-    ("features", "expected"), [({"avx2", "amx_bf16"}, "bf16"), ({"avx512f"}, "fp32"), (set(), "fp32")]
-)
-def test_only_a_cpu_that_multiplies_bf16_matrices_trains_in_bf16(monkeypatch, features, expected):
-    monkeypatch.setattr(precision, "cpu_features", lambda: features)
-    assert best_precision(CPU) == expected
-    assert best_precision(GPU) == "fp16"
-    assert best_precision(torch.device("mps")) == "fp32"
+@pytest.mark.parametrize("feature", ["amx_bf16", "avx512_bf16", "bf16"])
+@pytest.mark.parametrize(("fp32", "bf16", "expected"), [(2.0, 1.0, "bf16"), (1.0, 2.0, "fp32")])
+def test_a_cpu_with_bf16_trains_in_the_format_that_it_convolves_faster_in(monkeypatch, feature, fp32, bf16, expected):
+    monkeypatch.setattr(precision, "cpu_features", lambda: {"avx2", feature})
+    monkeypatch.setattr(precision, "convolution_ms", lambda: (fp32, bf16))
+    reason = f"a convolution takes {bf16:.2f} ms in bf16, {fp32:.2f} ms in fp32"
+    assert best_precision(CPU) == (expected, reason)
+
+
+def test_a_cpu_without_bf16_is_not_measured(monkeypatch):
+    monkeypatch.setattr(precision, "cpu_features", lambda: {"avx512f"})
+    monkeypatch.setattr(precision, "convolution_ms", lambda: pytest.fail("measured"))
+    assert best_precision(CPU) == ("fp32", "")
+    assert best_precision(GPU) == ("fp16", "")
+    assert best_precision(torch.device("mps")) == ("fp32", "")
+
+
+def test_measuring_takes_both_formats_and_draws_no_random_numbers():
+    before = torch.get_rng_state()
+    with torch.no_grad():
+        assert all(ms > 0 for ms in precision.convolution_ms())
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_machine_without_cpuinfo_has_no_features(monkeypatch, tmp_path):
