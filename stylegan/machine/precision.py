@@ -15,7 +15,7 @@ from stylegan.errors import ConfigError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = ("auto", *DTYPES)
-ROUNDS = 7  # of the measurement, of which the fastest counts, so that other programs hardly matter
+ROUNDS = 7  # of a measurement; the fastest counts, so that other programs hardly matter
 
 
 def check_precision(precision: str) -> str:
@@ -64,7 +64,7 @@ def best_precision(device: torch.device) -> Choice:
 
 @cache
 def convolution_ms() -> tuple[float, float]:
-    """Measure a 3x3 convolution of 16 images of 16x16 with 64 channels, and its gradients, on this CPU.
+    """Time a 3x3 convolution of 16 images of 16x16 with 64 channels, and its gradients, on this CPU.
 
     Returns: milliseconds in fp32 and in bf16, measured in turn with the current number of threads. Draws no random
         numbers.
