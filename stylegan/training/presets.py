@@ -411,7 +411,7 @@ MINIMAL_SIZES = {
 # R3GAN, on 8 GPUs, with R1 and R2 in every step. Most settings change along a cosine until the end.
 
 R3GAN = replace(
-    STYLEGAN3_T,
+    STYLEGAN2,
     architecture="r3gan",
     generator=Network(z_dim=64, channel_base=24576, channel_max=768, num_fp16_res=4),
     discriminator=Network(channel_base=24576, channel_max=768, num_fp16_res=4),
@@ -427,8 +427,10 @@ R3GAN = replace(
     r1_gamma=2.0,
     r1_interval=1,
     r2_gamma=2.0,
+    pl_weight=0.0,
+    pl_interval=1,
+    style_mixing_prob=0.0,
     ema_kimg=0.0,
-    ema_rampup=None,
 )
 
 
