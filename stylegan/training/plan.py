@@ -16,7 +16,7 @@ from stylegan.data.shards.remote import is_url
 from stylegan.errors import ConfigError
 from stylegan.files.cache import default_cache
 from stylegan.machine.devices import resolve_device
-from stylegan.machine.precision import best_precision
+from stylegan.machine.precision import Choice, best_precision
 from stylegan.machine.processes import World
 from stylegan.training.assemble import Given, Settings, assemble
 from stylegan.training.batches import check_fits, open_training_set
@@ -93,7 +93,9 @@ def new_plan(given: Given, weights: Path | None = None, world: World | None = No
     with world.local_main_first():
         data = _data(asked)
         dataset = open_training_set(data, _seed(asked), world.local_size)
-    choice = world.gather(best_precision(device))[0]  # the measurements of machines differ
+    choice = Choice("fp32")
+    if asked.get("precision", "auto") == "auto":
+        choice = world.gather(best_precision(device))[0]  # the measurements of machines differ
     config = assemble(
         asked.get("cfg") or default_cfg(dataset.resolution, device.type),
         dataset,
@@ -107,8 +109,8 @@ def new_plan(given: Given, weights: Path | None = None, world: World | None = No
         fits = largest_micro_batch(config, device, world.size, world.local_size).micro_batch
         config = changed(config, {"micro_batch": min(world.gather(fits))})
     report = transfer_report(start.checkpoint, config) if start is not None else ""
-    chosen = asked.get("precision", "auto") == "auto" and config.precision == choice.precision
-    return Plan(config, dataset, world, report=report, precision_reason=choice.reason if chosen else "")
+    reason = choice.reason if config.architecture != "minimal" else ""  # which is always float32
+    return Plan(config, dataset, world, report=report, precision_reason=reason)
 
 
 def resumed_plan(run: Path, changes: Settings | None = None, world: World | None = None) -> Plan:
