@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from stylegan.errors import ShapeError
 from stylegan.machine.precision import check_precision
-from stylegan.networks.settings import Settings
-
-
-class DiscriminatorFields(Protocol):
-    """The fields that the settings of every discriminator have."""
-
-    @property
-    def c_dim(self) -> int: ...
-
-    @property
-    def img_resolution(self) -> int: ...
-
-    @property
-    def img_channels(self) -> int: ...
+from stylegan.networks.settings import NetworkFields, Settings
 
 
 class FamilyDiscriminator(nn.Module):
@@ -39,7 +26,7 @@ class FamilyDiscriminator(nn.Module):
     feature_network: str | None = None
     check_precision = staticmethod(check_precision)
 
-    def __init__(self, settings: DiscriminatorFields):
+    def __init__(self, settings: NetworkFields):
         super().__init__()
         self.settings = settings
         self.c_dim, self.img_resolution = settings.c_dim, settings.img_resolution

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.machine.precision import check_precision
 from stylegan.networks.mapping import FamilyMapping
-from stylegan.networks.settings import Settings
+from stylegan.networks.settings import NetworkFields, Settings
 
 if TYPE_CHECKING:
     from stylegan.inference.generator import InferenceGenerator
@@ -87,20 +87,11 @@ class BaseGenerator(nn.Module):
         return self.synthesis(ws, noise_mode=noise_mode)
 
 
-class GeneratorFields(Protocol):
+class GeneratorFields(NetworkFields, Protocol):
     """The fields that the settings of every generator have."""
 
     @property
     def z_dim(self) -> int: ...
-
-    @property
-    def c_dim(self) -> int: ...
-
-    @property
-    def img_resolution(self) -> int: ...
-
-    @property
-    def img_channels(self) -> int: ...
 
 
 class FamilyGenerator(BaseGenerator):

@@ -13,7 +13,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, wraps
 from numbers import Integral, Real
-from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Concatenate,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from stylegan.errors import ConfigError
 from stylegan.ops.bias_act import ACTIVATIONS
@@ -113,6 +124,19 @@ Fraction = Annotated[float, Between(0, 1)]
 Positive = Annotated[float, Between(1e-9, 1e9)]
 Taps = Annotated[Sequence[float], Numbers(64)]
 Activation = Annotated[str, OneOf(tuple(ACTIVATIONS))]
+
+
+class NetworkFields(Protocol):
+    """The fields that the settings of every network have."""
+
+    @property
+    def c_dim(self) -> int: ...
+
+    @property
+    def img_resolution(self) -> int: ...
+
+    @property
+    def img_channels(self) -> int: ...
 
 
 @dataclass(frozen=True)
