@@ -18,7 +18,8 @@ DEFAULT = "avatars64"  # the network to draw with if none is named
 
 def bundled() -> dict[str, Path]:
     """Return the bundled networks in alphabetical order: name -> checkpoint folder."""
-    return {folder.name: folder for folder in sorted(FOLDER.iterdir()) if (folder / "config.json").is_file()}
+    configs = sorted(FOLDER.glob("[!.]*/config.json"))  # a name with a dot is a folder that is being written
+    return {config.parent.name: config.parent for config in configs}
 
 
 def find(source: Path | str) -> Path:
