@@ -161,6 +161,7 @@ class TrainConfig(_Frozen):
     transfer: TransferConfig = TransferConfig()
 
     objective: Objective = "logistic"
+    one_stage: bool = False  # main gradients of both networks from one pass, see `phases.one_stage`
     gp_weight: float = Field(default=10, ge=0)  # weight of the gradient penalty of wasserstein_gp
     separate_regularization: bool = True  # lazy R1, R2 and path length take optimizer steps of their own
     r1_gamma: float = Field(ge=0)
@@ -193,6 +194,14 @@ class TrainConfig(_Frozen):
                 raise ValueError(f"networks of {self.architecture} do not grow; set growing to null")
             if start & (start - 1) or start > end:
                 raise ValueError(f"growing.initial_resolution must be a power of two up to {end}, got {start}")
+        if self.one_stage and self.objective not in ("logistic", "relativistic"):
+            raise ValueError(f"one_stage needs the objective logistic or relativistic, got {self.objective}")
+        if self.one_stage and self.precision == "fp16":
+            raise ValueError("one_stage needs the range of fp32 or bf16, where no gradient vanishes; set precision")
+        if self.one_stage and self.architecture == "progan" and self.discriminator.get("c_dim"):
+            raise ValueError(
+                "one_stage cannot train the labels that a ProGAN discriminator reads; leave one of them out"
+            )
         if self.mapping_lr is not None and self.transfer.freeze_mapping:
             raise ValueError("a frozen mapping network has no learning rate; set mapping_lr to null")
         frozen = self.transfer.freeze_mapping or self.discriminator.get("freeze_layers")

@@ -164,7 +164,8 @@ def _step_bytes(settings: str) -> int:
     for phase in due_phases(state, config):
         with torch.random.fork_rng(devices=[]), alive:
             phase.accumulate(state, config, [MicroBatch(img, labels, labels)])
-        phase.network.zero_grad(set_to_none=True)
+        for player in phase.players:
+            player.network.zero_grad(set_to_none=True)
     return alive.peak
 
 

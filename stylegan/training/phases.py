@@ -40,11 +40,23 @@ class MicroBatch(NamedTuple):
 Loss = Callable[[TrainingState, TrainConfig, MicroBatch], None]
 
 
-class Phase(NamedTuple):
-    """One optimizer step of one network, and the losses that are back-propagated before it."""
+class Player(NamedTuple):
+    """A network and its optimizer."""
 
+    label: str  # G or D
     network: nn.Module
     optimizer: torch.optim.Optimizer
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """The trained parameters. The optimizer does not hold frozen layers, which cost no backward pass."""
+        return [p for group in self.optimizer.param_groups for p in group["params"]]
+
+
+class Phase(NamedTuple):
+    """One optimizer step of one network, or of both at once, and the losses that are back-propagated before it."""
+
+    players: tuple[Player, ...]
     losses: tuple[Loss, ...]
     interval: int = 1  # training steps from one to the next
 
@@ -58,8 +70,7 @@ class Phase(NamedTuple):
         Parameters that no loss reaches, such as the biases of toRGB under path length, get a zero gradient, so that
         their moments decay in this step like all others.
         """
-        # The optimizer does not hold frozen layers, which cost no backward pass.
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        parameters = [p for player in self.players for p in player.parameters]
         for parameter in parameters:
             parameter.requires_grad_(True)
         for batch in micro_batches:
@@ -101,34 +112,38 @@ def due_phases(state: TrainingState, config: TrainConfig) -> list[Phase]:
     path_length = due(generator_path_length, config.pl_weight, config.pl_interval, config.pl_start)
     slopes = due(discriminator_r1, config.r1_gamma, config.r1_interval)
     slopes += due(discriminator_r2, config.r2_gamma, config.r1_interval)
-    G_losses, D_losses = _main_losses(state, config)
+    G, D = Player("G", state.G, state.G_opt), Player("D", state.D, state.D_opt)
+    regularizers = ((G, path_length, config.pl_interval), (D, slopes, config.r1_interval))
     phases = []
-    for network, optimizer, main, regularizer, interval in (
-        (state.G, state.G_opt, G_losses, path_length, config.pl_interval),
-        (state.D, state.D_opt, D_losses, slopes, config.r1_interval),
-    ):
-        if config.separate_regularization and interval > 1:
-            phases.append(Phase(network, optimizer, tuple(main)))
-            if regularizer:
-                phases.append(Phase(network, optimizer, tuple(regularizer), interval))
-        else:
-            phases.append(Phase(network, optimizer, (*main, *regularizer)))
+    for players, losses in _main_losses(state, config, G, D):
+        own_steps = []
+        for player, regularizer, interval in regularizers:
+            if player not in players or not regularizer:
+                continue
+            if config.separate_regularization and interval > 1:
+                own_steps.append(Phase((player,), tuple(regularizer), interval))
+            else:
+                losses = [*losses, *regularizer]
+        phases += [Phase(players, tuple(losses)), *own_steps]
     return phases
 
 
-def _main_losses(state: TrainingState, config: TrainConfig) -> tuple[list[Loss], list[Loss]]:
-    """Return the losses of G and of D that act in every step."""
+def _main_losses(
+    state: TrainingState, config: TrainConfig, G: Player, D: Player
+) -> list[tuple[tuple[Player, ...], list[Loss]]]:
+    """Return the losses that act in every step, with those that they train."""
+    if config.one_stage:
+        return [((G, D), [one_stage])]
     if config.objective == "relativistic":
-        G_losses: list[Loss] = [generator_relativistic]
-        D_losses: list[Loss] = [discriminator_relativistic]
-    else:
-        G_losses, D_losses = [generator_main], [discriminator_main]
+        return [((G,), [generator_relativistic]), ((D,), [discriminator_relativistic])]
+    G_losses: list[Loss] = [generator_main]
+    D_losses: list[Loss] = [discriminator_main]
     if config.objective == "wasserstein_gp":
         D_losses.append(discriminator_gradient_penalty)
     if config.architecture == "progan" and state.D.c_dim > 0:
         G_losses.append(generator_labels)
         D_losses.append(discriminator_labels)
-    return G_losses, D_losses
+    return [((G,), G_losses), ((D,), D_losses)]
 
 
 def generator_main(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
@@ -158,6 +173,34 @@ def generator_relativistic(state: TrainingState, config: TrainConfig, batch: Mic
     loss.mean().backward()
 
 
+def one_stage(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
+    """Accumulate the main gradients of both networks from one pass through each. Shen et al. 2021, Sec. 3.2.
+
+    The gradient of the generator's loss by a generated image is that of the discriminator's, times the ratio of the
+    derivatives of the two losses by the logit. This is exact where a logit depends on its own image alone. Minibatch
+    standard deviation also lets it depend on the other images of the group, whose share is approximate. Both networks
+    learn from the same generated images, while in two stages the discriminator sees those of the updated generator.
+    """
+    c = batch.real_c if config.objective == "relativistic" else batch.fake_c
+    img = _followed_fakes(state, config, c)
+    seen = img.detach().requires_grad_(True)
+    fake_logits = discriminate(state, state.first_order_D, seen, c)
+    real_logits = discriminate(state, state.first_order_D, batch.real_img, batch.real_c)
+    if config.objective == "relativistic":
+        margin, G_loss = fake_logits - real_logits, relativistic.generator_loss(fake_logits, real_logits)
+        D_loss = relativistic.discriminator_loss(fake_logits, real_logits)
+    else:
+        margin, G_loss = fake_logits, logistic.generator_loss(fake_logits)
+        D_loss = logistic.discriminator_loss_fake(fake_logits) + logistic.discriminator_loss_real(real_logits)
+    D_loss.mean().backward()
+    assert seen.grad is not None
+    img.backward(seen.grad * logistic.gradient_ratio(margin.detach())[:, :, None, None])
+    _report_fake(state, fake_logits)
+    _report_real(state, real_logits)
+    state.statistics.add("Loss/G/loss", G_loss)
+    state.statistics.add("Loss/D/loss", D_loss)
+
+
 def generator_path_length(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
     """Keep the length of steps in image space near their running mean."""
     n = max(len(batch.fake_c) // config.pl_batch_shrink, 1)
@@ -178,7 +221,8 @@ def generator_path_length(state: TrainingState, config: TrainConfig, batch: Micr
 
 def discriminator_main(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
     """Lower the logits of generated images and raise those of real ones."""
-    img = _followed_fakes(state, config, batch.fake_c)
+    with torch.no_grad():
+        img = _followed_fakes(state, config, batch.fake_c)
     objective = OBJECTIVES[config.objective]
     fake_logits = discriminate(state, state.first_order_D, img, batch.fake_c)
     fake_loss = objective.discriminator_loss_fake(fake_logits)
@@ -193,7 +237,8 @@ def discriminator_main(state: TrainingState, config: TrainConfig, batch: MicroBa
 
 def discriminator_relativistic(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
     """Raise the logits of real images above those of generated images of the same labels."""
-    img = _followed_fakes(state, config, batch.real_c)
+    with torch.no_grad():
+        img = _followed_fakes(state, config, batch.real_c)
     fake_logits = discriminate(state, state.first_order_D, img, batch.real_c)
     real_logits = discriminate(state, state.first_order_D, batch.real_img, batch.real_c)
     loss = relativistic.discriminator_loss(fake_logits, real_logits)
@@ -299,11 +344,10 @@ def adapt_augmentation(state: TrainingState, config: TrainConfig) -> None:
 
 
 def _followed_fakes(state: TrainingState, config: TrainConfig, c: Tensor) -> Tensor:
-    """Return generated images without gradients; the running means of the generator follow them."""
-    with torch.no_grad():
-        ws = sample_ws(state, config, c, update_emas=not config.transfer.freeze_mapping)
-        follow = {"update_emas": True} if config.architecture == "stylegan3" else {}  # the magnitudes of its layers
-        return state.first_order_synthesis(ws, **follow)
+    """Return generated images; the running means of the generator follow them."""
+    ws = sample_ws(state, config, c, update_emas=not config.transfer.freeze_mapping)
+    follow = {"update_emas": True} if config.architecture == "stylegan3" else {}  # the magnitudes of its layers
+    return state.first_order_synthesis(ws, **follow)
 
 
 def _report_fake(state: TrainingState, logits: Tensor) -> None:
@@ -334,8 +378,12 @@ def sample_ws(state: TrainingState, config: TrainConfig, c: Tensor, *, update_em
 
 def apply_gradients(state: TrainingState, config: TrainConfig, phase: Phase, num_micro_batches: int) -> None:
     """Average the gradients over micro-batches and processes, replace and count non-finite values, and step."""
-    label = "G" if phase.network is state.G else "D"
-    named = [(f"{label}.{name}", p.grad) for name, p in phase.network.named_parameters() if p.grad is not None]
+    named = [
+        (f"{player.label}.{name}", p.grad)
+        for player in phase.players
+        for name, p in player.network.named_parameters()
+        if p.grad is not None
+    ]
     grads = [grad for _, grad in named]
     if num_micro_batches > 1:
         torch._foreach_div_(grads, num_micro_batches)
@@ -345,8 +393,9 @@ def apply_gradients(state: TrainingState, config: TrainConfig, phase: Phase, num
     state.world.average_([*grads, *state.running_means()])
     bad = state.gradients.clean(phase.name, named, state.step)
     state.statistics.add("Health/nonfinite_gradients", bad)
-    if config.clip_norm is not None:
-        for group in phase.optimizer.param_groups:
-            nn.utils.clip_grad_norm_(group["params"], config.clip_norm)
-    phase.optimizer.step()
-    phase.optimizer.zero_grad(set_to_none=True)
+    for player in phase.players:
+        if config.clip_norm is not None:
+            for group in player.optimizer.param_groups:
+                nn.utils.clip_grad_norm_(group["params"], config.clip_norm)
+        player.optimizer.step()
+        player.optimizer.zero_grad(set_to_none=True)

@@ -136,9 +136,17 @@ class SlowTraining:
             own_step = c.separate_regularization and interval > 1
             if due and not own_step:
                 main.extend(regularizers)
+            if c.one_stage:
+                continue
             yield name, self.gradients(name, main, batches)
             if due and own_step:
                 yield name, self.gradients(name, regularizers, batches)
+        if c.one_stage:
+            yield from self.one_stage(G_main[1:], D_main[1:], batches)
+            if path_length and c.pl_interval > 1:
+                yield "G", self.gradients("G", [self.path_length], batches)
+            if slopes_due and c.r1_interval > 1:
+                yield "D", self.gradients("D", slopes, batches)
         self.average(total)
         self.nimg += total
         self.iteration += 1
@@ -173,6 +181,31 @@ class SlowTraining:
                 for key in group:
                     total[key] *= min(1, self.config.clip_norm / norm)
         return total
+
+    def one_stage(
+        self, G_others: list[Callable], D_others: list[Callable], batches: list[Batch]
+    ) -> list[tuple[str, dict[str, Tensor]]]:
+        """The main gradients of both networks for the same generated images, and those of other losses."""
+        total = {name: self.gradients(name, others, batches) for name, others in (("G", G_others), ("D", D_others))}
+        for batch in batches:
+            for p in (*self.G.parameters(), *self.D.parameters()):
+                p.requires_grad_(True)
+            relativistic = self.config.objective == "relativistic"
+            c = batch.real_c if relativistic else batch.fake_c
+            fake = self.D(self.shown(self.G.synthesis(self.ws(c, follow=True), **self.magnitudes)), c)
+            real = self.D(self.shown(batch.real_img), batch.real_c)
+            self.signs.append(real.detach().sign())
+            G_loss = torch.log1p(torch.exp(real - fake if relativistic else -fake))
+            D_loss = torch.log1p(torch.exp(fake - real if relativistic else fake))
+            D_loss = D_loss if relativistic else D_loss + torch.log1p(torch.exp(-real))
+            for name, loss in (("G", G_loss), ("D", D_loss)):
+                parameters = self.adam[name].parameters
+                found = torch.autograd.grad(
+                    loss.mean(), list(parameters.values()), retain_graph=True, allow_unused=True
+                )
+                for key, g in zip(parameters, found, strict=True):
+                    total[name][key] += 0 if g is None else g / len(batches)
+        return list(total.items())
 
     def apply(self, name: str, gradients: dict[str, Tensor]) -> None:
         """The Adam step of a phase."""
@@ -211,6 +244,10 @@ class SlowTraining:
             ws = torch.where(first, ws, second)
         return ws
 
+    @property
+    def magnitudes(self) -> dict[str, bool]:
+        return {"update_emas": True} if self.config.architecture == "stylegan3" else {}
+
     def shown(self, img: Tensor) -> Tensor:
         """Images as D gets them: blurred while that fades (StyleGAN3 App. E), then augmented (StyleGAN2-ADA Fig. 2)."""
         blur = self.config.blur
@@ -241,8 +278,7 @@ class SlowTraining:
         fake_c = batch.real_c if self.config.objective == "relativistic" else batch.fake_c
         with torch.no_grad():
             ws = self.ws(fake_c, follow=True)
-            magnitudes = {"update_emas": True} if self.config.architecture == "stylegan3" else {}
-            img = self.G.synthesis(ws, **magnitudes)
+            img = self.G.synthesis(ws, **self.magnitudes)
         fake = self.D(self.shown(img), fake_c)
         real = self.D(self.shown(batch.real_img), batch.real_c)
         self.signs.append(real.detach().sign())

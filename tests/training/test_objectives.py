@@ -46,7 +46,7 @@ def test_minimal_has_its_own_rates_and_clips_the_gradient_of_each_group():
     for p in state.G.parameters():
         p.grad = torch.full_like(p, 100.0)
     kept = []
-    main.optimizer.register_step_pre_hook(
+    main.players[0].optimizer.register_step_pre_hook(
         lambda opt, *_: kept.extend(
             torch.cat([p.grad.flatten() for p in group["params"]]).norm() for group in opt.param_groups
         )

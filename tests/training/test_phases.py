@@ -37,9 +37,9 @@ def test_a_phase_leaves_gradients_in_its_own_network_only(phase):
     state, config, batch = new_state()
     chosen = phases.due_phases(state, config)[phase]
     chosen.accumulate(state, config, [batch])
-    other = state.D if chosen.network is state.G else state.G
+    other = state.D if chosen.players[0].network is state.G else state.G
     assert all(p.grad is None for p in other.parameters())
-    grads = {name: p.grad for name, p in chosen.network.named_parameters()}
+    grads = {name: p.grad for name, p in chosen.players[0].network.named_parameters()}
     # Path lengths do not depend on additive color, nor the slope of D on its last bias: zero, so that moments decay.
     without = {name for name, g in grads.items() if not g.any()}
     assert not {name for name in without if not name.endswith("bias") and "noise_strength" not in name}
@@ -68,17 +68,17 @@ def test_lazy_adam_makes_up_for_the_extra_steps():
 def test_gradients_that_are_not_finite_are_replaced_and_counted():
     state, config, _ = new_state()
     chosen = phases.due_phases(state, config)[0]
-    for p in chosen.network.parameters():
+    for p in chosen.players[0].network.parameters():
         p.grad = torch.zeros_like(p)
-    first = next(chosen.network.parameters())
+    first = next(chosen.players[0].network.parameters())
     first.grad.view(-1)[:3] = torch.tensor([math.nan, math.inf, -math.inf])
-    before = copy.deepcopy(chosen.network.state_dict())
+    before = copy.deepcopy(chosen.players[0].network.state_dict())
     phases.apply_gradients(state, config, chosen, 1)
     assert state.statistics.collect()["Health/nonfinite_gradients"]["mean"] == 3
-    moved = (first.detach() - before[next(iter(dict(chosen.network.named_parameters())))]).view(-1)
+    moved = (first.detach() - before[next(iter(dict(chosen.players[0].network.named_parameters())))]).view(-1)
     assert moved[0] == 0
     assert moved[1] < 0 < moved[2]
-    assert all(p.isfinite().all() for p in chosen.network.parameters())
+    assert all(p.isfinite().all() for p in chosen.players[0].network.parameters())
 
 
 def test_style_mixing_takes_the_later_layers_from_a_second_latent():
@@ -98,7 +98,7 @@ def test_only_the_discriminators_fake_pass_moves_the_average_w():
     state, config, batch = new_state()
     for chosen in phases.due_phases(state, config):
         before = state.G.mapping.w_avg.clone()
-        for loss in chosen.losses if chosen.network is state.D else ():
+        for loss in chosen.losses if chosen.players[0].network is state.D else ():
             loss(state, config, batch)
         moved = not torch.equal(before, state.G.mapping.w_avg)
         assert moved == (chosen.losses == (phases.discriminator_main,))
@@ -111,12 +111,12 @@ def test_discriminator_sees_augmented_images_only(phase):
     seen = []
     state.D.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     chosen = phases.due_phases(state, config)[phase]
-    chosen.network.requires_grad_(True)
+    chosen.players[0].network.requires_grad_(True)
     for loss in chosen.losses:
         loss(state, config, batch)
     assert seen
     assert not any(torch.equal(img, batch.real_img) for img in seen)
-    assert all(p.grad.isfinite().all() for p in chosen.network.parameters() if p.grad is not None)
+    assert all(p.grad.isfinite().all() for p in chosen.players[0].network.parameters() if p.grad is not None)
 
 
 @pytest.mark.parametrize(("target", "direction"), [(-1, 1), (1, -1)])

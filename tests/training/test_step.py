@@ -53,6 +53,7 @@ MINIMAL = {
 }
 RELATIVISTIC = {"objective": "relativistic", "r1_interval": 1, "r2_gamma": 2.0}  # R3GAN
 APPROXIMATE = {"penalty": "approximate", "penalty_sigma": 0.05}
+ONE_STAGE = {"one_stage": True, "discriminator.mbstd_num_channels": 0}  # with it, the gradient of G is approximate
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "stylegan2": ("tiny16", {**MAPPED, **ADA}),
     "stylegan2, fixed augmentation, half-life of the average": (
@@ -66,6 +67,9 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "tiny16",
         {**MAPPED, "augment.mode": "fixed", "augment.p": 0.4, "r1_interval": 4, "r2_gamma": 2.0, **APPROXIMATE},
     ),
+    "stylegan2, one stage": ("tiny16", {**MAPPED, **ADA, **ONE_STAGE, "r1_interval": 4}),
+    "stylegan2, one stage, relativistic": ("tiny16", {**MAPPED, **ONE_STAGE, **RELATIVISTIC, "r2_gamma": 0.0}),
+    "stylegan3-t, one stage": ("stylegan3-t-tiny16", {**MAPPED, **ADA, **ONE_STAGE}),
     "stylegan1": ("stylegan1-tiny16", {**MAPPED, **GROWN}),
     "stylegan1, relativistic": ("stylegan1-tiny16", {**MAPPED, **GROWN, **RELATIVISTIC, **APPROXIMATE}),
     "progan": ("progan-tiny16", {**COMMON, **GROWN, "style_mixing_prob": 0.0, "ema_beta": 0.9}),
