@@ -8,6 +8,7 @@ NETWORKS = {  # network of a `Checkpoint` -> its file
     "G": "generator.safetensors",
     "D": "discriminator.safetensors",
 }
+DRAWS = "draws"  # in CONFIG of a bundled network: its images in a few words
 FEATURES = "discriminator_features"  # in CONFIG, if D sees images through a trained network: the name of that network
 COUNTERS = "training.json"
 TENSORS = "training.safetensors"

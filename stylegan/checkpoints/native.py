@@ -1,7 +1,7 @@
 """The native checkpoint: a folder of safetensors and a config.json. Nothing in it can be executed.
 
 config.json                  format, architecture, settings of the networks, origin, licence
-generator_ema.safetensors    the averaged generator
+generator_ema.safetensors    the averaged generator; tensors in float16 are loaded as float32
 generator.safetensors        optional, for further training
 discriminator.safetensors    optional, for further training
 README.md                    a model card
@@ -27,6 +27,7 @@ from stylegan.errors import CheckpointError, OutputError, StyleGANError
 from stylegan.files.atomic import atomic_folder
 from stylegan.inference import InferenceGenerator
 from stylegan.machine.devices import resolve_device
+from stylegan.models import find
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.family import ARCHITECTURES, architecture_of, discriminator_class, generator_class
 from stylegan.networks.generator import FamilyGenerator
@@ -41,7 +42,7 @@ def save(checkpoint: Checkpoint, folder: Path | str) -> None:
     Raises: CheckpointError without a generator or for foreign networks, OutputError if `folder` holds something else or
         cannot be written.
     """
-    _refuse_foreign(Path(folder))
+    refuse_foreign(Path(folder))
     files = contents(checkpoint)
     with atomic_folder(folder) as temporary:
         write(files, temporary)
@@ -94,12 +95,12 @@ def write(files: Contents, folder: Path) -> None:
 
 
 def load_checkpoint(source: Path | str) -> Checkpoint:
-    """Read every network of a native folder, or of the newest undamaged snapshot of a run folder.
+    """Read every network of a native folder, of the newest undamaged snapshot of a run folder, or of a bundled network.
 
     Raises: CheckpointError if `source` is not a checkpoint or is damaged.
     """
-    folder = _find(Path(source))
-    config = _read_config(folder)
+    folder = checkpoint_folder(source)
+    config = read_config(folder)
     networks: dict[str, Any] = {}
     for name, file in NETWORKS.items():
         args = config.get("discriminator" if name == "D" else "generator")
@@ -129,7 +130,7 @@ def load(source: Path | str, *, device: str | torch.device = "auto") -> FamilyGe
     """Return the generator for drawing: the averaged one, in eval mode, on `device`.
 
     Args:
-        source: a native folder or a run folder.
+        source: a native folder, a run folder or the name of a bundled network, such as "avatars64".
         device: "cpu", "cuda", "mps", ...; "auto" uses a GPU if the machine has one.
     Raises: CheckpointError as in `load_checkpoint`.
     """
@@ -153,7 +154,7 @@ def _require_own(network: nn.Module | None) -> None:
         )
 
 
-def _refuse_foreign(folder: Path) -> None:
+def refuse_foreign(folder: Path) -> None:
     """Refuse to replace anything but a checkpoint or an empty folder: a mistyped name must not delete images."""
     if folder.is_dir() and (not any(folder.iterdir()) or (folder / CONFIG).is_file()):
         return
@@ -161,9 +162,9 @@ def _refuse_foreign(folder: Path) -> None:
         raise OutputError(f"{folder} already exists and is not a checkpoint; remove it or choose another name.")
 
 
-def _find(source: Path) -> Path:
-    if not source.exists():
-        raise CheckpointError(f"{source} does not exist; expected a checkpoint or a run folder.")
+def checkpoint_folder(source: Path | str) -> Path:
+    """Return the folder that `load_checkpoint` reads. Raises: CheckpointError if `source` is not a checkpoint."""
+    source = find(source)
     if (source / "snapshots").is_dir():
         snapshot = newest_snapshot(source)
         if snapshot is None:
@@ -178,7 +179,8 @@ def _find(source: Path) -> Path:
     return source
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the content of the config.json of a checkpoint. Raises: CheckpointError unless it is of this format."""
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -204,7 +206,8 @@ def _read_network(file: Path, architecture: str, kind: str, args: dict[str, Any]
     try:
         with torch.device("meta"):  # no random initialization of weights that are replaced at once
             network = (generator_class if kind == "Generator" else discriminator_class)(architecture)(**args)
-        network.load_state_dict(load_file(file), assign=True)
+        tensors = {name: v.float() if v.dtype == torch.float16 else v for name, v in load_file(file).items()}
+        network.load_state_dict(tensors, assign=True)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{file} cannot be read: {error}; the checkpoint is damaged.") from error
     except (RuntimeError, TypeError, StyleGANError) as error:
