@@ -25,7 +25,7 @@ BATCH = 100
 
 
 class Coverage(NamedTuple):
-    """How a set of images covers the modes."""
+    """The modes that a set of images covers."""
 
     modes: int  # those with at least one image
     kl: float  # KL divergence of their frequencies from even ones, in nats: 0 is even, log(1000) = 6.9 is a single mode

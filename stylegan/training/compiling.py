@@ -22,7 +22,7 @@ WORTHWHILE = 0.98  # of the time without compiling: less gain is noise, and ever
 
 
 class Choice(NamedTuple):
-    """Whether a run compiles its steps, and the measurement that decided it."""
+    """The form of the steps of a run, and the measurement that decided it."""
 
     compile: bool
     reason: str  # a sentence for the log of the run

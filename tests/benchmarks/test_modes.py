@@ -28,7 +28,7 @@ from stacked_fashion import stack_indices, stacked
 
 @pytest.fixture(scope="module")
 def gray(tmp_path_factory) -> Path:
-    """Ten classes of gray images of 32x32 that a classifier can tell apart: bars at ten heights, eight of each."""
+    """Ten classes of gray images of 32x32 that are easy to classify: bars at ten heights, eight of each."""
     folder = tmp_path_factory.mktemp("gray")
     rng = np.random.RandomState(0)
     for i in range(80):
