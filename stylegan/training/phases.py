@@ -174,20 +174,22 @@ def generator_relativistic(state: TrainingState, config: TrainConfig, batch: Mic
 
 
 def one_stage(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
-    """Accumulate the main gradients of both networks from one pass through each. Shen et al. 2021, Sec. 3.2.
+    """Accumulate the main gradients of both networks from one pass through each. Shen et al. 2021.
 
     The gradient of the generator's loss by a generated image is that of the discriminator's, times the ratio of the
-    derivatives of the two losses by the logit. This is exact where a logit depends on its own image alone. Minibatch
-    standard deviation also lets it depend on the other images of the group, whose share is approximate. Both networks
-    learn from the same generated images, while in two stages the discriminator sees those of the updated generator.
+    derivatives of both losses by the logit of that image. So the discriminator must score each image by itself. Both
+    networks learn from the same generated images; in two stages, the discriminator sees others, of the updated
+    generator.
     """
-    c = batch.real_c if config.objective == "relativistic" else batch.fake_c
-    img = _followed_fakes(state, config, c)
+    fake_c = batch.real_c if config.objective == "relativistic" else batch.fake_c
+    img = _followed_fakes(state, config, fake_c)
     seen = img.detach().requires_grad_(True)
-    fake_logits = discriminate(state, state.first_order_D, seen, c)
-    real_logits = discriminate(state, state.first_order_D, batch.real_img, batch.real_c)
+    both = torch.cat([seen, batch.real_img]).contiguous(memory_format=torch.channels_last)
+    logits = discriminate(state, state.first_order_D, both, torch.cat([fake_c, batch.real_c]))
+    fake_logits, real_logits = logits.chunk(2)
     if config.objective == "relativistic":
-        margin, G_loss = fake_logits - real_logits, relativistic.generator_loss(fake_logits, real_logits)
+        margin = fake_logits - real_logits
+        G_loss = relativistic.generator_loss(fake_logits, real_logits)
         D_loss = relativistic.discriminator_loss(fake_logits, real_logits)
     else:
         margin, G_loss = fake_logits, logistic.generator_loss(fake_logits)
