@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from stylegan.errors import CheckpointError, MissingExtra
-from stylegan.metrics.efficientnet_lite import SIZES, load_efficientnet_lite
+from stylegan.networks.efficientnet_lite import SIZES, load_efficientnet_lite
 
 
 @pytest.fixture(scope="module", params=[0, 2])
