@@ -132,8 +132,8 @@ class Head(nn.Module):
         self.embed = nn.Parameter(torch.randn(LABEL_MAPS, c_dim)) if c_dim > 0 else None
 
     def forward(self, x: Tensor, c: Tensor | None) -> Tensor:
-        """x [N, in_channels, H, W], c [N, c_dim] or None -> float32 [N, (H / 2^stages - 3) * (W / 2^stages - 3)]"""
-        maps = self.score(self.stages(x)).float()
+        """x [N, in_channels, H, W], c [N, c_dim] or None -> logits [N, (H / 2^stages - 3) * (W / 2^stages - 3)]"""
+        maps = self.score(self.stages(x)).to(torch.promote_types(x.dtype, torch.float32))  # float32, or double
         if self.embed is not None and c is not None:
             # Projection of the image's features on the direction of its label. Miyato and Koyama 2018.
             direction = F.linear(c.to(maps), self.embed.to(maps))
