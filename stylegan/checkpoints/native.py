@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.layout import CONFIG, FEATURES, KIND, NETWORKS, WEIGHTS
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
-from stylegan.errors import CheckpointError, OutputError, StyleGANError
+from stylegan.errors import CheckpointError, MissingExtra, OutputError, StyleGANError
 from stylegan.files.atomic import atomic_folder
 from stylegan.inference import InferenceGenerator
 from stylegan.machine.devices import resolve_device
@@ -237,12 +237,12 @@ def _discriminator_class(config: dict[str, Any], folder: Path) -> type[FamilyDis
             f"this version knows {', '.join(DISCRIMINATORS)}."
         )
     found = discriminator_class(config["architecture"], kind)
-    weights = found.feature_weights
-    if weights is not None and config.get(WEIGHTS) != weights._asdict():
+    own, named = found.feature_weights, config.get(WEIGHTS)
+    if own is not None and (not isinstance(named, dict) or named.get("sha256") != own.sha256):
+        digest = str(named.get("sha256"))[:8] if isinstance(named, dict) else None
         raise CheckpointError(
-            f"the discriminator in {folder} was trained on the features of {reprlib.repr(config.get(WEIGHTS))}, but "
-            f"this version has those of {weights.package} with SHA-256 {weights.sha256[:8]}...; use the version of "
-            "stylegan that wrote it."
+            f"the discriminator in {folder} was trained on features of weights with SHA-256 {digest}..., but this "
+            f"version has those of {own.package} with SHA-256 {own.sha256[:8]}...; use the version that wrote it."
         )
     return found
 
@@ -256,6 +256,8 @@ def _read_network(
         network.load_state_dict(load_file(file), assign=True)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{file} cannot be read: {error}; the checkpoint is damaged.") from error
+    except MissingExtra:
+        raise
     except (RuntimeError, TypeError, StyleGANError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{file} does not fit the config.json beside it: {reason}") from error

@@ -1,5 +1,6 @@
 """The projected discriminator against slow twins: mixing, heads, the whole; its widths; what is frozen; its errors."""
 
+import copy
 import math
 import sys
 from itertools import pairwise
@@ -15,6 +16,7 @@ from stylegan.networks import projected
 from stylegan.networks.efficientnet_lite import load_efficientnet_lite
 from stylegan.networks.projected import Discriminator, DiscriminatorSettings, FeatureMixing, Head
 
+STRIDES, MAPS = (4, 8, 16, 32), (24, 40, 112, 320)  # of the features, with their channels
 SMALL = {"input_resolution": 128, "mixing_channels": 4, "head_channels": 4}
 
 
@@ -202,6 +204,32 @@ def test_reduced_precision_is_for_the_heads_alone():
     assert logits.dtype == torch.float32
     D.precision = "fp32"
     assert_close(D.eval()(img), logits, atol=0.1, rtol=0.1)
+
+
+class ShortTrunk(nn.Module):
+    """Maps of the sizes of the trained network without its 16 blocks, which take the compiler long."""
+
+    def pyramid(self, x):
+        return [
+            F.avg_pool2d(x, s).mean(1, keepdim=True).expand(-1, c, -1, -1) for s, c in zip(STRIDES, MAPS, strict=True)
+        ]
+
+
+def test_compiled_it_is_one_graph_with_the_same_values_and_gradients():
+    """Traced by the compiler, and computed without it: compiling to machine code takes minutes."""
+    D, c = small(c_dim=2, mixing_channels=1, head_channels=1, head_stages=1), torch.eye(2)
+    D.trunk = ShortTrunk()
+    found = []
+    for function in (copy.deepcopy(D), torch.compile(D, backend="aot_eager", fullgraph=True)):
+        img = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        logits = function(img, c)
+        logits.square().mean().backward()
+        network = getattr(function, "_orig_mod", function)
+        found.append(
+            [logits.detach(), img.grad, *(p.grad for p in network.parameters()), *network.state_dict().values()]
+        )
+    for eager, compiled in zip(*found, strict=True):
+        assert_close(compiled, eager, rtol=1e-3, atol=1e-4)
 
 
 def test_on_the_meta_device_nothing_is_computed():
