@@ -160,7 +160,7 @@ def test_only_the_heads_are_trained_and_the_state_dict_leaves_out_the_trained_ne
 
 
 def test_gradients_reach_the_image_through_all_parts():
-    """In float64, one part after the other, since images and logits are float32."""
+    """Call the parts one after the other, in float64, since images and logits are float32."""
     D = small(c_dim=2, mixing_channels=2, head_channels=2).double().eval()
     c = torch.eye(2, dtype=torch.float64)
 
