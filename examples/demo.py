@@ -1,4 +1,4 @@
-"""The whole library in five minutes: prepare images, train on them, draw, and show the results in out/demo/index.html.
+"""The library in five minutes: draw with a trained network, then train one. The results are in out/demo/index.html.
 
 python examples/demo.py
 """
@@ -22,6 +22,7 @@ import stylegan
 from stylegan.data.samples import avatars
 from stylegan.errors import MissingExtra
 from stylegan.images import make_grid, save_video
+from stylegan.models import DEFAULT
 from stylegan.runs.report import loss_plot, time_strip
 from stylegan.sampling import draw, loop, mixing_matrix, parse_styles, truncation_sweep
 from stylegan.training import Run, Tick
@@ -51,21 +52,23 @@ AS_FLAGS = (
     "--set pl_weight=0 --set style_mixing_prob=0.5 --set ema_rampup=0.1 --tick 0.5 --snap 4"
 )
 PSIS = (-1, -0.5, 0, 0.5, 0.7, 1, 1.3)
+FRESH = "fresh"  # in OUT: images of the network that the demo trains
 
 
 def demo(out: Path = OUT, seconds: float = TRAINING_S) -> None:
-    """Train for `seconds`, or until Ctrl-C, and replace the folder `out` by the results."""
+    """Draw, train for `seconds` or until Ctrl-C, and replace the folder `out` by the results."""
     start = time.perf_counter()
     shutil.rmtree(out, ignore_errors=True)
+    print(f"Drawing with {DEFAULT}, which ships with the library")
+    chapters = list(about_drawing(out))
     data = stylegan.prepare(avatars(), out / DATA, resolution=32).dest
     run = stylegan.train(data, out, cfg="cpu32", **QUICK)
     print(f"{run.headline}\nTraining for {seconds:.0f} s")
     last = train_for(seconds, run)
-    print("Drawing")
-    write_page(out / "index.html", run.folder, last, [*about_training(out, run, last), *about_drawing(out, run.folder)])
+    write_page(out / "index.html", run.folder, last, [*chapters, *about_training(out, run, last)])
     print(f"Wrote {out / 'index.html'}, in {time.perf_counter() - start:.0f} s: open it in a browser. Then try")
-    print(f"  .venv/bin/stylegan train --resume {run.folder} --kimg {last.nimg // 1000 + 100}  # sharper faces")
-    print(f"  .venv/bin/stylegan generate --network {run.folder} --seeds 100-131 --grid 8x4 --trunc {TRUNC}  # others")
+    print(f"  .venv/bin/stylegan generate --seeds 100-131 --grid 8x4 --trunc {TRUNC}  # other faces")
+    print(f"  .venv/bin/stylegan train --resume {run.folder} --kimg {last.nimg // 1000 + 100}  # continue training")
 
 
 def train_for(seconds: float, run: Run) -> Tick:
@@ -114,8 +117,46 @@ def shown(ticks: Iterable[Tick], seconds: float) -> Iterator[Tick]:
             yield tick
 
 
+def about_drawing(out: Path) -> Iterator[Chapter]:
+    """Yield the chapters about the images of the network that ships with the library."""
+    G = stylegan.load(DEFAULT)
+
+    stylegan.save_png(stylegan.grid(stylegan.generate(G, range(28), psi=TRUNC), 7), out / "grid.png")
+    yield Chapter(
+        "New faces",
+        "grid.png",
+        "Drawn by the network alone: every seed, a number, gives a different face.",
+        f"stylegan generate --outdir {out} --seeds 0-27 --grid 7x4 --trunc {TRUNC}",
+    )
+    stylegan.save_png(make_grid(truncation_sweep(G, range(4), PSIS), len(PSIS), 4), out / "truncation.png")
+    yield Chapter(
+        "Truncation",
+        "truncation.png",
+        f"From the opposite of a face (ψ = {PSIS[0]}) through the average of all faces (ψ = 0, the third column) to an "
+        f"exaggeration (ψ = {PSIS[-1]}): a small ψ gives better images, a large ψ more variety.",
+        f"stylegan generate --outdir {out} --seeds 0-3 --trunc={','.join(map(str, PSIS))}",
+    )
+    rows, columns = range(4), range(4, 10)
+    layers = parse_styles("coarse", G.num_ws)
+    stylegan.save_png(make_grid(mixing_matrix(G, rows, columns, layers, psi=TRUNC), 7, 5), out / "mix.png")
+    yield Chapter(
+        "Mixing",
+        "mix.png",
+        "Every face has the coarse layers (head, hair, hat) of the face at the top of its column and the finer layers "
+        "(colors, details) of the face at the left of its row.",
+        f"stylegan mix --outdir {out} --rows 0-3 --cols 4-9 --styles coarse --trunc {TRUNC}",
+    )
+    save_video(draw(G, loop(G, range(6), 20, psi=TRUNC)), out / "loop.gif", fps=20)
+    yield Chapter(
+        "Moving",
+        "loop.gif",
+        "A straight line through the latent space W of the network from seed to seed, and back to the first.",
+        f"stylegan interpolate --seeds 0-5 --frames 20 --fps 20 --trunc {TRUNC} --dest {out}/loop.gif",
+    )
+
+
 def about_training(out: Path, run: Run, last: Tick) -> Iterator[Chapter]:
-    """Yield the chapters about the training images and the training."""
+    """Yield the chapters about the training: its images, its progress and its result."""
     data = run.dataset
     stylegan.save_png(make_grid(data.images(range(28)), 14, 2), out / "reals.png")
     yield Chapter(
@@ -132,6 +173,14 @@ def about_training(out: Path, run: Run, last: Tick) -> Iterator[Chapter]:
         f"after {last.nimg / 1000:.0f} thousand training images (kimg) at the right.",
         f"stylegan train --data {out / DATA} --cfg cpu32 {AS_FLAGS} --kimg {last.nimg / 1000:g} --outdir {out}",
     )
+    images = stylegan.generate(stylegan.load(run.folder), range(32), psi=TRUNC)
+    stylegan.save_png(stylegan.grid(images, 8), out / FRESH / "grid.png")
+    yield Chapter(
+        "After a few minutes",
+        f"{FRESH}/grid.png",
+        f"Drawn by the new network after {last.seconds:.0f} seconds of training. The network above trained for hours.",
+        f"stylegan generate --network {run.folder} --outdir {out / FRESH} --seeds 0-31 --grid 8x4 --trunc {TRUNC}",
+    )
     try:
         loss_plot(run.folder, out / "losses.png")
     except MissingExtra as error:
@@ -143,45 +192,6 @@ def about_training(out: Path, run: Run, last: Tick) -> Iterator[Chapter]:
         "The generator draws images, and the discriminator scores how real they look. Both keep learning as long as "
         "neither wins, that is, while no score grows without bound.",
         f"python -c \"from stylegan.runs.report import loss_plot; loss_plot('{run.folder}', '{out / 'losses.png'}')\"",
-    )
-
-
-def about_drawing(out: Path, run: Path) -> Iterator[Chapter]:
-    """Yield the chapters about the images of the trained network."""
-    G = stylegan.load(run)
-    network = f"--network {run} --outdir {out}"
-
-    stylegan.save_png(stylegan.grid(stylegan.generate(G, range(32), psi=TRUNC), 8), out / "grid.png")
-    yield Chapter(
-        "New faces",
-        "grid.png",
-        "Drawn by the network alone: every seed, a number, gives a different face.",
-        f"stylegan generate {network} --seeds 0-31 --grid 8x4 --trunc {TRUNC}",
-    )
-    rows, columns = range(4), range(4, 12)
-    layers = parse_styles("coarse", G.num_ws)
-    stylegan.save_png(make_grid(mixing_matrix(G, rows, columns, layers, psi=TRUNC), 9, 5), out / "mix.png")
-    yield Chapter(
-        "Mixing",
-        "mix.png",
-        "Every face has the coarse layers (head, hair, hat) of the face at the top of its column and the finer layers "
-        "(colors, details) of the face at the left of its row.",
-        f"stylegan mix {network} --rows 0-3 --cols 4-11 --styles coarse --trunc {TRUNC}",
-    )
-    stylegan.save_png(make_grid(truncation_sweep(G, range(4), PSIS), len(PSIS), 4), out / "truncation.png")
-    yield Chapter(
-        "Truncation",
-        "truncation.png",
-        f"From the opposite of a face (ψ = {PSIS[0]}) through the average of all faces (ψ = 0, the third column) to an "
-        f"exaggeration (ψ = {PSIS[-1]}): a small ψ gives better images, a large ψ more variety.",
-        f"stylegan generate {network} --seeds 0-3 --trunc={','.join(map(str, PSIS))}",
-    )
-    save_video(draw(G, loop(G, range(6), 20, psi=TRUNC)), out / "loop.gif", fps=20)
-    yield Chapter(
-        "Moving",
-        "loop.gif",
-        "A straight line through the latent space W of the network from seed to seed, and back to the first.",
-        f"stylegan interpolate --network {run} --seeds 0-5 --frames 20 --fps 20 --trunc {TRUNC} --dest {out}/loop.gif",
     )
 
 

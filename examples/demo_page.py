@@ -10,6 +10,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from stylegan.files.atomic import write_text
+from stylegan.models import DEFAULT
 from stylegan.training import Tick
 
 WIDTH_PX = 896  # images are enlarged up to this width, by a whole factor
@@ -29,6 +30,7 @@ def write_page(path: Path, run: Path, last: Tick, chapters: list[Chapter]) -> No
     """Write the page; `run` is the run folder and `last` its last tick."""
     template = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
     page = template.substitute(
+        network=DEFAULT,
         kimg=f"{last.nimg / 1000:.1f}",
         seconds=f"{last.seconds:.0f}",
         run=escape(str(run)),

@@ -1,12 +1,11 @@
-"""Draw eight images with a trained network: python examples/generate.py RUN_OR_CHECKPOINT [IMAGE.png]"""
+"""Draw eight images with a trained network: python examples/generate.py [NETWORK] [IMAGE.png]"""
 
 import sys
 
 import stylegan
 
-if len(sys.argv) < 2:
-    sys.exit(__doc__)
-source = sys.argv[1]  # written by `stylegan train` or examples/train.py
+# A run, a checkpoint, or the name of a network that ships with the library
+source = sys.argv[1] if len(sys.argv) > 1 else "avatars64"
 dest = sys.argv[2] if len(sys.argv) > 2 else "out/example.png"
 
 G = stylegan.load(source)  # the averaged generator, on a GPU if the machine has one

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tiny_generator import tiny_generator
 import stylegan
 from stylegan.cli.verbs import VERBS
 from stylegan.errors import ConfigError, StyleGANError
+from stylegan.models import bundled
 
 LIBRARY = Path(stylegan.__file__).parent
 ROOT = LIBRARY.parent
@@ -106,6 +108,16 @@ def test_drawing_without_a_seed_is_refused():
         stylegan.generate(tiny_generator(), [])
 
 
+def test_bundled_networks_are_part_of_the_wheel():
+    """The wheel has every file of the package that .gitignore does not name."""
+    assert '[tool.hatch.build.targets.wheel]\npackages = ["stylegan"]\n\n' in (ROOT / "pyproject.toml").read_text()
+    ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text().split()]
+    for folder in bundled().values():
+        for file in folder.iterdir():
+            parts = file.relative_to(ROOT).parts
+            assert not [pattern for pattern in ignored if any(fnmatch(part, pattern) for part in parts)], file
+
+
 USE = """
 import stylegan
 
@@ -167,7 +179,8 @@ def test_every_folder_lists_its_names(folder):
 
 def test_no_text_of_the_library_names_a_flag_or_a_command():
     """Messages name settings and functions, and only the command line knows flags and verbs."""
-    programs = {"data/samples/make_avatars.py", "checkpoints/native.py"}  # has options; its model cards show a command
+    programs = {"data/samples/make_avatars.py", "checkpoints/bundle.py"}  # have options of their own
+    programs |= {"checkpoints/native.py"}  # its model cards show a command
     found = [
         (name, text)
         for path in sorted(LIBRARY.rglob("*.py"))

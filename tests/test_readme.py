@@ -53,10 +53,10 @@ def test_blocks_run_in_order(tmp_path, monkeypatch):
         assert result.code == 0, f"{command}\n{result.err}"
     names: dict = {}
     for block in blocks("python"):
-        exec(smaller(block), names)
-    assert names["images"].shape == (8, 3, 16, 16)
+        exec(block, names)
+    assert names["images"].shape == (8, 3, 64, 64)
     with Image.open("out/eight.png") as image:
-        assert image.size == (4 * 16, 2 * 16)
+        assert image.size == (4 * 64, 2 * 64)
 
 
 def test_links_lead_somewhere():

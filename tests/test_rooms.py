@@ -18,6 +18,7 @@ ROOMS = [
     "augment",
     "inference",
     "data",
+    "models",
     "checkpoints",
     "sampling",
     "metrics",

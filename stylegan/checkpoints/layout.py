@@ -8,6 +8,7 @@ NETWORKS = {  # network of a `Checkpoint` -> its file
     "G": "generator.safetensors",
     "D": "discriminator.safetensors",
 }
+DRAWS = "draws"  # in CONFIG of a bundled network: its images in a few words
 # In CONFIG, if D is not that of the generation: its kind. If it sees images through a trained network: the name of that
 # network, and the package and SHA-256 of its weights, which no file of the checkpoint contains.
 KIND = "discriminator_kind"

@@ -1,7 +1,7 @@
 """The native checkpoint: a folder of safetensors and a config.json. Nothing in it can be executed.
 
 config.json                  format, architecture, settings of the networks, origin, licence
-generator_ema.safetensors    the averaged generator
+generator_ema.safetensors    the averaged generator; tensors in float16 are loaded as float32
 generator.safetensors        optional, for further training
 discriminator.safetensors    optional, for further training
 README.md                    a model card
@@ -30,6 +30,7 @@ from stylegan.errors import CheckpointError, MissingExtra, OutputError, StyleGAN
 from stylegan.files.atomic import atomic_folder
 from stylegan.inference import InferenceGenerator
 from stylegan.machine.devices import resolve_device
+from stylegan.models import find
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.family import (
     ARCHITECTURES,
@@ -50,7 +51,7 @@ def save(checkpoint: Checkpoint, folder: Path | str) -> None:
     Raises: CheckpointError without a generator or for foreign networks, OutputError if `folder` holds something else or
         cannot be written.
     """
-    _refuse_foreign(Path(folder))
+    refuse_foreign(Path(folder))
     files = contents(checkpoint)
     with atomic_folder(folder) as temporary:
         write(files, temporary)
@@ -103,18 +104,18 @@ def write(files: Contents, folder: Path) -> None:
 
 
 def load_checkpoint(source: Path | str) -> Checkpoint:
-    """Read every network of a native folder, or of the newest undamaged snapshot of a run folder.
+    """Read every network of a native folder, of the newest undamaged snapshot of a run folder, or of a bundled network.
 
     Raises: CheckpointError if `source` is not a checkpoint or is damaged, or if its discriminator needs other trained
         weights than this version has; MissingExtra if these are not installed.
     """
-    return _read(Path(source))
+    return _read(source)
 
 
-def _read(source: Path, *, to_draw: bool = False) -> Checkpoint:
+def _read(source: Path | str, *, to_draw: bool = False) -> Checkpoint:
     """Read a checkpoint; `to_draw` leaves out a discriminator that needs the weights of another package."""
-    folder = _find(source)
-    config = _read_config(folder)
+    folder = checkpoint_folder(source)
+    config = read_config(folder)
     networks: dict[str, Any] = {}
     for name, file in NETWORKS.items():
         if name == "D" and to_draw and WEIGHTS in config:
@@ -148,11 +149,11 @@ def load(source: Path | str, *, device: str | torch.device = "auto") -> FamilyGe
     """Return the generator for drawing: the averaged one, in eval mode, on `device`.
 
     Args:
-        source: a native folder or a run folder.
+        source: a native folder, a run folder or the name of a bundled network, such as "avatars64".
         device: "cpu", "cuda", "mps", ...; "auto" uses a GPU if the machine has one.
     Raises: CheckpointError as in `load_checkpoint`.
     """
-    checkpoint = _read(Path(source), to_draw=True)
+    checkpoint = _read(source, to_draw=True)
     generator = checkpoint.G_ema or checkpoint.G
     if generator is None:
         raise CheckpointError(f"{source} holds no generator, only a discriminator; choose another checkpoint.")
@@ -172,7 +173,7 @@ def _require_own(network: nn.Module | None) -> None:
         )
 
 
-def _refuse_foreign(folder: Path) -> None:
+def refuse_foreign(folder: Path) -> None:
     """Refuse to replace anything but a checkpoint or an empty folder: a mistyped name must not delete images."""
     if folder.is_dir() and (not any(folder.iterdir()) or (folder / CONFIG).is_file()):
         return
@@ -180,9 +181,9 @@ def _refuse_foreign(folder: Path) -> None:
         raise OutputError(f"{folder} already exists and is not a checkpoint; remove it or choose another name.")
 
 
-def _find(source: Path) -> Path:
-    if not source.exists():
-        raise CheckpointError(f"{source} does not exist; expected a checkpoint or a run folder.")
+def checkpoint_folder(source: Path | str) -> Path:
+    """Return the folder that `load_checkpoint` reads. Raises: CheckpointError if `source` is not a checkpoint."""
+    source = find(source)
     if (source / "snapshots").is_dir():
         snapshot = newest_snapshot(source)
         if snapshot is None:
@@ -197,7 +198,8 @@ def _find(source: Path) -> Path:
     return source
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the content of the config.json of a checkpoint. Raises: CheckpointError unless it is of this format."""
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -253,7 +255,8 @@ def _read_network(
     try:
         with torch.device("meta"):  # no random initialization of weights that are replaced at once
             network = network_class(**args)
-        network.load_state_dict(load_file(file), assign=True)
+        tensors = {name: v.float() if v.dtype == torch.float16 else v for name, v in load_file(file).items()}
+        network.load_state_dict(tensors, assign=True)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{file} cannot be read: {error}; the checkpoint is damaged.") from error
     except MissingExtra:

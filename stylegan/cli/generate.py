@@ -16,7 +16,7 @@ from stylegan.cli.launch import shared
 from stylegan.cli.options import (
     Psis,
     Seeds,
-    network_option,
+    network_or_default_option,
     outdir_option,
     sampling_options,
     say_wrote,
@@ -62,7 +62,7 @@ class _Motion(click.ParamType):
 
 
 @click.command("generate")
-@network_option
+@network_or_default_option
 @click.option(
     "--seeds", type=Seeds(), default="0", show_default=True, help="Seeds to draw, one image each, for example 0-7,42."
 )

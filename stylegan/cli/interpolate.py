@@ -11,7 +11,7 @@ import click
 from stylegan.cli.launch import main_only
 from stylegan.cli.options import (
     Seeds,
-    network_option,
+    network_or_default_option,
     sampling_options,
     trunc_option,
     video_options,
@@ -21,7 +21,7 @@ from stylegan.cli.options import (
 
 
 @click.command("interpolate")
-@network_option
+@network_or_default_option
 @click.option(
     "--seeds",
     type=Seeds(),

@@ -39,7 +39,8 @@ class _Verbs(click.Group):
 def cli() -> None:
     """Train, generate, mix and inspect style-based GANs.
 
-    Start with `stylegan train --outdir runs`: without --data it trains on the embedded avatar faces.
+    Start with `stylegan generate --seeds 0-31 --grid 8x4 --trunc 0.7`, which draws with a network that ships with the
+    library, or with `stylegan train --outdir runs`: without --data it trains on the embedded avatar faces.
     """
 
 

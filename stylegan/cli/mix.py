@@ -12,7 +12,7 @@ import click
 from stylegan.cli.launch import main_only
 from stylegan.cli.options import (
     Seeds,
-    network_option,
+    network_or_default_option,
     outdir_option,
     sampling_options,
     say_wrote,
@@ -23,7 +23,7 @@ from stylegan.cli.options import (
 
 
 @click.command("mix")
-@network_option
+@network_or_default_option
 @click.option("--rows", type=Seeds(), required=True, help="Seeds that control the other layers, for example 0-3.")
 @click.option("--cols", type=Seeds(), required=True, help="Seeds that control the layers of --styles, for example 4-9.")
 @click.option(

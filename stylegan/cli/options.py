@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylegan.cli.messages import with_flags
-from stylegan.errors import ConfigError
+from stylegan.errors import CheckpointError, ConfigError
+from stylegan.models import DEFAULT, bundled, find
 
 if TYPE_CHECKING:
     import torch
@@ -58,6 +59,18 @@ class PathOrURL(click.Path):
         return value if "://" in str(value) else super().convert(value, param, ctx)
 
 
+class Network(click.ParamType):
+    """A path that exists, or the name of a bundled network, which becomes the path of its folder."""
+
+    name = "network"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        try:
+            return find(value)
+        except CheckpointError as error:
+            self.fail(str(error), param, ctx)
+
+
 class Psi(Psis):
     """Exactly one number."""
 
@@ -68,12 +81,13 @@ class Psi(Psis):
         return psis[0]
 
 
-network_option = click.option(
-    "--network",
-    type=click.Path(exists=True, path_type=Path),
-    required=True,
-    metavar="FOLDER",
-    help="The network: a checkpoint, or the folder of a run, whose newest snapshot is used.",
+_NETWORK = (
+    "The network: a checkpoint, the folder of a run, whose newest snapshot is used, or a name that `stylegan models` "
+    "lists."
+)
+network_option = click.option("--network", type=Network(), required=True, metavar="FOLDER|NAME", help=_NETWORK)
+network_or_default_option = click.option(
+    "--network", type=Network(), metavar="FOLDER|NAME", help=f"{_NETWORK}  [default: {DEFAULT}]"
 )
 outdir_option = click.option(
     "--outdir",
@@ -158,15 +172,19 @@ def sampling_options(command: Callable) -> Callable:
 
     The verb receives cutoff, label, noise_mode and batch as they are; and, for `network` and the options of how it
     computes, one function `open_network` that opens it on the device of a World, by default that of a lone process.
+    Without `network` it opens the bundled network `DEFAULT` and prints a line that says so.
     """
 
     @functools.wraps(command)
-    def draws(*, network: Path, center: str, device: str, precision: str, compile: bool, **options: Any) -> Any:
+    def draws(*, network: Path | None, center: str, device: str, precision: str, compile: bool, **options: Any) -> Any:
         def open_it(world: World | None = None) -> Any:
             from stylegan.machine.devices import resolve_device
 
+            if network is None and (world is None or world.is_main):
+                click.echo(f"Drawing with {DEFAULT}, which ships with the library; choose another with --network.")
+            folder = network or bundled()[DEFAULT]
             place = resolve_device(device)
-            return open_network(network, world.device_for(place) if world else place, precision, compile, center)
+            return open_network(folder, world.device_for(place) if world else place, precision, compile, center)
 
         return command(open_network=open_it, **options)
 

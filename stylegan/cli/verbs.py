@@ -10,5 +10,6 @@ VERBS = {
     "interpolate": "Draw a seamless loop that passes through several seeds.",
     "move": "Draw a seamless loop in which the images of a StyleGAN3 shift or rotate.",
     "metrics": "Measure the quality of the images of a network.",
+    "models": "List the networks that ship with the library.",
     "info": "Print the layers, parameters and shapes of the networks in a checkpoint.",
 }

@@ -148,7 +148,10 @@ def _change_config(folder: Path, **changes) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda f: shutil.rmtree(f), "does not exist; expected a checkpoint or a run folder"),
+        (
+            lambda f: shutil.rmtree(f),
+            "does not exist; expected a checkpoint, a run folder or the name of a bundled network: avatars64",
+        ),
         (lambda f: (f / "config.json").unlink(), "is not a checkpoint; expected a folder with config.json"),
         (lambda f: (f / "config.json").write_text("{"), "cannot be read: .*; the checkpoint is damaged"),
         (lambda f: (f / "config.json").write_text("[]"), "is not a checkpoint of format 1, got None"),

@@ -1,0 +1,38 @@
+"""The networks that ship with the library: one checkpoint folder each, named by its data and its resolution.
+
+`stylegan.checkpoints.load` takes these names where it takes a path. `stylegan.checkpoints.bundle` writes the folders.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from stylegan.errors import CheckpointError
+
+__all__ = ["DEFAULT", "FOLDER", "bundled", "find"]
+
+FOLDER = Path(__file__).parent
+DEFAULT = "avatars64"  # the network to draw with if none is named
+
+
+def bundled() -> dict[str, Path]:
+    """Return the bundled networks in alphabetical order: name -> checkpoint folder."""
+    configs = sorted(FOLDER.glob("[!.]*/config.json"))  # a name with a dot is a folder that is being written
+    return {config.parent.name: config.parent for config in configs}
+
+
+def find(source: Path | str) -> Path:
+    """Return the path `source` if it exists, else the folder of the bundled network of that name.
+
+    Raises: CheckpointError if it is neither; the message lists the names.
+    """
+    networks = bundled()
+    if os.path.exists(source):  # unlike Path.exists, it raises nothing
+        return Path(source)
+    if str(source) in networks:
+        return networks[str(source)]
+    raise CheckpointError(
+        f"{source} does not exist; expected a checkpoint, a run folder or the name of a bundled network: "
+        f"{', '.join(networks)}."
+    )
