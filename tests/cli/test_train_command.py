@@ -16,6 +16,7 @@ from tiny_run import tiny_images
 
 from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.errors import OutputError
+from stylegan.training import compiling
 
 TINY = ("--cfg", "tiny16", "--tick", "0.032", "--snap", "1", "--device", "cpu")
 
@@ -104,6 +105,16 @@ def test_augmentation_is_asked_for_by_the_official_flags(images):
     result = run_cli("train", "--data", images, *TINY, "--augpipe", "everything")
     assert result.code == 2
     assert "everything" in result.err
+
+
+def test_compile_measures_and_says_when_it_does_not_help(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(compiling, "step_seconds", lambda *_: (2.0, 1.0))
+    asked = run_cli("train", "--data", images, *TINY, "--compile", "--dry-run")
+    assert json.loads(asked.out)["compile"] == "auto"
+    result = run_cli("train", "--data", images, *TINY, "--compile", "--kimg", "0.008", "--outdir", tmp_path)
+    assert result.code == 0
+    warning = "Warning: --compile is off: a step takes 2000 ms compiled, 1000 ms uncompiled.\n"
+    assert result.err.endswith(warning)  # after the decoding of the images at their first use
 
 
 def test_settings_of_a_run_start_another_like_it(images, tmp_path):

@@ -71,6 +71,22 @@ def test_the_clamp_limits_the_value_after_the_gain_and_stops_the_gradient(act):
     assert gradient[0, 2] == 0
 
 
+@pytest.mark.parametrize("clamp", [None, 1.5])
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 3.0])
+def test_a_compiled_leaky_relu_has_the_same_gradients(alpha, clamp):
+    x = torch.tensor([-40.0, -2, -1, -0.25, 0, 0.5, 1.25, 3, 40])[:, None].requires_grad_()
+    b = torch.tensor([0.25]).requires_grad_()
+
+    def layer(x, b):
+        return bias_act(x, b, act="lrelu", alpha=alpha, gain=1.0, clamp=clamp)
+
+    def gradients(layer):
+        return torch.autograd.grad(layer(x, b), [x, b], torch.linspace(1, 2, 9)[:, None])
+
+    compiled = torch.compile(layer, backend="aot_eager", dynamic=False)
+    assert_close(gradients(compiled), gradients(layer), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("dim", [0, 1, 2])
 @pytest.mark.parametrize("act", ["lrelu", "tanh"])
 def test_the_bias_is_added_along_the_given_dimension(act, dim):

@@ -147,7 +147,7 @@ def test_auto_precision_is_that_of_the_machine_except_for_minimal_networks():
         ({"batch": "many"}, "batch must be a whole number, got 'many'."),
         ({"batch": 1.5}, "batch must be a whole number, got 1.5."),
         ({"g_lr": "fast"}, "g_lr must be a number, got 'fast'."),
-        ({"compile": "perhaps"}, "compile must be true or false, got 'perhaps'."),
+        ({"compile": "perhaps"}, "compile must be true or false or 'auto', got 'perhaps'."),
         (
             {"objective": "lpips"},
             "objective must be 'logistic', 'wasserstein_gp', 'hinge' or 'relativistic', got 'lpips'.",
