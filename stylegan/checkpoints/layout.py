@@ -9,7 +9,11 @@ NETWORKS = {  # network of a `Checkpoint` -> its file
     "D": "discriminator.safetensors",
 }
 DRAWS = "draws"  # in CONFIG of a bundled network: its images in a few words
-FEATURES = "discriminator_features"  # in CONFIG, if D sees images through a trained network: the name of that network
+# In CONFIG, if D is not that of the generation: its kind. If it sees images through a trained network: the name of that
+# network, and the package and SHA-256 of its weights, which no file of the checkpoint contains.
+KIND = "discriminator_kind"
+FEATURES = "discriminator_features"
+WEIGHTS = "discriminator_feature_weights"
 COUNTERS = "training.json"
 TENSORS = "training.safetensors"
 

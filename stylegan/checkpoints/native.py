@@ -5,6 +5,9 @@ generator_ema.safetensors    the averaged generator; tensors in float16 are load
 generator.safetensors        optional, for further training
 discriminator.safetensors    optional, for further training
 README.md                    a model card
+
+A discriminator may see images through a trained network. config.json names its package and the hash of its weights,
+which are not copied.
 """
 
 from __future__ import annotations
@@ -21,15 +24,21 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from stylegan.checkpoints.checkpoint import Checkpoint
-from stylegan.checkpoints.layout import CONFIG, FEATURES, NETWORKS
+from stylegan.checkpoints.layout import CONFIG, FEATURES, KIND, NETWORKS, WEIGHTS
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
-from stylegan.errors import CheckpointError, OutputError, StyleGANError
+from stylegan.errors import CheckpointError, MissingExtra, OutputError, StyleGANError
 from stylegan.files.atomic import atomic_folder
 from stylegan.inference import InferenceGenerator
 from stylegan.machine.devices import resolve_device
 from stylegan.models import find
 from stylegan.networks.discriminator import FamilyDiscriminator
-from stylegan.networks.family import ARCHITECTURES, architecture_of, discriminator_class, generator_class
+from stylegan.networks.family import (
+    ARCHITECTURES,
+    DISCRIMINATORS,
+    architecture_of,
+    discriminator_class,
+    generator_class,
+)
 from stylegan.networks.generator import FamilyGenerator
 
 FORMAT = 1
@@ -73,7 +82,7 @@ def contents(checkpoint: Checkpoint) -> Contents:
         "origin": checkpoint.origin,
         "licence": checkpoint.licence,
         **{key: getattr(generator, key) for key in _NAMES if getattr(generator, key) is not None},
-        **({FEATURES: features} if (features := getattr(checkpoint.D, "feature_network", None)) else {}),
+        **(_about(checkpoint.D) if checkpoint.D is not None else {}),
     }
     texts = {CONFIG: json.dumps(config, indent=2) + "\n", "README.md": _model_card(config)}
     networks = {file: getattr(checkpoint, name) for name, file in NETWORKS.items()}
@@ -97,12 +106,20 @@ def write(files: Contents, folder: Path) -> None:
 def load_checkpoint(source: Path | str) -> Checkpoint:
     """Read every network of a native folder, of the newest undamaged snapshot of a run folder, or of a bundled network.
 
-    Raises: CheckpointError if `source` is not a checkpoint or is damaged.
+    Raises: CheckpointError if `source` is not a checkpoint or is damaged, or if its discriminator needs other trained
+        weights than this version has; MissingExtra if these are not installed.
     """
+    return _read(source)
+
+
+def _read(source: Path | str, *, to_draw: bool = False) -> Checkpoint:
+    """Read a checkpoint; `to_draw` leaves out a discriminator that needs the weights of another package."""
     folder = checkpoint_folder(source)
     config = read_config(folder)
     networks: dict[str, Any] = {}
     for name, file in NETWORKS.items():
+        if name == "D" and to_draw and WEIGHTS in config:
+            continue
         args = config.get("discriminator" if name == "D" else "generator")
         if (folder / file).is_file() and args is not None:
             kind = "Discriminator" if name == "D" else "Generator"
@@ -111,8 +128,10 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
                     f"{kind.lower()} in {folder / CONFIG} must be a group of settings, "
                     f"got {reprlib.repr(args)}; the checkpoint is damaged."
                 )
-            networks[name] = _read_network(folder / file, config["architecture"], kind, args)
-            if kind == "Generator":
+            if name == "D":
+                networks[name] = _read_network(folder / file, _discriminator_class(config, folder), args)
+            else:
+                networks[name] = _read_network(folder / file, generator_class(config["architecture"]), args)
                 for key in _NAMES:
                     setattr(networks[name], key, _names(config, key, folder))
     if not networks:
@@ -134,7 +153,7 @@ def load(source: Path | str, *, device: str | torch.device = "auto") -> FamilyGe
         device: "cpu", "cuda", "mps", ...; "auto" uses a GPU if the machine has one.
     Raises: CheckpointError as in `load_checkpoint`.
     """
-    checkpoint = load_checkpoint(source)
+    checkpoint = _read(source, to_draw=True)
     generator = checkpoint.G_ema or checkpoint.G
     if generator is None:
         raise CheckpointError(f"{source} holds no generator, only a discriminator; choose another checkpoint.")
@@ -202,14 +221,46 @@ def _names(config: dict[str, Any], key: str, folder: Path) -> list[str] | None:
     raise CheckpointError(f"{key} in {folder / CONFIG} must be {c_dim} strings; correct or remove it.")
 
 
-def _read_network(file: Path, architecture: str, kind: str, args: dict[str, Any]) -> nn.Module:
+def _about(D: FamilyDiscriminator) -> dict[str, Any]:
+    """Return what the config.json says of a discriminator besides its settings."""
+    return {
+        **({KIND: D.kind} if D.kind != FamilyDiscriminator.kind else {}),
+        **({FEATURES: D.feature_network} if D.feature_network else {}),
+        **({WEIGHTS: D.feature_weights._asdict()} if D.feature_weights else {}),
+    }
+
+
+def _discriminator_class(config: dict[str, Any], folder: Path) -> type[FamilyDiscriminator]:
+    """Raises: CheckpointError for an unknown kind, or if it was trained on the features of other weights."""
+    kind = config.get(KIND, FamilyDiscriminator.kind)
+    if kind not in DISCRIMINATORS:
+        raise CheckpointError(
+            f"{folder} has a discriminator of kind {reprlib.repr(kind)}; "
+            f"this version knows {', '.join(DISCRIMINATORS)}."
+        )
+    found = discriminator_class(config["architecture"], kind)
+    own, named = found.feature_weights, config.get(WEIGHTS)
+    if own is not None and (not isinstance(named, dict) or named.get("sha256") != own.sha256):
+        digest = str(named.get("sha256"))[:8] if isinstance(named, dict) else None
+        raise CheckpointError(
+            f"the discriminator in {folder} was trained on features of weights with SHA-256 {digest}..., but this "
+            f"version has those of {own.package} with SHA-256 {own.sha256[:8]}...; use the version that wrote it."
+        )
+    return found
+
+
+def _read_network(
+    file: Path, network_class: type[FamilyGenerator] | type[FamilyDiscriminator], args: dict[str, Any]
+) -> nn.Module:
     try:
         with torch.device("meta"):  # no random initialization of weights that are replaced at once
-            network = (generator_class if kind == "Generator" else discriminator_class)(architecture)(**args)
+            network = network_class(**args)
         tensors = {name: v.float() if v.dtype == torch.float16 else v for name, v in load_file(file).items()}
         network.load_state_dict(tensors, assign=True)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{file} cannot be read: {error}; the checkpoint is damaged.") from error
+    except MissingExtra:
+        raise
     except (RuntimeError, TypeError, StyleGANError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{file} does not fit the config.json beside it: {reason}") from error

@@ -72,6 +72,12 @@ class _OrAuto(click.ParamType):
 @click.option(
     "--no-growing", is_flag=True, default=None, help="Train progan and stylegan1 at full resolution from the start."
 )
+@click.option(
+    "--discriminator",
+    type=click.Choice(["own", "projected"]),
+    help="That of the generation, or a projected one, which sees images through a trained network and brings its own "
+    "loss, augmentation and blur.  [default: own]",
+)
 @click.option("--cond", is_flag=True, default=None, help="Train conditionally on the labels of the data set.")
 @click.option("--workers", type=int, metavar="THREADS", help="Threads that decode images.  [default: 4]")
 @click.option("--balanced", is_flag=True, default=None, help="With --cond, show every class equally often.")
@@ -102,8 +108,9 @@ class _OrAuto(click.ParamType):
 )
 @click.option(
     "--aug",
-    type=click.Choice(["noaug", "ada", "fixed"]),
-    help="Augmentation: none, adaptive, or fixed at --p.  [default: that of the preset; noaug for a CPU]",
+    type=click.Choice(["noaug", "ada", "fixed", "diffaugment"]),
+    help="Augmentation: none, adaptive, fixed at --p, or color, translation and cutout for every image.  "
+    "[default: that of the preset; noaug for a CPU]",
 )
 @click.option("--p", type=float, metavar="P", help="Probability of each augmentation, with --aug fixed.")
 @click.option(

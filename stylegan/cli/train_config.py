@@ -21,6 +21,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "mirror": ("data.mirror",),
     "subset": ("data.max_images",),
     "held_out": ("data.held_out",),
+    "discriminator": ("discriminator_kind",),
     "cond": ("data.labels",),
     "balanced": ("data.balanced",),
     "workers": ("data.workers",),
@@ -83,7 +84,11 @@ def _from_flags(flags: dict[str, Any]) -> dict[str, Any]:
     given = {flag: flags[flag] for flag in SETTINGS if flags[flag] is not None}
     if "no_growing" in given:
         given["no_growing"] = None  # the value of the setting
-    return {setting: value for flag, value in given.items() for setting in SETTINGS[flag]}
+    settings = {setting: value for flag, value in given.items() for setting in SETTINGS[flag]}
+    if flags["discriminator"] == "projected":  # whose widths are settings of its own
+        for width in ("channel_base", "channel_max"):
+            settings.pop(f"discriminator.{width}", None)
+    return settings
 
 
 def _from_file(path: Path | None) -> dict[str, Any]:

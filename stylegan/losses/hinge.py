@@ -7,15 +7,15 @@ from torch import Tensor
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
-    """Return -D(G(z)): [N, 1] -> [N, 1]."""
+    """Return -D(G(z)): [N, L] -> [N, L]."""
     return -fake_logits
 
 
 def discriminator_loss_fake(fake_logits: Tensor) -> Tensor:
-    """Return max(0, 1 + D(G(z))): [N, 1] -> [N, 1]."""
+    """Return max(0, 1 + D(G(z))): [N, L] -> [N, L]."""
     return F.relu(1 + fake_logits)
 
 
 def discriminator_loss_real(real_logits: Tensor) -> Tensor:
-    """Return max(0, 1 - D(x)): [N, 1] -> [N, 1]."""
+    """Return max(0, 1 - D(x)): [N, L] -> [N, L]."""
     return F.relu(1 - real_logits)

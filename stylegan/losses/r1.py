@@ -14,10 +14,10 @@ def r1_penalty(img: Tensor, logits: Tensor) -> Tensor:
 
     Args:
         img: [N, C, H, W] with requires_grad, before any augmentation: real images for R1, generated ones for R2.
-        logits: D(img), [N, 1].
+        logits: [N, L]; D(x) is the mean of those of an image.
     Returns: [N], differentiable.
     """
-    (gradient,) = torch.autograd.grad(logits.sum(), img, create_graph=True)
+    (gradient,) = torch.autograd.grad(logits.mean(1).sum(), img, create_graph=True)
     return gradient.square().sum([1, 2, 3])
 
 
@@ -28,10 +28,10 @@ def approximate_r1_penalty(logits: Tensor, disturbed_logits: Tensor, sigma: floa
     squared difference of the logits.
 
     Args:
-        logits: D(x), [N, 1].
-        disturbed_logits: D(x + sigma n), [N, 1], with standard normal n and the same augmentation.
+        logits: [N, L]; D(x) is the mean of those of an image.
+        disturbed_logits: [N, L], of D(x + sigma n) with standard normal n and the same augmentation.
         sigma: standard deviation of the disturbance, for images in [-1, 1].
     Returns: [N] in float32, differentiable.
     """
     slope = (disturbed_logits.float() - logits.float()) / sigma
-    return slope.square().sum(1)
+    return slope.mean(1).square()

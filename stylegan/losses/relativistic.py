@@ -11,10 +11,10 @@ from torch import Tensor
 
 
 def generator_loss(fake_logits: Tensor, real_logits: Tensor) -> Tensor:
-    """Return -log sigmoid(D(G(z)) - D(x)) for each pair: two [N, 1] -> [N, 1]."""
+    """Return -log sigmoid(D(G(z)) - D(x)) for each pair: two [N, L] -> [N, L]."""
     return F.softplus(real_logits - fake_logits)
 
 
 def discriminator_loss(fake_logits: Tensor, real_logits: Tensor) -> Tensor:
-    """Return -log sigmoid(D(x) - D(G(z))) for each pair: two [N, 1] -> [N, 1]."""
+    """Return -log sigmoid(D(x) - D(G(z))) for each pair: two [N, L] -> [N, L]."""
     return F.softplus(fake_logits - real_logits)

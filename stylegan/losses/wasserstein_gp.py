@@ -10,17 +10,17 @@ DRIFT = 0.001  # keeps the scores of the critic near zero, since the loss depend
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
-    """Return -D(G(z)): [N, 1] -> [N, 1]."""
+    """Return -D(G(z)): [N, L] -> [N, L]."""
     return -fake_logits
 
 
 def discriminator_loss_fake(fake_logits: Tensor) -> Tensor:
-    """Return D(G(z)): [N, 1] -> [N, 1]."""
+    """Return D(G(z)): [N, L] -> [N, L]."""
     return fake_logits
 
 
 def discriminator_loss_real(real_logits: Tensor) -> Tensor:
-    """Return -D(x) + drift * D(x)**2: [N, 1] -> [N, 1]."""
+    """Return -D(x) + drift * D(x)**2: [N, L] -> [N, L]."""
     return DRIFT * real_logits.square() - real_logits
 
 
@@ -29,10 +29,10 @@ def gradient_penalty(img: Tensor, logits: Tensor) -> Tensor:
 
     Args:
         img: [N, C, H, W] with requires_grad, between real and generated images.
-        logits: D(img), [N, 1].
+        logits: [N, L]; D(x) is the mean of those of an image.
     Returns: [N], differentiable.
     """
-    (gradient,) = torch.autograd.grad(logits.sum(), img, create_graph=True)
+    (gradient,) = torch.autograd.grad(logits.mean(1).sum(), img, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - 1).square()
 
 

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
-from stylegan.metrics import efficientnet_lite, mobilenet_v2
-from stylegan.metrics.efficientnet_lite import SIZES, load_efficientnet_lite
-from stylegan.metrics.mobilenet_v2 import load_mobilenet_v2
+from stylegan.networks import efficientnet_lite, mobilenet_v2
+from stylegan.networks.efficientnet_lite import SIZES, load_efficientnet_lite
+from stylegan.networks.mobilenet_v2 import load_mobilenet_v2
 
 Channels = Sequence[float]  # a value for each of R, G and B, or one for all
 CHANNELS = (1, 3)  # of the images that feature networks take: gray, RGB

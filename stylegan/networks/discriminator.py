@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -11,19 +11,32 @@ from stylegan.machine.precision import check_precision
 from stylegan.networks.settings import NetworkFields, Settings
 
 
+class FeatureWeights(NamedTuple):
+    """A file of trained weights, which a checkpoint names and does not contain."""
+
+    package: str  # that holds the file, with its version
+    sha256: str  # of the file, in hexadecimal digits
+
+
 class FamilyDiscriminator(nn.Module):
-    """img, c -> logits [N, 1].
+    """img, c -> logits [N, L], float32. L is 1, or the number of places that the network scores by themselves.
+
+    The mean over the logits of an image is its score, which is high where it looks real.
 
     Attributes:
+        kind: one of `family.DISCRIMINATORS`.
         settings: the value of `Settings` that the network was built from, and that a checkpoint rebuilds it from.
         c_dim, img_resolution, img_channels: width of the label and size of images.
         feature_network: name of the trained network through which it sees images, as scores name it; None if all its
             weights are its own. Scores with the same feature network are marked.
+        feature_weights: the weights of that network; None without one.
     """
 
     Settings: ClassVar[type[Settings]]
     settings: Any  # of type `Settings`
+    kind: ClassVar[str] = "own"
     feature_network: str | None = None
+    feature_weights: FeatureWeights | None = None
     check_precision = staticmethod(check_precision)
 
     def __init__(self, settings: NetworkFields):

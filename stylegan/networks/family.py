@@ -1,4 +1,4 @@
-"""The generations by name, with the classes of their generators and discriminators."""
+"""The generations by name, with the classes of their generators, and the discriminators that a run can have."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _MODULES = {
     "r3gan": "r3gan",
 }
 ARCHITECTURES = tuple(_MODULES)
+DISCRIMINATORS = ("own", "projected")  # that of the generation, or that of `networks.projected`
 
 
 def generator_class(architecture: str) -> type[FamilyGenerator]:
@@ -27,9 +28,10 @@ def generator_class(architecture: str) -> type[FamilyGenerator]:
     return generator
 
 
-def discriminator_class(architecture: str) -> type[FamilyDiscriminator]:
-    """Return the `Discriminator` of one of `ARCHITECTURES`."""
-    discriminator: type[FamilyDiscriminator] = _module(architecture).Discriminator
+def discriminator_class(architecture: str, kind: str = "own") -> type[FamilyDiscriminator]:
+    """Return the `Discriminator` for the generator of one of `ARCHITECTURES`; `kind` is one of `DISCRIMINATORS`."""
+    module = import_module("stylegan.networks.projected") if kind == "projected" else _module(architecture)
+    discriminator: type[FamilyDiscriminator] = module.Discriminator
     return discriminator
 
 

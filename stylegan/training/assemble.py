@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stylegan.training.config import DataConfig, TrainConfig, overlaid, validated
-from stylegan.training.presets import Preset, preset
+from stylegan.training.presets import Preset, preset, projected
 from stylegan.training.transfer import Start, require_architecture
 
 if TYPE_CHECKING:
@@ -93,6 +93,9 @@ def assemble(
     Raises: ConfigError for an unknown name or an impossible value, which it names.
     """
     p = preset(cfg, images.resolution, processes)
+    kind = given.all.get("discriminator_kind", start.discriminator_kind if start is not None else "own")
+    if kind == "projected":
+        p = projected(p)
     if start is not None:
         require_architecture(start.checkpoint, cfg, p.architecture)
     settings = overlaid(
@@ -100,7 +103,7 @@ def assemble(
             {"precision": "auto", "data": _whole(images).model_dump()},
             p.settings(),
             _facts(images),
-            start.settings if start is not None else {},
+            start.settings(kind) if start is not None else {},
             given.file,
             given.flags,
             given.assignments,

@@ -16,7 +16,7 @@ from stylegan.augment import preset as augment_preset
 from stylegan.augment.filter import SMALLEST_SIDE
 from stylegan.errors import ConfigError
 from stylegan.metrics.registry import parse
-from stylegan.networks.family import ARCHITECTURES, discriminator_class, generator_class
+from stylegan.networks.family import ARCHITECTURES, DISCRIMINATORS, discriminator_class, generator_class
 from stylegan.runs.info import RunInfo
 from stylegan.training.refusal import refusal
 
@@ -58,15 +58,17 @@ class DataConfig(_Frozen):
 
 
 class AugmentConfig(_Frozen):
-    """Augmentation of all images that the discriminator sees. StyleGAN2-ADA Sec. 2 and 3."""
+    """Augmentation of all images that the discriminator sees. StyleGAN2-ADA Sec. 2 and 3, DiffAugment Sec. 3."""
 
-    mode: Literal["noaug", "ada", "fixed"] = "noaug"  # off, adapted to overfitting, or with probability `p`
+    # Off; the transformations of `pipe`, adapted to overfitting or with probability `p`; or those of `diff_augment`
+    mode: Literal["noaug", "ada", "fixed", "diffaugment"] = "noaug"
     pipe: str = "bgc"  # transformations: blit, geom, color, ..., bgc, bgcf, bgcfn, bgcfnc
     p: float = Field(default=0.2, ge=0, le=1)  # probability of each transformation in mode fixed
     target: float = Field(default=0.6, ge=-1, le=1)  # mean sign of D's logits of real images to aim at, in mode ada
     ada_kimg: float = Field(default=500, gt=0)  # the time in which p can go from 0 to 1
     interval: int = Field(default=4, ge=1)  # steps between two adaptations
     max_p: float = Field(default=SAFE_P, ge=0, le=1)  # upper limit of p; above 0.8 augmentations may leak into images
+    cutout: float = Field(default=0.5, ge=0, le=1)  # sides of the rectangle that diffaugment cuts out, of the image's
 
 
 class BlurConfig(_Frozen):
@@ -124,6 +126,7 @@ class TrainConfig(_Frozen):
     data: DataConfig
     generator: dict[str, Any]  # arguments of the Generator
     discriminator: dict[str, Any]  # arguments of the Discriminator
+    discriminator_kind: Literal["own", "projected"] = "own"  # that of the generation, or see `networks.projected`
     seed: int = Field(0, ge=0, lt=2**32)
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the highest resolutions, see num_fp16_res
@@ -192,6 +195,8 @@ class TrainConfig(_Frozen):
             start, end = self.growing.initial_resolution, self.generator.get("img_resolution", 0)
             if not generator_class(self.architecture).grows:
                 raise ValueError(f"networks of {self.architecture} do not grow; set growing to null")
+            if self.discriminator_kind == "projected":
+                raise ValueError("a projected discriminator does not grow; set growing to null")
             if start & (start - 1) or start > end:
                 raise ValueError(f"growing.initial_resolution must be a power of two up to {end}, got {start}")
         if self.one_stage and self.objective not in ("logistic", "relativistic"):
@@ -209,14 +214,19 @@ class TrainConfig(_Frozen):
             raise ValueError("frozen layers would keep random weights; start from a checkpoint, or freeze nothing")
         for metric in self.metrics:
             parse(metric).check(self.architecture, self.generator.get("img_channels", 3))
-        group = self.discriminator.get("mbstd_group_size", 4)
-        if self.architecture == "r3gan":  # compares no images with each other
-            group = None
+        group = self.group_size
         if group is not None and (not isinstance(group, int) or group < 1):
             raise ValueError(f"mbstd_group_size must be at least 1, or null for the whole batch, got {group!r}")
         if group and self.micro_batch % min(group, self.micro_batch):
             raise ValueError(f"micro_batch must be a multiple of mbstd_group_size {group}, got {self.micro_batch}")
         return self
+
+    @property
+    def group_size(self) -> int | None:
+        """The images that minibatch standard deviation compares with each other; None for all, or without it."""
+        if self.architecture == "r3gan" or self.discriminator_kind == "projected":
+            return None
+        return self.discriminator.get("mbstd_group_size", 4)
 
     def to_json(self) -> str:
         """Return the content of config.json."""
@@ -248,9 +258,12 @@ def validated(settings: dict[str, Any]) -> TrainConfig:
     architecture = settings.get("architecture", "stylegan2")
     if architecture not in ARCHITECTURES:
         raise ConfigError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}.")
+    kind = settings.get("discriminator_kind", "own")
+    if kind not in DISCRIMINATORS:
+        raise ConfigError(f"discriminator_kind must be one of {', '.join(DISCRIMINATORS)}, got {kind!r}.")
     networks: dict[str, Any] = {
         "generator": generator_class(architecture),
-        "discriminator": discriminator_class(architecture),
+        "discriminator": discriminator_class(architecture, kind),
     }
     for name, network in networks.items():
         known = {field.name for field in fields(network.Settings)}
@@ -260,7 +273,7 @@ def validated(settings: dict[str, Any]) -> TrainConfig:
             raise ConfigError(f"{name} has no setting {unknown!r}; it has {', '.join(sorted(known))}.")
     config = _build(TrainConfig, settings)
     filters = "imgfilter" in augment_preset(config.augment.pipe)  # raises for an unknown name
-    if config.augment.mode != "noaug" and filters and config.generator["img_resolution"] < SMALLEST_SIDE:
+    if config.augment.mode in ("ada", "fixed") and filters and config.generator["img_resolution"] < SMALLEST_SIDE:
         raise ConfigError(
             f"augment.pipe {config.augment.pipe} needs images of {SMALLEST_SIDE} pixels per side or more for its "
             "filter; use one without a filter, such as bgc."

@@ -130,7 +130,7 @@ def largest_micro_batch(
 
     Raises: ConfigError if not even the smallest micro-batch fits.
     """
-    group = config.discriminator.get("mbstd_group_size", 4) or 1
+    group = config.group_size or 1
     share = config.batch // processes
     sizes = [n for n in range(share, 0, -1) if share % n == 0 and n % min(group, share) == 0] or [share]
     free = available_bytes(device, local_processes)

@@ -148,7 +148,7 @@ class _Loop:
             tick = replace(tick, stats=tick.stats | self.health(state))
         with self.best_effort("stats.jsonl"):  # before the snapshot, so that a killed run has this line
             self.tracking.add(tick.record())
-        if state.augment is not None and may_leak(p := float(state.augment.p)):
+        if state.augment_p is not None and may_leak(p := float(state.augment_p)):
             message = f"augmentation is at p = {p:.2f}: images may begin to look augmented"
             warnings.warn(f"{message}; use more data.", RuntimeWarning, stacklevel=4)
         return tick

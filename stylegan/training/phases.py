@@ -99,8 +99,8 @@ def train_step(state: TrainingState, config: TrainConfig, micro_batches: list[Mi
     state.step += 1
     if config.augment.mode == "ada" and state.step % config.augment.interval == 0:
         adapt_augmentation(state, config)
-    if state.augment is not None:
-        state.statistics.add("Augment/p", state.augment.p)
+    if state.augment_p is not None:
+        state.statistics.add("Augment/p", state.augment_p)
 
 
 def due_phases(state: TrainingState, config: TrainConfig) -> list[Phase]:
@@ -140,7 +140,7 @@ def _main_losses(
     D_losses: list[Loss] = [discriminator_main]
     if config.objective == "wasserstein_gp":
         D_losses.append(discriminator_gradient_penalty)
-    if config.architecture == "progan" and state.D.c_dim > 0:
+    if isinstance(state.D, progan.Discriminator) and state.D.c_dim > 0:
         G_losses.append(generator_labels)
         D_losses.append(discriminator_labels)
     return [((G,), G_losses), ((D,), D_losses)]
@@ -268,7 +268,7 @@ def discriminator_r2(state: TrainingState, config: TrainConfig, batch: MicroBatc
 
 
 def slope_penalty(state: TrainingState, config: TrainConfig, img: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the squared slope of the discriminator at each image, exact or approximate, [n], and its logits [n, 1]."""
+    """Return the squared slope of the discriminator at each image, exact or approximate, [n], and its logits [n, L]."""
     if config.penalty == "exact":
         img = img.detach().requires_grad_(True)
         logits = discriminate(state, state.D, img, c)
@@ -320,7 +320,7 @@ def discriminator_labels(state: TrainingState, config: TrainConfig, batch: Micro
 
 
 def discriminate(state: TrainingState, D: Callable[..., Tensor], img: Tensor, c: Tensor) -> Tensor:
-    """Return the logits [n, 1] of blurred and augmented images, real or generated. StyleGAN2-ADA Fig. 2(b)."""
+    """Return the logits [n, L] of blurred and augmented images, real or generated. StyleGAN2-ADA Fig. 2(b)."""
     return D(_as_seen(state, img), c)
 
 
@@ -338,10 +338,10 @@ def _as_seen(state: TrainingState, img: Tensor) -> Tensor:
 def adapt_augmentation(state: TrainingState, config: TrainConfig) -> None:
     """Move p so that the mean sign of D's logits of real images approaches the target."""
     a = config.augment
-    assert state.augment is not None
+    assert state.augment_p is not None
     total, number = state.signs.tolist()
     step = config.batch * a.interval / (a.ada_kimg * 1000)
-    state.augment.p.fill_(adapted(float(state.augment.p), total / number, a.target, step, a.max_p))
+    state.augment_p.fill_(adapted(float(state.augment_p), total / number, a.target, step, a.max_p))
     state.signs.zero_()
 
 

@@ -35,6 +35,7 @@ class Network:
     magnitude_ema_beta: float | Auto | None = None
     architecture: Literal["skip", "orig", "resnet"] | None = None  # of StyleGAN2 Fig. 7, not the generation
     mbstd_group_size: int | None = None
+    input_resolution: int | None = None  # pixels per side that the projected discriminator enlarges images to
     n_features: int | None = None  # of the minimal networks: channels at the highest resolution,
     max_features: int | None = None  # and the most at any
 
@@ -63,6 +64,7 @@ class Preset:
     resolution: int | None = None  # pixels per side that the preset is made for; None for any. Not a setting
     generator: Network
     discriminator: Network
+    discriminator_kind: str | None = None  # one of `family.DISCRIMINATORS`
 
     batch: int  # images per step, over all devices
     micro_batch: int  # images that one device computes at once
@@ -456,6 +458,31 @@ def _r3gan_size(name: str) -> Preset:
 
 
 R3GAN_SIZES = {name: _r3gan_size(name) for name in SIZES}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Projected GAN, which replaces the discriminator of any preset and its regularizers. The blur is that of StyleGAN-XL.
+
+
+def projected(p: Preset) -> Preset:
+    """Return `p` with a projected discriminator; in the sizes for a CPU, with the smallest input that it can score.
+
+    The learning rates stay. At most a quarter separates those for StyleGAN2 from the published 0.002.
+    """
+    return replace(
+        p,
+        discriminator_kind="projected",
+        discriminator=Network(input_resolution=128) if p.resolution is not None else Network(),
+        augment=AugmentConfig(mode="diffaugment", cutout=0.2),
+        blur=Blur(init_sigma=2.0, fade_kimg=300.0),
+        growing=None,
+        objective="hinge",
+        r1_gamma=0.0,
+        r1_interval=1,  # no lazy regularizer, so no correction of Adam for one
+        r2_gamma=None,
+        pl_weight=0.0,
+        pl_interval=1,
+    )
+
 
 # ---------------------------------------------------------------------------------------------------------------------
 

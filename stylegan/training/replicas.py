@@ -21,7 +21,7 @@ def micro_batch_size(config: TrainConfig, processes: int) -> int:
     """
     share, rest = divmod(config.batch, processes)
     size = min(config.micro_batch, share)
-    group = config.discriminator.get("mbstd_group_size", 4)
+    group = config.group_size
     if rest or share % size or (group and size % min(group, size)):
         raise ConfigError(
             f"batch {config.batch} cannot be split over {processes} processes into equal micro-batches of at most "
@@ -66,7 +66,7 @@ def check_equal(state: TrainingState) -> None:
 
 def _parts(state: TrainingState) -> dict[str, list[Tensor]]:
     """Return all tensors that training changes, in named groups."""
-    augment = [state.augment.p] if state.augment is not None else []
+    augment = [state.augment_p] if state.augment_p is not None else []
     return {
         "generator": list(state.G.state_dict().values()),
         "discriminator": list(state.D.state_dict().values()),

@@ -125,7 +125,8 @@ class Run:
         precision = config.precision + (f" ({plan.precision_reason})" if plan.precision_reason else "")
         size = f"{data.resolution}x{data.resolution}, {data.channels} channel{'s' * (data.channels > 1)}"
         return (
-            f"{first}\n{len(data):,} images of {size}; cfg {config.cfg}, batch {config.batch}, "
+            f"{first}\n{len(data):,} images of {size}; cfg {config.cfg}"
+            f"{', projected discriminator' * (config.discriminator_kind == 'projected')}, batch {config.batch}, "
             f"gamma {config.r1_gamma:g}, {precision}, {config.kimg:g} kimg."
         )
 

@@ -53,6 +53,6 @@ def anneal(state: TrainingState, config: TrainConfig) -> TrainConfig:
         beta1, beta2 = (beta ** lazy_ratio(interval, config) for beta in now.adam_betas)
         for group in optimizer.param_groups:
             group["lr"], group["betas"] = lr * group["lr_scale"], (beta1, beta2)
-    if state.augment is not None and now.augment.mode == "fixed":
-        state.augment.p.fill_(now.augment.p)
+    if state.augment_p is not None and now.augment.mode == "fixed":
+        state.augment_p.fill_(now.augment.p)
     return now

@@ -30,14 +30,14 @@ from stylegan.training.state import TrainingState
 
 def capture(state: TrainingState, *, origin: str, licence: str | None = None, data: dict[str, Any]) -> Contents:
     """Copy everything that training changes into memory; `data` identifies the data set."""
-    p = float(state.augment.p) if state.augment is not None else 0.0
+    p = float(state.augment_p) if state.augment_p is not None else 0.0
     networks = Checkpoint(
         G_ema=state.G_ema, G=state.G, D=state.D, augment_p=p, nimg=state.nimg, origin=origin, licence=licence
     )
     files = contents(networks)
     tensors = {"pl_mean": state.pl_mean, "signs": state.signs}
-    if state.augment is not None:
-        tensors["augment_p"] = state.augment.p
+    if state.augment_p is not None:
+        tensors["augment_p"] = state.augment_p
     for name, optimizer in (("G_opt", state.G_opt), ("D_opt", state.D_opt)):
         tensors |= {f"{name}.{key}": value for key, value in _moments(optimizer).items()}
     place = environment(state.device, state.world.size)
@@ -69,8 +69,8 @@ def load_snapshot(state: TrainingState, folder: Path) -> dict[str, Any]:
         state.rollbacks = counters.pop("rollbacks", 0)  # older snapshots have none
         for name in ("pl_mean", "signs"):
             setattr(state, name, tensors.pop(name).to(state.device))
-        if state.augment is not None:
-            state.augment.p.copy_(tensors.pop("augment_p"))
+        if state.augment_p is not None:
+            state.augment_p.copy_(tensors.pop("augment_p"))
         for name, optimizer in (("G_opt", state.G_opt), ("D_opt", state.D_opt)):
             prefix = f"{name}."
             _restore(optimizer, {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})

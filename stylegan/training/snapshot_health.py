@@ -44,6 +44,13 @@ class SnapshotHealth:
     @torch.no_grad()
     def __call__(self, state: TrainingState) -> dict[str, dict[str, float]]:
         """Return the statistics by name, in the form of `Statistics.collect`."""
+        state.D.eval()  # some discriminators follow what they see in training
+        try:
+            return self._measured(state)
+        finally:
+            state.D.train()
+
+    def _measured(self, state: TrainingState) -> dict[str, dict[str, float]]:
         scores: list[Tensor] = []
 
         def drawn() -> Iterator[Tensor]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from stylegan.augment import AugmentPipe, preset
+from stylegan.augment import AugmentPipe, diff_augment, preset
 from stylegan.machine.compile import compile_or_eager
 from stylegan.machine.processes import World
 from stylegan.networks.discriminator import FamilyDiscriminator
@@ -33,7 +34,7 @@ class TrainingState:
     G_opt: torch.optim.Adam
     D_opt: torch.optim.Adam
     pl_mean: Tensor  # scalar, running mean of the path lengths
-    augment: AugmentPipe | None  # applied to all images that D sees
+    augment: Callable[[Tensor], Tensor] | None  # applied to all images that D sees
     signs: Tensor  # [2], sum and number of sign(D(real)) since the augmentation was adapted
     nimg: int = 0  # real images shown to D
     step: int = 0
@@ -49,6 +50,11 @@ class TrainingState:
     def device(self) -> torch.device:
         return self.pl_mean.device
 
+    @property
+    def augment_p(self) -> Tensor | None:
+        """The probability of each transformation, a scalar to read or to set; None unless an `AugmentPipe` is used."""
+        return self.augment.p if isinstance(self.augment, AugmentPipe) else None
+
     def running_means(self) -> list[Tensor]:
         """Return the running means, which follow the batches as the weights do."""
         averages = [b for name, b in self.G.named_buffers() if name.endswith(("w_avg", "magnitude_ema"))]
@@ -59,7 +65,7 @@ def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
     """Return networks with weights drawn from the seed, and their optimizers."""
     torch.manual_seed(config.seed)
     G = generator_class(config.architecture)(**config.generator).to(device=device)
-    D = discriminator_class(config.architecture)(**config.discriminator).to(device=device)
+    D = discriminator_class(config.architecture, config.discriminator_kind)(**config.discriminator).to(device=device)
     groups, trained = _generator_groups(G, config), _trained(D)
     for network in (G, D):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # unknown to torch's stubs
@@ -77,15 +83,19 @@ def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
         G_opt=_lazy_adam(groups, config.g_lr, config.pl_interval, config),
         D_opt=_lazy_adam([{"params": trained}], config.d_lr, config.r1_interval, config),
         pl_mean=torch.zeros([], device=device),
-        augment=_augment_pipe(config.augment).to(device) if config.augment.mode != "noaug" else None,
+        augment=_augmentation(config.augment, device),
         signs=torch.zeros(2, device=device),
     )
 
 
-def _augment_pipe(config: AugmentConfig) -> AugmentPipe:
+def _augmentation(config: AugmentConfig, device: torch.device) -> Callable[[Tensor], Tensor] | None:
+    if config.mode == "noaug":
+        return None
+    if config.mode == "diffaugment":
+        return partial(diff_augment, cutout=config.cutout)
     pipe = AugmentPipe(**preset(config.pipe))
     pipe.p.fill_(config.p if config.mode == "fixed" else 0)
-    return pipe
+    return pipe.to(device)
 
 
 def _generator_groups(G: FamilyGenerator, config: TrainConfig) -> list[dict[str, Any]]:

@@ -44,16 +44,20 @@ class Start:
     source: Path
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """Settings that suit these weights, by dotted name, for all others to win over.
+    def discriminator_kind(self) -> str:
+        """The kind of the checkpoint's discriminator; "own" without one."""
+        return self.checkpoint.D.kind if self.checkpoint.D is not None else "own"
+
+    def settings(self, discriminator_kind: str = "own") -> dict[str, Any]:
+        """Return settings that suit these weights, by dotted name, for all others to win over.
 
         Networks as large as the checkpoint's, augmentation that adapts five times as fast, and no ramp of the average,
-        which does not start from noise.
+        which does not start from noise. A discriminator of another kind starts fresh, with its own settings.
         """
         settings: dict[str, Any] = {"augment.ada_kimg": 100, "ema_rampup": None, "blur": {}, "growing": None}
         networks: dict[str, Any] = {
             "generator": self.checkpoint.G_ema or self.checkpoint.G,
-            "discriminator": self.checkpoint.D,
+            "discriminator": self.checkpoint.D if self.discriminator_kind == discriminator_kind else None,
         }
         for group, network in networks.items():
             args = asdict(network.settings) if network is not None else {}
@@ -125,7 +129,8 @@ def transfer_report(checkpoint: Checkpoint, config: TrainConfig) -> str:
     """Return lines on what a run with these settings takes from the checkpoint and what not. Raises: ConfigError."""
     with torch.device("meta"):
         G = generator_class(config.architecture)(**config.generator)
-        networks = {"G": G, "D": discriminator_class(config.architecture)(**config.discriminator), "G_ema": G}
+        D = discriminator_class(config.architecture, config.discriminator_kind)(**config.discriminator)
+        networks = {"G": G, "D": D, "G_ema": G}
     lines = _changes(checkpoint, config)
     for name, transfer in _plan(checkpoint, networks, config).items():
         source = _sources(checkpoint)[name]
@@ -180,18 +185,23 @@ def _plan(checkpoint: Checkpoint, networks: dict[str, nn.Module], config: TrainC
 def _check_frozen(plan: dict[str, Transfer], D: nn.Module, config: TrainConfig) -> None:
     """Raise ConfigError if a frozen layer would keep random weights."""
     wanted = config.discriminator.get("freeze_layers", 0)
+    if wanted:
+        _check_freezing(wanted, plan["D"], D)
+    fresh = [name for name in plan["G_ema"].fresh if name.startswith("mapping.")]
+    if config.transfer.freeze_mapping and fresh:
+        raise ConfigError(f"a frozen mapping network would keep random weights in {fresh[0]}; let it train.")
+
+
+def _check_freezing(wanted: int, transfer: Transfer, D: nn.Module) -> None:
     layers = {_layer(name) for name in _learned(D) if not name.startswith(("b4.", "mapping."))}
     if wanted > len(layers):
         raise ConfigError(
             f"this discriminator has {len(layers)} layers that can be frozen, got {wanted}; freeze fewer."
         )
     trained = dict(D.named_parameters())
-    useless = [name for name in plan["D"].fresh if name not in trained]
+    useless = [name for name in transfer.fresh if name not in trained]
     if useless:
         raise ConfigError(f"freezing {wanted} would keep random weights in {useless[0]}; freeze fewer layers or none.")
-    fresh = [name for name in plan["G_ema"].fresh if name.startswith("mapping.")]
-    if config.transfer.freeze_mapping and fresh:
-        raise ConfigError(f"a frozen mapping network would keep random weights in {fresh[0]}; let it train.")
 
 
 def carry_over(source: Any, target: Any) -> Transfer:

@@ -29,6 +29,14 @@ def test_a_linear_discriminator_has_its_weight_as_gradient_everywhere():
     assert_close(penalty, a.square().sum().expand(2))
 
 
+def test_the_score_of_an_image_is_the_mean_of_its_logits():
+    x, a = torch.randn(3, 2, 4, 4, requires_grad=True), torch.randn(2, 4, 4)
+    logits = torch.cat([quadratic(x, a), 3 * quadratic(x, a)], 1)
+    assert_close(r1_penalty(x, logits), (2 * a * x).square().sum([1, 2, 3]))
+    approximate = approximate_r1_penalty(torch.tensor([[1.0, 2.0]]), torch.tensor([[2.0, 5.0]]), 0.5)
+    assert_close(approximate, torch.tensor([16.0]))
+
+
 def test_images_that_need_no_gradient_are_a_mistake():
     x, a = torch.randn(1, 1, 2, 2), torch.randn(1, 2, 2, requires_grad=True)
     with pytest.raises(RuntimeError):

@@ -20,6 +20,8 @@ def test_the_penalty_is_the_squared_distance_of_the_slope_from_one():
     logits = (img.mean([1, 2, 3]) * 32**0.5 * slope)[:, None]  # a plane that rises by `slope`
     penalty = wasserstein_gp.gradient_penalty(img, logits)
     torch.testing.assert_close(penalty, (slope - 1).square())
+    several = torch.cat([0.5 * logits, 1.5 * logits], 1)  # with the same mean
+    torch.testing.assert_close(wasserstein_gp.gradient_penalty(img, several), (slope - 1).square())
 
 
 def test_the_penalty_can_be_differentiated_where_the_critic_is_flat():

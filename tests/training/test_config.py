@@ -7,7 +7,7 @@ from stylegan.errors import ConfigError
 from stylegan.training.assemble import Images, from_preset
 from stylegan.training.config import changed, read_config
 
-# StyleGAN2 App. B, StyleGAN2-ADA App. C and D, WGAN-GP, StyleGAN3 App. E.
+# StyleGAN2 App. B, StyleGAN2-ADA App. C and D, DiffAugment, WGAN-GP, StyleGAN3 App. E.
 PUBLISHED = {
     "adam_betas": (0.0, 0.99),
     "adam_eps": 1e-8,
@@ -26,7 +26,7 @@ PUBLISHED = {
     "mapping_lr": None,
     "clip_norm": None,
 }
-AUGMENT = {"pipe": "bgc", "p": 0.2, "target": 0.6, "ada_kimg": 500, "interval": 4, "max_p": 1.0}
+AUGMENT = {"pipe": "bgc", "p": 0.2, "target": 0.6, "ada_kimg": 500, "interval": 4, "max_p": 1.0, "cutout": 0.5}
 OURS = {"on_nan": "rollback", "keep_snapshots": 3, "milestone_kimg": None, "metrics": (), "compile": False, "seed": 0}
 
 

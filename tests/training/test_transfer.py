@@ -287,7 +287,7 @@ def test_settings_of_another_run_go_over_except_for_its_beginning_and_its_data()
 def test_average_magnitudes_follow_the_batch_of_the_new_run(tmp_path):
     args = {"img_resolution": 16, "num_layers": 3, "channel_base": 64, "channel_max": 8, "mapping_layers": 1}
     save(Checkpoint(G_ema=stylegan3.Generator(**args, magnitude_ema_beta=0.9)), tmp_path / "net")
-    settings = open_start(tmp_path / "net").settings
+    settings = open_start(tmp_path / "net").settings()
     assert "generator.magnitude_ema_beta" not in settings
     assert settings["generator.channel_base"] == 64
 

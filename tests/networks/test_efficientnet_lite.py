@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from stylegan.errors import CheckpointError, MissingExtra
-from stylegan.metrics.efficientnet_lite import SIZES, load_efficientnet_lite
+from stylegan.networks.efficientnet_lite import SIZES, load_efficientnet_lite
 
 
 @pytest.fixture(scope="module", params=[0, 2])
@@ -80,6 +80,16 @@ def test_network_equals_its_slow_twin_with_batch_norm_on_even_and_odd_sides(netw
     weights = torch.load(holder(number).get_model_file_path(), weights_only=True)
     x = waves(side)[..., : side - 8]
     assert_close(network(x).double(), slow_twin(x, weights, strided), atol=1e-4, rtol=1e-4)
+
+
+def test_pyramid_ends_every_stride_and_its_last_map_makes_the_features(network, number):
+    x = waves(96)
+    maps = network.pyramid(x)
+    channels = {0: [24, 40, 112, 320], 2: [24, 48, 120, 352]}[number]
+    assert [list(m.shape[1:]) for m in maps] == [[c, 24 >> i, 24 >> i] for i, c in enumerate(channels)]
+    assert network.pyramid_channels == channels
+    features = F.relu6(network._bn1(network._conv_head(maps[-1]))).mean((2, 3))
+    assert torch.equal(features, network(x))
 
 
 def holder(number):

