@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 import torch
 from measure import measured, summary, take_turns
-from steps import STEPS, configuration, steps
+from steps import STEPS, configuration, in_full, steps
 
 from stylegan.training.state import create_state
 
@@ -17,10 +17,11 @@ from stylegan.training.state import create_state
 @click.option("--precision", default="bf16", show_default=True)
 @measured(rounds=5)
 def main(precision: str, rounds: int) -> dict:
+    without = {**in_full("cpu64"), "precision": precision}
     augment = {"augment.mode": "fixed", "augment.p": 0.6}
     configs = {
-        "without": configuration("cpu64", 64, {"precision": precision}),
-        "p = 0.6": configuration("cpu64", 64, {"precision": precision, **augment}),
+        "without": configuration("cpu64", 64, without),
+        "p = 0.6": configuration("cpu64", 64, {**without, **augment}),
     }
     forms = {name: steps(create_state(config, torch.device("cpu")), config) for name, config in configs.items()}
     seconds = {name: summary(values) for name, values in take_turns(forms, rounds).items()}

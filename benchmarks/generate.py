@@ -13,13 +13,13 @@ from baseline import stylegan3 as baseline3
 from measure import TEXTBOOK, ceiling, conv_shapes, measured, summary, take_turns
 
 from stylegan.networks import stylegan1, stylegan2, stylegan3
-from stylegan.training.presets import preset
 
 MARKED = {"num_fp16_res": 4, "conv_clamp": 256}
 T256 = {"img_resolution": 256, "channel_base": 16384}
 R256 = {"img_resolution": 256, "channel_base": 32768, "channel_max": 1024, "conv_kernel": 1, "use_radial_filters": True}
+SMALL = {"z_dim": 256, "w_dim": 256, "mapping_layers": 2, "channel_base": 4096, "channel_max": 256}
 CONFIGS = {  # name -> (our module, textbook module, arguments, batch)
-    "64": (stylegan2, baseline2, {"img_resolution": 64, **preset("cpu64", 64).generator.arguments()}, 16),
+    "64": (stylegan2, baseline2, {"img_resolution": 64, **SMALL, **MARKED}, 16),
     "256": (stylegan2, baseline2, {"img_resolution": 256, "channel_base": 16384, **MARKED}, 4),
     "1024": (stylegan2, baseline2, {"img_resolution": 1024, "channel_base": 32768, **MARKED}, 1),
     "stylegan1 256": (stylegan1, baseline1, {"img_resolution": 256}, 4),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import click
 import torch
 from measure import measured, summary, take_turns
-from steps import STEPS, configuration, steps
+from steps import STEPS, configuration, in_full, steps
 from torch import Tensor
 
 from stylegan.training.config import TrainConfig
@@ -23,7 +23,8 @@ from stylegan.training.state import TrainingState, create_state
 def configured(generation: str, size: str, precision: str) -> TrainConfig:
     cfg = size if generation == "stylegan2" else f"{generation}-{size}"
     precision = "fp32" if generation == "minimal" else precision
-    return configuration(cfg, PRESETS[cfg].resolution or 0, {"precision": precision})
+    changes = in_full(size) if generation == "stylegan2" else {}
+    return configuration(cfg, PRESETS[cfg].resolution or 0, {**changes, "precision": precision})
 
 
 def drawn(state: TrainingState, config: TrainConfig) -> Callable[[], Tensor]:

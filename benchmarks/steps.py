@@ -10,6 +10,7 @@ import torch
 from stylegan.training.assemble import Images, from_preset
 from stylegan.training.config import TrainConfig
 from stylegan.training.phases import MicroBatch, train_step
+from stylegan.training.presets import SIZES
 from stylegan.training.state import TrainingState
 
 STEPS = 16  # one cycle: R1 every 16 steps, path length regularization every 4
@@ -18,6 +19,17 @@ STEPS = 16  # one cycle: R1 every 16 steps, path length regularization every 4
 def configuration(cfg: str, resolution: int, changes: dict[str, Any] | None = None) -> TrainConfig:
     """Return a preset for color images without labels, with changes by dotted name."""
     return from_preset(cfg, Images("", resolution), changes)
+
+
+def in_full(size: str) -> dict[str, Any]:
+    """Return the changes that give StyleGAN2 in a size for a CPU the width, the batch and all losses of the paper.
+
+    Its preset is narrower and leaves most of them out.
+    """
+    channels = SIZES[size].channels.arguments()
+    widths = {f"{network}.{name}": n for network in ("generator", "discriminator") for name, n in channels.items()}
+    losses = {"one_stage": False, "discriminator.mbstd_num_channels": 1, "pl_weight": 2.0}
+    return {**widths, **losses, "batch": SIZES[size].batch}
 
 
 def random_batch(config: TrainConfig, device: torch.device | str = "cpu") -> MicroBatch:

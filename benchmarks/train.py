@@ -17,7 +17,7 @@ from baseline.stylegan2 import Discriminator as BaselineD
 from baseline.stylegan2 import Generator as BaselineG
 from measure import TEXTBOOK, measured, summary, take_turns
 from PIL import Image
-from steps import configuration, random_batch
+from steps import configuration, in_full, random_batch
 
 from stylegan.data import open_dataset
 from stylegan.data.order import shuffled_indices
@@ -27,11 +27,11 @@ from stylegan.training.config import TrainConfig
 from stylegan.training.state import TrainingState, create_state
 
 CONFIGS = {  # name -> (preset, resolution, changes)
-    "cpu32": ("cpu32", 32, {"batch": 32}),
+    "cpu32": ("cpu32", 32, {**in_full("cpu32"), "batch": 32}),
     "64": (
         "cpu64",
         64,
-        {f"{network}.channel_base": 8192 for network in ("generator", "discriminator")} | {"batch": 16},
+        in_full("cpu64") | {f"{network}.channel_base": 8192 for network in ("generator", "discriminator")},
     ),
 }
 
