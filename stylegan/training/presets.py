@@ -226,8 +226,8 @@ def _soon_good(small: Preset, channels: Network) -> Preset:
         discriminator=small.discriminator | channels | Network(mbstd_num_channels=0),
         batch=8,
         micro_batch=8,
-        g_lr=0.005,
-        d_lr=0.005,
+        g_lr=0.01,
+        d_lr=0.01,
         one_stage=True,
         pl_weight=0.0,
     )
