@@ -31,14 +31,16 @@ def value(text: str) -> Any:
 
 
 def train_for(run: Run, seconds: float) -> Tick:
-    """Train for CPU seconds of this process, which begin with the second tick, and return the last tick."""
-    start, last = None, None
-    for last in run:
-        if start is None:  # before, modules are loaded and images are read
-            start = time.process_time()
+    """Train for CPU seconds of this process and return the last tick.
+
+    The first tick does not count: in it, modules are loaded and images are read.
+    """
+    ticks = iter(run)
+    last = next(ticks)
+    start = time.process_time()
+    for last in ticks:  # noqa: B007 - the last tick counts
         if time.process_time() - start >= seconds:
             run.stop()
-    assert last is not None
     return last
 
 

@@ -108,7 +108,15 @@ ADA = {"augment.mode": "ada", "augment.target": -0.5, "augment.ada_kimg": 0.1}  
 
 R3GAN = {"objective": "relativistic", "r1_interval": 1, "r2_gamma": 2.0}
 APPROXIMATE = {**ADA, "r1_interval": 2, "r2_gamma": 2.0, "penalty": "approximate"}
-RESUMED = {"fp32": {}, "bf16": {"precision": "bf16"}, "ada": ADA, "relativistic": R3GAN, "approximate": APPROXIMATE}
+ONE_STAGE = {**ADA, "one_stage": True, "discriminator.mbstd_num_channels": 0}
+RESUMED = {
+    "fp32": {},
+    "bf16": {"precision": "bf16"},
+    "ada": ADA,
+    "relativistic": R3GAN,
+    "one stage": ONE_STAGE,
+    "approximate": APPROXIMATE,
+}
 
 
 @pytest.mark.parametrize("changes", RESUMED.values(), ids=RESUMED)

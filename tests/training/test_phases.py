@@ -166,7 +166,7 @@ def test_micro_batches_give_the_gradients_of_the_whole_batch():
         for part in parts:
             phases.discriminator_r1(state, config, part)
         kept.append([p.grad / len(parts) for p in state.D.parameters() if p.grad is not None])
-        chosen.optimizer.zero_grad(set_to_none=True)
+        chosen.players[0].optimizer.zero_grad(set_to_none=True)
     torch.testing.assert_close(kept[0], kept[1], rtol=1e-4, atol=1e-6)
 
 
@@ -215,3 +215,17 @@ def test_a_compiled_network_still_follows_its_magnitudes(monkeypatch):
     averages = [v for name, v in state.G.named_buffers() if name.endswith("magnitude_ema")]
     assert len(averages) == 5
     assert all(v != 1 for v in averages)
+
+
+def test_one_stage_replaces_the_two_main_phases_and_keeps_the_regularizers():
+    state, config, batch = new_state(one_stage=True, **{"discriminator.mbstd_num_channels": 0})
+    names = [[player.label for player in phase.players] for phase in phases.due_phases(state, config)]
+    assert [phase.name for phase in phases.due_phases(state, config)] == [
+        "one_stage", "generator_path_length", "discriminator_r1",
+    ]  # fmt: skip
+    assert names == [["G", "D"], ["G"], ["D"]]
+    calls = []
+    state.D.register_forward_hook(lambda *_: calls.append("D"))
+    state.G.synthesis.register_forward_hook(lambda *_: calls.append("G"))
+    phases.due_phases(state, config)[0].accumulate(state, config, [batch])
+    assert calls == ["G", "D"]
