@@ -17,6 +17,7 @@ from stylegan.training.config import AugmentConfig, TrainConfig
 
 LIBRARY = {
     "aug": get_args(AugmentConfig.model_fields["mode"].annotation),
+    "discriminator": get_args(TrainConfig.model_fields["discriminator_kind"].annotation),
     "labels": LABELS,
     "noise_mode": NOISE_MODES,
     "on_nan": get_args(TrainConfig.model_fields["on_nan"].annotation),
