@@ -164,7 +164,7 @@ class TrainConfig(_Frozen):
     transfer: TransferConfig = TransferConfig()
 
     objective: Objective = "logistic"
-    one_stage: bool = False  # main gradients of both networks from one pass, see `phases.one_stage`
+    one_stage: bool = False  # main losses of both networks from one pass forward, see `phases.one_stage`
     gp_weight: float = Field(default=10, ge=0)  # weight of the gradient penalty of wasserstein_gp
     separate_regularization: bool = True  # lazy R1, R2 and path length take optimizer steps of their own
     r1_gamma: float = Field(ge=0)
@@ -199,8 +199,6 @@ class TrainConfig(_Frozen):
                 raise ValueError("a projected discriminator does not grow; set growing to null")
             if start & (start - 1) or start > end:
                 raise ValueError(f"growing.initial_resolution must be a power of two up to {end}, got {start}")
-        if self.one_stage:
-            self._require_one_stage()
         if self.mapping_lr is not None and self.transfer.freeze_mapping:
             raise ValueError("a frozen mapping network has no learning rate; set mapping_lr to null")
         frozen = self.transfer.freeze_mapping or self.discriminator.get("freeze_layers")
@@ -221,22 +219,6 @@ class TrainConfig(_Frozen):
         if self.architecture == "r3gan" or self.discriminator_kind == "projected":
             return None
         return self.discriminator.get("mbstd_group_size", 4)
-
-    def _require_one_stage(self) -> None:
-        """Check that the gradient of one loss follows from that of the other, see `phases.one_stage`."""
-        if self.objective not in ("logistic", "relativistic"):
-            raise ValueError(f"one_stage needs the objective logistic or relativistic, got {self.objective}")
-        if self.precision == "fp16":
-            raise ValueError("one_stage needs precision fp32 or bf16, in whose range no gradient vanishes, got fp16")
-        if self.architecture == "progan" and self.discriminator.get("c_dim"):
-            raise ValueError("one_stage cannot train the labels that a ProGAN discriminator reads; set it to false")
-        if self.architecture == "minimal" or self.discriminator_kind == "projected":
-            raise ValueError("one_stage needs a discriminator that compares no images with each other; set it to false")
-        if self.architecture != "r3gan" and self.discriminator.get("mbstd_num_channels", 1):
-            raise ValueError(
-                "one_stage needs a discriminator that compares no images with each other; "
-                "set discriminator.mbstd_num_channels to 0"
-            )
 
     def to_json(self) -> str:
         """Return the content of config.json."""

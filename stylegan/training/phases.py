@@ -49,8 +49,13 @@ class Player(NamedTuple):
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """The trained parameters. The optimizer does not hold frozen layers, which cost no backward pass."""
-        return [p for group in self.optimizer.param_groups for p in group["params"]]
+        """The trained parameters."""
+        return _held(self.optimizer)
+
+
+def _held(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """Return the parameters of an optimizer, which does not hold frozen layers; those cost no backward pass."""
+    return [p for group in optimizer.param_groups for p in group["params"]]
 
 
 class Phase(NamedTuple):
@@ -132,18 +137,19 @@ def _main_losses(
     state: TrainingState, config: TrainConfig, G: Player, D: Player
 ) -> list[tuple[tuple[Player, ...], list[Loss]]]:
     """Return the losses that act in every step, with those that they train."""
-    if config.one_stage:
-        return [((G, D), [one_stage])]
+    G_losses: list[Loss]
+    D_losses: list[Loss]
     if config.objective == "relativistic":
-        return [((G,), [generator_relativistic]), ((D,), [discriminator_relativistic])]
-    G_losses: list[Loss] = [generator_main]
-    D_losses: list[Loss] = [discriminator_main]
-    if config.objective == "wasserstein_gp":
-        D_losses.append(discriminator_gradient_penalty)
-    if isinstance(state.D, progan.Discriminator) and state.D.c_dim > 0:
-        G_losses.append(generator_labels)
-        D_losses.append(discriminator_labels)
-    return [((G,), G_losses), ((D,), D_losses)]
+        G_losses, D_losses = [generator_relativistic], [discriminator_relativistic]
+    else:
+        G_losses, D_losses = [generator_main], [discriminator_main]
+    labels = isinstance(state.D, progan.Discriminator) and state.D.c_dim > 0
+    G_others = [generator_labels] if labels else []
+    D_others = [discriminator_gradient_penalty] if config.objective == "wasserstein_gp" else []
+    D_others += [discriminator_labels] if labels else []
+    if config.one_stage:
+        return [((G, D), [one_stage, *G_others, *D_others])]
+    return [((G,), [*G_losses, *G_others]), ((D,), [*D_losses, *D_others])]
 
 
 def generator_main(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
@@ -174,29 +180,27 @@ def generator_relativistic(state: TrainingState, config: TrainConfig, batch: Mic
 
 
 def one_stage(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
-    """Accumulate the main gradients of both networks from one pass through each. Shen et al. 2021.
+    """Accumulate the main gradients of both networks from one pass forward through each.
 
-    The gradient of the generator's loss by a generated image is that of the discriminator's, times the ratio of the
-    derivatives of both losses by the logit of that image. So the discriminator must score each image by itself. Both
-    networks learn from the same generated images; in two stages, the discriminator sees others, of the updated
-    generator.
+    The graph of the generated images' logits is followed backward twice: for the discriminator's loss to its weights,
+    and for the generator's loss to the weights of the generator. Both networks learn from the same generated images; in
+    two stages, the discriminator sees others, of the updated generator. After Shen et al. 2021, who also share the
+    backward pass, which is exact only for a discriminator that compares no images with each other.
     """
-    fake_c = batch.real_c if config.objective == "relativistic" else batch.fake_c
-    img = _followed_fakes(state, config, fake_c)
-    seen = img.detach().requires_grad_(True)
-    both = torch.cat([seen, batch.real_img]).contiguous(memory_format=torch.channels_last)
-    logits = discriminate(state, state.first_order_D, both, torch.cat([fake_c, batch.real_c]))
-    fake_logits, real_logits = logits.chunk(2)
-    if config.objective == "relativistic":
-        margin = fake_logits - real_logits
-        G_loss = relativistic.generator_loss(fake_logits, real_logits)
+    relative = config.objective == "relativistic"
+    c = batch.real_c if relative else batch.fake_c
+    img = _followed_fakes(state, config, c)
+    fake_logits = discriminate(state, state.D, img, c)  # compiled graphs cannot be followed to a part of their inputs
+    real_logits = discriminate(state, state.first_order_D, batch.real_img, batch.real_c)
+    if relative:
         D_loss = relativistic.discriminator_loss(fake_logits, real_logits)
+        G_loss = relativistic.generator_loss(fake_logits, real_logits.detach())
     else:
-        margin, G_loss = fake_logits, logistic.generator_loss(fake_logits)
-        D_loss = logistic.discriminator_loss_fake(fake_logits) + logistic.discriminator_loss_real(real_logits)
-    D_loss.mean().backward()
-    assert seen.grad is not None
-    img.backward(seen.grad * logistic.gradient_ratio(margin.detach())[:, :, None, None])
+        objective = OBJECTIVES[config.objective]
+        D_loss = objective.discriminator_loss_fake(fake_logits) + objective.discriminator_loss_real(real_logits)
+        G_loss = objective.generator_loss(fake_logits)
+    D_loss.mean().backward(inputs=_held(state.D_opt), retain_graph=True)
+    G_loss.mean().backward(inputs=_held(state.G_opt))
     _report_fake(state, fake_logits)
     _report_real(state, real_logits)
     state.statistics.add("Loss/G/loss", G_loss)
@@ -307,7 +311,7 @@ def discriminator_gradient_penalty(state: TrainingState, config: TrainConfig, ba
 def generator_labels(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:
     """Make the discriminator read the label from generated images. ProGAN App. A."""
     img = state.first_order_synthesis(sample_ws(state, config, batch.fake_c))
-    _label_loss(state, img, batch.fake_c).mean().backward()
+    _label_loss(state, img, batch.fake_c).mean().backward(inputs=_held(state.G_opt))
 
 
 def discriminator_labels(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> None:

@@ -35,7 +35,6 @@ class Network:
     magnitude_ema_beta: float | Auto | None = None
     architecture: Literal["skip", "orig", "resnet"] | None = None  # of StyleGAN2 Fig. 7, not the generation
     mbstd_group_size: int | None = None
-    mbstd_num_channels: int | None = None
     input_resolution: int | None = None  # pixels per side that the projected discriminator enlarges images to
     n_features: int | None = None  # of the minimal networks: channels at the highest resolution,
     max_features: int | None = None  # and the most at any
@@ -223,7 +222,7 @@ def _soon_good(small: Preset, channels: Network) -> Preset:
     return replace(
         small,
         generator=small.generator | channels,
-        discriminator=small.discriminator | channels | Network(mbstd_num_channels=0),
+        discriminator=small.discriminator | channels,
         batch=8,
         micro_batch=8,
         g_lr=0.01,

@@ -193,8 +193,7 @@ class SlowTraining:
             relativistic = self.config.objective == "relativistic"
             c = batch.real_c if relativistic else batch.fake_c
             img = self.G.synthesis(self.ws(c, follow=True), **self.magnitudes)
-            shown = self.shown(torch.cat([img, batch.real_img]))  # in one call, for the order of random numbers
-            fake, real = self.D(shown[: len(c)], c), self.D(shown[len(c) :], batch.real_c)
+            fake, real = self.D(self.shown(img), c), self.D(self.shown(batch.real_img), batch.real_c)
             self.signs.append(real.detach().sign())
             G_loss = torch.log1p(torch.exp(real - fake if relativistic else -fake))
             D_loss = torch.log1p(torch.exp(fake - real if relativistic else fake))

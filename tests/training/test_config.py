@@ -86,30 +86,3 @@ def test_a_changed_configuration_differs_in_what_was_changed_and_is_checked():
     assert changed(config, {"micro_batch": 4}) == config.model_copy(update={"micro_batch": 4})
     with pytest.raises(ConfigError, match="batch must be a multiple of micro_batch 3, got 8"):
         changed(config, {"micro_batch": 3})
-
-
-ALONE = {"one_stage": True, "discriminator.mbstd_num_channels": 0}
-
-
-@pytest.mark.parametrize(
-    ("cfg", "changes", "message"),
-    [
-        (
-            "tiny16",
-            {"one_stage": True},
-            "compares no images with each other; set discriminator.mbstd_num_channels to 0",
-        ),
-        ("tiny16", {**ALONE, "objective": "hinge"}, "needs the objective logistic or relativistic, got hinge"),
-        ("tiny16", {**ALONE, "precision": "fp16"}, "needs precision fp32 or bf16, .* got fp16"),
-        ("minimal-tiny16", {"one_stage": True, "objective": "logistic"}, "compares no images .* set it to false"),
-    ],
-)
-def test_one_stage_is_refused_where_it_would_only_approximate_two(cfg, changes, message):
-    with pytest.raises(ConfigError, match=f"one_stage .*{message}"):
-        from_preset(cfg, Images("unused", 16), changes)
-
-
-@pytest.mark.parametrize("cfg", ["tiny16", "stylegan1-tiny16", "stylegan3-t-tiny16"])
-def test_one_stage_fits_every_generation_without_minibatch_statistics(cfg):
-    assert from_preset(cfg, Images("unused", 16), ALONE).one_stage
-    assert from_preset("r3gan-tiny16", Images("unused", 16), {"one_stage": True}).one_stage

@@ -108,7 +108,7 @@ ADA = {"augment.mode": "ada", "augment.target": -0.5, "augment.ada_kimg": 0.1}  
 
 R3GAN = {"objective": "relativistic", "r1_interval": 1, "r2_gamma": 2.0}
 APPROXIMATE = {**ADA, "r1_interval": 2, "r2_gamma": 2.0, "penalty": "approximate"}
-ONE_STAGE = {**ADA, "one_stage": True, "discriminator.mbstd_num_channels": 0}
+ONE_STAGE = {**ADA, "one_stage": True}
 RESUMED = {
     "fp32": {},
     "bf16": {"precision": "bf16"},

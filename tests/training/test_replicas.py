@@ -18,7 +18,7 @@ from stylegan.training.state import create_state
 OBJECTIVES = {
     "logistic": {},
     "relativistic": {"objective": "relativistic", "r2_gamma": 2.0},
-    "one stage": {"one_stage": True, "discriminator.mbstd_num_channels": 0},
+    "one stage": {"one_stage": True},
     "approximate": {"r2_gamma": 2.0, "penalty": "approximate"},
 }
 
