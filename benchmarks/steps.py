@@ -28,7 +28,7 @@ def in_full(size: str) -> dict[str, Any]:
     """
     channels = SIZES[size].channels.arguments()
     widths = {f"{network}.{name}": n for network in ("generator", "discriminator") for name, n in channels.items()}
-    losses = {"one_stage": False, "discriminator.mbstd_num_channels": 1, "pl_weight": 2.0}
+    losses = {"one_stage": False, "pl_weight": 2.0}
     return {**widths, **losses, "batch": SIZES[size].batch}
 
 
