@@ -225,8 +225,8 @@ def _soon_good(small: Preset, channels: Network) -> Preset:
         discriminator=small.discriminator | channels,
         batch=8,
         micro_batch=8,
-        g_lr=0.01,
-        d_lr=0.01,
+        g_lr=0.005,
+        d_lr=0.005,
         one_stage=True,
         pl_weight=0.0,
     )
