@@ -228,7 +228,7 @@ def command(
     --resume continues. With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan train ...
 
     \b
-    stylegan train --resume runs/00000-stylegan2-faces64-batch16-gamma2
+    stylegan train --resume runs/00000-stylegan2-faces64-batch8-gamma2
     stylegan train --resume FILE_OR_RUN --transfer --data mine64.zip --freezed 4
     """
     from stylegan.data.pixels import untracked
