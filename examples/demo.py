@@ -32,8 +32,18 @@ DATA = "avatars32.zip"  # in OUT
 TRAINING_S = 180
 EVERY_S = 10  # between two lines of progress, if the output is not a terminal
 TRUNC = 0.7
-QUICK: dict[str, Any] = {"ema_rampup": 0.1, "tick_kimg": 0.5, "snap_ticks": 4}  # beside the preset: shows faces soonest
-AS_FLAGS = "--set ema_rampup=0.1 --tick 0.5 --snap 4"
+# Beside those of the preset, the settings that show faces soonest on a few cores.
+QUICK: dict[str, Any] = {
+    "batch": 16,
+    "r1_gamma": 2,
+    "generator": {"channel_max": 64},
+    "discriminator": {"channel_max": 64},
+    "style_mixing_prob": 0.5,
+    "ema_rampup": 0.1,
+    "tick_kimg": 0.5,
+    "snap_ticks": 4,
+}
+AS_FLAGS = "--batch 16 --gamma 2 --cmax 64 --set style_mixing_prob=0.5 --set ema_rampup=0.1 --tick 0.5 --snap 4"
 PSIS = (-1, -0.5, 0, 0.5, 0.7, 1, 1.3)
 FRESH = "fresh"  # in OUT: images of the network that the demo trains
 
