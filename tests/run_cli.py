@@ -30,3 +30,10 @@ def run_cli(*arguments: object) -> Result:
         except SystemExit as exit:
             code = exit.code
     return Result(code or 0, out.getvalue(), err.getvalue())
+
+
+def run(*arguments: object) -> str:
+    """Return the standard output of `stylegan ARGUMENTS`, which must succeed."""
+    result = run_cli(*arguments)
+    assert result.code == 0, result.err
+    return result.out

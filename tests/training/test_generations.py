@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from run_cli import run_cli
+from run_cli import run
 from safetensors.torch import load_file
 from tiny_run import tiny_images
 
@@ -23,12 +23,6 @@ CHANGES = ["r1_interval=4", "batch=4", "tick_kimg=0.016", "snap_ticks=1"]
 GROWING = ["growing.training_kimg=0.004", "growing.transition_kimg=0.008"]
 
 ANNEALING = ["anneal.kimg=0.028", "anneal.lr=0.1", "anneal.beta2=0.5", "anneal.gamma=0.1", "anneal.ema_kimg=0.02"]
-
-
-def run(*arguments: object) -> str:
-    result = run_cli(*arguments)
-    assert result.code == 0, result.err
-    return result.out
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from launch import Launch, command
-from run_cli import run_cli
+from run_cli import run, run_cli
 from safetensors.torch import load_file
 from tiny_run import tiny_config, tiny_images
 
@@ -159,12 +159,6 @@ def test_measuring_a_snapshot_leaves_the_discriminator_as_it_was(tmp_path):
 FLAGS = ["--cfg", "tiny16", "--discriminator", "projected", "--device", "cpu", "--batch", 4, "--tick", 0.008]
 FLAGS += ["--snap", 1, "--cbase", 64, "--cmax", 16, "--precision", "bf16", "--force"]
 FLAGS += [part for name, value in NARROW.items() for part in ("--set", f"{name}={value}")]
-
-
-def run(*arguments: object) -> str:
-    result = run_cli(*arguments)
-    assert result.code == 0, result.err
-    return result.out
 
 
 @pytest.fixture(scope="module")
