@@ -21,6 +21,7 @@ ROOMS = [
     "models",
     "checkpoints",
     "sampling",
+    "inversion",
     "metrics",
     "runs",
     "training",

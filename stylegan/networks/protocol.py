@@ -25,6 +25,10 @@ class GeneratorLike(Protocol):
         """Number of w that `synthesis` takes per image."""
 
     @property
+    def w_dim(self) -> int:
+        """Width of each w."""
+
+    @property
     def mapping(self) -> Callable[..., Tensor]:
         """(z [N, z_dim], c [N, c_dim] or None, truncation_psi=, truncation_cutoff=) -> ws [N, num_ws, w_dim]"""
 

@@ -34,7 +34,7 @@ class ClassCentered(nn.Module):
             raise ConfigError("this network has no classes, so truncation has only the global center.")
         self.G = G
         self.z_dim, self.c_dim, self.num_ws, self.img_resolution = G.z_dim, G.c_dim, G.num_ws, G.img_resolution
-        self.img_channels = G.img_channels
+        self.img_channels, self.w_dim = G.img_channels, G.w_dim
         self.class_names, self.label_names = G.class_names, G.label_names
         self.synthesis = G.synthesis
         self._averages: dict[tuple[float, ...], Tensor] = {}

@@ -1,0 +1,1 @@
+"""Image -> latent: the projector, pivotal tuning and encoders."""
