@@ -63,7 +63,7 @@ class PrepareConfig:
         if self.shards is not None and (self.shards < 1 or self.dest.suffix.lower() == ".zip"):
             raise ConfigError(f"shards must be at least 1 image each, in a folder; got {self.shards}, {self.dest}.")
         if self.dest.suffix.lower() != ".zip":
-            refuse_name_of_file(self.dest, "a data set that is not a .zip")
+            refuse_name_of_file(self.dest, "a data set is a .zip, or a folder (of tar files with `shards`)")
         if self.size is None:
             if self.transform is not None:
                 raise ConfigError(f"the transform {self.transform} needs a resolution, for example 256x256.")
@@ -191,7 +191,9 @@ def _scan(source: Source, config: PrepareConfig, tally: _Tally, headers: dict[st
                 raise DataError("it is in no class folder")
             header = source.header(name)
             if config.strict and _enlarges(header, config):
-                raise DataError(f"it is {header.width}x{header.height} and would be enlarged; choose a lower resolution")
+                raise DataError(
+                    f"it is {header.width}x{header.height} and would be enlarged; choose a lower resolution"
+                )
             headers[name] = header
         except DataError as error:
             yield tally.leave_out(name, str(error))

@@ -70,8 +70,8 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
     if error.errno == errno.ENAMETOOLONG:
         longest = max((*path.parts[:-1], path.name), key=len)
         return OutputError(
-            f"cannot write {path}: the name {longest[:40]}... has {len(longest)} characters, which is too long for this "
-            "disk; choose a shorter one."
+            f"cannot write {path}: the name {longest[:40]}... has {len(longest)} characters, too many for this disk; "
+            "choose a shorter one."
         )
     return OutputError(f"cannot write {path}: {error.strerror or error}; choose another place.")
 

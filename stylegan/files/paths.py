@@ -19,14 +19,18 @@ _FILES = {
 def local_path(path: str | os.PathLike[str]) -> Path:
     """Return a path with a leading ~, ~user, $HOME or ${HOME} replaced by that folder; any other path is unchanged.
 
-    A shell does the same at the beginning of a word, but not in `--dest=~/x.zip`, in quotes or in a file of settings.
+    A shell does the same at the beginning of a word, but not after an equals sign, in quotes or in a settings file.
     """
     text = re.sub(r"^\$(HOME\b|\{HOME\})", "~", os.fspath(path))
     return Path(os.path.expanduser(text))
 
 
-def refuse_name_of_file(folder: Path, what: str) -> None:
-    """Raise ConfigError if a folder that does not exist has the ending of a file; `what` is written to it."""
+def refuse_name_of_file(folder: Path, expected: str) -> None:
+    """Raise ConfigError if a folder that does not exist yet has the ending of a file.
+
+    Args:
+        expected: the first part of the sentence, such as "images are written to a folder".
+    """
     ending = folder.suffix.lower()
     if ending in _FILES and not os.path.isdir(folder):  # unlike Path.is_dir, it raises nothing
-        raise ConfigError(f"{what} is a folder, but {folder} ends like a file; leave out {folder.suffix}.")
+        raise ConfigError(f"{expected}, but {folder} ends like a file; leave out {folder.suffix}.")

@@ -19,7 +19,7 @@ def make_folder(folder: str | Path) -> Path:
     Raises: OutputError; ConfigError for a name that ends like a file.
     """
     path = local_path(folder)
-    refuse_name_of_file(path, "the place for images")
+    refuse_name_of_file(path, "images are written to a folder")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

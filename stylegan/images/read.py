@@ -24,7 +24,7 @@ EXTENSIONS = {".bmp", ".gif", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", 
 }  # fmt: skip
 CONVERTIBLE = {  # formats of photos that are not read; extension -> name
     **{".heic": "HEIC", ".heif": "HEIC", ".hif": "HEIC", ".avif": "AVIF", ".jxl": "JPEG XL", ".psd": "Photoshop"},
-    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"), "raw"),
+    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"), "camera raw"),
 }
 _BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC", b"avif": "AVIF", b"avis": "AVIF"}
 MAX_PIXELS = 89_478_485  # Pillow's own limit, beyond which it suspects a decompression bomb
@@ -122,7 +122,7 @@ def _opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
 
 def convert_first(form: str) -> str:
     """Return the reason why an image in this format of `CONVERTIBLE` is not read, and what to do."""
-    return f"it is a {form} image, which is not read; convert it to PNG or JPEG, for example with: magick IN OUT.png"
+    return f"its format {form} is not read; convert it to PNG or JPEG, for example with: magick IN OUT.png"
 
 
 def _convertible(file: Path | BinaryIO) -> str | None:

@@ -27,13 +27,16 @@ def make_run_folder(parent: Path | str, info: RunInfo, name: str, config: str, d
     Raises: OutputError if `parent` cannot be written, or the name is too long; ConfigError if it ends like a file.
     """
     parent = local_path(parent)
-    refuse_name_of_file(parent, "the place for runs")
+    refuse_name_of_file(parent, "runs are written to a folder")
     label, desc = (re.sub(r"[^\w.+-]+", "_", text) for text in (name, desc))
     try:
         parent.mkdir(parents=True, exist_ok=True)
         taken = [int(m[1]) for m in (re.match(r"(\d{5})-", p.name) for p in parent.iterdir()) if m]
         number = max(taken, default=-1) + 1
-        folder = parent / f"{number:05d}-{info.architecture}-{label}-batch{info.batch}-gamma{info.gamma:g}{desc and f'-{desc}'}"
+        folder = (
+            parent
+            / f"{number:05d}-{info.architecture}-{label}-batch{info.batch}-gamma{info.gamma:g}{desc and f'-{desc}'}"
+        )
         (folder / "snapshots").mkdir(parents=True)
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:

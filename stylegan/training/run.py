@@ -13,8 +13,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from stylegan.checkpoints.snapshots import newest_snapshot, nimg_of
 from stylegan.data.dataset import Dataset
 from stylegan.data.pixels import Track, untracked

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_run import tiny_config, tiny_images
 
-from stylegan.errors import ConfigError, OutputError
+from stylegan.errors import ConfigError, OutOfMemoryError, OutputError
 from stylegan.machine.processes import World
 from stylegan.runs.lock import locked
 from stylegan.training import loop, resume, start, train
