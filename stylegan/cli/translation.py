@@ -58,7 +58,7 @@ def translate_flags(verb: str, args: list[str]) -> list[str]:
 
 
 def refuse_repeated(command: click.Command, args: list[str]) -> None:
-    """Raise UsageError for a path that is given twice, with two values, and say which value of another option counts."""
+    """Raise UsageError for a path given twice, with two values; of another option, say which value counts."""
     once = {
         name: param
         for param in command.params

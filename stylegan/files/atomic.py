@@ -58,9 +58,9 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         raise cannot_write(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        if path.exists():
+        if os.path.exists(path):  # unlike Path.exists, it raises nothing
             shutil.rmtree(older, ignore_errors=True)
-        elif older.exists():
+        elif os.path.exists(older):
             with suppress(OSError):  # then `repair_interrupted_writes` brings it back
                 os.replace(older, path)
 

@@ -58,7 +58,7 @@ def test_every_function_of_the_package_that_takes_a_path_expands_it(home):
 def test_a_folder_that_ends_like_a_file_is_refused_unless_it_exists(home):
     for name in ("out.png", "runs.ZIP", "x.mp4"):
         with pytest.raises(
-            ConfigError, match=rf"images are folders, but {name} ends like a file; leave out \\{name[-4:]}"
+            ConfigError, match=rf"images are folders, but {name} ends like a file; leave out \{name[-4:]}"
         ):
             refuse_name_of_file(Path(name), "images are folders")
     for name in ("gamma0.8", "v1.2", "out"):

@@ -101,7 +101,7 @@ def test_the_description_is_the_end_of_the_name(tmp_path):
 
 def test_a_data_set_whose_name_is_too_long_is_named_with_its_length(tmp_path):
     with pytest.raises(
-        OutputError, match="a name of 271 characters, .*: 245 are the name of the data set, 0 the descr"
+        OutputError, match="a name of 275 characters, .*: 245 are the name of the data set, 0 the descr"
     ):
         make_run_folder(tmp_path, INFO, "x" * 245, "{}")
     assert list(tmp_path.iterdir()) == []
