@@ -122,13 +122,15 @@ def _read(data: bytes | memoryview | mmap.mmap, read: Callable[[memoryview, Mete
 def _require_data(value: Any, limits: Limits) -> None:
     """Raises: PickleError unless a value is a tree of plain data that is quick to walk."""
     trees: dict[int, tuple[int, int] | None] = {}  # by id: entries and depth; None while it is being walked
-    todo = [value]
+    todo, depth = [value], 0
     while todo:
         node = todo[-1]
         if type(node) in _PLAIN:
             todo.pop()
         elif id(node) not in trees:
             trees[id(node)] = None
+            depth += 1
+            guards.nesting(depth, limits)
             for part in _parts(node):
                 guards.acyclic(trees.get(id(part), ()) is not None)
                 if type(part) not in _PLAIN and id(part) not in trees:
@@ -136,11 +138,11 @@ def _require_data(value: Any, limits: Limits) -> None:
         else:
             todo.pop()
             if trees[id(node)] is None:
+                depth -= 1
                 inner = [trees.get(id(part)) or (0, 0) for part in _parts(node)]
-                entries, depth = sum(n for n, _ in inner) + len(inner), 1 + max((d for _, d in inner), default=0)
-                guards.entries(entries, limits)
-                guards.nesting(depth, limits)
-                trees[id(node)] = entries, depth
+                trees[id(node)] = len(inner) + sum(n for n, _ in inner), 1 + max((d for _, d in inner), default=0)
+                guards.entries(trees[id(node)][0], limits)
+                guards.nesting(trees[id(node)][1], limits)  # of shared containers, which are walked once
 
 
 def _parts(node: Any) -> list[Any] | tuple:
