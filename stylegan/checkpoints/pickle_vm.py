@@ -99,6 +99,9 @@ def _read_file(file: Path, read: Callable[[memoryview, Meter], Any], limits: Lim
                 raise PickleError("the file is empty")
             with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return _read(data, read, limits)
+    except PickleError as error:
+        error.file = file
+        raise
     except OSError as error:
         raise CheckpointError(f"{file} cannot be read: {error.strerror or error}.") from error
 
@@ -121,7 +124,7 @@ def _read(data: bytes | memoryview | mmap.mmap, read: Callable[[memoryview, Mete
 
 def _require_data(value: Any, limits: Limits) -> None:
     """Raises: PickleError unless a value is a tree of plain data that is quick to walk."""
-    trees: dict[int, tuple[int, int] | None] = {}  # by id: entries and depth; None while it is being walked
+    trees: dict[int, tuple[int, int] | None] = {}  # by id: entries and height; None while it is being walked
     todo, depth = [value], 0
     while todo:
         node = todo[-1]
@@ -140,9 +143,10 @@ def _require_data(value: Any, limits: Limits) -> None:
             if trees[id(node)] is None:
                 depth -= 1
                 inner = [trees.get(id(part)) or (0, 0) for part in _parts(node)]
-                trees[id(node)] = len(inner) + sum(n for n, _ in inner), 1 + max((d for _, d in inner), default=0)
-                guards.entries(trees[id(node)][0], limits)
-                guards.nesting(trees[id(node)][1], limits)  # of shared containers, which are walked once
+                entries, height = len(inner) + sum(n for n, _ in inner), 1 + max((h for _, h in inner), default=0)
+                guards.entries(entries, limits)
+                guards.nesting(height, limits)  # of shared containers, which are walked once
+                trees[id(node)] = entries, height
 
 
 def _parts(node: Any) -> list[Any] | tuple:

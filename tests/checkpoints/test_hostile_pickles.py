@@ -29,12 +29,12 @@ SECONDS, MEGABYTES = 1.0, 200
 
 
 def child(mode: str, folder: Path) -> dict[str, Any]:
-    """Return the result of the other process, which has only the variables that Python needs."""
-    environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    """Return the result of the other process, which has few environment variables."""
+    paths = os.pathsep.join(map(str, (HERE, HERE.parent, HERE.parents[1])))
     result = subprocess.run(
         [sys.executable, str(HERE / "hostile_child.py"), mode],
         cwd=folder,
-        env={**environment, "OMP_NUM_THREADS": "1", "HOME": str(folder)},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "HOME": str(folder)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -65,7 +65,8 @@ def test_the_corpus_is_large_and_its_files_have_names_of_their_own(corpus, opene
     with capsys.disabled():
         print(
             f"\n{len(corpus)} hostile files, {len(opened['results'])} with the truncated and mutated ones: "
-            f"{refused} refused, {len(opened['results']) - refused} loaded, {opened['seconds']:.1f} s, "
+            f"{refused} refused, {len(opened['results']) - refused} loaded, "
+            f"{sum(result[3] for result in opened['results']):.1f} s, "
             f"{opened['mb']:.0f} MB, {len(opened['events'])} events, {len(GUARDS)} guards"
         )
     assert len(corpus) >= 900
@@ -84,7 +85,6 @@ def test_each_hostile_file_is_refused_by_its_guard_or_is_plain_data(corpus, open
 
 
 def test_every_truncated_file_is_refused(opened):
-    found = [kind for name, kind, _, _ in opened["results"] if " bytes of " in name and not name.startswith("zip")]
     found = [kind for name, kind, _, _ in opened["results"] if name.split(" ")[1:3] == ["bytes", "of"]]
     assert found == ["refused"] * 200
 
@@ -114,7 +114,6 @@ def test_the_live_files_run_code_under_stock_pickle(corpus, tmp_path):
 
 
 def test_each_guard_left_out_is_noticed(corpus, monkeypatch, capsys):
-    """Without a guard, its files are refused by another one, or not at all."""
     alone = []
     for name in GUARDS:
         files = [case for case in corpus if case.guard == name]
