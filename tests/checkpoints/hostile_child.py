@@ -74,22 +74,24 @@ def ours() -> dict[str, Any]:
     start = resident_mb("VmRSS")
     events: list[tuple[str, str, str]] = []
     results: list[tuple[str, str, str, float]] = []
-    opened = False
+    opened, name = False, ""
 
     def hook(event: str, values: tuple) -> None:
         writes = event == "open" and (not isinstance(values[1], str) or set(values[1]) & set("wax+"))
         if not opened and (writes or event.startswith(FORBIDDEN)):
-            events.append((cases[len(results)].name, event, str(values)[:200]))
+            events.append((name, event, str(values)[:200]))
 
     sys.addaudithook(hook)
     modules = set(sys.modules)
     for case in cases:
+        name = case.name
         begin = time.thread_time()
         kind, detail = outcome(case)
         results.append((case.name, kind, detail, time.thread_time() - begin))
+    mb, loaded, found = resident_mb("VmHWM") - start, sorted(set(sys.modules) - modules), list(events)
+    compile("None", "control", "eval")
     opened = True
-    mb = resident_mb("VmHWM") - start
-    return {"results": results, "events": events, "modules": sorted(set(sys.modules) - modules), "mb": mb}
+    return {"results": results, "events": found, "modules": loaded, "mb": mb, "control": events[len(found) :]}
 
 
 def stock() -> dict[str, Any]:

@@ -103,6 +103,7 @@ def test_no_file_takes_long_or_much_memory(opened):
 def test_no_file_imports_runs_connects_or_writes_anything(opened):
     assert opened["events"] == []
     assert opened["modules"] == []
+    assert [event for _, event, _ in opened["control"]] == ["compile"]  # the hook notices what was done on purpose
 
 
 def test_the_live_files_run_code_under_stock_pickle(corpus, tmp_path):

@@ -179,7 +179,7 @@ def test_an_error_names_its_place_and_the_class():
 
 
 def test_rarer_forms_are_read():
-    """Arrays of dill, copyreg of old protocols, layers of PyTorch, parameters with attributes, sizes and devices."""
+    """Arrays of dill, copyreg of protocol 1, layers of PyTorch, parameters with attributes, sizes, devices."""
     reconstruct, ndarray = named("numpy.core.multiarray", "_reconstruct"), named("numpy", "ndarray")
     made = b"(" + ndarray + body((0,)) + body(b"b") + b"t"
     state = b"(" + body(1) + body((2,)) + DTYPE + b"\x89" + body(np.float32([1, 2]).tobytes()) + b"t"
