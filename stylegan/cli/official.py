@@ -5,6 +5,7 @@ The parser translates by it (`translation.py`), its errors are these sentences, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -298,6 +299,6 @@ def _code(text: str | None) -> str:
     return f"`{text}`".replace("|", "\\|") if text else ""
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, ("--",) * len(head), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
