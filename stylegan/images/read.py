@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from stylegan.errors import DataError
+from stylegan.images.unread import known_unread_start
 
 # Named one by one: Pillow would also try formats that start other programs (EPS) or have no signature at all.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
@@ -106,11 +107,22 @@ def _opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
     except DataError:
         raise
     except UnidentifiedImageError:
+        if (known := known_unread_start(_start(file))) is not None:
+            raise DataError(known) from None
         raise DataError(f"it is empty, damaged or not one of {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
         raise DataError(f"it has more than the limit of {MAX_PIXELS} pixels") from None
     except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
         raise DataError(f"it cannot be read ({error or type(error).__name__})") from error
+
+
+def _start(file: Path | BinaryIO) -> bytes:
+    """The first 12 bytes, where formats have their signatures."""
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            return opened.read(12)
+    file.seek(0)
+    return file.read(12)
 
 
 @contextmanager

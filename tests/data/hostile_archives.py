@@ -226,5 +226,5 @@ def not_zips() -> Iterator[Case]:
             member = tarfile.TarInfo(name)
             member.type, member.linkname = kind, "/etc/passwd"
             file.addfile(member)
-    yield Case("links.tar", out.getvalue(), error="neither a folder, nor a zip, nor an IDX file")
+    yield Case("links.tar", out.getvalue(), error="holds no usable image: all 3 files were left out")
     yield Case("tar.zip", out.getvalue(), error="truncated or not a zip")

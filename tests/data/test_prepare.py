@@ -275,7 +275,7 @@ def test_a_half_labeled_source_is_refused(tmp_path):
     for name in ("a.png", "b.png", "c.png"):
         save(tmp_path / "in" / name, noise())
     (tmp_path / "in/dataset.json").write_text('{"labels": [["a.png", 0]]}')
-    with pytest.raises(DataError, match=r"labels some images but not 2 of 3, the first of them b.png"):
+    with pytest.raises(DataError, match=r"has no label for 2 of 3 images, the first of them b.png"):
         prepare(tmp_path / "in", tmp_path / "out.zip")
 
 

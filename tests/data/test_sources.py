@@ -162,7 +162,7 @@ def test_what_is_no_source_gets_a_sentence(tmp_path):
     with pytest.raises(DataError, match="there is nothing at"):
         open_source(tmp_path / "missing")
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(DataError, match="neither a folder, nor a zip, nor an IDX file"):
+    with pytest.raises(DataError, match="neither a folder, nor a zip or tar, nor an IDX or TFRecord file"):
         open_source(tmp_path / "a.txt")
 
 
