@@ -148,8 +148,9 @@ def _labels_text(report: PrepareReport) -> str:
     return f"{classes}: {_listed(report.class_names)}" if report.class_names else classes
 
 
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join([*map(_printable, names[:most]), *(["..."] if len(names) > most else [])])
+def _listed(names: Sequence[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(_printable, names[:most])) + more
 
 
 def _left_out_text(left_out: list[tuple[str, str]]) -> str:

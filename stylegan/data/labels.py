@@ -159,7 +159,7 @@ def empty_classes(classes: np.ndarray, class_names: Sequence[str] | None) -> str
     if not empty:
         return None
     shown = [f"{k} ({known[k]})" if k < len(known) else str(k) for k in empty[:5]]
-    more = ", ..." if len(empty) > len(shown) else ""
+    more = f" and {len(empty) - len(shown)} more" if len(empty) > len(shown) else ""
     return f"{len(empty)} of {total} classes {'has' if len(empty) == 1 else 'have'} no images: {', '.join(shown)}{more}"
 
 
@@ -206,7 +206,7 @@ def _kind(label: Label) -> str:
 
 
 def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+    return unicodedata.normalize("NFC", plain_name(name))
 
 
 def _names(data: dict, key: str, where: str) -> list[str] | None:

@@ -34,7 +34,7 @@ def plain_name(name: str) -> str:
 
 def is_leftover(part: str) -> bool:
     """Return whether a file or folder of this name, without the folders above it, is hidden or left behind."""
-    if part in ("", ".", "..", "~"):
+    if part in ("", ".", "~") or part.startswith(".."):
         return False
     folded = part.casefold()
     return (

@@ -116,5 +116,5 @@ def _open_shards(path: str, use_labels: bool, workers: int, cache: PixelCache, p
 def _with_warning(table: LabelTable, where: object) -> LabelTable:
     """Return the labels, and warn of classes without images, whose number is part of the size of the network."""
     if table.values.ndim == 1 and (clause := empty_classes(table.values, table.class_names)) is not None:
-        warnings.warn(f"{clause} in {where}.", RuntimeWarning, stacklevel=4)
+        warnings.warn(f"{where}: {clause}.", RuntimeWarning, stacklevel=4)
     return table

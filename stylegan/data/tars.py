@@ -73,6 +73,9 @@ class TarSource(Source):
             for tar in self._tars:
                 with self._opened(tar.file) as file:
                     _add_members(self._members, refused, tar, file)
+        except OSError as error:
+            self.close()
+            raise DataError(f"{tar.file} cannot be read ({error.strerror or error}).") from error
         except BaseException:
             self.close()
             raise

@@ -48,13 +48,13 @@ class TFRecordSource(Source):
             with self._file.open("rb") as file:
                 file.seek(offset)
                 features = _features(memoryview(file.read(length)))
+            if not {"shape", "data"} <= features.keys():
+                found = ", ".join(sorted(features)) or "nothing"
+                raise DataError(f"its record holds {found}, expected shape and data; save the images as PNG files")
+            shape, data = _numbers(features["shape"]), _first(features["data"])
         except (OSError, ValueError, IndexError) as error:
             raise DataError(f"its record cannot be read ({error})") from error
-        if not {"shape", "data"} <= features.keys():
-            found = ", ".join(sorted(features)) or "nothing"
-            raise DataError(f"its record holds {found}, expected shape and data; save the images as PNG files")
-        shape, data = _numbers(features["shape"]), _first(features["data"])
-        if len(shape) != 3 or shape[0] not in (1, 3, 4) or math.prod(shape) != len(data) or not len(data):
+        if len(shape) != 3 or shape[0] not in (1, 3, 4) or math.prod(shape) != len(data) or len(data) == 0:
             raise DataError(f"its record has {len(data)} bytes for an image of shape {shape}, expected C, H, W")
         return np.frombuffer(data, np.uint8).reshape(shape).transpose(1, 2, 0)
 

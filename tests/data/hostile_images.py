@@ -397,7 +397,8 @@ def names() -> Iterator[Case]:
         yield Case(unicodedata.normalize(form, "twin é.png"), content)
     yield Case(os.fsdecode(b"latin1 \xe9.png"), content)
     yield Case(os.fsdecode(b"broken utf-8 \xf0\x9f.png"), b"x", NOT_A_IMAGE)
-    yield Case("trailing space.png ", content, "it is not an image")
+    for name in ("trailing space.png ", "...png"):
+        yield Case(name, content, "it is not an image")
 
 
 def links() -> Iterator[Case]:

@@ -99,7 +99,10 @@ def test_no_labels_are_none(content):
         ({"labels": [["a", [10**400]]]}, r"gives a the label \[1000"),
         ({"labels": [[["a", 1]]]}, r"entry 0 of 'labels' in dataset.json is \[\['a', 1\]\]"),
         ({"labels": [[7, 1]]}, r"entry 0 of 'labels' in dataset.json is \[7, 1\]"),
-        ({"label": [["a", 1]]}, "dataset.json has no key 'labels' but 'label'; rename the key, or set `labels` to none"),
+        (
+            {"label": [["a", 1]]},
+            "has no key 'labels' but 'label'; rename the key, or set `labels` to none",
+        ),
         ({"labels": [["a", []]]}, r"gives a the label \[\]"),
         ({"labels": [["a", [float("nan")]]]}, r"gives a the label \[nan\]"),
         ({"labels": [["a", 1]], "class_names": "cat"}, "'class_names' in dataset.json is 'cat'"),
@@ -143,7 +146,7 @@ def test_classes_without_images_are_named_and_counted():
     assert empty_classes(np.array([0, 1, 1]), None) is None
     assert empty_classes(np.array([1, 2]), None) == "1 of 3 classes has no images: 0"
     assert empty_classes(np.array([0, 1]), ["cat", "dog", "owl"]) == "1 of 3 classes has no images: 2 (owl)"
-    assert empty_classes(np.array([0, 7]), None) == "6 of 8 classes have no images: 1, 2, 3, 4, 5, ..."
+    assert empty_classes(np.array([0, 7]), None) == "6 of 8 classes have no images: 1, 2, 3, 4, 5 and 1 more"
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe\x00", b"[" * 100_000])
