@@ -50,17 +50,20 @@ def folder_labels(folders: Mapping[str, str | None]) -> LabelList | None:
     return LabelList({name: number[folder] for name, folder in folders.items() if folder is not None}, class_names)
 
 
-def why_no_classes(names: Sequence[str]) -> str | None:
-    """Return a sentence about folders that look like classes but were not taken for them, None without any."""
-    guessed, folders = class_folders(names), class_folders(names, explicit=True)
-    some = {folder for folder in guessed.values() if folder is not None}
-    outside = [name for name in names if guessed[name] is None]
-    if len(some) > 1:
+def why_no_classes(folders: Mapping[str, str | None]) -> str | None:
+    """Return a sentence about folders that may be meant as classes but give no labels, None without any.
+
+    Args:
+        folders: the class folder of each image, if it has one, by `class_folders`.
+    """
+    names = list(folders)
+    outside = [name for name in names if folders[name] is None]
+    if outside and len({folder for folder in folders.values() if folder is not None}) > 1:
         return (
             f"{len(outside)} of {len(names)} images are in no class folder, the first of them {outside[0]}; set "
             "`labels` to folders to leave them out and make classes of the other folders."
         )
-    known = sorted({folder for folder in folders.values() if folder is not None})
+    known = sorted({folder for folder in class_folders(names, explicit=True).values() if folder is not None})
     if len(known) > 1 and _all_numbered([(folder,) for folder in known]) and not all(map(_OFFICIAL.fullmatch, names)):
         return (
             f"The folders {known[0]}, {known[1]} and so on were taken for mere numbering; set `labels` to folders to "

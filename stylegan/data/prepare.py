@@ -323,10 +323,11 @@ def _final_labels(
     """The labels of the written images by their new names."""
     if listed is not None:
         return replace(listed, by_name={new: listed.by_name[old] for old, new in tally.written.items()})
-    labels = folder_labels({new: folders[old] for old, new in tally.written.items()}) if folders else None
+    written = {name: folders[name] for name in tally.written} if folders else {}
+    labels = folder_labels({tally.written[name]: folder for name, folder in written.items()})
     if labels is None and config.labels == "folders":
         raise DataError(f"the usable images of {config.source} are in fewer than two class folders.")
-    if labels is None and config.labels == "auto" and (reason := why_no_classes(list(tally.written))) is not None:
+    if labels is None and config.labels == "auto" and (reason := why_no_classes(written)) is not None:
         tally.notes.append(reason)
     return labels
 

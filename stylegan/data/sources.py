@@ -222,11 +222,14 @@ def _walk(root: Path, unreadable: list[tuple[str, str]], leftovers: list[str]) -
 
     entered = set()
     for folder, subfolders, files in os.walk(root, followlinks=True, onerror=note):
-        entered.add(os.path.realpath(folder))
+        entered.add(_identity(folder))
         leftovers += [relative(os.path.join(folder, name)) for name in subfolders + files if is_leftover(name)]
         # Sorted, so that of two links to one folder always the same one is followed; entered ones end link loops.
-        subfolders[:] = [s for s in sorted(subfolders) if os.path.realpath(os.path.join(folder, s)) not in entered]
-        subfolders[:] = [s for s in subfolders if not is_leftover(s)]
+        subfolders[:] = [
+            subfolder
+            for subfolder in sorted(subfolders)
+            if not is_leftover(subfolder) and _identity(os.path.join(folder, subfolder)) not in entered
+        ]
         for file in files:
             if is_leftover(file):
                 continue
@@ -241,6 +244,15 @@ def _walk(root: Path, unreadable: list[tuple[str, str]], leftovers: list[str]) -
                 yield name, info
             else:
                 unreadable.append((name, "it is a device or a pipe, not a file"))
+
+
+def _identity(folder: str) -> object:
+    """What two paths of one folder have in common."""
+    try:
+        info = os.stat(folder)
+    except OSError:  # os.walk will report it
+        return folder
+    return (info.st_dev, info.st_ino) if info.st_ino else os.path.realpath(folder)
 
 
 def _members(file: zipfile.ZipFile, size: int) -> tuple[dict[str, zipfile.ZipInfo], list[tuple[str, str]]]:

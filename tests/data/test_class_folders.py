@@ -91,11 +91,14 @@ def test_numbered_folders_are_classes_only_when_asked_for():
 
 
 def test_folders_that_could_be_meant_as_classes_are_explained():
-    assert "The folders 00000, 00001 and so on" in why_no_classes(["00000/1.ppm", "00001/2.ppm"])
+    def why(*names):
+        return why_no_classes(class_folders(names))
+
+    assert "The folders 00000, 00001 and so on" in why("00000/1.ppm", "00001/2.ppm")
     note = "1 of 3 images are in no class folder, the first of them val/3.png; set `labels` to folders"
-    assert note in why_no_classes(["train/cat/1.png", "train/dog/2.png", "val/3.png"])
+    assert note in why("train/cat/1.png", "train/dog/2.png", "val/3.png")
     for names in (["00000/img00000000.png", "00001/img00001000.png"], ["1.png", "2.png"], ["cat/1.png"]):
-        assert why_no_classes(names) is None
+        assert why(*names) is None
 
 
 def test_a_class_name_is_valid_text_even_if_its_folder_is_not():
