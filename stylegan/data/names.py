@@ -22,11 +22,14 @@ _ENDINGS = (
     *(".part", ".partial", ".filepart", ".crdownload", ".opdownload", ".download", ".aria2", ".!qb"),  # downloads
     ":zone.identifier",  # where Windows notes that a file was downloaded
 )
+_NOT_PLAIN = re.compile(r"\\|//|(?:^|/)\.(?:/|$)")
 _OTHERS = re.compile(r"#.+#|found\.\d{3}")  # of Emacs and chkdsk
 
 
 def plain_name(name: str) -> str:
     """Return the name of a file in an archive or a list with "/" between folders, and without "." among them."""
+    if not _NOT_PLAIN.search(name):
+        return name  # of a million names, nearly all
     first, *others = name.replace("\\", "/").split("/")  # some programs for Windows write backslashes
     parts = [part for part in others if part not in ("", ".")]
     return "/".join(parts if first == "." and parts else [first, *parts])
