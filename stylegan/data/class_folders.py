@@ -76,8 +76,9 @@ def _below_splits(folders: list[tuple[str, ...]], explicit: bool) -> list[tuple[
     """The folders of each image from the level of classes on."""
     while True:
         folders = _below_shared(folders)
-        inner = [folder[1:] for folder in folders]
-        if not _are_splits(folders) or (explicit and not any(inner)):
+        splits = _splits({folder[0] for folder in folders if folder})
+        inner = [folder[1:] if folder and folder[0] in splits else () for folder in folders]
+        if not splits or (explicit and not any(inner)):
             return folders
         folders = inner
 
@@ -88,15 +89,16 @@ def _below_shared(folders: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return [folder[shared:] for folder in folders]
 
 
-def _are_splits(folders: Iterable[tuple[str, ...]]) -> bool:
-    heads = {folder[0] if folder else "" for folder in folders}
-    splits = [_SPLIT.fullmatch(head) for head in heads]
-    found = [split for split in splits if split is not None]
-    return (
-        len(found) == len(heads) > 1
-        and len({(split["set"] or "").casefold() for split in found}) == 1
-        and any(split["main"] for split in found)
-    )
+def _splits(folders: set[str]) -> set[str]:
+    """The folders that split a set, of those beside each other; none if they are no splits.
+
+    Some may be classes, such as "train" among "bus" and "car": there are splits only if all are, or two of training,
+    test and validation are among them.
+    """
+    found = {folder: split for folder in folders if (split := _SPLIT.fullmatch(folder))}
+    kinds = {split["main"][:2].casefold() for split in found.values() if split["main"]}
+    same_set = len({(split["set"] or "").casefold() for split in found.values()}) == 1
+    return set(found) if same_set and (len(kinds) > 1 or (kinds and len(found) == len(folders) > 1)) else set()
 
 
 def _all_numbered(folders: Sequence[tuple[str, ...]]) -> bool:

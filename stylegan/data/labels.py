@@ -163,6 +163,19 @@ def empty_classes(classes: np.ndarray, class_names: Sequence[str] | None) -> str
     return f"{len(empty)} of {total} classes {'has' if len(empty) == 1 else 'have'} no images: {', '.join(shown)}{more}"
 
 
+def label_notes(labels: LabelList, table: LabelTable) -> list[str]:
+    """Return a sentence for classes without images, and for names that do not fit the labels in number."""
+    notes = []
+    classes = table.values.ndim == 1
+    if classes and (clause := empty_classes(table.values, labels.class_names)) is not None:
+        notes.append(f"{clause}.")
+    names, used = (labels.class_names, table.class_names) if classes else (labels.label_names, table.label_names)
+    if names and (used is None or used != names[: len(used)]):
+        what = "classes" if classes else "values"
+        notes.append(f"{len(names)} names for {table.label_dim} {what} were left out; give one for each.")
+    return notes
+
+
 def label_table(labels: LabelList, names: Sequence[str], where: str) -> LabelTable:
     """Put labels in image order.
 

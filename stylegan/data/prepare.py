@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from stylegan.data.class_folders import class_folders, folder_labels, why_no_classes
-from stylegan.data.labels import LabelList, empty_classes, entries_without_image, label_table, labels_of
+from stylegan.data.labels import LabelList, entries_without_image, label_notes, label_table, labels_of
 from stylegan.data.ordered_map import ordered_map
 from stylegan.data.shards.remote import is_url
 from stylegan.data.shards.writer import ShardWriter, shard_writer
@@ -157,8 +157,8 @@ def prepare_steps(config: PrepareConfig) -> Steps:
         labels = _final_labels(listed, folders, tally, config)
         writer.finish(labels.to_json() if labels else {"labels": None})
     table = label_table(labels, list(labels.by_name), str(config.dest)) if labels else None
-    if labels and table and table.values.ndim == 1 and (clause := empty_classes(table.values, labels.class_names)):
-        tally.notes.append(f"{clause}.")
+    if labels and table:
+        tally.notes += label_notes(labels, table)
     yield PrepareStep(
         tally.total,
         tally.total,

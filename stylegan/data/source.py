@@ -72,7 +72,7 @@ class Sorted(NamedTuple):
 
 
 def sort_out(files: Iterable[str], refused: Iterable[tuple[str, str]] = ()) -> Sorted:
-    """Tell images from other files by their names; `refused` are ignored for the reasons given."""
+    """Separate images from other files by their names; `refused` are ignored for the reasons given."""
     names, ignored = [], []
     leftovers = set()
     for name, reason in refused:

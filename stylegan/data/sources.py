@@ -26,6 +26,7 @@ from stylegan.images.read import MAX_BYTES, Header, read_header, read_image, unp
 from stylegan.images.unread import known_unread
 
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_CIFAR = re.compile(r"(?:^|/)(?:data_batch_\d|batches\.meta|cifar-100-python/(?:train|test|meta))$")
 _LOCAL_HEADER_BYTES = 30  # of a zip entry, before its name
 
 
@@ -52,7 +53,7 @@ def open_source(path: str | Path) -> Source:
         if stat.S_ISREG(mode) and path.suffix == TFRECORDS:
             return TFRecordSource(path)
         if stat.S_ISREG(mode) and is_tar(path):
-            return _without_pickles(TarSource(path))
+            return _open_tar(path)
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(f"there is nothing at {path}; give a folder, a zip or an IDX file of images.") from None
     except (OSError, zipfile.BadZipFile) as error:
@@ -74,20 +75,26 @@ def _open_folder(path: Path) -> Source:
         return TFRecordSource(path)
     if ".tar" in other:
         return TarSource(path, [Tar(tar) for tar in sorted(path.glob("*.tar"))])
+    if any(_CIFAR.search(name) for name, _ in source.ignored):
+        raise _pickled(path)
     if ".mdb" in other:
         raise DataError(f"{path} is no source of images: {known_unread('data.mdb')}.")
     return source
 
 
-def _without_pickles(source: TarSource) -> TarSource:
-    """Return the source. Raises: DataError for the pickled batches of CIFAR."""
-    if not source.names and any(re.search(r"(^|/)(data_batch_\d|batches\.meta|meta)$", name) for name in source.files):
+def _open_tar(path: Path) -> Source:
+    source = TarSource(path)
+    if not source.names and any(map(_CIFAR.search, source.files)):
         source.close()
-        raise DataError(
-            f"{source.path} is no source of images: it holds pickled batches, which can run code; save its images as "
-            "PNG files in one folder per class, for example with `torchvision.datasets.CIFAR10`."
-        )
+        raise _pickled(path)
     return source
+
+
+def _pickled(path: Path) -> DataError:
+    return DataError(
+        f"{path} is no source of images: it holds the pickled batches of CIFAR, which can run code; save its images as "
+        "PNG files in one folder per class, for example with `torchvision.datasets.CIFAR10`."
+    )
 
 
 class FolderSource(Source):
@@ -247,7 +254,7 @@ def _walk(root: Path, unreadable: list[tuple[str, str]], leftovers: list[str]) -
 
 
 def _identity(folder: str) -> object:
-    """What two paths of one folder have in common."""
+    """A value that all paths of one folder share."""
     try:
         info = os.stat(folder)
     except OSError:  # os.walk will report it

@@ -37,7 +37,7 @@ class Tar(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where the bytes of a file are."""
+    """The bytes of a file."""
 
     file: Path | BinaryIO
     offset: int
@@ -71,11 +71,12 @@ class TarSource(Source):
         refused: list[tuple[str, str]] = []
         try:
             for tar in self._tars:
+                where = tar.file if isinstance(tar.file, Path) else path
                 with self._opened(tar.file) as file:
-                    _add_members(self._members, refused, tar, file)
+                    _add_members(self._members, refused, tar, file, where)
         except OSError as error:
             self.close()
-            raise DataError(f"{tar.file} cannot be read ({error.strerror or error}).") from error
+            raise DataError(f"{where} cannot be read ({error.strerror or error}).") from error
         except BaseException:
             self.close()
             raise
@@ -163,15 +164,16 @@ def _unpacked(path: Path) -> Path | BinaryIO:
         opener = _PACKED.get(file.read(2))
     if opener is None:
         return path
+    size = 0
     unpacked: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115
     try:
         with opener(path, "rb") as packed:
             for block in _blocks(packed, path):
                 try:
-                    unpacked.write(block)
+                    size += unpacked.write(block)
                 except OSError as error:
                     raise no_room(path, error) from error
-                if unpacks_too_far(path.stat().st_size, unpacked.tell()):
+                if unpacks_too_far(path.stat().st_size, size):
                     raise DataError(f"{path} is damaged: it unpacks to far more than it has; download it again.")
     except BaseException:
         unpacked.close()
@@ -187,9 +189,10 @@ def _blocks(packed: BinaryIO, path: Path) -> Iterator[bytes]:
         raise DataError(f"{path} cannot be unpacked ({error}); download it again.") from error
 
 
-def _add_members(members: dict[str, _Place], refused: list[tuple[str, str]], tar: Tar, file: BinaryIO) -> None:
+def _add_members(
+    members: dict[str, _Place], refused: list[tuple[str, str]], tar: Tar, file: BinaryIO, where: Path | str
+) -> None:
     """Add the files of a tar by name, and those refused with the reason. Raises DataError if it is damaged."""
-    where = getattr(tar.file, "name", tar.file) if tar.start == 0 else "a shard"
     found = set()
     file.seek(tar.start)
     try:

@@ -83,6 +83,13 @@ def test_classes_that_resemble_splits_or_numbers_are_classes(folders):
     assert classes([f"{folder}/1.png" for folder in folders]) == sorted(folders)
 
 
+def test_images_beside_splits_are_in_no_class_and_leave_the_level_of_the_classes():
+    names = ["train/cat/1.png", "test/dog/2.png", "examples/x/3.png", "cover.png"]
+    expected = {"train/cat/1.png": "cat", "test/dog/2.png": "dog", "examples/x/3.png": None, "cover.png": None}
+    for explicit in (False, True):
+        assert class_folders(names, explicit=explicit) == expected
+
+
 def test_numbered_folders_are_classes_only_when_asked_for():
     names = ["00000/00000_1.ppm", "00001/00001_1.ppm"]
     assert classes(names) is None

@@ -6,7 +6,14 @@ import unicodedata
 import numpy as np
 import pytest
 
-from stylegan.data.labels import LabelList, empty_classes, entries_without_image, label_table, parse_dataset_json
+from stylegan.data.labels import (
+    LabelList,
+    empty_classes,
+    entries_without_image,
+    label_notes,
+    label_table,
+    parse_dataset_json,
+)
 from stylegan.errors import DataError
 
 
@@ -45,6 +52,16 @@ def test_values_without_names_are_called_by_their_positions():
     assert names_of({"a": [0, 1]}, label_names=["smile", "hat"]) == (None, ["smile", "hat"])
     assert names_of({"a": [0, 1]}, label_names=["smile"]) == (None, ["0", "1"])
     assert names_of({"a": [0, 1]}) == (None, ["0", "1"])
+
+
+def test_names_that_do_not_fit_the_labels_in_number_are_reported():
+    for labels, notes in (
+        (LabelList({"a": 0, "b": 1}, class_names=["cat"]), ["1 names for 2 classes were left out; give one for each."]),
+        (LabelList({"a": [0, 1]}, label_names=["x"]), ["1 names for 2 values were left out; give one for each."]),
+        (LabelList({"a": 0}, class_names=["cat", "dog"]), ["1 of 2 classes has no images: 1 (dog)."]),
+        (LabelList({"a": [0, 1]}, label_names=["x", "y"]), []),
+    ):
+        assert label_notes(labels, label_table(labels, list(labels.by_name), "x")) == notes
 
 
 def test_vectors_are_kept_as_float32():

@@ -50,11 +50,11 @@ class ShardSource(TarSource):
             return [Tar(Path(self._root) / shard.name) for shard in self._index.shards]
         tars: list[Tar] = []
         file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115
+        end = 0
         try:
             for shard in self._index.shards:
-                tars.append(Tar(file, file.tell()))
-                content = read_bytes(f"{self._root}/{shard.name}", shard.sha256)
-                file.write(content)
+                tars.append(Tar(file, end))
+                end += file.write(read_bytes(f"{self._root}/{shard.name}", shard.sha256))
         except OSError as error:
             file.close()
             raise no_room(self._root, error) from error
