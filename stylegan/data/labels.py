@@ -172,7 +172,7 @@ def label_notes(labels: LabelList, table: LabelTable) -> list[str]:
     names, used = (labels.class_names, table.class_names) if classes else (labels.label_names, table.label_names)
     if names and (used is None or used != names[: len(used)]):
         what = "classes" if classes else "values"
-        notes.append(f"{len(names)} names for {table.label_dim} {what} were left out; give one for each.")
+        notes.append(f"The names of {what} were left out, since their number is {len(names)}, not {table.label_dim}.")
     return notes
 
 

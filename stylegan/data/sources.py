@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import stat
 import zipfile
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stylegan.data.cifar import CifarSource, is_cifar
 from stylegan.data.idx import is_idx, read_idx
 from stylegan.data.labels import LabelList, parse_dataset_json
 from stylegan.data.names import is_leftover, plain_name
@@ -26,7 +26,6 @@ from stylegan.images.read import MAX_BYTES, Header, read_header, read_image, unp
 from stylegan.images.unread import known_unread
 
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-_CIFAR = re.compile(r"(?:^|/)(?:data_batch_\d|batches\.meta|cifar-100-python/(?:train|test|meta))$")
 _LOCAL_HEADER_BYTES = 30  # of a zip entry, before its name
 
 
@@ -35,8 +34,9 @@ def open_source(path: str | Path) -> Source:
 
     Args:
         path: a folder of images (any depth); a zip or tar of them, the tar also compressed; a folder of tars in the
-            WebDataset convention; an IDX file, plain or gzipped; a TFRecord file of the first generations, or a folder
-            of them; or the shards that `prepare` wrote: their folder, its URL or that of their index.
+            WebDataset convention; the tar of CIFAR for Python; an IDX file, plain or gzipped; a TFRecord file of the
+            first generations, or a folder of them; or the shards that `prepare` wrote: their folder, its URL or that of
+            their index.
     Raises: DataError if there is nothing at `path`, or it is none of these.
     """
     if is_sharded(path):
@@ -75,8 +75,8 @@ def _open_folder(path: Path) -> Source:
         return TFRecordSource(path)
     if ".tar" in other:
         return TarSource(path, [Tar(tar) for tar in sorted(path.glob("*.tar"))])
-    if any(_CIFAR.search(name) for name, _ in source.ignored):
-        raise _pickled(path)
+    if is_cifar(name for name, _ in source.ignored):
+        raise DataError(f"{path} holds the batches of CIFAR; give the tar that they came in.")
     if ".mdb" in other:
         raise DataError(f"{path} is no source of images: {known_unread('data.mdb')}.")
     return source
@@ -84,17 +84,7 @@ def _open_folder(path: Path) -> Source:
 
 def _open_tar(path: Path) -> Source:
     source = TarSource(path)
-    if not source.names and any(map(_CIFAR.search, source.files)):
-        source.close()
-        raise _pickled(path)
-    return source
-
-
-def _pickled(path: Path) -> DataError:
-    return DataError(
-        f"{path} is no source of images: it holds the pickled batches of CIFAR, which can run code; save its images as "
-        "PNG files in one folder per class, for example with `torchvision.datasets.CIFAR10`."
-    )
+    return CifarSource(source) if not source.names and is_cifar(source.files) else source
 
 
 class FolderSource(Source):

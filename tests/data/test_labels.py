@@ -56,8 +56,14 @@ def test_values_without_names_are_called_by_their_positions():
 
 def test_names_that_do_not_fit_the_labels_in_number_are_reported():
     for labels, notes in (
-        (LabelList({"a": 0, "b": 1}, class_names=["cat"]), ["1 names for 2 classes were left out; give one for each."]),
-        (LabelList({"a": [0, 1]}, label_names=["x"]), ["1 names for 2 values were left out; give one for each."]),
+        (
+            LabelList({"a": 0, "b": 1}, class_names=["cat"]),
+            ["The names of classes were left out, since their number is 1, not 2."],
+        ),
+        (
+            LabelList({"a": [0, 1]}, label_names=["x"]),
+            ["The names of values were left out, since their number is 1, not 2."],
+        ),
         (LabelList({"a": 0}, class_names=["cat", "dog"]), ["1 of 2 classes has no images: 1 (dog)."]),
         (LabelList({"a": [0, 1]}, label_names=["x", "y"]), []),
     ):

@@ -4,7 +4,6 @@ import gzip
 import io
 import json
 import os
-import pickle
 import tarfile
 import tempfile
 from pathlib import Path
@@ -150,15 +149,3 @@ def test_a_decompression_bomb_is_refused(tmp_path):
         file.write(bytes(70 << 20))
     with pytest.raises(DataError, match="unpacks to far more than it has"):
         open_source(tmp_path / "a.tar.gz")
-
-
-def test_pickled_batches_are_never_unpickled(tmp_path):
-    batch = pickle.dumps({b"data": bytes(3072), b"labels": [0]})
-    path = write(tmp_path / "cifar-10-python.tar.gz", {"cifar-10-batches-py/data_batch_1": batch}, "w:gz")
-    (tmp_path / "cifar-10-batches-py").mkdir()
-    (tmp_path / "cifar-10-batches-py/data_batch_1").write_bytes(batch)
-    for source in (path, tmp_path / "cifar-10-batches-py"):
-        with pytest.raises(
-            DataError, match=r"pickled batches of CIFAR, which can run code; save its images as PNG files"
-        ):
-            open_source(source)
