@@ -151,7 +151,7 @@ def prepare_steps(config: PrepareConfig) -> Steps:
         if listed is None and config.labels in ("auto", "folders"):
             folders = class_folders(list(headers), explicit=config.labels == "folders")
         if config.labels == "folders":
-            yield from _leave_out_classless(folders, config, tally, headers)
+            yield from _leave_out_classless(source, folders, tally, headers)
         plan = _plan(headers, config, folders)
         yield from _write(source, plan, config, tally, writer)
         labels = _final_labels(listed, folders, tally, config)
@@ -214,11 +214,11 @@ def _scan(source: Source, config: PrepareConfig, tally: _Tally, headers: dict[st
         else:
             yield tally.step()
     if not headers:
-        raise DataError(_nothing_usable(config.source, tally.left_out))
+        raise DataError(_nothing_usable(source, tally.left_out))
 
 
 def _leave_out_classless(
-    folders: Mapping[str, str | None], config: PrepareConfig, tally: _Tally, headers: dict[str, Header]
+    source: Source, folders: Mapping[str, str | None], tally: _Tally, headers: dict[str, Header]
 ) -> Steps:
     """Remove the images that are in no class folder from `headers`."""
     for name, folder in folders.items():
@@ -226,7 +226,7 @@ def _leave_out_classless(
             del headers[name]
             yield tally.leave_out(name, "it is in no class folder")
     if not headers:
-        raise DataError(_nothing_usable(config.source, tally.left_out))
+        raise DataError(_nothing_usable(source, tally.left_out))
 
 
 @dataclass(frozen=True)
@@ -294,7 +294,7 @@ def _write(
         if len(tally.written) == config.max_images:
             return
     if not tally.written:
-        raise DataError(_nothing_usable(config.source, tally.left_out))
+        raise DataError(_nothing_usable(source, tally.left_out))
 
 
 def _writer(config: PrepareConfig) -> AbstractContextManager[DatasetWriter | ShardWriter]:
@@ -353,11 +353,14 @@ def _in_turns(names: Sequence[str], folders: Mapping[str, str | None]) -> list[s
     return sorted(names, key=lambda name: (rank[name], name))
 
 
-def _nothing_usable(source: Path | str, left_out: Sequence[tuple[str, str]]) -> str:
+def _nothing_usable(source: Source, left_out: Sequence[tuple[str, str]]) -> str:
     if not left_out:
-        return f"{source} is empty; give a folder, zip or tar that holds images."
+        only = f"holds only leftovers of systems and tools ({source.leftovers[0]})" if source.leftovers else "is empty"
+        return f"{source.path} {only}; give a folder, zip or tar that holds images."
     name, reason = left_out[0]
-    return f"{source} holds no usable image: all {len(left_out)} files were left out, for example {name}: {reason}."
+    return (
+        f"{source.path} holds no usable image: all {len(left_out)} files were left out, for example {name}: {reason}."
+    )
 
 
 def _refuse_overlap(source: Path | str, dest: Path) -> None:

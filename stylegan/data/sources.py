@@ -46,7 +46,7 @@ def open_source(path: str | Path) -> Source:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             return _open_folder(path)
-        if stat.S_ISREG(mode) and zipfile.is_zipfile(path):
+        if stat.S_ISREG(mode) and zipfile.is_zipfile(path) and not _is_of_another_kind(path):
             return ZipSource(path)
         if stat.S_ISREG(mode) and is_idx(path):
             return IdxSource(path)
@@ -80,6 +80,11 @@ def _open_folder(path: Path) -> Source:
     if ".mdb" in other:
         raise DataError(f"{path} is no source of images: {known_unread('data.mdb')}.")
     return source
+
+
+def _is_of_another_kind(zipped: Path) -> bool:
+    """Return whether a zip is a file of another kind by its name, such as .npz."""
+    return zipped.suffix.lower() != ".zip" and known_unread(zipped.name) is not None
 
 
 def _open_tar(path: Path) -> Source:

@@ -213,6 +213,12 @@ def test_leftovers_take_part_in_nothing_and_are_counted_in_every_form_of_source(
     assert len(open_dataset(source)) == 2
 
 
+def test_a_source_of_leftovers_alone_gets_a_sentence(tmp_path):
+    save(tmp_path / "in/.thumbnails/a.png", noise())
+    with pytest.raises(DataError, match=r"in holds only leftovers of systems and tools \(.thumbnails\); give a folder"):
+        prepare(tmp_path / "in", tmp_path / "out.zip")
+
+
 # labels
 
 
@@ -425,6 +431,8 @@ def test_a_source_that_is_not_read_comes_with_the_way_forward(tmp_path, name, me
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"\x93NUMPY" + bytes(600))
+    if path.suffix == ".npz":
+        np.savez(path, x=np.zeros(3))
     with pytest.raises(DataError, match=message):
         prepare(tmp_path / name.split("/")[0], tmp_path / "out.zip")
 
