@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +12,7 @@ from rich.progress import Progress
 
 from stylegan.cli.launch import main_only
 from stylegan.cli.messages import with_flags
-from stylegan.cli.options import wrong_usage
+from stylegan.cli.options import LocalPath, PathOrURL, switch, wrong_usage
 
 if TYPE_CHECKING:
     from stylegan.data.prepare import PrepareConfig, PrepareReport
@@ -31,25 +30,26 @@ class _Size(click.ParamType):
         return int(match[1]), int(match[2] or match[1])
 
 
-class _Source(click.Path):
-    """A path that exists, or a URL."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if "://" in str(value) else super().convert(value, param, ctx)
-
-
 @click.command("dataset")
 @click.option(
     "--source",
-    type=_Source(exists=True, path_type=Path),
+    type=PathOrURL(exists=True),
     required=True,
     help="Folder (any depth), zip, tar, IDX or TFRecord file of images, or shards.",
 )
-@click.option(
-    "--dest", type=click.Path(path_type=Path), required=True, help="New data set: NAME.zip or the name of a folder."
-)
+@click.option("--dest", type=LocalPath(), required=True, help="New data set: NAME.zip or the name of a folder.")
 @click.option(
     "--resolution", type=_Size(), metavar="WxH", help="Resize to this, a power of two.  [default: as they are]"
+)
+@click.option("--width", type=int, hidden=True, metavar="PIXELS", help="With --height, the same as --resolution.")
+@click.option("--height", type=int, hidden=True, metavar="PIXELS", help="With --width, the same as --resolution.")
+@click.option(
+    "--resize-filter",
+    type=click.Choice(["bicubic", "lanczos", "box"]),
+    default="bicubic",
+    show_default=True,
+    help="Filter of --resolution, always with antialiasing. The official default is lanczos; the 256 px sets of the "
+    "papers were made with box.",
 )
 @click.option(
     "--transform",
@@ -66,7 +66,7 @@ class _Source(click.Path):
     show_default=True,
     help="Labels of the source, as in dataset.json, or class sub-folders; auto takes the first of them that exists.",
 )
-@click.option("--alpha", is_flag=True, help="Keep transparency as a fourth channel.  [default: put it on white]")
+@switch("--alpha", default=False, help="Keep transparency as a fourth channel.  [default: put it on white]")
 @click.option(
     "--shards",
     type=click.IntRange(min=1),
@@ -81,9 +81,9 @@ class _Source(click.Path):
     metavar="THREADS",
     help="Images to work on at the same time.",
 )
-@click.option("--strict", is_flag=True, help="Stop at the first file that cannot be used or would be enlarged.")
+@switch("--strict", default=False, help="Stop at the first file that cannot be used or would be enlarged.")
 @main_only
-def command(**options: Any) -> None:
+def command(resolution: tuple[int, int] | None, width: int | None, height: int | None, **options: Any) -> None:
     """Turn images into a checked data set: equal, square, numbered, with dataset.json.
 
     Every file that cannot be used is left out and named with the reason.
@@ -94,8 +94,12 @@ def command(**options: Any) -> None:
     """
     from stylegan.data.prepare import PrepareConfig
 
+    if width or height:
+        if resolution:
+            raise click.UsageError("--resolution names the width and the height; leave out --width and --height.")
+        resolution = (width or height or 0, height or width or 0)
     with wrong_usage():
-        config = PrepareConfig(**options)
+        config = PrepareConfig(resolution=resolution, **options)
     click.echo(_summary(_run(config)))
 
 
@@ -131,7 +135,7 @@ def _summary(report: PrepareReport) -> str:
     if report.flattened:
         lines.append(f"{report.flattened} had transparent pixels, which are white now; --alpha keeps them.")
     if report.enlarged:
-        lines.append(f"{report.enlarged} were smaller than {side} and have been enlarged; --strict refuses them.")
+        lines.append(f"{report.enlarged} were smaller and have been enlarged to {side}; --strict refuses such images.")
     if report.leftovers:
         files = "1 leftover" if len(report.leftovers) == 1 else f"{len(report.leftovers)} leftovers"
         lines.append(f"Skipped {files} of systems and tools: {_listed(report.leftovers)}.")

@@ -6,7 +6,7 @@ import re
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,13 +16,17 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from stylegan.errors import DataError
-from stylegan.images.unread import known_unread_start
 
 # Named one by one: Pillow would also try formats that start other programs (EPS) or have no signature at all.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 EXTENSIONS = {".bmp", ".gif", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".png"} | {
     ".pbm", ".pgm", ".ppm", ".pnm", ".tif", ".tiff", ".webp"
 }  # fmt: skip
+CONVERTIBLE = {  # formats of photos that are not read; extension -> name
+    **{".heic": "HEIC", ".heif": "HEIC", ".hif": "HEIC", ".avif": "AVIF", ".jxl": "JPEG XL", ".psd": "Photoshop"},
+    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"), "camera raw"),
+}
+_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC", b"avif": "AVIF", b"avis": "AVIF"}
 MAX_PIXELS = 89_478_485  # Pillow's own limit, beyond which it suspects a decompression bomb
 MAX_BYTES = 6 * MAX_PIXELS  # of a file: that many pixels of 16-bit RGB as they are
 
@@ -107,8 +111,8 @@ def _opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
     except DataError:
         raise
     except UnidentifiedImageError:
-        if (known := known_unread_start(_start(file))) is not None:
-            raise DataError(known) from None
+        if form := _convertible(file):
+            raise DataError(convert_first(form)) from None
         raise DataError(f"it is empty, damaged or not one of {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
         raise DataError(f"it has more than the limit of {MAX_PIXELS} pixels") from None
@@ -116,13 +120,20 @@ def _opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
         raise DataError(f"it cannot be read ({error or type(error).__name__})") from error
 
 
-def _start(file: Path | BinaryIO) -> bytes:
-    """The first 12 bytes, where formats have their signatures."""
-    if isinstance(file, Path):
-        with file.open("rb") as opened:
-            return opened.read(12)
-    file.seek(0)
-    return file.read(12)
+def convert_first(form: str) -> str:
+    """Return the reason why an image in this format of `CONVERTIBLE` is not read, and what to do."""
+    return f"its format {form} is not read; convert it to PNG or JPEG, for example with: magick IN OUT.png"
+
+
+def _convertible(file: Path | BinaryIO) -> str | None:
+    """Return the format of `CONVERTIBLE` that the first bytes of a file show; phones give such files any extension."""
+    try:
+        with file.open("rb") if isinstance(file, Path) else nullcontext(file) as stream:
+            stream.seek(0)
+            first = stream.read(12)
+    except OSError:
+        return None
+    return _BRANDS.get(first[8:12]) if first[4:8] == b"ftyp" else None
 
 
 @contextmanager

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 
+from stylegan.images.read import CONVERTIBLE, convert_first
+
 _TO_PNG = "convert it to PNG"
 _AS_PNG = "save its images as PNG files, in one folder per class if it has labels"
-_HEIC = "it is a HEIC image; convert it to PNG or JPEG, for example with `magick mogrify -format png *.heic`"
-_AVIF = "it is an AVIF image; convert it to PNG or JPEG, for example with `magick mogrify -format png *.avif`"
-_RAW = "it is a raw photo; develop it to PNG or TIFF with a photo editor"
 _VIDEO = "it is a video; save its frames as images, for example with `ffmpeg -i VIDEO FOLDER/%06d.png`"
 _PICKLE = f"it holds pickled objects, which can run code; {_AS_PNG}"
 _ARCHIVE = "it is an archive; give it as the source itself, or unpack it"
@@ -16,18 +15,13 @@ _UNREAD_ARCHIVE = "it is an archive that is not read; unpack it and give the fol
 _LMDB = "it is an LMDB database; export its images as files (LSUN: `python data.py export`) and give their folder"
 
 _CLAUSES = {  # by extension, about "it"
-    **dict.fromkeys((".heic", ".heif", ".hif"), _HEIC),
-    ".avif": _AVIF,
-    **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2"), _RAW),
     **dict.fromkeys((".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"), _VIDEO),
     **dict.fromkeys((".svg", ".eps", ".ai", ".pdf"), f"it is a drawing or a document; {_TO_PNG}"),
-    **dict.fromkeys((".psd", ".xcf", ".kra"), f"it is the file of an image editor; {_TO_PNG}"),
+    **dict.fromkeys((".xcf", ".kra"), f"it is the file of an image editor; {_TO_PNG}"),
     **dict.fromkeys(
         (".exr", ".hdr", ".pfm"), "it is an image of high dynamic range; convert it to PNG of 8 or 16 bits"
     ),
-    **dict.fromkeys(
-        (".jxl", ".tga", ".dcm", ".ico", ".dds"), f"it is an image in a format that is not read; {_TO_PNG}"
-    ),
+    **dict.fromkeys((".tga", ".dcm", ".ico", ".dds"), f"it is an image in a format that is not read; {_TO_PNG}"),
     **dict.fromkeys((".zip", ".tar", ".tgz", ".tbz2", ".txz"), _ARCHIVE),
     **dict.fromkeys((".rar", ".7z", ".zst"), _UNREAD_ARCHIVE),
     **dict.fromkeys((".npz", ".npy"), f"it holds NumPy arrays; {_AS_PNG}"),
@@ -39,20 +33,12 @@ _CLAUSES = {  # by extension, about "it"
     **dict.fromkeys((".mdb", ".lmdb"), _LMDB),
     ".tfrecord": f"it holds records of TensorFlow; read them with `tf.data.TFRecordDataset`, then {_AS_PNG}",
 }
-_BRANDS = {
-    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), _HEIC),
-    **dict.fromkeys((b"avif", b"avis"), _AVIF),
-}
 
 
 def known_unread(name: str) -> str | None:
     """Return what a file is by its extension and what to do with it, a clause about "it"; None if unknown."""
-    return _CLAUSES.get(os.path.splitext(name)[1].lower())
-
-
-def known_unread_start(start: bytes) -> str | None:
-    """Return the same by the first 12 bytes, for HEIC and AVIF images that are named .jpg or .png."""
-    return _BRANDS.get(start[8:12]) if start[4:8] == b"ftyp" else None
+    extension = os.path.splitext(name)[1].lower()
+    return convert_first(CONVERTIBLE[extension]) if extension in CONVERTIBLE else _CLAUSES.get(extension)
 
 
 def why_no_image(name: str) -> str:

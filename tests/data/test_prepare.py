@@ -13,7 +13,7 @@ from PIL import Image
 
 from stylegan.data import PrepareConfig, open_dataset, prepare, prepare_steps
 from stylegan.errors import ConfigError, DataError, OutputError
-from stylegan.images.resize import center_crop, center_crop_wide, resize
+from stylegan.images.resize import FILTERS, center_crop, center_crop_wide, resize
 
 
 @pytest.fixture(autouse=True)
@@ -383,7 +383,9 @@ def test_images_of_a_split_without_classes_are_left_out_only_if_folders_are_aske
 def test_training_on_class_folders_without_labels_names_the_way(tmp_path):
     for name in ("cat/1.png", "dog/1.png"):
         save(tmp_path / "in" / name, noise())
-    with pytest.raises(DataError, match=r"has no labels; make classes of its folders with `prepare`, or train without"):
+    with pytest.raises(
+        DataError, match=r"has class folders and no dataset.json; make a data set with labels of it with `prepare`"
+    ):
         open_dataset(tmp_path / "in", use_labels=True)
 
 
@@ -396,7 +398,9 @@ def test_enlarged_images_are_counted_and_refused_when_strict(tmp_path, transform
     save(tmp_path / "in/b.png", noise(*small))
     report = prepare(tmp_path / "in", tmp_path / "out.zip", resolution=16, transform=transform)
     assert (report.used, report.enlarged) == (2, 1)
-    with pytest.raises(DataError, match=r"^b.png cannot be used: it is smaller than 16x16 and would be enlarged"):
+    with pytest.raises(
+        DataError, match=r"^b.png cannot be used: it is \d+x\d+ and would be enlarged; choose a lower resolution"
+    ):
         prepare(tmp_path / "in", tmp_path / "strict.zip", resolution=16, transform=transform, strict=True)
     assert prepare(tmp_path / "in", tmp_path / "4.zip", resolution=4, transform=transform, strict=True).enlarged == 0
 
@@ -407,7 +411,7 @@ def test_enlarged_images_are_counted_and_refused_when_strict(tmp_path, transform
 @pytest.mark.parametrize("name", ["out.tar", "out.tar.gz", "out.npz", "out.TFRecords", "out.h5", "out.png"])
 def test_a_name_of_a_file_never_becomes_a_folder(tmp_path, name):
     save(tmp_path / "in/a.png", noise())
-    with pytest.raises(ConfigError, match=r"dest must be a zip or a folder, got .*; name it out.*\.zip or out"):
+    with pytest.raises(ConfigError, match=r"a data set is a .zip, or a folder .*, but .* ends like a file; leave out"):
         prepare(tmp_path / "in", tmp_path / name)
     assert os.listdir(tmp_path) == ["in"]
     assert prepare(tmp_path / "in", tmp_path / "v1.5").used == 1
@@ -422,7 +426,7 @@ def test_a_name_of_a_file_never_becomes_a_folder(tmp_path, name):
         ("data.mdb", "it is an LMDB database; export its images as files"),
         ("a.7z", "it is an archive that is not read; unpack it"),
         ("a.pkl", "it holds pickled objects, which can run code"),
-        ("cat.heic", "it is a HEIC image; convert it"),
+        ("cat.heic", "its format HEIC is not read; convert it"),
         ("bedroom_lmdb/data.mdb", "it is an LMDB database; export its images as files"),
         ("a.tar.gz", "is truncated or not a tar; download it again"),
     ],
@@ -572,3 +576,15 @@ def test_unseen_color_does_not_bleed_into_transparent_edges():
     out = resize(img, 8, 8)
     visible = out[:, :, 3] > 8
     assert out[visible][:, 0].max() <= 2
+
+
+def test_resizing_with_each_filter_keeps_the_mean_and_box_averages():
+    img = np.random.RandomState(0).randint(0, 256, (16, 16, 4)).astype(np.uint8)
+    img[..., 3] = 255
+    for channels in (1, 3, 4):
+        for name in FILTERS:
+            out = resize(img[..., :channels], 4, 4, name)
+            assert (out.shape, out.dtype) == ((4, 4, channels), np.uint8)
+            assert abs(float(out.mean()) - float(img[..., :channels].mean())) < 4
+    boxes = img[..., :3].reshape(4, 4, 4, 4, 3).mean((1, 3))
+    assert np.abs(resize(img[..., :3], 4, 4, "box") - boxes).max() <= 1

@@ -22,5 +22,5 @@ def test_unknown_extensions_are_named():
 def test_a_phone_image_under_another_name_is_recognized(tmp_path, brand, kind):
     (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(100))
     for read in (read_header, read_image):
-        with pytest.raises(DataError, match=f"it is an? {kind} image; convert it to PNG or JPEG"):
+        with pytest.raises(DataError, match=f"its format {kind} is not read; convert it to PNG or JPEG"):
             read(tmp_path / "a.jpg")
