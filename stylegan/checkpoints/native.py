@@ -38,7 +38,6 @@ from stylegan.networks.family import (
     discriminator_class,
     generator_class,
 )
-from stylegan.networks.generator import FamilyGenerator
 
 FORMAT = 1
 MOST_BYTES = 16_000_000  # of a config.json; names of 100,000 classes fit
@@ -188,7 +187,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{file} cannot be read: {error}; the checkpoint is damaged.") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else None
-        raise CheckpointError(f"{folder} is not a checkpoint of format {FORMAT}, got {reprlib.repr(found)}; update stylegan.")
+        raise CheckpointError(
+            f"{folder} is not a checkpoint of format {FORMAT}, got {reprlib.repr(found)}; update stylegan."
+        )
     if config.get("architecture") not in ARCHITECTURES:
         raise CheckpointError(
             f"{folder} has architecture {reprlib.repr(config.get('architecture'))}; "

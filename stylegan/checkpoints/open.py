@@ -146,14 +146,16 @@ def _content(path: Path) -> Any:
             return _safetensors(path)
     except PickleError as error:
         name = error.name or ""
-        for start, relative in _RELATIVES.items():
-            if f"{name}.".startswith(f"{start}."):
+        for part, relative in _RELATIVES.items():
+            if f"{name}.".startswith(f"{part}."):
                 raise CheckpointError(
                     f"{path} holds a network of {relative}, which is a relative of StyleGAN that this library does not "
                     "have."
                 ) from error
         raise CheckpointError(f"{path} cannot be read: {error}") from error
-    raise CheckpointError(f"{path} is not a checkpoint: it is neither a pickle nor a file of torch.save or safetensors.")
+    raise CheckpointError(
+        f"{path} is not a checkpoint: it is neither a pickle nor a file of torch.save or safetensors."
+    )
 
 
 def _safetensors(path: Path) -> Any:
@@ -174,7 +176,9 @@ def _reader(content: Any) -> Reader | None:
         return tensorflow.read if records else None
     if not isinstance(content, dict):
         return None
-    if any(isinstance(content.get(name), Record) or nvidia.is_state_dict(content.get(name)) for name in nvidia.NETWORKS):
+    if any(
+        isinstance(content.get(name), Record) or nvidia.is_state_dict(content.get(name)) for name in nvidia.NETWORKS
+    ):
         return nvidia.read
     if rosinality.is_checkpoint(content):
         return rosinality.read
