@@ -217,13 +217,21 @@ def video_options(default_dest: str) -> Callable:
 
 
 def open_network(network: Path, device: torch.device, precision: str, compile: bool, center: str = "global") -> Any:
-    """Return the averaged generator of a checkpoint in its inference form; `center` is that of --trunc-center."""
-    from stylegan.checkpoints import load
+    """Return the averaged generator of a checkpoint in its inference form; `center` is that of --trunc-center.
+
+    A licence other than that of the library is shown.
+    """
+    from stylegan.checkpoints.open import drawing_generator, read
     from stylegan.machine.memory import keep_freed_memory
     from stylegan.sampling.class_center import ClassCentered
 
     keep_freed_memory()
-    G = load(network, device=device).for_inference(precision, compile)
+    checkpoint = read(network, to_draw=True)
+    if checkpoint.licence not in (None, "Apache-2.0"):  # that of this library needs no reminder
+        click.echo(
+            f"Licence of the weights: {checkpoint.licence}. Origin: {checkpoint.origin or 'not stated'}.", err=True
+        )
+    G = drawing_generator(checkpoint, network).to(device).for_inference(precision, compile)
     return ClassCentered(G) if center == "class" else G
 
 
