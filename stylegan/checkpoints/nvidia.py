@@ -114,13 +114,14 @@ class Module:
         self.class_name: str | None = None
         self.arguments: dict[str, Any] = {}
         self.tensors: dict[str, Tensor] = {}
+        self.classes: set[str] = set()  # of the modules in it
         if isinstance(value, Record):
             self.class_name, state = class_and_state(value)
             names = _POSITIONS.get(self.class_name, ())
             positional, words = state.get("_init_args") or (), state.get("_init_kwargs") or {}
             if isinstance(positional, list | tuple) and isinstance(words, dict):
                 self.arguments = {**dict(zip(names, map(_plain, positional), strict=False)), **_plain(words)}
-            self.tensors = _tensors(value)
+            self.tensors, self.classes = _tensors_and_classes(value)
         elif is_state_dict(value):
             self.tensors = plain_names(value)
         else:
@@ -158,7 +159,7 @@ def generator(module: Module, *, ada: bool) -> FamilyGenerator:
     """
     if module.class_name not in (None, "Generator"):
         raise CheckpointError(_relative(module.class_name))
-    if "mapping.embed_proj.weight" in module.tensors or module.arguments.get("conditioning") is not None:
+    if "torch.nn.modules.sparse.Embedding" in module.classes:  # of the classes of ImageNet
         raise CheckpointError(_relative("StyleGAN-XL"))
     if not official_names.is_generator(module.tensors):
         raise CheckpointError("holds a generator whose tensors are not named like those of StyleGAN2 or StyleGAN3")
@@ -186,6 +187,8 @@ def discriminator(module: Module, *, ada: bool) -> FamilyDiscriminator:
     if not arguments.get("c_dim"):
         arguments.pop("cmap_dim", None)
     settings = {**_precision(ada), **arguments, **parts}
+    if settings.get("c_dim"):  # converted networks may have none, whatever the default
+        settings = {"mapping_layers": official_names.Shapes(module.tensors).layers(), **settings}
     if "img_resolution" not in arguments:
         settings = official_names.stylegan2_discriminator(module.tensors) | arguments | parts
     known = _known(settings, stylegan2.DiscriminatorSettings)
@@ -297,19 +300,21 @@ def _plain(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def _tensors(module: Record) -> dict[str, Tensor]:
-    """Return the parameters and buffers of a module and all below it, by dotted names.
+def _tensors_and_classes(module: Record) -> tuple[dict[str, Tensor], set[str]]:
+    """Return the parameters and buffers of a module and all below it, by dotted names, and the classes of these.
 
     Raises: CheckpointError for modules that contain themselves.
     """
     found: dict[str, Tensor] = {}
+    classes: set[str] = set()
     waiting, visited = [("", module)], 0
     while waiting:
         prefix, record = waiting.pop()
         visited += 1
         if visited > _MOST_MODULES or len(prefix) > 1000:
             raise CheckpointError("holds modules within modules without end")
-        _, state = class_and_state(record)
+        name, state = class_and_state(record)
+        classes.add(name)
         for kind in ("_parameters", "_buffers", "_modules"):
             values = state.get(kind)
             for name, value in values.items() if isinstance(values, dict) else ():
@@ -317,4 +322,4 @@ def _tensors(module: Record) -> dict[str, Tensor]:
                     found[f"{prefix}{name}"] = value
                 elif isinstance(value, Record) and kind == "_modules":
                     waiting.append((f"{prefix}{name}.", value))
-    return found
+    return found, classes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -60,7 +61,7 @@ class PathOrURL(click.Path):
 
 
 class Network(click.ParamType):
-    """A path that exists, or the name of a bundled network, which becomes the path of its folder."""
+    """A path of a checkpoint of any kind, or the name of a bundled network, which becomes the path of its folder."""
 
     name = "network"
 
@@ -68,7 +69,7 @@ class Network(click.ParamType):
         try:
             return find(value)
         except CheckpointError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(with_flags(str(error)), param, ctx)
 
 
 class Psi(Psis):
@@ -82,12 +83,12 @@ class Psi(Psis):
 
 
 _NETWORK = (
-    "The network: a checkpoint, the folder of a run, whose newest snapshot is used, or a name that `stylegan models` "
-    "lists."
+    "The network: a checkpoint of this library or a file of another tool, the folder of a run, whose newest snapshot "
+    "is used, or a name that `stylegan models` lists."
 )
-network_option = click.option("--network", type=Network(), required=True, metavar="FOLDER|NAME", help=_NETWORK)
+network_option = click.option("--network", type=Network(), required=True, metavar="FILE|FOLDER|NAME", help=_NETWORK)
 network_or_default_option = click.option(
-    "--network", type=Network(), metavar="FOLDER|NAME", help=f"{_NETWORK}  [default: {DEFAULT}]"
+    "--network", type=Network(), metavar="FILE|FOLDER|NAME", help=f"{_NETWORK}  [default: {DEFAULT}]"
 )
 outdir_option = click.option(
     "--outdir",
@@ -184,7 +185,7 @@ def sampling_options(command: Callable) -> Callable:
                 click.echo(f"Drawing with {DEFAULT}, which ships with the library; choose another with --network.")
             folder = network or bundled()[DEFAULT]
             place = resolve_device(device)
-            return open_network(folder, world.device_for(place) if world else place, precision, compile, center)
+            return open_network(folder, world.device_for(place) if world else place, precision, compile, center, world)
 
         return command(open_network=open_it, **options)
 
@@ -216,10 +217,17 @@ def video_options(default_dest: str) -> Callable:
     return add
 
 
-def open_network(network: Path, device: torch.device, precision: str, compile: bool, center: str = "global") -> Any:
+def open_network(
+    network: Path,
+    device: torch.device,
+    precision: str,
+    compile: bool,
+    center: str = "global",
+    world: World | None = None,
+) -> Any:
     """Return the averaged generator of a checkpoint in its inference form; `center` is that of --trunc-center.
 
-    A licence other than that of the library is shown.
+    The first process of a World prints a licence that restricts what the images may be used for.
     """
     from stylegan.checkpoints.open import drawing_generator, read
     from stylegan.machine.memory import keep_freed_memory
@@ -227,10 +235,8 @@ def open_network(network: Path, device: torch.device, precision: str, compile: b
 
     keep_freed_memory()
     checkpoint = read(network, to_draw=True)
-    if checkpoint.licence not in (None, "Apache-2.0"):  # that of this library needs no reminder
-        click.echo(
-            f"Licence of the weights: {checkpoint.licence}. Origin: {checkpoint.origin or 'not stated'}.", err=True
-        )
+    if world is None or world.is_main:
+        say_licence(checkpoint.licence)
     G = drawing_generator(checkpoint, network).to(device).for_inference(precision, compile)
     return ClassCentered(G) if center == "class" else G
 
@@ -268,6 +274,14 @@ def write_loop(images: Iterable[Tensor], total: int, dest: str, fps: float, sinc
 
     save_video(with_progress(images, "Drawing", total), dest, fps=fps)
     say_wrote(f"{dest} ({total} images, {total / fps:.1f} s long)", since)
+
+
+def say_licence(licence: str | None) -> None:
+    """Print a licence that forbids commercial use, once per command."""
+    said = click.get_current_context().meta.setdefault("stylegan.licences", set())
+    if licence and licence not in said and re.search(r"non-?commercial|\bNC\b", licence, re.IGNORECASE):
+        said.add(licence)
+        click.echo(f"Licence of these weights: {licence}. It holds for images and networks made with them.", err=True)
 
 
 def say_wrote(what: Path | str, since: float) -> None:
