@@ -19,13 +19,13 @@ from stylegan.checkpoints import official_names
 from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.official_names import MIXED_PRECISION, is_alias_free
 from stylegan.checkpoints.pickle_vm import Record
-from stylegan.checkpoints.rebuild import empty, fill
+from stylegan.checkpoints.rebuild import empty, fill, shown
 from stylegan.checkpoints.stand_ins import missing_filters, missing_noise
 from stylegan.errors import CheckpointError
 from stylegan.networks import stylegan2, stylegan3
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.generator import FamilyGenerator
-from stylegan.networks.settings import Settings
+from stylegan.networks.settings import OneOf, Settings
 
 LICENCE = "NVIDIA Source Code License (non-commercial)"
 NETWORKS = ("G_ema", "G", "D")
@@ -118,7 +118,7 @@ class Module:
         if isinstance(value, Record):
             self.class_name, state = class_and_state(value)
             names = _POSITIONS.get(self.class_name, ())
-            positional, words = state.get("_init_args") or (), state.get("_init_kwargs") or {}
+            positional, words = state.get("_init_args", ()), state.get("_init_kwargs", {})
             if isinstance(positional, list | tuple) and isinstance(words, dict):
                 self.arguments = {**dict(zip(names, map(_plain, positional), strict=False)), **_plain(words)}
             self.tensors, self.classes = _tensors_and_classes(value)
@@ -184,11 +184,12 @@ def discriminator(module: Module, *, ada: bool) -> FamilyDiscriminator:
         **_part(arguments, "epilogue_kwargs", {name: name for name in ("mbstd_group_size", "mbstd_num_channels")}),
         **_part(arguments, "mapping_kwargs", _LABEL_MAPPING),
     }
-    if not arguments.get("c_dim"):
-        arguments.pop("cmap_dim", None)
     settings = {**_precision(ada), **arguments, **parts}
-    if settings.get("c_dim"):  # converted networks may have none, whatever the default
+    if "mapping.embed.weight" in module.tensors:  # converted networks may have no layers, whatever the default
         settings = {"mapping_layers": official_names.Shapes(module.tensors).layers(), **settings}
+    else:
+        arguments.pop("cmap_dim", None)
+        settings.pop("cmap_dim", None)
     if "img_resolution" not in arguments:
         settings = official_names.stylegan2_discriminator(module.tensors) | arguments | parts
     known = _known(settings, stylegan2.DiscriminatorSettings)
@@ -197,7 +198,7 @@ def discriminator(module: Module, *, ada: bool) -> FamilyDiscriminator:
 
 def _generator_settings(module: Module, alias_free: bool, ada: bool) -> dict[str, Any]:
     arguments = dict(module.arguments)
-    synthesis = arguments.pop("synthesis_kwargs", None) or {}
+    synthesis = arguments.pop("synthesis_kwargs", {})
     arguments |= synthesis if isinstance(synthesis, dict) else {}
     _require_square(arguments)
     mapping = _part(arguments, "mapping_kwargs", _MAPPING)
@@ -224,11 +225,11 @@ def _part(arguments: dict[str, Any], key: str, names: Mapping[str, str | None]) 
 
     Raises: CheckpointError for another non-linearity than leaky ReLU, which this library has in all layers alone.
     """
-    part = arguments.pop(key, None) or {}
+    part = arguments.pop(key, {})
     if not isinstance(part, dict):
-        raise CheckpointError(f"holds a network whose {key} is a {type(part).__name__}, a dict is expected")
-    if part.get("activation", "lrelu") != "lrelu":
-        raise CheckpointError(f"holds a network whose {key} ask for the activation {part['activation']!r:.50}")
+        raise CheckpointError(f"holds a network whose {key} are {shown(part)}, a dict is expected")
+    if not OneOf(("lrelu",)).admits(activation := part.get("activation", "lrelu")):
+        raise CheckpointError(f"holds a network whose {key} ask for the activation {shown(activation)}")
     known = {setting: part[name] for name, setting in names.items() if setting is not None and name in part}
     unknown = {name: value for name, value in part.items() if name not in names and name != "activation"}
     return {**unknown, **known}
@@ -250,9 +251,9 @@ def _known(settings: Mapping[str, Any], known: type[Settings]) -> dict[str, Any]
 def _require_square(arguments: Mapping[str, Any]) -> None:
     """Raises: CheckpointError for a network of a fork that draws images that are not square."""
     shape = arguments.get("init_res", [4, 4])
-    if list(shape) != [4, 4] if isinstance(shape, list | tuple) else True:
+    if not isinstance(shape, list | tuple) or [n for n in shape if type(n) is int] != [4, 4]:
         raise CheckpointError(
-            f"holds a network of a fork that draws images that are not square, from {shape!r:.50} pixels on; "
+            f"holds a network of a fork that draws images that are not square, from {shown(shape)} pixels on; "
             "this library draws square images"
         )
 

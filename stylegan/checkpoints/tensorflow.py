@@ -21,12 +21,13 @@ from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.nvidia import LICENCE
 from stylegan.checkpoints.official_names import Shapes
 from stylegan.checkpoints.pickle_vm import Record
-from stylegan.checkpoints.rebuild import empty, fill
+from stylegan.checkpoints.rebuild import empty, fill, shown
 from stylegan.checkpoints.stand_ins import missing_filters, widths
 from stylegan.errors import CheckpointError
 from stylegan.networks import progan, stylegan1, stylegan2
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.generator import FamilyGenerator
+from stylegan.networks.settings import OneOf, Whole
 
 CREATIVE_COMMONS = "CC BY-NC 4.0 (non-commercial)"  # of the networks of ProGAN and StyleGAN
 FUSED_FROM = 128  # StyleGAN fuses the enlargement with the convolution from this resolution on
@@ -50,9 +51,9 @@ class Network:
                 "is a ProGAN of the Theano version, whose layout differs; use the .pkl of its TensorFlow version"
             )
         self.version: Any = state.get("version")
-        if self.version not in _VERSIONS:
+        if not Whole(min(_VERSIONS), max(_VERSIONS)).admits(self.version):
             raise CheckpointError(
-                f"holds a TensorFlow network of version {self.version!r:.20}; versions 2 to 5 are known"
+                f"holds a TensorFlow network of version {shown(self.version)}; versions 2 to 5 are known"
             )
         arguments = state.get("static_kwargs")
         self.arguments: dict[str, Any] = dict(arguments) if isinstance(arguments, dict) else {}
@@ -135,7 +136,7 @@ def _kind(source: Network) -> str:
 def _not_ours(D: Network, kind: str) -> str | None:
     """Return why a discriminator is none of this library; None if it is."""
     for name in _OTHER_DISCRIMINATORS:
-        if D.arguments.get(name):
+        if _number(D.arguments.get(name), 0) or D.arguments.get(name) is True:
             return f"it was trained with {name}, which this library does not have"
     if _number(D.arguments.get("score_max"), 1) > 1:
         return "it was trained with a score_max above 1, which this library does not have"
@@ -235,8 +236,9 @@ def _given(source: Network, names: Mapping[str, str]) -> dict[str, Any]:
 
 def _require_lrelu(source: Network, *names: str) -> None:
     for name in names:
-        if source.arguments.get(name, "lrelu") not in ("lrelu", "leaky_relu"):
-            raise CheckpointError(f"holds a network with {name} {source.arguments[name]!r:.50}, leaky ReLU is expected")
+        activation = source.arguments.get(name, "lrelu")
+        if not OneOf(("lrelu", "leaky_relu")).admits(activation):
+            raise CheckpointError(f"holds a network with {name} {shown(activation)}, leaky ReLU is expected")
 
 
 # Generators
@@ -278,7 +280,9 @@ def _stylegan1(source: Network) -> FamilyGenerator:
     v, shapes = source.variables, Shapes(source.variables)
     sizes = _sizes(v, r"synthesis/(\d{1,5})x\d+/Conv1/weight")
     levels = len(sizes) - 1
-    fused = source.arguments.get("fused_scale", "auto")
+    fused = source.arguments.get("fused_scale", "auto")  # or whether it is at all resolutions
+    if not isinstance(fused, bool | str):
+        raise CheckpointError(f"holds a network with fused_scale {shown(fused)}, auto, True or False is expected")
     rows: list[Row] = [
         ("synthesis.lod", "lod", same),
         ("synthesis.b4.const", "synthesis/4x4/Const/const", constant),
