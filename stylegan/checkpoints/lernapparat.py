@@ -15,7 +15,7 @@ from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.nvidia import plain_names
 from stylegan.checkpoints.official_names import Shapes
 from stylegan.checkpoints.rebuild import empty, fill
-from stylegan.checkpoints.stand_ins import average_w, missing_filters, missing_noise, widths
+from stylegan.checkpoints.substitutes import average_w, missing_filters, missing_noise, widths
 from stylegan.checkpoints.tensorflow import CREATIVE_COMMONS, FUSED_FROM
 from stylegan.errors import CheckpointError
 from stylegan.networks.stylegan1 import Generator

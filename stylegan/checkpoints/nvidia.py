@@ -20,7 +20,7 @@ from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.official_names import MIXED_PRECISION, is_alias_free
 from stylegan.checkpoints.pickle_vm import Record
 from stylegan.checkpoints.rebuild import empty, fill, shown
-from stylegan.checkpoints.stand_ins import missing_filters, missing_noise
+from stylegan.checkpoints.substitutes import missing_filters, missing_noise
 from stylegan.errors import CheckpointError
 from stylegan.networks import stylegan2, stylegan3
 from stylegan.networks.discriminator import FamilyDiscriminator
@@ -273,19 +273,19 @@ def _misfit(what: str, network_class: Any, settings: Mapping[str, Any]) -> Any:
 
 
 def _filled(what: str, network: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Return a network with its tensors, and with stand-ins for buffers that people leave out of state dicts."""
+    """Return a network with its tensors, and with Substitutes for buffers that people leave out of state dicts."""
     own = {name: value for name, value in network.state_dict().items() if name not in tensors}
     if hasattr(network.settings, "resample_filter"):
         taps = {"resample_filter": network.settings.resample_filter}
-        stand_ins = missing_filters(network, tensors, taps)
+        substitutes = missing_filters(network, tensors, taps)
         if isinstance(network, FamilyGenerator):
-            stand_ins |= missing_noise(network, tensors)
+            substitutes |= missing_noise(network, tensors)
     else:
-        stand_ins = {}
+        substitutes = {}
     if "mapping.w_avg" in own:
-        stand_ins["mapping.w_avg"] = torch.zeros(own["mapping.w_avg"].shape)
+        substitutes["mapping.w_avg"] = torch.zeros(own["mapping.w_avg"].shape)
     try:
-        return fill(network, {**tensors, **stand_ins})
+        return fill(network, {**tensors, **substitutes})
     except CheckpointError as error:
         raise CheckpointError(f"holds a {what} that does not fit its arguments: {error}") from error
 

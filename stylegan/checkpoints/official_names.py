@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from stylegan.checkpoints.stand_ins import taps_of, widths
+from stylegan.checkpoints.substitutes import taps_of, widths
 from stylegan.errors import CheckpointError
 
 Tensors = Mapping[str, Tensor]

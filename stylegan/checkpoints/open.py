@@ -1,4 +1,4 @@
-"""Open anybody's checkpoint: a native folder, a run, a bundled network, or a file of another library.
+"""Open a checkpoint: a native folder, a run, a bundled network, or a file of another library.
 
 A file is recognized by its content, whatever its name. Nothing in it is run, and its settings are checked before a
 network is built from them.

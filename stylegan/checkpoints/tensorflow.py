@@ -22,7 +22,7 @@ from stylegan.checkpoints.nvidia import LICENCE
 from stylegan.checkpoints.official_names import Shapes
 from stylegan.checkpoints.pickle_vm import Record
 from stylegan.checkpoints.rebuild import empty, fill, shown
-from stylegan.checkpoints.stand_ins import missing_filters, widths
+from stylegan.checkpoints.substitutes import missing_filters, widths
 from stylegan.errors import CheckpointError
 from stylegan.networks import progan, stylegan1, stylegan2
 from stylegan.networks.discriminator import FamilyDiscriminator
@@ -241,10 +241,16 @@ def _require_lrelu(source: Network, *names: str) -> None:
             raise CheckpointError(f"holds a network with {name} {shown(activation)}, leaky ReLU is expected")
 
 
+def _require_normalized(source: Network) -> None:
+    if source.arguments.get("normalize_latents", True) is not True:
+        raise CheckpointError("holds a generator that does not normalize its latents, as those of this library do")
+
+
 # Generators
 
 
 def _progan(source: Network) -> FamilyGenerator:
+    _require_normalized(source)
     v, shapes = source.variables, Shapes(source.variables)
     sizes = _sizes(v, r"(\d{1,5})x\d+/Conv1/weight")
     levels = len(sizes) - 1
@@ -277,6 +283,7 @@ def _progan(source: Network) -> FamilyGenerator:
 
 def _stylegan1(source: Network) -> FamilyGenerator:
     _require_lrelu(source, "nonlinearity", "mapping_nonlinearity")
+    _require_normalized(source)
     v, shapes = source.variables, Shapes(source.variables)
     sizes = _sizes(v, r"synthesis/(\d{1,5})x\d+/Conv1/weight")
     levels = len(sizes) - 1
@@ -323,8 +330,9 @@ def _style_layer(name: str, variable: str, noise: int, weight: Callable[[Tensor]
 
 
 def _stylegan2(source: Network) -> FamilyGenerator:
-    """The skip, resnet or plain generator; growing ones, configs B to D, are plain once they are grown."""
+    """Return a skip, resnet or plain generator; growing ones, configs B to D, are plain once they are grown."""
     _require_lrelu(source, "mapping_nonlinearity")
+    _require_normalized(source)
     v, shapes = source.variables, Shapes(source.variables)
     if "mapping/LabelConcat/weight" in v:
         raise CheckpointError(
@@ -427,7 +435,7 @@ def _require_grown(source: Network, grows: bool) -> None:
 
 
 def _growing_discriminator(source: Network, kind: str) -> FamilyDiscriminator:
-    """That of ProGAN and StyleGAN."""
+    """Return a discriminator of ProGAN or StyleGAN."""
     _require_lrelu(source, "nonlinearity")
     v, shapes = source.variables, Shapes(source.variables)
     sizes = _sizes(v, r"(\d{1,5})x\d+/Conv0/weight")
@@ -455,7 +463,7 @@ def _growing_discriminator(source: Network, kind: str) -> FamilyDiscriminator:
 
 
 def _stylegan2_discriminator(source: Network) -> FamilyDiscriminator:
-    """That of StyleGAN2 and StyleGAN2-ADA; growing ones, configs B to D, are plain once they are grown."""
+    """Return a discriminator of StyleGAN2 or StyleGAN2-ADA; growing ones, configs B to D, are plain once grown."""
     v, shapes = source.variables, Shapes(source.variables)
     sizes = _sizes(v, r"(\d{1,5})x\d+/Conv0/weight")
     last, grows = sizes[-1], "FromRGB_lod0/weight" in v

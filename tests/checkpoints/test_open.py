@@ -174,7 +174,7 @@ def test_state_dicts_need_no_arguments(read, tmp_path, container, prefix):
         require_same(network, found.G_ema or found.D)
 
 
-def test_state_dicts_without_buffers_get_stand_ins(read):
+def test_state_dicts_without_buffers_get_substitutes(read):
     G = generator2(conv_clamp=256, num_fp16_res=4)
     buffers = {name for name, _ in G.named_buffers()}
     found = read(torch_save({name: value for name, value in G.state_dict().items() if name not in buffers})).G_ema
