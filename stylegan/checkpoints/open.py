@@ -174,7 +174,7 @@ def _reader(content: Any) -> Reader | None:
     if isinstance(content, Record):
         return nvidia.read_module
     if isinstance(content, list | tuple):
-        return tensorflow.read if len(content) == 3 and all(isinstance(part, Record) for part in content) else None
+        return tensorflow.read if len(content) == 3 and isinstance(content[2], Record) else None
     if not isinstance(content, dict):
         return None
     if any(

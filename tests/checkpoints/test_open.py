@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -362,6 +363,10 @@ def with_argument(name: str, value: Any, part: str = "synthesis_kwargs") -> byte
         (dumps({"G_ema": files.official_generator(tiny_generator())})[:-99], "cannot be read: .*truncated"),
         (torch_save({"g_ema": files.rosinality_generator(generator2())})[:-99], "cannot be read: .*"),
         (torch_save({"a": 1, "b": 2}), "holds a dict of a, b, which is not the checkpoint of a StyleGAN"),
+        (
+            torch_save([{"G_synthesis/lod": torch.zeros(1)}] * 3),
+            "holds a list of variables of TensorFlow, from which lern",
+        ),
         (dumps([1, 2, 3]), "holds a list, which is not the checkpoint of a StyleGAN"),
         (relative("SuperresGenerator"), "holds a network of StyleGAN-XL, which is a relative of StyleGAN"),
         (relative("TriPlaneGenerator"), "holds a network of EG3D, which draws 3D scenes, which is a relative"),
@@ -392,6 +397,22 @@ def test_anything_else_gets_one_sentence(read, data, message):
     assert text.endswith(".")
     assert not text.endswith("..")
     assert len(text) < 700
+
+
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no named pipes")
+    os.mkfifo(tmp_path / "net")
+    with pytest.raises(CheckpointError, match="is neither a file nor a folder; choose a checkpoint"):
+        stylegan.load(tmp_path / "net")
+
+
+def test_tensorflow_file_may_hold_the_averaged_generator_alone(read):
+    G, D = generator2(), discriminator2()
+    network = files.tensorflow_networks(G, D, version=4)[2]
+    found = read(dumps((None, None, network)))
+    require_same(G, found.G_ema)
+    assert found.G is found.D is None
 
 
 def test_theano_file_says_what_to_use_instead(read):
