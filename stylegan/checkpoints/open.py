@@ -97,7 +97,7 @@ def _read_file(path: Path, to_draw: bool) -> Checkpoint:
     if reader is None:
         raise CheckpointError(
             f"{path} holds {_description(content)}, which is not the checkpoint of a StyleGAN; "
-            "`load_checkpoint` lists what can be read."
+            "docs/checkpoints.md lists what can be read."
         )
     try:
         checkpoint = reader(content, to_draw=to_draw)

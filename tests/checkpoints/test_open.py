@@ -230,6 +230,13 @@ def test_conditional_ada_tensorflow_file_gives_its_networks(read, layers):
     assert found.D.settings.mbstd_group_size is None
 
 
+def test_level_of_detail_that_is_no_number_is_refused(read):
+    G, D = fill(progan.Generator(8, 0, **SMALL)), fill(progan.Discriminator(0, **SMALL))
+    G.lod.fill_(float("nan"))
+    with pytest.raises(CheckpointError, match="level of detail synthesis.lod is nan, a finite number is expected"):
+        read(files.tensorflow_file(G, D, version=3))
+
+
 def test_growing_stylegan2_is_read_once_it_is_grown(read, tmp_path):
     G, D = generator2(architecture="orig"), discriminator2(architecture="orig")
     found = read(files.tensorflow_file(G, D, version=4, grown_from=0))
