@@ -1,7 +1,7 @@
 """The native checkpoint: a folder of safetensors and a config.json. Nothing in it can be executed.
 
 config.json                  format, architecture, settings of the networks, origin, licence
-generator_ema.safetensors    the averaged generator; tensors in float16 are loaded as float32
+generator_ema.safetensors    the averaged generator; those in float16 or bfloat16 are loaded as float32
 generator.safetensors        optional, for further training
 discriminator.safetensors    optional, for further training
 README.md                    a model card
@@ -30,6 +30,7 @@ from stylegan.errors import CheckpointError, MissingExtra, OutputError, StyleGAN
 from stylegan.files.atomic import atomic_folder
 from stylegan.inference import InferenceGenerator
 from stylegan.machine.devices import resolve_device
+from stylegan.machine.surroundings import ordinary_torch
 from stylegan.models import find
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.family import (
@@ -40,17 +41,24 @@ from stylegan.networks.family import (
     generator_class,
 )
 from stylegan.networks.generator import FamilyGenerator
+from stylegan.ops.number_formats import wide
 
 FORMAT = 1
 _NAMES = ("class_names", "label_names")  # optional in config.json: meanings of the generator's labels
 
 
-def save(checkpoint: Checkpoint, folder: Path | str) -> None:
+def save(checkpoint: Checkpoint | FamilyGenerator, folder: Path | str) -> None:
     """Write a native checkpoint; an older one of that name is replaced once the new one is complete.
+
+    A generator alone is saved as the averaged one of a checkpoint.
 
     Raises: CheckpointError without a generator or for foreign networks, OutputError if `folder` holds something else or
         cannot be written.
     """
+    if isinstance(checkpoint, nn.Module):
+        checkpoint = Checkpoint(G_ema=checkpoint)
+    if not isinstance(checkpoint, Checkpoint):
+        raise CheckpointError(f"a generator or a Checkpoint can be saved, got {type(checkpoint).__name__}.")
     refuse_foreign(Path(folder))
     files = contents(checkpoint)
     with atomic_folder(folder) as temporary:
@@ -67,8 +75,9 @@ class Contents(NamedTuple):
 def contents(checkpoint: Checkpoint) -> Contents:
     """Return the files of a native checkpoint. Raises: CheckpointError without a generator, or for foreign networks."""
     generator = checkpoint.G_ema or checkpoint.G
-    if generator is None:
-        raise CheckpointError("a checkpoint needs a generator to be saved, got none; pass G_ema.")
+    if generator is None or isinstance(generator, FamilyDiscriminator):
+        found = "none" if generator is None else "a discriminator"
+        raise CheckpointError(f"a checkpoint needs a generator to be saved, got {found}; pass G_ema.")
     for network in (checkpoint.G_ema, checkpoint.G, checkpoint.D):
         _require_own(network)
     architecture = architecture_of(generator)
@@ -112,6 +121,7 @@ def load_checkpoint(source: Path | str) -> Checkpoint:
     return _read(source)
 
 
+@ordinary_torch(gradients=False)
 def _read(source: Path | str, *, to_draw: bool = False) -> Checkpoint:
     """Read a checkpoint; `to_draw` leaves out a discriminator that needs the weights of another package."""
     folder = checkpoint_folder(source)
@@ -255,7 +265,7 @@ def _read_network(
     try:
         with torch.device("meta"):  # no random initialization of weights that are replaced at once
             network = network_class(**args)
-        tensors = {name: v.float() if v.dtype == torch.float16 else v for name, v in load_file(file).items()}
+        tensors = {name: wide(v) if v.is_floating_point() else v for name, v in load_file(file).items()}
         network.load_state_dict(tensors, assign=True)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{file} cannot be read: {error}; the checkpoint is damaged.") from error

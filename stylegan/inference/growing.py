@@ -38,7 +38,9 @@ class GrowingInferenceSynthesis(InferenceSynthesis):
             block: GrowingBlock = getattr(synthesis, f"b{r}")
             # bfloat16 has the range of float32, so the marks, which keep low resolutions from overflow, are not needed
             marked = block.low_precision or (self.precision == "bf16" and r >= 8)
-            blocks.append((block, block_dtype(marked, self.precision, synthesis.lod.device, wide_dtype(synthesis.lod.dtype))))
+            blocks.append(
+                (block, block_dtype(marked, self.precision, synthesis.lod.device, wide_dtype(synthesis.lod.dtype)))
+            )
         return blocks
 
     def image(self, x: Tensor, coarse: Tensor) -> Tensor:
@@ -77,7 +79,9 @@ class ToRGB(nn.Module):
     def __init__(self, torgb: EqualizedConv2d, dtype: torch.dtype):
         super().__init__()
         assert torgb.bias is not None
-        self.weight = nn.Buffer((wide(torgb.weight.detach()) * torgb.weight_gain)[:, :, 0, 0].t().to(dtype).contiguous())
+        self.weight = nn.Buffer(
+            (wide(torgb.weight.detach()) * torgb.weight_gain)[:, :, 0, 0].t().to(dtype).contiguous()
+        )
         self.bias = nn.Buffer(wide(torgb.bias.detach())[:, None, None].clone())
 
     def forward(self, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from stylegan.errors import CheckpointError, ConfigError
 from stylegan.machine.compile import compile_or_eager
 from stylegan.networks.generator import FamilySynthesis
+from stylegan.networks.network import kept_dtype
 
 
 class InferenceSynthesis(FamilySynthesis):
@@ -84,7 +85,7 @@ class InferenceSynthesis(FamilySynthesis):
         super()._apply(fn, recurse)
         for module in self.modules():
             if "dtype" in vars(module):  # of activations; it follows the weights, which never become narrower
-                module.dtype = torch.promote_types(module.dtype, fn(torch.empty(0, dtype=module.dtype)).dtype)
+                module.dtype = kept_dtype(module.dtype, fn(torch.empty(0, dtype=module.dtype, device="cpu")).dtype)
         return self
 
 

@@ -36,7 +36,10 @@ class FamilySynthesis(Network):
     precision = "auto"
 
     def checked(self, ws: Any, noise_mode: str) -> Tensor:
-        """Return ws on the device and in the format of the network. Raises: ShapeError for another shape, ConfigError for an unknown noise mode."""
+        """Return ws on the device and in the format of the network.
+
+        Raises: ShapeError for another shape, ConfigError for an unknown noise mode.
+        """
         ws = as_numbers(ws)
         r, num_ws, w_dim = self.img_resolution, self.num_ws, self.w_dim
         if ws.ndim != 3 or ws.shape[1:] != (num_ws, w_dim):

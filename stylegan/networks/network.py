@@ -52,12 +52,15 @@ class Network(nn.Module):
 
         def convert(tensor: Tensor) -> Tensor:
             new = fn(tensor)
-            becomes_narrow = new.dtype != tensor.dtype and new.is_floating_point() and new.element_size() < 4
-            if becomes_narrow and (id(tensor) in ids or not self.narrow_weights):
-                return tensor.to(new.device)
-            return new
+            keeps = id(tensor) in ids or not self.narrow_weights
+            return tensor.to(new.device) if keeps and kept_dtype(tensor.dtype, new.dtype) != new.dtype else new
 
         return super()._apply(convert, recurse)
+
+
+def kept_dtype(old: torch.dtype, new: torch.dtype) -> torch.dtype:
+    """Return the dtype of a tensor that is converted to `new` unless that is narrower than float32."""
+    return old if new.is_floating_point and new.itemsize < 4 else new
 
 
 def as_numbers(x: Any) -> Tensor:

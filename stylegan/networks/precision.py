@@ -12,9 +12,7 @@ import torch
 from stylegan.machine.precision import DTYPES
 
 
-def block_dtype(
-    marked: bool, precision: str, device: torch.device, own: torch.dtype = torch.float32
-) -> torch.dtype:
+def block_dtype(marked: bool, precision: str, device: torch.device, own: torch.dtype = torch.float32) -> torch.dtype:
     """Return the dtype of a block's activations.
 
     Args:

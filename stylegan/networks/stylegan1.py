@@ -107,8 +107,8 @@ class Mapping(MappingNetwork):
             nn.init.normal_(self.embed.weight)
 
     def join(self, z: Tensor | None, c: Tensor | None) -> Tensor:
-        parts = [part for part in (z, F.linear(c, wide(self.embed.weight)) if c is not None else None) if part is not None]
-        return pixel_norm(torch.cat(parts, 1))
+        embedded = F.linear(c, wide(self.embed.weight)) if c is not None else None
+        return pixel_norm(torch.cat([part for part in (z, embedded) if part is not None], 1))
 
 
 class SynthesisLayer(nn.Module):

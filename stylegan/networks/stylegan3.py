@@ -228,7 +228,9 @@ class SynthesisNetwork(FamilySynthesis):
         """The layers from the input on, and toRGB."""
         return [getattr(self, name) for name in self.layer_names]
 
-    def forward(self, ws: Tensor, *, noise_mode: str = "random", force_fp32: bool = False, update_emas: bool = False) -> Tensor:
+    def forward(
+        self, ws: Tensor, *, noise_mode: str = "random", force_fp32: bool = False, update_emas: bool = False
+    ) -> Tensor:
         """
         Args:
             ws: [N, num_ws, w_dim].

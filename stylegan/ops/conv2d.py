@@ -34,7 +34,7 @@ def conv_transpose2d(x: Tensor, weight: Tensor, *, stride: int = 1, padding: tup
     return apply(_InputGradient, x, weight, *_transposed_size(x, weight, stride, padding), stride, *padding, 1)
 
 
-# All options are single numbers: rules that `torch.func` generates fail for tuples in nested derivatives (PyTorch 2.13).
+# Options are single numbers: rules that `torch.func` generates fail for tuples in nested derivatives (PyTorch 2.13).
 @differentiable
 class _Convolution(torch.autograd.Function):
     generate_vmap_rule = True
