@@ -267,6 +267,8 @@ def _read_network(
             network = network_class(**args)
         tensors = {name: wide(v) if v.is_floating_point() else v for name, v in load_file(file).items()}
         network.load_state_dict(tensors, assign=True)
+        if any(v.dtype == torch.float64 for v in tensors.values()):
+            network.double()
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{file} cannot be read: {error}; the checkpoint is damaged.") from error
     except MissingExtra:

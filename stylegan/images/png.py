@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from torch import Tensor
 
@@ -37,7 +38,7 @@ def save_png(image: Tensor | Sequence[Tensor], path: str | Path) -> None:
         path: its folder is created if it does not exist.
     Raises: OutputError, ShapeError, NonFiniteError for floats with NaN.
     """
-    one = isinstance(image, Tensor) and image.ndim != 4
-    pixels = to_pil(image if one else grid(image))
+    several = isinstance(image, list | tuple) or (isinstance(image, Tensor) and image.ndim == 4)
+    pixels = to_pil(grid(image) if several else cast("Tensor", image))
     with atomic_file(path) as temporary:
         pixels.save(temporary, format="PNG")

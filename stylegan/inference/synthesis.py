@@ -83,6 +83,7 @@ class InferenceSynthesis(FamilySynthesis):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         super()._apply(fn, recurse)
+        module: Any
         for module in self.modules():
             if "dtype" in vars(module):  # of activations; it follows the weights, which never become narrower
                 module.dtype = kept_dtype(module.dtype, fn(torch.empty(0, dtype=module.dtype, device="cpu")).dtype)

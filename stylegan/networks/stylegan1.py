@@ -102,6 +102,7 @@ class Mapping(MappingNetwork):
             w_avg_beta=settings.w_avg_beta,
             gain_in_weight=True,
         )
+        self.embed: nn.Linear
         if settings.c_dim > 0:
             self.embed = nn.Linear(settings.c_dim, settings.z_dim, bias=False)
             nn.init.normal_(self.embed.weight)

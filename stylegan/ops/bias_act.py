@@ -104,7 +104,9 @@ class _LeakyReLU(torch.autograd.Function):
     @staticmethod
     def tangent(ctx, x, b, *_):
         (y,) = ctx.saved_tensors
-        return apply(_Slope, total(x, b).expand_as(y), y, *ctx.options)
+        along = total(x, b)
+        assert along is not None  # there is no tangent without the tangent of an input
+        return apply(_Slope, along.expand_as(y), y, *ctx.options)
 
     @staticmethod
     def vmap(info, dims, x, b, *options):

@@ -33,12 +33,11 @@ def keep(ctx: Any, *tensors: Tensor) -> None:
         ctx.save_for_forward(*tensors)
 
 
-def total(*terms: Tensor | None) -> Tensor | None:
-    """Return the sum of the terms that exist."""
-    first, *others = [term for term in terms if term is not None] or [None]
-    for term in others:
-        first = first + term
-    return first
+def total(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    """Return the sum of both tensors, or the one that exists."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first + second
 
 
 def leading(x: Tensor, dim: int | None) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any, TypeGuard
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -28,7 +28,9 @@ def label_vector(G: GeneratorLike, label: Label) -> Tensor:
     if G.c_dim == 0:
         raise ConfigError(f"this network has no classes, got class {label}; leave out `label`.")
     if not isinstance(label, str):
-        return _class(G, operator.index(label)) if _is_index(label) else _values(G, label, str(list(label)))
+        if isinstance(label, SupportsIndex) and getattr(label, "ndim", 0) == 0:  # also a number of numpy or torch
+            return _class(G, operator.index(label))
+        return _values(G, label, str(list(label)))
     text = label.strip()
     vectors = G.label_names is not None
     if not vectors and _is_whole(text):
@@ -126,8 +128,3 @@ def _listed(names: Sequence[str] | None, most: int = 12) -> str:
 
 def _is_whole(text: str) -> bool:
     return text.isascii() and text.isdecimal()
-
-
-def _is_index(label: Any) -> TypeGuard[int]:
-    """Return whether a label is one whole number, of Python or another library."""
-    return hasattr(label, "__index__") and getattr(label, "ndim", 0) == 0
