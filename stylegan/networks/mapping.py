@@ -73,7 +73,7 @@ class FamilyMapping(Network):
         z = None if z is None else as_numbers(z)
         if self.z_dim > 0 and (z is None or z.ndim != 2 or z.shape[1] != self.z_dim):
             raise ShapeError(f"mapping takes z [N, {self.z_dim}], got {shape_of(z)}.")
-        c = label_rows(c, self.c_dim, len(z) if self.z_dim > 0 and z is not None else None)
+        c = label_rows(c, self.c_dim, z.shape[0] if self.z_dim > 0 and z is not None else None)
         return (
             self.own(z) if z is not None and self.z_dim > 0 else None,
             self.own(c) if c is not None else None,

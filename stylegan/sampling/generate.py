@@ -20,6 +20,7 @@ from stylegan.sampling.latents import latents, seed_list
 NAMED = 8  # at most so many images are named in a warning
 
 
+@ordinary_torch(gradients=False)
 def generate(
     G: GeneratorLike,
     seeds: Sequence[int] | str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import SupportsIndex
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -28,9 +28,11 @@ def label_vector(G: GeneratorLike, label: Label) -> Tensor:
     if G.c_dim == 0:
         raise ConfigError(f"this network has no classes, got class {label}; leave out `label`.")
     if not isinstance(label, str):
-        if isinstance(label, SupportsIndex) and getattr(label, "ndim", 0) == 0:  # also a number of numpy or torch
-            return _class(G, operator.index(label))
-        return _values(G, label, str(list(label)))
+        number: Any = label  # of Python, numpy or torch
+        if hasattr(number, "__index__") and getattr(number, "ndim", 0) == 0:
+            return _class(G, operator.index(number))
+        values = list(cast("Sequence[float]", label))
+        return _values(G, values, str(values))
     text = label.strip()
     vectors = G.label_names is not None
     if not vectors and _is_whole(text):
