@@ -1,8 +1,7 @@
 """Autograd functions whose derivatives of every order and kind exist: backward, forward and batched by `torch.func`.
 
 Such a function has `forward`, `setup_context`, `backward` and a rule for `vmap`, and besides them `tangent`, which
-returns the derivative along given directions. A compiler refuses functions that define `jvp`, so `jvp` is added by
-`differentiable` to a second class, which is used everywhere else.
+returns the derivative along given directions. `differentiable` derives from it the forms that PyTorch needs.
 """
 
 from __future__ import annotations
@@ -16,14 +15,31 @@ F = TypeVar("F", bound=type[torch.autograd.Function])
 
 
 def differentiable(function: F) -> F:
-    """Give an autograd function a twin, `uncompiled`, with its `tangent` as `jvp`."""
-    function.uncompiled = type(function.__name__, (function,), {"jvp": staticmethod(function.tangent)})  # type: ignore[attr-defined]
+    """Give an autograd function two forms with its `tangent` as `jvp`, which compilers refuse.
+
+    `transformed` is for `torch.func`. `eager` is for all else, with `forward` and `setup_context` in one: PyTorch 2.13
+    spends longer on the signature of a separate `forward` than on many a small operation.
+    """
+
+    def forward(ctx: Any, *inputs: Any) -> Any:
+        output = compute(*inputs)
+        save(ctx, inputs, output)
+        return output
+
+    forms: Any = function
+    compute, save = forms.forward, forms.setup_context
+    jvp = staticmethod(forms.tangent)
+    eager = {"forward": staticmethod(forward), "backward": staticmethod(forms.backward), "jvp": jvp}
+    forms.eager = type(function.__name__, (torch.autograd.Function,), eager)
+    forms.transformed = type(function.__name__, (function,), {"jvp": jvp})
     return function
 
 
 def apply(function: Any, *inputs: Any) -> Any:
-    """Apply a `differentiable` function."""
-    return (function if torch.compiler.is_compiling() else function.uncompiled).apply(*inputs)
+    """Apply a `differentiable` function in the form that suits the moment."""
+    if torch.compiler.is_compiling():
+        return function.apply(*inputs)
+    return (function.transformed if torch._C._are_functorch_transforms_active() else function.eager).apply(*inputs)
 
 
 def keep(ctx: Any, *tensors: Tensor) -> None:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 def wide(x: Tensor) -> Tensor:
     """Return x in float32, or as it is if it is in float64: for all that needs the range or accuracy of float32."""
-    return x.to(wide_dtype(x.dtype))
+    dtype = x.dtype
+    return x if dtype == torch.float32 or dtype == torch.float64 else x.to(torch.float32)
 
 
 def wide_dtype(dtype: torch.dtype) -> torch.dtype:
