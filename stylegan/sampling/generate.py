@@ -17,7 +17,7 @@ from stylegan.networks.protocol import GeneratorLike, device_of
 from stylegan.sampling.labels import Label, class_labels
 from stylegan.sampling.latents import latents, seed_list
 
-NAMED = 8  # at most so many images are named in a warning
+NAMED = 8  # images that a warning names at most
 
 
 @ordinary_torch(gradients=False)
