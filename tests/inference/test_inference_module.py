@@ -49,7 +49,7 @@ def test_a_copy_draws_with_its_own_weights_also_when_it_is_compiled(name, compil
 
 @EVERY_GENERATION
 def test_replicas_draw_with_the_tensors_that_they_are_given(name):
-    """As DataParallel makes them: a module whose tensors are replaced one by one."""
+    """Build a replica in the way of DataParallel: its tensors are replaced one by one."""
     form = shared_generator(name).for_inference()
     replica = form.synthesis._replicate_for_data_parallel()
     ws = form.mapping(Z)

@@ -61,7 +61,7 @@ def test_float64_is_exact_from_z_to_the_image(name, tmp_path):
 
 @EVERY_GENERATION
 def test_small_steps_of_z_change_the_float64_image_in_proportion(name):
-    """Of steps this small, rounding to float32 anywhere would leave noise."""
+    """Rounding to float32 anywhere would leave noise in steps this small."""
     G = generator(name).double()
     z, step = Z.double(), 1e-6 * R(2, [3, 8]).double()
     first = G(z + step, **OPTIONS) - G(z, **OPTIONS)
