@@ -95,7 +95,7 @@ def write(files: Contents, folder: Path) -> None:
     Raises: OSError if the disk is full or cannot be written.
     """
     for name, text in files.texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
     for name, tensors in files.tensors.items():
         try:
             save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, folder / name)

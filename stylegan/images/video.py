@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def check_video(dest: str | Path, fps: float = 30) -> str:
     path = Path(dest)
     if not 0 < fps <= 1000:
         raise ConfigError(f"fps must be above 0 and at most 1000 images a second, got {fps:g}.")
-    if path.is_dir() or not path.suffix or str(dest).endswith("/"):
+    if path.is_dir() or not path.suffix or str(dest).endswith(("/", os.sep)):
         if any(path.glob("frame[0-9]*.png")):
             raise OutputError(f"the folder {path} already holds frames; empty it or name another one.")
         return "folder"
