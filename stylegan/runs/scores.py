@@ -75,7 +75,8 @@ def link_best(run: Path, metrics: Sequence[str]) -> None:
         with atomic_file(run / BEST) as temporary:
             os.symlink(best["snapshot_pkl"], temporary)
     except (OSError, AttributeError) as error:  # AttributeError: a system without links
-        message = f"{run / BEST} cannot be a link to the best snapshot: {getattr(error, 'strerror', None) or error}"
+        cause = error.__cause__ or error
+        message = f"{run / BEST} cannot be a link to the best snapshot: {getattr(cause, 'strerror', None) or cause}"
         warn_once(f"{message}; see metric-*.jsonl.")
 
 
