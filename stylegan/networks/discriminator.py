@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from stylegan.errors import ShapeError
 from stylegan.machine.precision import check_precision
+from stylegan.networks.layers import tensor_shapes
 from stylegan.networks.settings import NetworkFields, Settings
 
 
@@ -21,7 +22,11 @@ class FeatureWeights(NamedTuple):
 class FamilyDiscriminator(nn.Module):
     """img, c -> logits [N, L], float32. L is 1, or the number of places that the network scores by themselves.
 
-    The mean over the logits of an image is its score, which is high where it looks real.
+    The mean over the logits of an image is its score, which is high where it looks real. In a network with minibatch
+    standard deviation, a logit depends on the other images of the batch, as training wants: the same image gets another
+    logit in another batch, and the batch must be divisible by the size of the groups. To compare single images, put
+    each into a batch whose other images stay the same, or set `group_size` of the `MinibatchStd` to 1, which gives
+    other logits than training saw.
 
     Attributes:
         kind: one of `family.DISCRIMINATORS`.
@@ -54,6 +59,10 @@ class FamilyDiscriminator(nn.Module):
     @precision.setter
     def precision(self, value: str) -> None:
         self._precision = self.check_precision(value)
+
+    def extra_repr(self) -> str:
+        sizes = ", ".join(f"{name}={getattr(self, name)}" for name in ("c_dim", "img_resolution", "img_channels"))
+        return ", ".join(filter(None, (sizes, tensor_shapes(self))))
 
     def check(self, img: Tensor, c: Tensor | None = None) -> None:
         """Raises: ShapeError for an image of another shape, or a label given to an unconditional network."""

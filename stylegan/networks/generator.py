@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.machine.precision import check_precision
+from stylegan.networks.layers import tensor_shapes
 from stylegan.networks.mapping import FamilyMapping
 from stylegan.networks.settings import NetworkFields, Settings
 
@@ -30,6 +31,7 @@ class FamilySynthesis(nn.Module):
     img_resolution: int
     img_channels: int
     precision = "auto"
+    extra_repr = tensor_shapes
 
     def checked(self, ws: Tensor, noise_mode: str) -> Tensor:
         """ws in float32. Raises: ShapeError for another shape, ConfigError for an unknown noise mode."""
@@ -72,6 +74,10 @@ class BaseGenerator(nn.Module):
     @property
     def num_ws(self) -> int:
         return self.synthesis.num_ws
+
+    def extra_repr(self) -> str:
+        names = ("z_dim", "c_dim", "w_dim", "num_ws", "img_resolution", "img_channels")
+        return ", ".join(f"{name}={getattr(self, name)}" for name in names)
 
     def forward(
         self,
