@@ -21,7 +21,7 @@ def minibatch_std(x: Tensor, group_size: int | None = 4, num_channels: int = 1) 
     Source: ProGAN Sec. 3.
     """
     n, c, h, w = x.shape
-    group = min(group_size, n) if group_size is not None else n
+    group = max(n if group_size is None else min(group_size, n), 1)
     if n % group or c % num_channels:
         raise ShapeError(
             f"minibatch standard deviation needs a batch divisible by its group size {group} and channels divisible "
