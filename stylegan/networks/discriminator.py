@@ -65,9 +65,14 @@ class FamilyDiscriminator(nn.Module):
         return ", ".join(filter(None, (sizes, tensor_shapes(self))))
 
     def check(self, img: Tensor, c: Tensor | None = None) -> None:
-        """Raises: ShapeError for an image of another shape, or a label given to an unconditional network."""
+        """Raises: ShapeError for an image or label of another shape, or a label given to an unconditional network."""
         expected = (self.img_channels, self.img_resolution, self.img_resolution)
         if img.ndim != 4 or img.shape[1:] != expected:
             raise ShapeError(f"discriminator takes img [N, {', '.join(map(str, expected))}], got {list(img.shape)}.")
         if self.c_dim == 0 and c is not None and c.shape[-1] != 0:
             raise ShapeError(f"this discriminator is unconditional and takes c=None, got {list(c.shape)}.")
+        if self.c_dim > 0 and c is not None and c.shape != (len(img), self.c_dim):
+            raise ShapeError(
+                f"this discriminator takes labels c [{len(img)}, {self.c_dim}] for {len(img)} images, got "
+                f"{list(c.shape)}."
+            )

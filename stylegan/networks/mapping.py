@@ -55,7 +55,7 @@ class FamilyMapping(nn.Module):
             truncation_cutoff: number of first layers to truncate; None for all.
             update_emas: update `w_avg` with this batch, as training does.
         Returns: [N, num_ws, w_dim], or [N, w_dim] where num_ws is None; float32.
-        Raises: ShapeError for a z or c of another width.
+        Raises: ShapeError for a z or c of another width, or another number of labels.
         """
         w = self.w(*self.checked(z, c))
         if self.num_ws is None:
@@ -64,13 +64,17 @@ class FamilyMapping(nn.Module):
         return truncate(w.unsqueeze(1).repeat(1, self.num_ws, 1), w_avg, truncation_psi, truncation_cutoff)
 
     def checked(self, z: Tensor | None, c: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-        """Return z and c in float32, None where their width is 0. Raises: ShapeError for another width."""
+        """Return z and c in float32, None where their width is 0. Raises: ShapeError for another width or number."""
         if self.z_dim > 0 and (z is None or z.ndim != 2 or z.shape[1] != self.z_dim):
             raise ShapeError(f"mapping takes z [N, {self.z_dim}], got {_shape(z)}.")
         if self.c_dim > 0 and (c is None or c.ndim != 2 or c.shape[1] != self.c_dim):
             raise ShapeError(f"this network is conditional and takes labels c [N, {self.c_dim}], got {_shape(c)}.")
         if self.c_dim == 0 and c is not None and c.shape[-1] != 0:
             raise ShapeError(f"this network is unconditional and takes c=None, got {_shape(c)}.")
+        if self.z_dim > 0 and self.c_dim > 0 and z is not None and c is not None and len(z) != len(c):
+            raise ShapeError(
+                f"mapping takes a label for each z, got z {_shape(z)} and c {_shape(c)}; repeat the label."
+            )
         device = next((p.device for p in self.parameters()), None)  # latents may come from another
         return (
             z.to(device, torch.float32) if z is not None and self.z_dim > 0 else None,

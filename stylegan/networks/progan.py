@@ -84,7 +84,7 @@ class LatentNormalization(FamilyMapping):
         return pixel_norm(torch.cat([part for part in (z, c) if part is not None], 1))
 
     def average(self, w: Tensor, update: bool) -> Tensor:
-        return torch.zeros_like(w[0])
+        return w.new_zeros(w.shape[1:])
 
 
 class SynthesisLayer(nn.Module):

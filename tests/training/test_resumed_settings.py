@@ -24,6 +24,7 @@ OTHERS = {  # a value that the setting may have, where twice as much is none
     "growing": {"initial_resolution": 8},
     "keep_snapshots": "all",
     "metrics": ("fid8_efflite0",),
+    "micro_batch": 4,
     "objective": "hinge",
     "on_nan": "stop",
     "path_length": "previous_mean",
