@@ -32,7 +32,7 @@ def write_webp(frames: Iterable[Image.Image], path: Path, durations_ms: Iterable
             image = b"".join(_chunk(name, data) for name, data in _chunks(_encode(frame)) if name in IMAGE_DATA)
             place = _uint24(0) + _uint24(0)
             file.write(_chunk(b"ANMF", place + size + _uint24(duration) + bytes([REPLACE]) + image))
-        end = file.tell()
+        end = file.seek(0, io.SEEK_END)
         file.seek(4)
         file.write(struct.pack("<I", end - 8))
 

@@ -11,7 +11,7 @@ import pytest
 from stylegan.files.lock import lock
 from stylegan.files.warn_once import warn_once
 
-fcntl = pytest.importorskip("fcntl", reason="stands for the locks of both systems")
+fcntl = pytest.importorskip("fcntl", reason="plays the locks of both systems")
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def _system(request, monkeypatch):
 
 
 def windows_locking(descriptor, mode, size):
-    """Lock as Windows does: from the current position on, where nobody reads then."""
+    """Lock as Windows does: from the current position on, which no other process can read then."""
     assert os.lseek(descriptor, 0, os.SEEK_CUR) >= 1 << 20
     assert (mode, size) == (2, 1)
     try:

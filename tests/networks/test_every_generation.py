@@ -1,4 +1,4 @@
-"""What holds for the networks of every generation: any batch, any layout of the latents, any number of classes."""
+"""Properties of the networks of every generation: any batch, any layout of the latents, any number of classes."""
 
 from functools import partial
 
@@ -45,7 +45,7 @@ def made(table, name: str, c_dim: int = 0) -> nn.Module:
 
 
 def laid_out(x, layout: str):
-    """The same numbers in another layout or dtype."""
+    """Return these numbers in another layout or dtype."""
     if layout == "transposed":
         return x.mT.contiguous().mT
     if layout == "strided":
