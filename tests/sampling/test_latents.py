@@ -59,7 +59,7 @@ def test_a_seed_out_of_range_is_named():
 
 
 def plain_seeds(text: str) -> list[int] | None:
-    """What the text means, read part by part; None for no meaning."""
+    """Read the text part by part; return None if it has no meaning."""
     seeds = []
     for part in text.split(","):
         numbers = [number.strip() for number in part.split("-")]

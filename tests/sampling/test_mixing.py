@@ -89,7 +89,7 @@ def test_malformed_styles_are_named_in_one_sentence(text, message):
 
 
 def plain_layers(text: str, num_ws: int) -> list[int] | None:
-    """What the text means, read part by part; None for no meaning."""
+    """Read the text part by part; return None if it has no meaning."""
     layers: set[int] = set()
     for part in map(str.strip, text.split(",")):
         bounds = part.split("-")
