@@ -98,4 +98,4 @@ if not TYPE_CHECKING:  # a type checker reads the imports above, and refuses any
         return getattr(import_module(_MODULES[name]), name)
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__, *_SUBMODULES})
+        return sorted({*__all__, *_SUBMODULES, *(name for name in globals() if name.startswith("__"))})
