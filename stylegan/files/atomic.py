@@ -109,10 +109,8 @@ def _sync(path: str | Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-    except FileNotFoundError:
-        raise
     except OSError as error:
-        if error.errno in _LOST:
+        if error.errno in _LOST or not os.path.exists(path):
             raise
         reason = error.strerror or error
         warn_once(f"files are written but not flushed ({reason}), so a power cut may take the newest ones away.")
