@@ -55,7 +55,7 @@ def save(checkpoint: Checkpoint | FamilyGenerator, folder: Path | str) -> None:
         cannot be written.
     """
     folder = local_path(folder)
-    if isinstance(checkpoint, FamilyGenerator):
+    if isinstance(checkpoint, nn.Module):  # `contents` refuses those that are not a generator of the family
         checkpoint = Checkpoint(G_ema=checkpoint)
     if not isinstance(checkpoint, Checkpoint):
         raise CheckpointError(f"a generator or a Checkpoint can be saved, got {type(checkpoint).__name__}.")
@@ -104,7 +104,7 @@ def write(files: Contents, folder: Path) -> None:
     Raises: OSError if the disk is full or cannot be written.
     """
     for name, text in files.texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
     for name, tensors in files.tensors.items():
         try:
             save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, folder / name)

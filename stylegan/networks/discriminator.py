@@ -10,6 +10,7 @@ from torch import Tensor
 from stylegan.errors import ShapeError
 from stylegan.machine.precision import check_precision
 from stylegan.networks.label_rows import label_rows
+from stylegan.networks.layers import tensor_shapes
 from stylegan.networks.network import Network, as_numbers, shape_of
 from stylegan.networks.settings import NetworkFields, Settings
 
@@ -24,7 +25,11 @@ class FeatureWeights(NamedTuple):
 class FamilyDiscriminator(Network):
     """img, c -> logits [N, L], float32. L is 1, or the number of places that the network scores by themselves.
 
-    The mean over the logits of an image is its score, which is high where it looks real.
+    The mean over the logits of an image is its score, which is high where it looks real. In a network with minibatch
+    standard deviation, a logit depends on the other images of the batch, as training wants: the same image gets another
+    logit in another batch, and the batch must be divisible by the size of the groups. To compare single images, put
+    each into a batch whose other images stay the same, or set `group_size` of the `MinibatchStd` to 1, which gives
+    other logits than training saw.
 
     Attributes:
         kind: one of `family.DISCRIMINATORS`.
@@ -58,6 +63,10 @@ class FamilyDiscriminator(Network):
     @precision.setter
     def precision(self, value: str) -> None:
         self._precision = self.check_precision(value)
+
+    def extra_repr(self) -> str:
+        sizes = ", ".join(f"{name}={getattr(self, name)}" for name in ("c_dim", "img_resolution", "img_channels"))
+        return ", ".join(filter(None, (sizes, tensor_shapes(self))))
 
     def checked(self, img: Any, c: Any = None) -> tuple[Tensor, Tensor | None]:
         """Return images and labels on the device and in the format of the network.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.machine.precision import check_precision
+from stylegan.networks.layers import tensor_shapes
 from stylegan.networks.mapping import FamilyMapping
 from stylegan.networks.network import Network, as_numbers
 from stylegan.networks.settings import NetworkFields, Settings
@@ -34,6 +35,7 @@ class FamilySynthesis(Network):
     img_resolution: int
     img_channels: int
     precision = "auto"
+    extra_repr = tensor_shapes
 
     @property
     def has_noise(self) -> bool:
@@ -85,6 +87,10 @@ class BaseGenerator(Network):
     @property
     def num_ws(self) -> int:
         return self.synthesis.num_ws
+
+    def extra_repr(self) -> str:
+        names = ("z_dim", "c_dim", "w_dim", "num_ws", "img_resolution", "img_channels")
+        return ", ".join(f"{name}={getattr(self, name)}" for name in names)
 
     def forward(
         self,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.networks.label_rows import label_rows
-from stylegan.networks.layers import EqualizedLinear
+from stylegan.networks.layers import EqualizedLinear, tensor_shapes
 from stylegan.networks.network import Network, as_numbers, shape_of
 from stylegan.ops import pixel_norm
 
@@ -28,6 +28,7 @@ class FamilyMapping(Network):
     num_ws: int | None
     w_avg: Tensor
     w_avg_beta: float
+    extra_repr = tensor_shapes
 
     def w(self, z: Tensor | None, c: Tensor | None) -> Tensor:
         """z [N, z_dim] and c [N, c_dim], None where their width is 0, both float32 -> w [N, w_dim]"""

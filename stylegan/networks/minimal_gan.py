@@ -148,6 +148,9 @@ class Generator(FamilyGenerator):
 class Discriminator(FamilyDiscriminator):
     """`minimal.Discriminator` for images in [-1, 1].
 
+    A logit depends on the other images of its batch, through the minibatch standard deviation; see
+    `FamilyDiscriminator`.
+
     Args: the fields of `DiscriminatorSettings`.
     Raises: ConfigError for settings of another type or out of bounds.
     """

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from stylegan.networks.growing import GrowingBlock, GrowingGenerator, GrowingSynthesis
 from stylegan.networks.growing_discriminator import GrowingDiscriminator
-from stylegan.networks.layers import EqualizedConv2d
+from stylegan.networks.layers import EqualizedConv2d, tensor_shapes
 from stylegan.networks.mapping import FamilyMapping
 from stylegan.networks.settings import (
     ChannelBase,
@@ -97,6 +97,8 @@ class SynthesisLayer(nn.Module):
 
     box: Tensor
 
+    extra_repr = tensor_shapes
+
     def __init__(self, in_channels: int, out_channels: int, settings: GeneratorSettings, *, up: int = 1):
         super().__init__()
         self.up, self.conv_clamp = up, settings.conv_clamp
@@ -157,6 +159,9 @@ class Generator(GrowingGenerator):
 
 class Discriminator(GrowingDiscriminator):
     """Discriminator of ProGAN: an image to a score, high where it looks real, and a logit for each label.
+
+    A logit depends on the other images of its batch, through the minibatch standard deviation; see
+    `FamilyDiscriminator`.
 
     Args: the fields of `DiscriminatorSettings`.
     Attributes:

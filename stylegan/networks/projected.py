@@ -21,6 +21,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from stylegan.errors import ConfigError
 from stylegan.networks.discriminator import FamilyDiscriminator, FeatureWeights
 from stylegan.networks.efficientnet_lite import SIZES, EfficientNetLite, load_efficientnet_lite, package
+from stylegan.networks.layers import tensor_shapes
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.pretrained import as_constants
 from stylegan.networks.settings import ImageChannels, LabelWidth, Resolution, Settings, Whole, Width, by_words
@@ -120,6 +121,8 @@ class Head(nn.Module):
         widths: channels after each halving.
         c_dim: width of the label; 0 for none.
     """
+
+    extra_repr = tensor_shapes
 
     def __init__(self, in_channels: int, widths: Sequence[int], c_dim: int):
         super().__init__()

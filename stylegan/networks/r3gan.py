@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from stylegan.errors import ConfigError
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.generator import FamilyGenerator, FamilySynthesis
+from stylegan.networks.layers import tensor_shapes
 from stylegan.networks.mapping import FamilyMapping
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.settings import (
@@ -139,6 +140,8 @@ class ResidualBlock(nn.Module):
     the others are scaled by L^(-1/4) in a network of L blocks.
     """
 
+    extra_repr = tensor_shapes
+
     def __init__(self, channels: int, settings: StageSettings):
         super().__init__()
         expanded, group = channels * settings.expansion, settings.group_size
@@ -163,6 +166,8 @@ class Transition(nn.Module):
     """Bilinear resampling by 2, up or down, and a 1x1 convolution where the widths differ."""
 
     resample_filter: Tensor
+
+    extra_repr = tensor_shapes
 
     def __init__(self, in_channels: int, out_channels: int, *, up: int = 1, down: int = 1):
         super().__init__()

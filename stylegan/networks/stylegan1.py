@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from stylegan.networks.generator import noise_like
 from stylegan.networks.growing import GrowingBlock, GrowingGenerator, GrowingSynthesis
 from stylegan.networks.growing_discriminator import GrowingDiscriminator
-from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear
+from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear, tensor_shapes
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.settings import (
     Activation,
@@ -123,6 +123,8 @@ class SynthesisLayer(nn.Module):
     box: Tensor
     blur: Tensor | None
 
+    extra_repr = tensor_shapes
+
     def __init__(
         self, in_channels: int, out_channels: int, resolution: int, settings: GeneratorSettings, *, up: int = 1
     ):
@@ -216,6 +218,9 @@ class Discriminator(GrowingDiscriminator):
     """Discriminator of StyleGAN: an image, optionally with a label, to a logit that is high where it looks real.
 
     With labels there is one logit for each class, and the label selects among them.
+
+    A logit depends on the other images of its batch, through the minibatch standard deviation; see
+    `FamilyDiscriminator`.
 
     Args: the fields of `DiscriminatorSettings`.
     Attributes:

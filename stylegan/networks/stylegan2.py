@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from stylegan.networks.generator import FamilyGenerator, FamilySynthesis, noise_like
-from stylegan.networks.layers import SQRT_HALF, EqualizedConv2d, EqualizedLinear
+from stylegan.networks.layers import SQRT_HALF, EqualizedConv2d, EqualizedLinear, tensor_shapes
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.settings import (
@@ -71,6 +71,8 @@ class SynthesisLayer(nn.Module):
     resample_filter: Tensor
     noise_const: Tensor
 
+    extra_repr = tensor_shapes
+
     def __init__(
         self, in_channels: int, out_channels: int, resolution: int, settings: GeneratorSettings, *, up: int = 1
     ):
@@ -102,6 +104,8 @@ class SynthesisLayer(nn.Module):
 class ToRGB(nn.Module):
     """Modulated 1x1 convolution to the image's channels, without demodulation or activation."""
 
+    extra_repr = tensor_shapes
+
     def __init__(self, in_channels: int, settings: GeneratorSettings):
         super().__init__()
         self.conv_clamp = settings.conv_clamp
@@ -120,6 +124,8 @@ class SynthesisBlock(nn.Module):
     """One resolution of the generator, in any of the three forms of StyleGAN2 Fig. 7."""
 
     resample_filter: Tensor
+
+    extra_repr = tensor_shapes
 
     def __init__(self, resolution: int, settings: GeneratorSettings):
         super().__init__()

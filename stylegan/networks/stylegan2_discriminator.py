@@ -156,6 +156,9 @@ class DiscriminatorEpilogue(nn.Module):
 class Discriminator(FamilyDiscriminator):
     """Discriminator of StyleGAN2: an image, optionally with a label, to a logit that is high where it looks real.
 
+    A logit depends on the other images of its batch, through the minibatch standard deviation; see
+    `FamilyDiscriminator`.
+
     Args: the fields of `DiscriminatorSettings`.
     Raises: ConfigError for settings of another type or out of bounds.
     """

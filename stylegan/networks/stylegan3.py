@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from stylegan.errors import ConfigError
 from stylegan.networks.generator import FamilyGenerator, FamilySynthesis
-from stylegan.networks.layers import EqualizedLinear
+from stylegan.networks.layers import EqualizedLinear, tensor_shapes
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.settings import (
@@ -103,6 +103,8 @@ class SynthesisInput(nn.Module):
     phases: Tensor
     transform: Tensor
 
+    extra_repr = tensor_shapes
+
     def __init__(self, w_dim: int, signal: Signal):
         super().__init__()
         self.size, self.rate, self.bandwidth = signal.size, signal.rate, signal.cutoff
@@ -148,6 +150,8 @@ class SynthesisLayer(nn.Module):
     magnitude_ema: Tensor
     up_filter: Tensor | None
     down_filter: Tensor | None
+
+    extra_repr = tensor_shapes
 
     def __init__(self, before: Signal, after: Signal, settings: GeneratorSettings):
         super().__init__()

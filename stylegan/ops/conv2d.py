@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylegan.errors import ShapeError
 from stylegan.ops.derivatives import apply, differentiable, keep, total
 from stylegan.ops.upfirdn2d import pad_then_crop, phase
 
@@ -21,8 +22,16 @@ from stylegan.ops.upfirdn2d import pad_then_crop, phase
 def conv2d(x: Tensor, weight: Tensor, *, stride: int = 1, padding: tuple[int, int] = (0, 0), groups: int = 1) -> Tensor:
     """Correlate as `F.conv2d` does: x [N, I, H, W], weight [O, I/groups, K, K] -> [N, O, H', W'].
 
-    `padding` is in (rows, columns).
+    `padding` is in (rows, columns). Raises: ShapeError for a weight of other channels or larger than the padded image.
     """
+    (_, channels, h, w), (_, inputs, kh, kw) = x.shape, weight.shape
+    if channels != inputs * groups:
+        raise ShapeError(f"a weight {list(weight.shape)} takes {inputs * groups} channels, got an x {list(x.shape)}.")
+    if h + 2 * padding[0] < kh or w + 2 * padding[1] < kw:
+        raise ShapeError(
+            f"a kernel of {kh}x{kw} does not fit an image of {h}x{w} padded by {padding[0]} and {padding[1]}; use a "
+            "larger image or more padding."
+        )
     return apply(_Convolution, x, weight, stride, *padding, groups)
 
 
@@ -30,7 +39,10 @@ def conv_transpose2d(x: Tensor, weight: Tensor, *, stride: int = 1, padding: tup
     """Transposed convolution, as `F.conv_transpose2d`.
 
     x [N, O, H, W], weight [O, I, K, K], padding (rows, columns) -> [N, I, (H-1)*stride + K - 2*padding, ...]
+    Raises: ShapeError for a weight of other channels.
     """
+    if x.shape[1] != len(weight):
+        raise ShapeError(f"a weight {list(weight.shape)} takes {len(weight)} channels, got an x {list(x.shape)}.")
     return apply(_InputGradient, x, weight, *_transposed_size(x, weight, stride, padding), stride, *padding, 1)
 
 

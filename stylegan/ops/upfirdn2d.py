@@ -87,7 +87,7 @@ def upfirdn2d(
             f"a filter of {kh}x{kw} taps does not fit an image of {h * up_y + top + bottom}x"
             f"{w * up_x + left + right} pixels after padding; use a larger image or more padding."
         )
-    taps = (f * gain).to(x.dtype)
+    taps = (f.to(torch.promote_types(x.dtype, f.dtype)) * gain).to(x.dtype)
     taps = taps if flip_filter else taps.flip([0, 1])
     return apply(_UpFirDn, x, taps, (up_x, up_y), (down_x, down_y), (left, right, top, bottom))
 

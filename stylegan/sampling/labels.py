@@ -129,4 +129,4 @@ def _listed(names: Sequence[str] | None, most: int = 12) -> str:
 
 
 def _is_whole(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
+    return text.isascii() and text.isdecimal() and len(text) < 1000  # Python parses up to 4,300 digits

@@ -25,7 +25,9 @@ def parse_seeds(text: str) -> list[int]:
     """
     seeds: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)
+        match = re.fullmatch(
+            r"\s*([0-9]{1,999})\s*(?:-\s*([0-9]{1,999})\s*)?", part
+        )  # Python parses up to 4,300 digits
         if not match:
             raise ConfigError(f"seeds are whole numbers and ranges such as 0-3,7, got {part.strip()!r} in {text!r}.")
         first, last = int(match[1]), int(match[2] or match[1])
