@@ -72,7 +72,7 @@ def tune(
         label: of the random w to which the locality penalty refers; required for a network with labels.
         perceptual: None loads it, which needs the extra `metrics`.
         watch: called before every step with the images so far.
-    Raises: ConfigError for latents of another network or another number of them, ShapeError for targets that do not fit.
+    Raises: ConfigError for latents of another network or another number of them; ShapeError for other targets.
     """
     settings = settings or PivotalSettings()
     check_targets(G, targets)
@@ -169,5 +169,5 @@ def load_delta(G: FamilyGenerator, file: Path | str) -> FamilyGenerator:
         raise CheckpointError(f"{file} changes another network; use it with the network that was tuned.")
     with torch.no_grad():
         for name, weight in weights.items():
-            weight += delta[name].to(weight)
+            weight.add_(delta[name].to(weight))
     return tuned

@@ -30,14 +30,17 @@ STATISTICS_SEED = 123  # of the z whose w give the mean and the spread, as in th
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectorSettings:
-    """How to search. The values up to `noise_weight` are those of the official projector.
+    """How to search. `PUBLISHED` holds the values of the official projector.
 
     Attributes:
         steps: of Adam.
         lr: learning rate between its ramps.
         lr_rampup, lr_rampdown: parts of the steps in which it rises from zero and falls to it.
+        whiten: search in coordinates in which random w have unit covariance (Zhu et al. 2020, "Improved StyleGAN
+            Embedding"), where Adam's steps have the size that each direction needs.
         w_noise: size of the random steps at first, relative to the spread of w.
         w_noise_ramp: part of the steps after which they have faded.
+        noise: optimize the noise of the network too, which takes up fine detail.
         noise_weight: of the penalty on noise that is not white.
         pixel_weight: of the mean squared difference of pixels beside the perceptual distance; 0 as published.
         spread_weight: of the squared distance of each w from the mean of all layers, relative to the spread of w; in
@@ -53,8 +56,10 @@ class ProjectorSettings:
     lr: float = 0.1
     lr_rampup: float = 0.05
     lr_rampdown: float = 0.25
+    whiten: bool = True
     w_noise: float = 0.05
     w_noise_ramp: float = 0.75
+    noise: bool = True
     noise_weight: float = 1e5
     pixel_weight: float = 0.0
     spread_weight: float = 0.01
@@ -76,6 +81,9 @@ class ProjectorSettings:
     def random_step(self, t: float) -> float:
         """Return the size of the random steps at the part t of the steps, relative to the spread of w."""
         return self.w_noise * max(0.0, 1 - t / self.w_noise_ramp) ** 2
+
+
+PUBLISHED = ProjectorSettings(whiten=False, pixel_weight=0.0, candidates=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,43 +144,80 @@ def project(
     device = device_of(G)
     goal = _Goal(targets.to(device), mask, perceptual or PerceptualDistance(device), settings.pixel_weight)
     n, rng = len(targets), torch.Generator(device).manual_seed(seed)
-    center, spread = w_statistics(G, label, settings.w_samples)
+    statistics = WStatistics.of(random_ws(G, label, settings.w_samples)[:, 0], whiten=settings.whiten)
 
-    first = center.expand(n, G.num_ws, -1) if start is None else start.to(device)
     if start is None and settings.candidates:
-        first = _closest(G, goal, label, settings.candidates)
-    w = (first.mean(1, keepdim=True) if space == "w" else first).clone().requires_grad_()
+        start = _closest(G, goal, label, settings.candidates)
+    first = statistics.center.expand(n, G.num_ws, -1) if start is None else start.to(device)
+    x = statistics.coordinates(first.mean(1, keepdim=True) if space == "w" else first).clone().requires_grad_()
     noise = {
         name: buffer.expand(n, 1, -1, -1).clone().requires_grad_()
         for name, buffer in G.synthesis.named_buffers()
-        if name.endswith("noise_const")
+        if settings.noise and name.endswith("noise_const")
     }
 
     def loss(t: float) -> tuple[Tensor, Tensor]:
-        random = torch.randn(w.shape, device=device, generator=rng) * (spread * settings.random_step(t))
-        images = synthesize(G.synthesis, (w + random).expand(-1, G.num_ws, -1), {}, noise)
-        return images, goal(images) + settings.noise_weight * _colored(noise) + settings.spread_weight * _spread(
-            w, spread
-        )
+        step = settings.random_step(t) * statistics.unit
+        w = statistics.w(x + step * torch.randn(x.shape, device=device, generator=rng))
+        images = synthesize(G.synthesis, w.expand(-1, G.num_ws, -1), {}, noise)
+        penalty = settings.noise_weight * _colored(noise) + settings.spread_weight * statistics.scatter(w)
+        return images, goal(images) + penalty
 
-    _minimize(loss, [w, *noise.values()], settings.learning_rate, settings.steps, noise, watch)
-    w, ws = w.detach(), w.detach().expand(-1, G.num_ws, -1)
+    _minimize(loss, [x, *noise.values()], settings.learning_rate, settings.steps, noise, watch)
+    ws = statistics.w(x.detach()).expand(-1, G.num_ws, -1)
     noise = {name: value.detach() for name, value in noise.items()}
     offsets: dict[str, Tensor] = {}
     if space == "f":
         offsets = _refine(G, ws, noise, goal, settings, watch)
-    return _result(G, ws, offsets, noise, goal, (center, spread))
+    return _result(G, ws, offsets, noise, goal, statistics)
 
 
-@torch.no_grad()
-def w_statistics(G: FamilyGenerator, label: Label | None = None, samples: int = 10_000) -> tuple[Tensor, Tensor]:
-    """Return the mean w [w_dim] of a network, or of one of its labels, and the spread, a scalar.
+@dataclass(frozen=True)
+class WStatistics:
+    """The distribution of w, and the coordinates in which w is searched: w = center + x @ basis.
 
-    The spread is the root of the mean squared distance of w from its mean.
+    Attributes:
+        center: mean of w, [w_dim].
+        spread: root of the mean squared distance of w from its mean, a scalar.
+        basis: [w_dim, w_dim], or None for coordinates along the axes of w.
     """
-    w = random_ws(G, label, samples)[:, 0]
-    center = w.mean(0)
-    return center, (w - center).square().sum(1).mean().sqrt()
+
+    center: Tensor
+    spread: Tensor
+    basis: Tensor | None
+
+    @classmethod
+    def of(cls, w: Tensor, *, whiten: bool) -> WStatistics:
+        """Measure the distribution of random w [N, w_dim]; `whiten` gives the coordinates unit covariance."""
+        center = w.mean(0)
+        basis = None
+        if whiten:
+            values, vectors = torch.linalg.eigh(torch.cov(w.t().cpu().double()))
+            # Directions in which w hardly varies keep a little room, or nothing could move along them.
+            scale = values.clamp(min=1e-6 * float(values.max())).sqrt()
+            basis = (scale[:, None] * vectors.t()).to(w)
+        return cls(center, (w - center).square().sum(1).mean().sqrt(), basis)
+
+    @property
+    def unit(self) -> Tensor | float:
+        """The length in coordinates that corresponds to the spread of w, for a random step in each of them."""
+        return self.spread if self.basis is None else 1.0
+
+    def w(self, x: Tensor) -> Tensor:
+        """Coordinates [..., w_dim] to w."""
+        return self.center + x if self.basis is None else self.center + x @ self.basis
+
+    def coordinates(self, w: Tensor) -> Tensor:
+        """w [..., w_dim] to coordinates."""
+        return w - self.center if self.basis is None else (w - self.center) @ torch.linalg.inv(self.basis)
+
+    def scatter(self, w: Tensor) -> Tensor:
+        """Return the mean squared distance of the w of each image, [N, L, w_dim], from their mean, in spreads, [N]."""
+        return (w - w.mean(1, keepdim=True)).square().sum(2).mean(1) / self.spread.square()
+
+    def typicality(self, w: Tensor) -> Tensor:
+        """Return the mean distance of the w of each image, [N, L, w_dim], from the center, in spreads, [N]."""
+        return (w - self.center).square().sum(2).sqrt().mean(1) / self.spread
 
 
 def whiteness(noise: Tensor) -> Tensor:
@@ -270,7 +315,7 @@ def _minimize(
     watch: Watch | None,
 ) -> None:
     """Run Adam on variables of which `loss` (a part of the steps, from 0 to 1) makes images and a loss for each."""
-    adam = torch.optim.Adam(variables, betas=(0.9, 0.999))
+    import os; adam = torch.optim.Adam(variables, betas=(0.9, float(os.environ.get("B2","0.999"))))
     for step in range(steps):
         for group in adam.param_groups:
             group["lr"] = learning_rate(step / steps)
@@ -289,11 +334,6 @@ def _minimize(
 
 def _colored(noise: dict[str, Tensor]) -> Tensor | float:
     return sum((whiteness(value) for value in noise.values()), start=0.0)
-
-
-def _spread(w: Tensor, spread: Tensor) -> Tensor:
-    """Squared distance of the w of an image from their mean, relative to the spread, [N]; 0 in W."""
-    return (w - w.mean(1, keepdim=True)).square().sum(2).mean(1) / spread.square()
 
 
 def _refine(
@@ -326,12 +366,10 @@ def _result(
     offsets: dict[str, Tensor],
     noise: dict[str, Tensor],
     goal: _Goal,
-    statistics: tuple[Tensor, Tensor],
+    statistics: WStatistics,
 ) -> Projection:
     images, space = synthesize(G.synthesis, ws, offsets, noise), space_of(G)
-    center, spread = statistics
     bytes_ = to_uint8(images)
-    far = (ws - center).square().sum(2).sqrt().mean(1) / spread
     return Projection(
         latents=[
             Latent(
@@ -345,7 +383,7 @@ def _result(
         images=bytes_.cpu(),
         psnr=psnr(bytes_, goal.targets).tolist(),
         distance=goal.perceptual(to_float(bytes_), to_float(goal.targets)).tolist(),
-        typicality=far.tolist(),
+        typicality=statistics.typicality(ws).tolist(),
     )
 
 
@@ -354,7 +392,8 @@ def psnr(a: Tensor, b: Tensor) -> Tensor:
     return 10 * torch.log10(255**2 / (a.double() - b.double()).square().mean([1, 2, 3]))
 
 
-def check_targets(G: FamilyGenerator, targets: Tensor, mask: Tensor | None) -> None:
+def check_targets(G: FamilyGenerator, targets: Tensor, mask: Tensor | None = None) -> None:
+    """Raises ShapeError unless the targets, and the mask, are images that `G` can draw."""
     expected = [G.img_channels, G.img_resolution, G.img_resolution]
     if targets.ndim != 4 or list(targets.shape[1:]) != expected or targets.dtype != torch.uint8 or not len(targets):
         raise ShapeError(
