@@ -26,6 +26,10 @@ class CheckpointError(StyleGANError):
     """Raised for a file or folder that is not a checkpoint, or is a damaged one."""
 
 
+class DownloadError(StyleGANError):
+    """Raised for a file that cannot be downloaded, or that is another one than expected."""
+
+
 class OutputError(StyleGANError, OSError):
     """Raised for a file or folder that cannot be written."""
 

@@ -1,0 +1,277 @@
+"""Downloads from servers that cut, stall, lie about sizes, ignore ranges, redirect and send other bytes."""
+
+import hashlib
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from stylegan.errors import DownloadError, OutputError
+from stylegan.files.download import HTTPS, Remote, Rules, _SafeRedirects, download, size_of
+
+CONTENT = bytes(range(256)) * 2000  # 512 kB
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+RULES = Rules(schemes=("http",), timeout_s=0.3, tries=3, pause_s=0)
+
+
+class Server(ThreadingHTTPServer):
+    """Sends CONTENT with ranges and a version; attributes make it misbehave."""
+
+    daemon_threads = True
+    content = CONTENT
+    etag: str | None = '"1"'
+    ranges = True
+    announced = None  # Content-Length instead of the true one
+    chunked = False  # no length at all: the end of the connection is the end of the file
+    stall = False
+    status = 200
+    location = None
+    content_type = "application/octet-stream"
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[str | None] = []
+        self.cut_after: list[int] = []  # bytes to send in the next answers before the connection is closed
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/net.pkl"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        server, asked = self.server, self.headers.get("Range")
+        server.asked.append(asked)
+        start, end = 0, len(server.content)
+        same = self.headers.get("If-Range") in (None, server.etag)
+        if asked and server.ranges and same:
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            start, end = int(first), int(last) + 1 if last else end
+        partial = asked is not None and server.ranges and same
+        if start >= len(server.content):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(server.content)}")
+            self.end_headers()
+            return
+        self.send_response(206 if partial and server.status == 200 else server.status)
+        self.send_header("Content-Type", server.content_type)
+        if server.location:
+            self.send_header("Location", server.location)
+        if server.etag:
+            self.send_header("ETag", server.etag)
+        if partial:
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(server.content)}")
+        if not server.chunked:
+            self.send_header("Content-Length", str(server.announced or end - start))
+        self.end_headers()
+        body = server.content[start:end]
+        self.wfile.write(body[: server.cut_after.pop(0)] if server.cut_after else body)
+        if server.stall:
+            self.wfile.flush()
+            time.sleep(1)
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def fetch(server, path, rules=RULES, **known) -> list[int]:
+    return list(download(Remote(url=server.url, **known), path, rules))
+
+
+def test_a_file_arrives_whole_and_alone(server, tmp_path):
+    steps = fetch(server, tmp_path / "new" / "net.pkl", sha256=SHA256, bytes=len(CONTENT))
+    assert steps == sorted(steps)
+    assert steps[-1] == len(CONTENT)
+    assert (tmp_path / "new" / "net.pkl").read_bytes() == CONTENT
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["net.pkl"]
+
+
+@pytest.mark.parametrize("known", [{}, {"sha256": SHA256}, {"bytes": len(CONTENT)}])
+def test_a_cut_connection_is_resumed_where_it_ended(server, tmp_path, known):
+    server.cut_after = [100_000, 200_000]
+    fetch(server, tmp_path / "net.pkl", **known)
+    assert (tmp_path / "net.pkl").read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=100000-", "bytes=300000-"]
+
+
+def test_a_later_call_resumes_too(server, tmp_path):
+    server.cut_after = [100_000, 1, 1]
+    with pytest.raises(DownloadError, match=r"was cut off after 100002 of 512000 bytes, tried 3 times; the 0.1 MB"):
+        fetch(server, tmp_path / "net.pkl")
+    assert not (tmp_path / "net.pkl").exists()
+    assert fetch(server, tmp_path / "net.pkl")[0] > 100_002
+    assert server.asked[-1] == "bytes=100002-"
+    assert (tmp_path / "net.pkl").read_bytes() == CONTENT
+
+
+def test_a_file_that_was_replaced_meanwhile_is_never_joined_with_the_older_one(server, tmp_path):
+    server.cut_after = [100_000, 1, 1]
+    with pytest.raises(DownloadError, match="cut off"):
+        fetch(server, tmp_path / "net.pkl")
+    server.content, server.etag = CONTENT[::-1], '"2"'
+    fetch(server, tmp_path / "net.pkl")
+    assert (tmp_path / "net.pkl").read_bytes() == CONTENT[::-1]
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"1"'])
+def test_without_a_version_or_a_hash_a_download_starts_again(server, tmp_path, etag):
+    server.etag, server.cut_after = etag, [100_000]
+    fetch(server, tmp_path / "net.pkl")
+    assert server.asked == [None, None]
+    assert (tmp_path / "net.pkl").read_bytes() == CONTENT
+
+
+def test_a_server_that_ignores_ranges_sends_everything_again(server, tmp_path):
+    server.ranges, server.cut_after = False, [100_000]
+    fetch(server, tmp_path / "net.pkl", sha256=SHA256)
+    assert server.asked == [None, "bytes=100000-"]
+    assert (tmp_path / "net.pkl").read_bytes() == CONTENT
+
+
+def test_a_part_that_is_complete_already_only_needs_its_name(server, tmp_path):
+    (tmp_path / ".net.pkl.part").write_bytes(CONTENT)
+    (tmp_path / ".net.pkl.etag").write_text('"1"')
+    fetch(server, tmp_path / "net.pkl")
+    assert server.asked == ["bytes=512000-"]
+    assert (tmp_path / "net.pkl").read_bytes() == CONTENT
+
+
+def test_a_part_that_is_too_long_is_thrown_away(server, tmp_path):
+    (tmp_path / ".net.pkl.part").write_bytes(CONTENT + b"more")
+    fetch(server, tmp_path / "net.pkl", sha256=SHA256)
+    assert (tmp_path / "net.pkl").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("known", "text"),
+    [
+        ({"sha256": hashlib.sha256(b"other").hexdigest()}, f"has SHA-256 {SHA256}, expected .*; it was removed"),
+        ({"bytes": 511_999}, "has 512000 bytes, expected 511999; the file was replaced"),
+        ({"bytes": 512_001}, "has 512000 bytes, expected 512001; the file was replaced"),
+    ],
+)
+def test_another_file_than_expected_is_refused(server, tmp_path, known, text):
+    with pytest.raises(DownloadError, match=text):
+        fetch(server, tmp_path / "net.pkl", **known)
+    assert not (tmp_path / "net.pkl").exists()
+    assert all(file.name == ".net.pkl.part" and not file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_a_server_that_announces_more_than_it_sends_is_not_believed(server, tmp_path):
+    server.announced = 600_000
+    with pytest.raises(DownloadError, match="was cut off after 512000 of 600000 bytes"):
+        fetch(server, tmp_path / "net.pkl", rules=replace(RULES, tries=1))
+    assert not (tmp_path / "net.pkl").exists()
+
+
+def test_a_body_without_a_length_needs_a_hash(server, tmp_path):
+    server.chunked = True
+    with pytest.raises(DownloadError, match="does not say how long it is"):
+        fetch(server, tmp_path / "net.pkl")
+    fetch(server, tmp_path / "net.pkl", sha256=SHA256)
+    assert (tmp_path / "net.pkl").read_bytes() == CONTENT
+
+
+def test_a_body_longer_than_the_known_size_stops_there(server, tmp_path):
+    server.chunked = True
+    with pytest.raises(DownloadError, match="sends more than the expected 1000 bytes"):
+        fetch(server, tmp_path / "net.pkl", bytes=1000, sha256=SHA256)
+    assert not (tmp_path / "net.pkl").exists()
+
+
+def test_a_stalled_server_times_out_and_what_arrived_is_kept(server, tmp_path):
+    server.stall, server.cut_after = True, [100_000, 1]
+    start = time.monotonic()
+    with pytest.raises(DownloadError, match=r"stalled, tried 2 times; the 0.1 MB that arrived are kept"):
+        fetch(server, tmp_path / "net.pkl", rules=replace(RULES, tries=2))
+    assert time.monotonic() - start < 3
+    assert (tmp_path / ".net.pkl.part").stat().st_size == 100_001
+
+
+def test_only_https_is_followed(server, tmp_path):
+    for rules in (HTTPS, replace(RULES, schemes=("https",))):
+        with pytest.raises(DownloadError, match="is not a secure address, expected https; nothing was read"):
+            fetch(server, tmp_path / "net.pkl", rules=rules)
+    assert server.asked == []
+    with pytest.raises(DownloadError, match="http://example.com/x is not a secure address"):
+        _SafeRedirects(HTTPS).redirect_request(None, None, 302, "", None, "http://example.com/x")
+
+
+@pytest.mark.parametrize("target", ["file:///etc/hostname", "ftp://127.0.0.1/x", "https://127.0.0.1/x"])
+def test_a_redirection_to_another_scheme_is_refused(server, tmp_path, target):
+    server.status, server.location = 302, target
+    with pytest.raises(DownloadError, match=f"{target}. is not allowed|{target} is not a secure address"):
+        fetch(server, tmp_path / "net.pkl")
+    assert not (tmp_path / "net.pkl").exists()
+
+
+def test_a_web_page_or_a_missing_file_gets_one_sentence(server, tmp_path):
+    server.content_type = "text/html; charset=utf-8"
+    with pytest.raises(DownloadError, match="is a web page, expected a file; open it in a browser"):
+        fetch(server, tmp_path / "net.pkl")
+    server.status = 404
+    with pytest.raises(DownloadError, match="answers 404 Not Found; the file may have moved"):
+        fetch(server, tmp_path / "net.pkl")
+    with pytest.raises(DownloadError, match="answers 404"):
+        size_of(Remote(url=server.url), RULES)
+
+
+def test_offline_is_one_sentence_and_is_not_repeated(server, tmp_path):
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(
+        DownloadError, match=r"127.0.0.1 cannot be reached \(.*\); connect to the internet, or get http"
+    ):
+        fetch(server, tmp_path / "net.pkl", rules=replace(RULES, pause_s=60))
+
+
+def test_the_size_is_known_before_the_download(server):
+    assert size_of(Remote(url=server.url), RULES) == len(CONTENT)
+    assert server.asked == ["bytes=0-0"]
+    server.ranges = False
+    assert size_of(Remote(url=server.url), RULES) == len(CONTENT)
+    assert size_of(Remote(url=server.url, bytes=5), RULES) == 5
+    assert len(server.asked) == 2
+
+
+def test_two_processes_do_not_write_the_same_part(server, tmp_path):
+    first = download(Remote(url=server.url), tmp_path / "net.pkl", RULES)
+    next(first)
+    with pytest.raises(DownloadError, match="another process is downloading .*net.pkl; wait until it ends"):
+        fetch(server, tmp_path / "net.pkl")
+    list(first)
+    assert (tmp_path / "net.pkl").read_bytes() == CONTENT
+
+
+def test_a_folder_that_cannot_be_written_is_named(server, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write .*net.pkl: .*; choose another place"):
+        fetch(server, tmp_path / "file" / "net.pkl")
+
+
+def test_a_full_disk_is_an_error_of_the_disk(server, tmp_path, monkeypatch):
+    with _small_disk(monkeypatch), pytest.raises(OutputError, match="no space for 1 MB; choose another place"):
+        fetch(server, tmp_path / "net.pkl")
+
+
+@contextmanager
+def _small_disk(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
+        yield
