@@ -19,3 +19,9 @@ class Checkpoint:
     nimg: int | None = None  # number of real images shown to D by then; None if unknown
     origin: str | None = None  # source of the weights; None if unknown
     licence: str | None = None  # licence of the weights, not of this library; None if unknown
+
+    @property
+    def networks(self) -> dict[str, FamilyGenerator | FamilyDiscriminator]:
+        """The networks that are not missing, by name."""
+        found = {"G_ema": self.G_ema, "G": self.G, "D": self.D}
+        return {name: network for name, network in found.items() if network is not None}

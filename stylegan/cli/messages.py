@@ -16,6 +16,7 @@ _MORE = {
     "channel_max": "--cmax",
     "d_lr": "--dlr",
     "g_lr": "--glr",
+    "overwrite": "--force",
     "prepare": "`stylegan dataset`",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -82,12 +83,12 @@ class Psi(Psis):
 
 
 _NETWORK = (
-    "The network: a checkpoint, the folder of a run, whose newest snapshot is used, or a name that `stylegan models` "
-    "lists."
+    "The network: a checkpoint of this library or a file of another tool, the folder of a run, whose newest snapshot "
+    "is used, or a name that `stylegan models` lists."
 )
-network_option = click.option("--network", type=Network(), required=True, metavar="FOLDER|NAME", help=_NETWORK)
+network_option = click.option("--network", type=Network(), required=True, metavar="FILE|FOLDER|NAME", help=_NETWORK)
 network_or_default_option = click.option(
-    "--network", type=Network(), metavar="FOLDER|NAME", help=f"{_NETWORK}  [default: {DEFAULT}]"
+    "--network", type=Network(), metavar="FILE|FOLDER|NAME", help=f"{_NETWORK}  [default: {DEFAULT}]"
 )
 outdir_option = click.option(
     "--outdir",
@@ -260,6 +261,14 @@ def write_loop(images: Iterable[Tensor], total: int, dest: str, fps: float, sinc
 
     save_video(with_progress(images, "Drawing", total), dest, fps=fps)
     say_wrote(f"{dest} ({total} images, {total / fps:.1f} s long)", since)
+
+
+def say_licence(licence: str | None) -> None:
+    """Print a licence that forbids commercial use, once per command."""
+    said = click.get_current_context().meta.setdefault("stylegan.licences", set())
+    if licence and licence not in said and re.search(r"non-?commercial|\bNC\b", licence, re.IGNORECASE):
+        said.add(licence)
+        click.echo(f"Licence of these weights: {licence}. It holds for images and networks made with them.", err=True)
 
 
 def say_wrote(what: Path | str, since: float) -> None:

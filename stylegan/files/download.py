@@ -1,6 +1,6 @@
 """Download one file over HTTPS: it can be resumed, is verified, and has its name only once it is complete.
 
-The bytes that have arrived are in a hidden file beside the final one, which ends in `.part`. Another one, `.etag`, names
+The bytes that have arrived are in a hidden file beside the final one, which ends in `.part`. Another, `.etag`, names
 the version that they belong to; the server sends the rest only of that version.
 """
 
@@ -45,7 +45,7 @@ class Remote:
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """How to download."""
+    """Limits of a download."""
 
     schemes: tuple[str, ...] = ("https",)  # of the URL and of every redirection
     timeout_s: float = 30  # without an answer, or for less than `least_bytes`

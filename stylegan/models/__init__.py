@@ -32,6 +32,13 @@ def find(source: Path | str) -> Path:
         return Path(source)
     if str(source) in networks:
         return networks[str(source)]
+    from stylegan.models.published import find_published  # which few need
+
+    if (entry := find_published(str(source))) is not None:
+        raise CheckpointError(
+            f"{source} is the name of a published network; download it with `stylegan convert {entry.name} DEST` and "
+            "use DEST."
+        )
     raise CheckpointError(
         f"{source} does not exist; expected a checkpoint, a run folder or the name of a bundled network: "
         f"{', '.join(networks)}."

@@ -1,0 +1,259 @@
+"""Conversion: whole or not at all, nothing overwritten silently, and an account of every tensor."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from golden import fill
+from safetensors import safe_open
+from tiny_generator import tiny_generator
+
+import stylegan
+from stylegan.checkpoints import Checkpoint
+from stylegan.checkpoints import convert as module
+from stylegan.checkpoints.convert import Report, convert, kind_of
+from stylegan.errors import CheckpointError, ConfigError, OutputError
+from stylegan.networks import progan, stylegan3
+from stylegan.networks.stylegan2 import Discriminator, Generator
+
+
+def tiny_discriminator(**changes) -> Discriminator:
+    return fill(Discriminator(0, 16, 3, channel_base=128, channel_max=16, **changes)).requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    G = tiny_generator()
+    for name, value in G.state_dict().items():
+        if not name.endswith("resample_filter"):
+            value.add_(0.01)  # not in place of G_ema: the two differ
+    return Checkpoint(
+        G_ema=tiny_generator(),
+        G=G,
+        D=tiny_discriminator(),
+        augment_p=0.25,
+        nimg=3000,
+        origin="a test",
+        licence="CC0-1.0",
+    )
+
+
+def whole(report: Report, checkpoint: Checkpoint) -> bool:
+    """Return whether the report accounts for every tensor of every network exactly once."""
+    return all(
+        sorted([*account.kept, *account.renamed, *account.dropped]) == sorted(checkpoint.networks[name].state_dict())
+        for name, account in report.accounts.items()
+    )
+
+
+def test_a_native_folder_holds_everything(checkpoint, tmp_path):
+    report = convert(checkpoint, tmp_path / "net")
+    again = stylegan.load_checkpoint(tmp_path / "net")
+    assert report.kind == "native"
+    assert (again.origin, again.licence, again.augment_p, again.nimg) == ("a test", "CC0-1.0", 0.25, 3000)
+    assert set(again.networks) == set(report.accounts) == {"G_ema", "G", "D"}
+    assert whole(report, checkpoint)
+    assert all(str(account) == f"{len(account.kept)} kept" for account in report.accounts.values())
+
+
+@pytest.mark.parametrize(
+    ("dest", "kind", "expected"),
+    [
+        ("net", None, "native"),
+        ("net.v2", None, "native"),
+        ("net.pt", None, "rosinality"),
+        ("net.pth", None, "rosinality"),
+        ("net.pt", "official", "official"),
+        ("net.safetensors", None, "official"),
+    ],
+)
+def test_the_kind_follows_from_the_suffix(dest, kind, expected):
+    assert kind_of(Path(dest), kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("dest", "kind", "text"),
+    [
+        ("net.pkl", None, "net.pkl has a suffix that is not written; expected a folder, .pt or .safetensors"),
+        ("net.pt", "native", "the kind native has the suffix no suffix, since it is a folder, got net.pt; rename it"),
+        ("net.safetensors", "rosinality", "the kind rosinality has the suffix .pt or .pth, got net.safetensors"),
+        ("net", "official", "the kind official has the suffix .safetensors or .pt or .pth, got net; rename it"),
+    ],
+)
+def test_a_suffix_of_another_kind_is_refused(dest, kind, text):
+    with pytest.raises(ConfigError, match=text):
+        kind_of(Path(dest), kind)
+
+
+def test_rosinality_names_and_shapes(checkpoint, tmp_path):
+    report = convert(checkpoint, tmp_path / "net.pt")
+    content = torch.load(tmp_path / "net.pt", weights_only=True)
+    assert set(content) == {"g_ema", "g", "d", "latent_avg", "ada_aug_p"}
+    assert content["ada_aug_p"] == 0.25
+    assert torch.equal(content["latent_avg"], checkpoint.G_ema.mapping.w_avg)
+    assert {name: list(value.shape) for name, value in content["g_ema"].items()} == {
+        "style.1.weight": [16, 16],
+        "style.1.bias": [16],
+        "style.2.weight": [16, 16],
+        "style.2.bias": [16],
+        "input.input": [1, 16, 4, 4],
+        **_layer("conv1", 16, 16),
+        **_to_rgb("to_rgb1", 16),
+        **_layer("convs.0", 16, 16),
+        **_layer("convs.1", 16, 16),
+        **_layer("convs.2", 8, 16),
+        **_layer("convs.3", 8, 8),
+        **_to_rgb("to_rgbs.0", 16),
+        **_to_rgb("to_rgbs.1", 8),
+        **{f"noises.noise_{j}": [1, 1, r, r] for j, r in enumerate((4, 8, 8, 16, 16))},
+        **{f"convs.{i}.conv.blur.kernel": [4, 4] for i in (0, 2)},
+        **{f"to_rgbs.{i}.upsample.kernel": [4, 4] for i in (0, 1)},
+    }
+    assert set(content["d"]) == {
+        "convs.0.0.weight",
+        "convs.0.1.bias",
+        *(f"convs.{j}.conv1.{part}" for j in (1, 2) for part in ("0.weight", "1.bias")),
+        *(f"convs.{j}.conv2.{part}" for j in (1, 2) for part in ("0.kernel", "1.weight", "2.bias")),
+        *(f"convs.{j}.skip.{part}" for j in (1, 2) for part in ("0.kernel", "1.weight")),
+        "final_conv.0.weight",
+        "final_conv.1.bias",
+        *(f"final_linear.{i}.{part}" for i in (0, 1) for part in ("weight", "bias")),
+    }
+    assert whole(report, checkpoint)
+    own = checkpoint.G_ema.synthesis
+    assert torch.equal(content["g_ema"]["convs.2.conv.weight"][0], own.b16.conv0.weight)
+    assert torch.equal(content["g_ema"]["noises.noise_3"][0, 0], own.b16.conv0.noise_const)
+    torch.testing.assert_close(content["g_ema"]["convs.0.conv.blur.kernel"].sum(), torch.tensor(4.0))
+    torch.testing.assert_close(content["d"]["convs.1.skip.0.kernel"].sum(), torch.tensor(1.0))
+
+
+def _layer(name: str, out: int, into: int) -> dict[str, list[int]]:
+    return {
+        f"{name}.conv.weight": [1, out, into, 3, 3],
+        f"{name}.conv.modulation.weight": [into, 16],
+        f"{name}.conv.modulation.bias": [into],
+        f"{name}.noise.weight": [1],
+        f"{name}.activate.bias": [out],
+    }
+
+
+def _to_rgb(name: str, into: int) -> dict[str, list[int]]:
+    return {
+        f"{name}.conv.weight": [1, 3, into, 1, 1],
+        f"{name}.conv.modulation.weight": [into, 16],
+        f"{name}.conv.modulation.bias": [into],
+        f"{name}.bias": [1, 3, 1, 1],
+    }
+
+
+def test_what_a_rosinality_file_cannot_hold_is_reported(checkpoint, tmp_path):
+    G = Generator(16, 0, 16, 16, 3, mapping_layers=2, channel_base=128, channel_max=16, num_fp16_res=4, conv_clamp=256)
+    report = convert(replace(checkpoint, G_ema=G, D=tiny_discriminator(architecture="orig")), tmp_path / "net.pt")
+    assert set(report.left_out) == {"D", "conv_clamp", "num_fp16_res", "widths"}
+    assert "architecture is orig, expected resnet" in report.left_out["D"]
+    assert "d" not in torch.load(tmp_path / "net.pt", weights_only=True)
+    assert "D is left out: rosinality's tools cannot build it: architecture is orig, expected resnet." in report.lines
+
+
+@pytest.mark.parametrize(
+    ("G", "text"),
+    [
+        (tiny_generator(c_dim=2), "c_dim is 2, expected 0"),
+        (tiny_generator(img_channels=1), "img_channels is 1, expected 3"),
+        (Generator(8, 0, 16, 16, 3, channel_base=128, channel_max=16), "z_dim is 8, expected 16"),
+        (Generator(8, 0, 8, 16, 3, layer_features=4, channel_base=64), "layer_features is 4, expected 8"),
+        (Generator(8, 0, 8, 16, 3, architecture="orig", channel_base=64), "architecture is orig, expected skip"),
+        (progan.Generator(16, 0, 16, 3, channel_base=128), "it is not a StyleGAN2"),
+    ],
+)
+def test_a_generator_that_rosinality_cannot_build_is_refused(G, text, tmp_path):
+    with pytest.raises(CheckpointError, match=f"cannot build this generator: {text}; write another kind"):
+        convert(Checkpoint(G_ema=G), tmp_path / "net.pt")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_official_state_dicts_have_our_names_and_the_settings(checkpoint, tmp_path, suffix):
+    G = tiny_generator(c_dim=2)
+    G.class_names = ["cat", "größer"]
+    report = convert(replace(checkpoint, G_ema=G), tmp_path / f"net{suffix}", "official")
+    if suffix == ".pt":
+        content = torch.load(tmp_path / "net.pt", weights_only=True)
+        config, found = json.loads(content["config"]), content["G_ema"]
+        assert set(content) == {"G_ema", "G", "D", "config"}
+    else:
+        with safe_open(tmp_path / "net.safetensors", "pt") as file:
+            config = json.loads(file.metadata()["config"])
+            found = {name[6:]: file.get_tensor(name) for name in file.keys() if name.startswith("G_ema.")}  # noqa: SIM118
+    assert config["class_names"] == ["cat", "größer"]
+    assert (config["licence"], config["generator"]["c_dim"]) == ("CC0-1.0", 2)
+    tiny_generator(c_dim=2).load_state_dict(found)
+    assert all(torch.equal(value, found[name]) for name, value in G.state_dict().items())
+    assert report.class_names == ["cat", "größer"]
+    assert set(report.accounts) == {"G_ema", "G", "D"}
+
+
+def test_a_stylegan3_has_an_official_layout_and_a_progan_has_none(tmp_path):
+    G = stylegan3.Generator(16, 0, 16, 16, 3, num_layers=4, channel_base=128, channel_max=16)
+    convert(Checkpoint(G_ema=G), tmp_path / "net.safetensors")
+    with pytest.raises(
+        CheckpointError, match="have the generators of stylegan2 and stylegan3, got progan; write a nat"
+    ):
+        convert(Checkpoint(G_ema=progan.Generator(16, 0, 16, 3, channel_base=128)), tmp_path / "other.safetensors")
+    with pytest.raises(CheckpointError, match="got a discriminator alone"):
+        convert(Checkpoint(D=tiny_discriminator()), tmp_path / "other.safetensors")
+
+
+@pytest.mark.parametrize("dest", ["net", "net.pt", "net.safetensors"])
+def test_what_exists_is_only_replaced_when_asked(checkpoint, tmp_path, dest):
+    convert(checkpoint, tmp_path / dest)
+    newer = replace(checkpoint, licence="Apache-2.0")
+    with pytest.raises(OutputError, match=f"{dest} already exists; choose another name, or set `overwrite`"):
+        convert(newer, tmp_path / dest)
+    assert convert(newer, tmp_path / dest, overwrite=True).licence == "Apache-2.0"
+    assert [path.name for path in tmp_path.iterdir()] == [dest]
+
+
+def test_a_folder_of_images_is_never_replaced(checkpoint, tmp_path):
+    (tmp_path / "net").mkdir()
+    convert(checkpoint, tmp_path / "net")  # an empty folder is free
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "holiday.jpg").write_text("dear")
+    (tmp_path / "net.pt").mkdir()
+    for dest in ("photos", "net.pt"):
+        with pytest.raises(OutputError, match=r"is not a checkpoint|is a folder, expected the name of a file"):
+            convert(checkpoint, tmp_path / dest, overwrite=True)
+    assert (tmp_path / "photos" / "holiday.jpg").read_text() == "dear"
+
+
+@pytest.mark.parametrize(("dest", "writer"), [("net.pt", "_write_pt"), ("net.safetensors", "_write_safetensors")])
+def test_an_interrupted_conversion_leaves_the_older_file(checkpoint, tmp_path, monkeypatch, dest, writer):
+    convert(checkpoint, tmp_path / dest)
+    before = (tmp_path / dest).read_bytes()
+
+    def fail(content, path):
+        path.write_bytes(b"half")
+        raise RuntimeError("no space left\nat some place")
+
+    monkeypatch.setattr(module, writer, fail)
+    with pytest.raises(OutputError, match=r"cannot write .*net.*: no space left; choose another place"):
+        convert(checkpoint, tmp_path / dest, overwrite=True)
+    assert (tmp_path / dest).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [dest]
+
+
+def test_views_and_shared_memory_are_stored_once_each(tmp_path):
+    G = tiny_generator().to(memory_format=torch.channels_last)
+    convert(Checkpoint(G_ema=G, G=G), tmp_path / "net.safetensors")
+    convert(Checkpoint(G_ema=G), tmp_path / "net.pt")
+    numbers = sum(value.numel() for value in G.state_dict().values())
+    assert (tmp_path / "net.pt").stat().st_size < 4 * numbers + 60_000
+
+
+def test_the_report_is_json_for_every_network(checkpoint, tmp_path):
+    report = json.loads(convert(checkpoint, tmp_path / "net.pt").to_json())
+    assert report["accounts"]["G_ema"]["renamed"]["synthesis.b4.const"] == "input.input"
+    assert report["accounts"]["D"]["dropped"]["b4.conv.resample_filter"].startswith("the filter of a layer that does")
+    assert (report["kind"], report["architecture"], report["nimg"]) == ("rosinality", "stylegan2", 3000)
