@@ -26,6 +26,27 @@ class CheckpointError(StyleGANError):
     """Raised for a file or folder that is not a checkpoint, or is a damaged one."""
 
 
+class PickleError(CheckpointError):
+    """Raised for a pickle that is damaged or contains more than the data of a checkpoint. Nothing in it was run.
+
+    Attributes:
+        reason: what was expected and what came.
+        offset: bytes from the start of the pickle to the refused instruction; None outside an instruction.
+        opcode: the name of that instruction, such as "REDUCE"; None outside an instruction.
+        name: the class or function that the instruction names, such as "os.system"; None if it names none.
+    """
+
+    def __init__(
+        self, reason: str, *, offset: int | None = None, opcode: str | None = None, name: str | None = None
+    ) -> None:
+        super().__init__(reason, offset, opcode, name)
+        self.reason, self.offset, self.opcode, self.name = reason, offset, opcode, name
+
+    def __str__(self) -> str:
+        place = f"{self.opcode} at byte {self.offset:,}: " if self.opcode else ""
+        return f"{place}{self.reason}; nothing was run."
+
+
 class DownloadError(StyleGANError):
     """Raised for a file that cannot be downloaded, or that is another one than expected."""
 

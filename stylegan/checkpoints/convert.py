@@ -4,36 +4,123 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
-from torch import Tensor
 
+from stylegan.checkpoints import native, official_file, rosinality
 from stylegan.checkpoints.checkpoint import Checkpoint
-from stylegan.checkpoints.native import refuse_foreign, save
-from stylegan.checkpoints.portable import Account, Portable
-from stylegan.checkpoints.write_official import SETTINGS, to_official
-from stylegan.checkpoints.write_rosinality import to_rosinality
-from stylegan.errors import ConfigError, OutputError
+from stylegan.errors import CheckpointError, ConfigError, OutputError
 from stylegan.files.atomic import atomic_file
 from stylegan.networks.family import architecture_of
+from stylegan.networks.stylegan2 import GeneratorSettings
+
+_NOT_WRITTEN = (".pkl", ".pickle", ".bin", ".ckpt", ".onnx", ".zip", ".npz", ".h5")
+_MOVED = {  # last part of a name -> its place in a file of rosinality's tools, which is not that of one tensor
+    "resample_filter": "stored as the kernels of the layers that resample",
+    "w_avg": "stored as latent_avg",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """An account of the tensors of one network that was written."""
+
+    kept: list[str] = field(default_factory=list)  # under the same name
+    renamed: dict[str, str] = field(default_factory=dict)  # name here -> name in the file
+    dropped: dict[str, str] = field(default_factory=dict)  # name here -> reason
+
+    def __str__(self) -> str:
+        counts = {"kept": self.kept, "renamed": self.renamed, "dropped": self.dropped}
+        return ", ".join(f"{len(names)} {what}" for what, names in counts.items() if names)
+
+
+class Written(NamedTuple):
+    """The result of writing one kind of checkpoint."""
+
+    accounts: dict[str, Account]  # G_ema, G and D -> their tensors
+    left_out: dict[str, str]  # network or setting that the kind cannot hold -> reason
 
 
 class Kind(NamedTuple):
     """One format that can be written."""
 
-    suffixes: tuple[str, ...]  # of its files; the first kind with the suffix of a file is taken for it
-    portable: Callable[[Checkpoint], Portable] | None  # None for the native folder
+    suffixes: tuple[str, ...]  # of its files; a suffix means the first kind that has it
+    write: Callable[[Checkpoint, Path], Written]
+
+
+def _write_native(checkpoint: Checkpoint, folder: Path) -> Written:
+    native.save(checkpoint, folder)
+    return Written(_all_kept(checkpoint), {})
+
+
+def _write_official(checkpoint: Checkpoint, path: Path) -> Written:
+    left_out = {}
+    if checkpoint.D is not None and not official_file.fits(checkpoint.D):
+        checkpoint = replace(checkpoint, D=None)
+        left_out["D"] = "the official PyTorch releases have no such discriminator"
+    with atomic_file(path) as temporary:
+        try:
+            official_file.write(checkpoint, temporary)
+        except (SafetensorError, RuntimeError) as error:  # a full disk raises these too
+            raise OSError(str(error).splitlines()[0]) from error
+    return Written(_all_kept(checkpoint), left_out)
+
+
+def _write_rosinality(checkpoint: Checkpoint, path: Path) -> Written:
+    checkpoint = replace(
+        checkpoint,
+        G_ema=checkpoint.G_ema or checkpoint.G,
+        origin=checkpoint.origin or "not stated",  # without it, the file would look like a conversion of NVIDIA's
+    )
+    left_out = {}
+    if checkpoint.D is not None:
+        try:
+            rosinality.require_expressible(checkpoint.D)
+        except CheckpointError as error:
+            checkpoint = replace(checkpoint, D=None)
+            left_out["D"] = str(error).partition("; ")[0]
+    rosinality.write(checkpoint, path)
+    accounts = {}
+    for name, network in checkpoint.networks.items():
+        settings, size = network.settings, network.img_resolution
+        names = (
+            rosinality.generator_names(size, settings.mapping_layers)
+            if isinstance(settings, GeneratorSettings)
+            else rosinality.discriminator_names(size)
+        )
+        others = [tensor for tensor in network.state_dict() if tensor not in names]
+        accounts[name] = Account(
+            renamed=names, dropped={tensor: _MOVED[tensor.rpartition(".")[2]] for tensor in others}
+        )
+    return Written(accounts, {**left_out, **_unlike_rosinality(checkpoint)})
+
+
+def _unlike_rosinality(checkpoint: Checkpoint) -> dict[str, str]:
+    """Return the settings of the generator that rosinality's tools do not have -> reason."""
+    assert checkpoint.G_ema is not None  # or the writer has refused
+    settings: GeneratorSettings = checkpoint.G_ema.settings
+    left_out = {
+        name: f"it is {value}; rosinality's networks compute in float32, without a limit"
+        for name in ("conv_clamp", "num_fp16_res")
+        if (value := getattr(settings, name))
+    }
+    widths = [settings.channels(r) for r in settings.resolutions]
+    if all(widths != [min(512, 16384 * m // r) for r in settings.resolutions] for m in (1, 2)):
+        left_out["channel_multiplier"] = f"widths {widths} are none of rosinality's; its own classes need a change"
+    return left_out
+
+
+def _all_kept(checkpoint: Checkpoint) -> dict[str, Account]:
+    return {name: Account(kept=list(network.state_dict())) for name, network in checkpoint.networks.items()}
 
 
 KINDS = {
-    "native": Kind(("",), None),
-    "rosinality": Kind((".pt", ".pth"), to_rosinality),
-    "official": Kind((".safetensors", ".pt", ".pth"), to_official),
+    "native": Kind(("",), _write_native),
+    "rosinality": Kind((".pt", ".pth"), _write_rosinality),
+    "official": Kind((".safetensors", ".pt", ".pth"), _write_official),
 }
 
 
@@ -49,8 +136,8 @@ class Report:
     nimg: int | None
     augment_p: float
     class_names: list[str] | None
-    accounts: dict[str, Account] = field(default_factory=dict)  # G_ema, G and D -> their tensors
-    left_out: dict[str, str] = field(default_factory=dict)  # network or setting -> reason
+    accounts: dict[str, Account]  # G_ema, G and D -> their tensors
+    left_out: dict[str, str]  # network or setting that the kind cannot hold -> reason
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
@@ -69,23 +156,24 @@ def kind_of(dest: Path, kind: str | None = None) -> str:
 
     Raises: ConfigError if the suffix is that of another kind, or of none.
     """
-    suffix = dest.suffix if dest.suffix in {s for k in KINDS.values() for s in k.suffixes} else ""
-    if dest.suffix in (".pkl", ".pickle", ".bin", ".ckpt", ".onnx", ".zip"):
+    if dest.suffix in _NOT_WRITTEN:
         raise ConfigError(f"{dest} has a suffix that is not written; expected a folder, .pt or .safetensors.")
-    chosen = kind or next(name for name, known in KINDS.items() if suffix in known.suffixes)
+    known = {suffix for kind in KINDS.values() for suffix in kind.suffixes}
+    suffix = dest.suffix if dest.suffix in known else ""
+    chosen = kind or next(name for name, candidate in KINDS.items() if suffix in candidate.suffixes)
     if suffix not in KINDS[chosen].suffixes:
         wanted = " or ".join(s or "no suffix, since it is a folder" for s in KINDS[chosen].suffixes)
         raise ConfigError(f"a checkpoint of the kind {chosen} has the suffix {wanted}, got {dest}; rename it.")
     return chosen
 
 
-def require_free(dest: Path, *, overwrite: bool = False) -> None:
-    """Raises: OutputError if something exists at `dest`, unless it is a checkpoint that may be overwritten."""
-    if overwrite and (dest.is_file() or not dest.exists()):
-        return
-    if overwrite:
-        refuse_foreign(dest)
-    elif dest.exists() and not (dest.is_dir() and not any(dest.iterdir())):
+def require_free(dest: Path, kind: str, *, overwrite: bool = False) -> None:
+    """Raises: OutputError if something exists at `dest`, unless it is a checkpoint of the kind to be overwritten."""
+    if kind != "native" and dest.is_dir():
+        raise OutputError(f"{dest} is a folder, expected the name of a file; choose another name.")
+    if kind == "native" and overwrite:
+        native.refuse_foreign(dest)
+    elif not overwrite and dest.exists() and not (dest.is_dir() and not any(dest.iterdir())):
         raise OutputError(f"{dest} already exists; choose another name, or set `overwrite` to replace it.")
 
 
@@ -100,27 +188,9 @@ def convert(checkpoint: Checkpoint, dest: Path | str, kind: str | None = None, *
     """
     dest = Path(dest)
     kind = kind_of(dest, kind)
-    require_free(dest, overwrite=overwrite)
-    portable = KINDS[kind].portable
-    if portable is None:
-        save(checkpoint, dest)
-        accounts = {name: Account(kept=list(net.state_dict())) for name, net in checkpoint.networks.items()}
-        return _report(checkpoint, dest, kind, accounts, {})
-    content = portable(checkpoint)
-    if dest.is_dir():
-        raise OutputError(f"{dest} is a folder, expected the name of a file; choose another name.")
-    with atomic_file(dest) as temporary:
-        try:
-            (_write_safetensors if dest.suffix == ".safetensors" else _write_pt)(content, temporary)
-        except (SafetensorError, RuntimeError) as error:  # a full disk raises these too
-            raise OSError(str(error).splitlines()[0]) from error
-    return _report(checkpoint, dest, kind, content.accounts, content.left_out)
-
-
-def _report(
-    checkpoint: Checkpoint, dest: Path, kind: str, accounts: dict[str, Account], left_out: dict[str, str]
-) -> Report:
+    require_free(dest, kind, overwrite=overwrite)
     generator = checkpoint.G_ema or checkpoint.G
+    written = KINDS[kind].write(checkpoint, dest)
     return Report(
         dest=str(dest),
         kind=kind,
@@ -130,29 +200,5 @@ def _report(
         nimg=checkpoint.nimg,
         augment_p=checkpoint.augment_p,
         class_names=generator.class_names if generator is not None else None,
-        accounts=accounts,
-        left_out=left_out,
+        **written._asdict(),
     )
-
-
-def _write_pt(content: Portable, path: Path) -> None:
-    """Write tensors, numbers and texts only, which torch.load reads with weights_only."""
-    networks: dict[str, Any] = {name: _plain(tensors) for name, tensors in content.networks.items()}
-    others = {name: _own(value) if isinstance(value, Tensor) else value for name, value in content.others.items()}
-    torch.save({**networks, **others}, path)
-
-
-def _write_safetensors(content: Portable, path: Path) -> None:
-    """Write the tensors of all networks, each behind the name of its network; texts are in the header."""
-    networks = content.networks.items()
-    tensors = {f"{name}.{key}": _own(value) for name, values in networks for key, value in values.items()}
-    save_file(tensors, path, metadata={"format": "pt", SETTINGS: content.others[SETTINGS]})
-
-
-def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: _own(value) for name, value in tensors.items()}
-
-
-def _own(value: Tensor) -> Tensor:
-    """Return a copy in memory of its own, since a view would be stored with all that it is a view of."""
-    return value.detach().cpu().clone(memory_format=torch.contiguous_format)

@@ -55,7 +55,9 @@ def stylegan2_generator(tensors: Tensors) -> dict[str, Any]:
 def stylegan3_generator(tensors: Tensors) -> dict[str, Any]:
     """Return settings of `stylegan3.Generator`. Raises: CheckpointError as in `stylegan2_generator`."""
     shapes = Shapes(tensors)
-    layers = {int(m[1]): m for m in (re.match(r"synthesis\.L(\d{1,3})_(\d{1,5})_\d+\.weight$", n) for n in tensors) if m}
+    layers = {
+        int(m[1]): m for m in (re.match(r"synthesis\.L(\d{1,3})_(\d{1,5})_\d+\.weight$", n) for n in tensors) if m
+    }
     names = [layers[i][0] for i in sorted(layers)]
     if not names or sorted(layers) != list(range(len(names))):
         raise CheckpointError("the layers of its generator are not numbered from L0 on")

@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from stylegan.checkpoints import lernapparat, minimal_names, native, nvidia, official_names, rosinality, tensorflow
+from stylegan.checkpoints import (
+    lernapparat,
+    minimal_names,
+    native,
+    nvidia,
+    official_file,
+    official_names,
+    rosinality,
+    tensorflow,
+)
 from stylegan.checkpoints.checkpoint import Checkpoint, facts
 from stylegan.checkpoints.layout import CONFIG
 from stylegan.checkpoints.pickle_vm import PickleError, Record, read_pickle, read_torch
@@ -103,9 +112,11 @@ def _read_file(path: Path, to_draw: bool) -> Checkpoint:
         checkpoint = reader(content, to_draw=to_draw)
         stated = content if isinstance(content, dict) else {}
         origin = f"{path.name}, {checkpoint.origin}"
-        if isinstance(stated.get("origin"), str):  # a file that this library wrote
+        if reader is official_file.read:
+            origin = checkpoint.origin
+        elif isinstance(stated.get("origin"), str):  # a file that this library wrote
             origin, checkpoint = stated["origin"], replace(checkpoint, licence=stated.get("licence"))
-        given = facts({"augment_p": checkpoint.augment_p, "origin": origin, "licence": checkpoint.licence})
+        given = facts({**vars(checkpoint), "origin": origin})
         if checkpoint.G_ema is checkpoint.G is checkpoint.D is None:
             raise CheckpointError("holds no network")
         return replace(checkpoint, **given)
@@ -146,21 +157,25 @@ def _content(path: Path) -> Any:
             return _safetensors(path)
     except PickleError as error:
         name = error.name or ""
-        for start, relative in _RELATIVES.items():
-            if f"{name}.".startswith(f"{start}."):
+        for part, relative in _RELATIVES.items():
+            if f"{name}.".startswith(f"{part}."):
                 raise CheckpointError(
                     f"{path} holds a network of {relative}, which is a relative of StyleGAN that this library does not "
                     "have."
                 ) from error
         raise CheckpointError(f"{path} cannot be read: {error}") from error
-    raise CheckpointError(f"{path} is not a checkpoint: it is neither a pickle nor a file of torch.save or safetensors.")
+    raise CheckpointError(
+        f"{path} is not a checkpoint: it is neither a pickle nor a file of torch.save or safetensors."
+    )
 
 
 def _safetensors(path: Path) -> Any:
     if (path.parent / CONFIG).is_file():
         raise CheckpointError(f"{path} is one network of the checkpoint {path.parent}; choose that folder.")
     try:
-        return load_file(path)
+        with safe_open(path, framework="pt") as file:
+            config = (file.metadata() or {}).get(official_file.SETTINGS)
+        return load_file(path) if config is None else official_file.nested(load_file(path), config)
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}; download it again.") from error
 
@@ -174,7 +189,9 @@ def _reader(content: Any) -> Reader | None:
         return tensorflow.read if records else None
     if not isinstance(content, dict):
         return None
-    if any(isinstance(content.get(name), Record) or nvidia.is_state_dict(content.get(name)) for name in nvidia.NETWORKS):
+    if any(
+        isinstance(content.get(name), Record) or nvidia.is_state_dict(content.get(name)) for name in nvidia.NETWORKS
+    ):
         return nvidia.read
     if rosinality.is_checkpoint(content):
         return rosinality.read

@@ -53,8 +53,8 @@ def read(content: Mapping[str, Any], *, to_draw: bool = False) -> Checkpoint:
         to_draw: read the generator to draw with alone.
     Raises: CheckpointError for tensors that do not fit together.
     """
-    found = [name for name in NETWORKS if is_state_dict(content.get(name))]
-    if to_draw and (drawing := [name for name in ("g_ema", "g") if name in found]):
+    found: list[str] = [name for name in NETWORKS if is_state_dict(content.get(name))]
+    if to_draw and (drawing := [name for name in found if name != "d"]):
         found = drawing[:1]
     w_avg = content.get("latent_avg")
     networks: dict[str, Any] = {}
@@ -184,8 +184,10 @@ def write(checkpoint: Checkpoint, path: Path | str) -> None:
     for theirs, ours in NETWORKS.items():
         network = getattr(checkpoint, ours)
         if network is not None:
-            _require_expressible(network)
-            content[theirs] = _generator_dict(network) if isinstance(network, Generator) else _discriminator_dict(network)
+            require_expressible(network)
+            content[theirs] = (
+                _generator_dict(network) if isinstance(network, Generator) else _discriminator_dict(network)
+            )
     G = checkpoint.G_ema or checkpoint.G
     if G is None:
         raise CheckpointError("a file for rosinality's code needs a generator, got none; choose another checkpoint.")
@@ -234,7 +236,7 @@ def _on_cpu(network: FamilyGenerator | Discriminator) -> dict[str, Tensor]:
     return {name: value.detach().cpu() for name, value in network.state_dict().items()}
 
 
-def _require_expressible(network: Any) -> None:
+def require_expressible(network: Any) -> None:
     """Raises: CheckpointError for a network that rosinality's classes cannot hold."""
     form = {Generator: "skip", Discriminator: "resnet"}.get(type(network))
     settings = network.settings
@@ -243,9 +245,21 @@ def _require_expressible(network: Any) -> None:
             f"rosinality's code has the skip generator and the resnet discriminator of StyleGAN2, "
             f"got {getattr(settings, 'architecture', None) or type(network).__module__}; choose another format."
         )
-    expected: dict[str, Any] = {"c_dim": 0, "img_channels": 3, "activation": "lrelu", "lr_multiplier": 0.01, "use_noise": True}
+    expected: dict[str, Any] = {
+        "c_dim": 0,
+        "img_channels": 3,
+        "activation": "lrelu",
+        "lr_multiplier": 0.01,
+        "use_noise": True,
+    }
     if form == "resnet":
-        expected = {"c_dim": 0, "img_channels": 3, "activation": "lrelu", "mbstd_group_size": 4, "mbstd_num_channels": 1}
+        expected = {
+            "c_dim": 0,
+            "img_channels": 3,
+            "activation": "lrelu",
+            "mbstd_group_size": 4,
+            "mbstd_num_channels": 1,
+        }
     wrong = [name for name, value in expected.items() if getattr(settings, name) != value]
     if form == "skip" and (settings.z_dim != settings.w_dim or settings.layer_features not in (None, settings.w_dim)):
         wrong.append("z_dim")

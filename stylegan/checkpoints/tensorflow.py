@@ -22,7 +22,7 @@ from stylegan.checkpoints.nvidia import LICENCE
 from stylegan.checkpoints.official_names import Shapes
 from stylegan.checkpoints.pickle_vm import Record
 from stylegan.checkpoints.rebuild import empty, fill
-from stylegan.checkpoints.stand_ins import missing_filters, missing_noise, widths
+from stylegan.checkpoints.stand_ins import missing_filters, widths
 from stylegan.errors import CheckpointError
 from stylegan.networks import progan, stylegan1, stylegan2
 from stylegan.networks.discriminator import FamilyDiscriminator
@@ -49,7 +49,7 @@ class Network:
             raise CheckpointError(
                 "is a ProGAN of the Theano version, whose layout differs; use the .pkl of its TensorFlow version"
             )
-        self.version = state.get("version")
+        self.version: Any = state.get("version")
         if self.version not in _VERSIONS:
             raise CheckpointError(
                 f"holds a TensorFlow network of version {self.version!r:.20}; versions 2 to 5 are known"
@@ -247,7 +247,9 @@ def _progan(source: Network) -> FamilyGenerator:
     sizes = _sizes(v, r"(\d{1,5})x\d+/Conv1/weight")
     levels = len(sizes) - 1
     # The first version stores the two channel axes of enlarging convolutions the other way round.
-    up: Callable[[Tensor], Tensor] = (lambda w: flipped(_axes(w, 4).transpose(2, 3))) if source.version == 2 else flipped
+    up: Callable[[Tensor], Tensor] = (
+        (lambda w: flipped(_axes(w, 4).transpose(2, 3))) if source.version == 2 else flipped
+    )
     rows: list[Row] = [
         ("synthesis.lod", "lod", same),
         ("synthesis.b4.dense", "4x4/Dense/weight", dense),

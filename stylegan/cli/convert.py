@@ -51,7 +51,7 @@ def command(source: str, dest: Path, kind: str | None, report: Path | None, over
     since = time.perf_counter()
     with wrong_usage():
         kind = kind_of(dest, kind)
-    require_free(dest, overwrite=overwrite)
+    require_free(dest, kind, overwrite=overwrite)
     result = convert(_opened(source, yes), dest, kind, overwrite=overwrite)
     for line in result.lines:
         click.echo(line)

@@ -109,8 +109,8 @@ def require_architecture(checkpoint: Checkpoint, cfg: str, architecture: str) ->
 def start_from_checkpoint(state: TrainingState, config: TrainConfig) -> None:
     """Fill the networks of a new run with the weights that `config.transfer` names.
 
-    Adaptive augmentation starts where that of the checkpoint's discriminator was. With `transfer.freeze_mapping`, both generators take the mapping network of the averaged one, so that every seed
-    keeps its w.
+    Adaptive augmentation starts where that of the checkpoint's discriminator was. With `transfer.freeze_mapping`, both
+    generators take the mapping network of the averaged one, so that every seed keeps its w.
 
     Raises: CheckpointError if they cannot be read; ConfigError if a frozen layer would keep random weights.
     """

@@ -11,8 +11,7 @@ from safetensors import safe_open
 from tiny_generator import tiny_generator
 
 import stylegan
-from stylegan.checkpoints import Checkpoint
-from stylegan.checkpoints import convert as module
+from stylegan.checkpoints import Checkpoint, official_file
 from stylegan.checkpoints.convert import Report, convert, kind_of
 from stylegan.errors import CheckpointError, ConfigError, OutputError
 from stylegan.networks import progan, stylegan3
@@ -90,7 +89,7 @@ def test_a_suffix_of_another_kind_is_refused(dest, kind, text):
 def test_rosinality_names_and_shapes(checkpoint, tmp_path):
     report = convert(checkpoint, tmp_path / "net.pt")
     content = torch.load(tmp_path / "net.pt", weights_only=True)
-    assert set(content) == {"g_ema", "g", "d", "latent_avg", "ada_aug_p"}
+    assert set(content) == {"g_ema", "g", "d", "latent_avg", "ada_aug_p", "origin", "licence"}
     assert content["ada_aug_p"] == 0.25
     assert torch.equal(content["latent_avg"], checkpoint.G_ema.mapping.w_avg)
     assert {name: list(value.shape) for name, value in content["g_ema"].items()} == {
@@ -151,25 +150,27 @@ def _to_rgb(name: str, into: int) -> dict[str, list[int]]:
 def test_what_a_rosinality_file_cannot_hold_is_reported(checkpoint, tmp_path):
     G = Generator(16, 0, 16, 16, 3, mapping_layers=2, channel_base=128, channel_max=16, num_fp16_res=4, conv_clamp=256)
     report = convert(replace(checkpoint, G_ema=G, D=tiny_discriminator(architecture="orig")), tmp_path / "net.pt")
-    assert set(report.left_out) == {"D", "conv_clamp", "num_fp16_res", "widths"}
-    assert "architecture is orig, expected resnet" in report.left_out["D"]
+    assert set(report.left_out) == {"D", "conv_clamp", "num_fp16_res", "channel_multiplier"}
     assert "d" not in torch.load(tmp_path / "net.pt", weights_only=True)
-    assert "D is left out: rosinality's tools cannot build it: architecture is orig, expected resnet." in report.lines
+    text = "rosinality's code has the skip generator and the resnet discriminator of StyleGAN2, got orig"
+    assert f"D is left out: {text}." in report.lines
 
 
 @pytest.mark.parametrize(
     ("G", "text"),
     [
-        (tiny_generator(c_dim=2), "c_dim is 2, expected 0"),
-        (tiny_generator(img_channels=1), "img_channels is 1, expected 3"),
-        (Generator(8, 0, 16, 16, 3, channel_base=128, channel_max=16), "z_dim is 8, expected 16"),
-        (Generator(8, 0, 8, 16, 3, layer_features=4, channel_base=64), "layer_features is 4, expected 8"),
-        (Generator(8, 0, 8, 16, 3, architecture="orig", channel_base=64), "architecture is orig, expected skip"),
-        (progan.Generator(16, 0, 16, 3, channel_base=128), "it is not a StyleGAN2"),
+        (tiny_generator(c_dim=2), "code has c_dim 0, got 2"),
+        (tiny_generator(img_channels=1), "code has img_channels 3, got 1"),
+        (Generator(8, 0, 16, 16, 3, channel_base=128, channel_max=16), "code has z_dim equal to w_dim, got 8"),
+        (Generator(8, 0, 8, 16, 3, architecture="orig", channel_base=64), "code has the skip generator .*, got orig"),
+        (
+            progan.Generator(16, 0, 16, 3, channel_base=128),
+            "code has the skip generator .*, got stylegan.networks.prog",
+        ),
     ],
 )
 def test_a_generator_that_rosinality_cannot_build_is_refused(G, text, tmp_path):
-    with pytest.raises(CheckpointError, match=f"cannot build this generator: {text}; write another kind"):
+    with pytest.raises(CheckpointError, match=text):
         convert(Checkpoint(G_ema=G), tmp_path / "net.pt")
     assert list(tmp_path.iterdir()) == []
 
@@ -193,6 +194,61 @@ def test_official_state_dicts_have_our_names_and_the_settings(checkpoint, tmp_pa
     assert all(torch.equal(value, found[name]) for name, value in G.state_dict().items())
     assert report.class_names == ["cat", "größer"]
     assert set(report.accounts) == {"G_ema", "G", "D"}
+
+
+@pytest.mark.parametrize(("dest", "kind"), [("net.pt", "rosinality"), ("o.pt", "official"), ("net.safetensors", None)])
+def test_a_file_is_read_back_with_the_same_images_and_logits(checkpoint, tmp_path, dest, kind):
+    convert(checkpoint, tmp_path / dest, kind)
+    again = stylegan.load_checkpoint(tmp_path / dest)
+    assert (again.origin, again.licence, again.augment_p) == ("a test", "CC0-1.0", 0.25)
+    assert again.nimg == (None if kind == "rosinality" else 3000)
+    for name, network in checkpoint.networks.items():
+        other = again.networks[name].state_dict()
+        assert all(torch.equal(value, other[key]) for key, value in network.state_dict().items()), name
+    z, img = stylegan.latents([0, 1], 16), torch.randn(2, 3, 16, 16)
+    images = [stylegan.load(source, device="cpu")(z, noise_mode="const") for source in (tmp_path / dest,)]
+    assert torch.equal(images[0], checkpoint.G_ema(z, noise_mode="const"))
+    assert torch.equal(again.D(img), checkpoint.D(img))
+
+
+def test_settings_and_names_of_classes_come_back_from_an_official_file(tmp_path):
+    G = Generator(16, 2, 16, 16, 3, channel_base=128, channel_max=16, mapping_layers=2, w_avg_beta=0.9, num_fp16_res=1)
+    G.class_names = ["cat", "dog"]
+    for dest in ("net.pt", "net.safetensors"):
+        convert(Checkpoint(G=G, D=tiny_discriminator(mbstd_group_size=2)), tmp_path / dest, "official")
+        again = stylegan.load_checkpoint(tmp_path / dest)
+        assert again.G_ema is None
+        assert (again.G.settings, again.G.class_names, again.D.settings.mbstd_group_size) == (
+            G.settings,
+            ["cat", "dog"],
+            2,
+        )
+        assert (again.origin, again.licence) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("config", "text"),
+    [
+        ("{", "its config is not that of a checkpoint of stylegan2 or stylegan3"),
+        ('{"format": 1, "architecture": "progan"}', "its config is not that of a checkpoint"),
+        ('{"format": 1, "architecture": "stylegan2"}', "its config has no settings of the generator"),
+        (
+            '{"format": 1, "architecture": "stylegan2", "generator": {"z_dim": 99999999}}',
+            "z_dim must be a whole number",
+        ),
+        ('{"format": 1, "architecture": "stylegan2", "generator": {}}', "does not|is not part of|asks? for|is missing"),
+    ],
+)
+def test_a_damaged_official_file_gets_one_sentence(tmp_path, config, text):
+    torch.save({"G_ema": {"mapping.w_avg": torch.zeros(512)}, "config": config}, tmp_path / "net.pt")
+    with pytest.raises(CheckpointError, match=text):
+        stylegan.load_checkpoint(tmp_path / "net.pt")
+
+
+def test_weights_without_an_origin_are_not_taken_for_those_of_others(tmp_path):
+    convert(Checkpoint(G_ema=tiny_generator()), tmp_path / "net.pt")
+    again = stylegan.load_checkpoint(tmp_path / "net.pt")
+    assert (again.origin, again.licence) == ("not stated", None)
 
 
 def test_a_stylegan3_has_an_official_layout_and_a_progan_has_none(tmp_path):
@@ -228,18 +284,19 @@ def test_a_folder_of_images_is_never_replaced(checkpoint, tmp_path):
     assert (tmp_path / "photos" / "holiday.jpg").read_text() == "dear"
 
 
-@pytest.mark.parametrize(("dest", "writer"), [("net.pt", "_write_pt"), ("net.safetensors", "_write_safetensors")])
-def test_an_interrupted_conversion_leaves_the_older_file(checkpoint, tmp_path, monkeypatch, dest, writer):
-    convert(checkpoint, tmp_path / dest)
+@pytest.mark.parametrize("dest", ["net.pt", "net.safetensors"])
+def test_an_interrupted_conversion_leaves_the_older_file(checkpoint, tmp_path, monkeypatch, dest):
+    convert(checkpoint, tmp_path / dest, "official")
     before = (tmp_path / dest).read_bytes()
 
-    def fail(content, path):
+    def fail(content, path, **_):
         path.write_bytes(b"half")
         raise RuntimeError("no space left\nat some place")
 
-    monkeypatch.setattr(module, writer, fail)
+    monkeypatch.setattr("torch.save", fail)
+    monkeypatch.setattr(official_file, "save_file", fail)
     with pytest.raises(OutputError, match=r"cannot write .*net.*: no space left; choose another place"):
-        convert(checkpoint, tmp_path / dest, overwrite=True)
+        convert(checkpoint, tmp_path / dest, "official", overwrite=True)
     assert (tmp_path / dest).read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == [dest]
 
@@ -255,5 +312,5 @@ def test_views_and_shared_memory_are_stored_once_each(tmp_path):
 def test_the_report_is_json_for_every_network(checkpoint, tmp_path):
     report = json.loads(convert(checkpoint, tmp_path / "net.pt").to_json())
     assert report["accounts"]["G_ema"]["renamed"]["synthesis.b4.const"] == "input.input"
-    assert report["accounts"]["D"]["dropped"]["b4.conv.resample_filter"].startswith("the filter of a layer that does")
+    assert report["accounts"]["D"]["dropped"]["b4.conv.resample_filter"].startswith("stored as the kernels")
     assert (report["kind"], report["architecture"], report["nimg"]) == ("rosinality", "stylegan2", 3000)
