@@ -52,7 +52,7 @@ def read(content: Mapping[str, Any], *, to_draw: bool = False) -> Checkpoint:
     if bool(synthesis) != bool(mapping):
         missing, present = ("mapping network", "generator") if synthesis else ("generator", "mapping network")
         raise CheckpointError(
-            f"holds the {present} of a minimal StyleGAN2 without its {missing}; save the state dicts of both in one file"
+            f"holds the {present} of a minimal StyleGAN2 without its {missing}; save both in one file"
         )
     return Checkpoint(
         G_ema=_generator(synthesis, mapping) if synthesis else None,

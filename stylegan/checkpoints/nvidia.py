@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from stylegan.errors import CheckpointError
 from stylegan.networks import stylegan2, stylegan3
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.generator import FamilyGenerator
+from stylegan.networks.settings import Settings
 
 LICENCE = "NVIDIA Source Code License (non-commercial)"
 NETWORKS = ("G_ema", "G", "D")
@@ -229,9 +231,9 @@ def _part(arguments: dict[str, Any], key: str, names: Mapping[str, str | None]) 
     return {**unknown, **known}
 
 
-def _known(settings: Mapping[str, Any], known: type) -> dict[str, Any]:
+def _known(settings: Mapping[str, Any], known: type[Settings]) -> dict[str, Any]:
     """Return the settings that a network has; warn about others, which only a fork can know."""
-    names = known.__dataclass_fields__
+    names = {field.name for field in fields(known)}
     if others := [str(name)[:50] for name in settings if name not in names and name not in _UNUSED]:
         warnings.warn(
             f"the file has arguments that this library does not know, and ignores: {', '.join(sorted(others)[:10])}; "

@@ -189,6 +189,8 @@ def _reader(content: Any) -> Reader | None:
         return tensorflow.read if records else None
     if not isinstance(content, dict):
         return None
+    if official_file.is_checkpoint(content):
+        return official_file.read
     if any(
         isinstance(content.get(name), Record) or nvidia.is_state_dict(content.get(name)) for name in nvidia.NETWORKS
     ):

@@ -61,7 +61,8 @@ def fill(network: N, tensors: Mapping[str, Tensor]) -> N:
             raise CheckpointError(f"tensor {name} has datatype {str(value.dtype).removeprefix('torch.')}, not float32")
     values = {name: value.detach().to("cpu", torch.float32).contiguous() for name, value in tensors.items()}
     network.load_state_dict(values, assign=True)
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False)
+    return network
 
 
 def rebuild(network_class: type[N], settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> N:
