@@ -38,6 +38,7 @@ from stylegan.networks.family import (
     discriminator_class,
     generator_class,
 )
+from stylegan.networks.generator import FamilyGenerator
 
 FORMAT = 1
 MOST_BYTES = 16_000_000  # of a config.json; names of 100,000 classes fit

@@ -108,7 +108,7 @@ def discriminator(tensors: Mapping[str, Tensor]) -> Discriminator:
     """Return a discriminator from a state dict. Raises: CheckpointError as `read`."""
     shapes = Shapes(tensors)
     sizes = [4 << i for i in range(min(shapes.layers(r"convs\.\d{1,3}\.skip\.1\.weight$"), 20) + 1)]
-    convs = {r: f"convs.{len(sizes) - 1 - i}" for i, r in enumerate(sizes)}
+    convs = {r: f"convs.{len(sizes) - i}" for i, r in enumerate(sizes)}
     channels = {r: shapes[f"{convs[r]}.conv1.0.weight", 0] for r in sizes[1:]}
     channels[4] = shapes["final_conv.0.weight", 0]
     kernel = tensors.get("convs.1.conv2.0.kernel")

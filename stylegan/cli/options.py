@@ -61,7 +61,7 @@ class PathOrURL(click.Path):
 
 
 class Network(click.ParamType):
-    """A path that exists, or the name of a bundled network, which becomes the path of its folder."""
+    """A path of a checkpoint of any kind, or the name of a bundled network, which becomes the path of its folder."""
 
     name = "network"
 
@@ -185,7 +185,7 @@ def sampling_options(command: Callable) -> Callable:
                 click.echo(f"Drawing with {DEFAULT}, which ships with the library; choose another with --network.")
             folder = network or bundled()[DEFAULT]
             place = resolve_device(device)
-            return open_network(folder, world.device_for(place) if world else place, precision, compile, center)
+            return open_network(folder, world.device_for(place) if world else place, precision, compile, center, world)
 
         return command(open_network=open_it, **options)
 
@@ -217,14 +217,27 @@ def video_options(default_dest: str) -> Callable:
     return add
 
 
-def open_network(network: Path, device: torch.device, precision: str, compile: bool, center: str = "global") -> Any:
-    """Return the averaged generator of a checkpoint in its inference form; `center` is that of --trunc-center."""
-    from stylegan.checkpoints import load
+def open_network(
+    network: Path,
+    device: torch.device,
+    precision: str,
+    compile: bool,
+    center: str = "global",
+    world: World | None = None,
+) -> Any:
+    """Return the averaged generator of a checkpoint in its inference form; `center` is that of --trunc-center.
+
+    The first process of a World prints a licence that restricts what the images may be used for.
+    """
+    from stylegan.checkpoints.open import drawing_generator, read
     from stylegan.machine.memory import keep_freed_memory
     from stylegan.sampling.class_center import ClassCentered
 
     keep_freed_memory()
-    G = load(network, device=device).for_inference(precision, compile)
+    checkpoint = read(network, to_draw=True)
+    if world is None or world.is_main:
+        say_licence(checkpoint.licence)
+    G = drawing_generator(checkpoint, network).to(device).for_inference(precision, compile)
     return ClassCentered(G) if center == "class" else G
 
 

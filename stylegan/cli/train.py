@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylegan.cli.launch import launched
-from stylegan.cli.options import PathOrURL, with_announcement, wrong_usage
+from stylegan.cli.options import Network, PathOrURL, say_licence, with_announcement, wrong_usage
 from stylegan.cli.train_config import new_settings, resumed_settings
 from stylegan.cli.train_progress import ShowTicks
 from stylegan.errors import ConfigError
@@ -178,10 +178,11 @@ class _OrAuto(click.ParamType):
 )
 @click.option(
     "--resume",
-    type=click.Path(exists=True, path_type=Path),
-    metavar="RUN|FILE",
+    type=Network(),
+    metavar="RUN|FILE|NAME",
     help="Resume a run, in its folder and with its settings; --kimg, --keep and --metrics may change. "
-    "With --transfer, or for a checkpoint without a run, start a new run from its weights.",
+    "With --transfer, or for a checkpoint without a run, which may be a file of another tool, start a new run from its "
+    "weights.",
 )
 @click.option("--transfer", is_flag=True, help="Start a new run from the weights of --resume.")
 @click.option(
@@ -243,6 +244,8 @@ def command(
         else:
             plan = resumed_plan(resume, resumed_settings({"outdir": outdir, **flags}), world)
         outdir = outdir or Path("runs")
+        if world.is_main and plan.folder is None:
+            say_licence(plan.config.transfer.licence)
         if dry_run:
             _show(plan)
             if not force:

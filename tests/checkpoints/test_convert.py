@@ -204,10 +204,12 @@ def test_a_file_is_read_back_with_the_same_images_and_logits(checkpoint, tmp_pat
     assert again.nimg == (None if kind == "rosinality" else 3000)
     for name, network in checkpoint.networks.items():
         other = again.networks[name].state_dict()
-        assert all(torch.equal(value, other[key]) for key, value in network.state_dict().items()), name
+        differing = {key for key, value in network.state_dict().items() if not torch.equal(value, other[key])}
+        # A file for rosinality's tools has one average of w for both generators.
+        assert differing == ({"mapping.w_avg"} if kind == "rosinality" and name == "G" else set())
     z, img = stylegan.latents([0, 1], 16), torch.randn(2, 3, 16, 16)
-    images = [stylegan.load(source, device="cpu")(z, noise_mode="const") for source in (tmp_path / dest,)]
-    assert torch.equal(images[0], checkpoint.G_ema(z, noise_mode="const"))
+    images = stylegan.load(tmp_path / dest, device="cpu")(z, noise_mode="const")
+    assert torch.equal(images, checkpoint.G_ema(z, noise_mode="const"))
     assert torch.equal(again.D(img), checkpoint.D(img))
 
 
@@ -254,9 +256,7 @@ def test_weights_without_an_origin_are_not_taken_for_those_of_others(tmp_path):
 def test_a_stylegan3_has_an_official_layout_and_a_progan_has_none(tmp_path):
     G = stylegan3.Generator(16, 0, 16, 16, 3, num_layers=4, channel_base=128, channel_max=16)
     convert(Checkpoint(G_ema=G), tmp_path / "net.safetensors")
-    with pytest.raises(
-        CheckpointError, match="have the networks of stylegan2 and stylegan3, got progan; write a nat"
-    ):
+    with pytest.raises(CheckpointError, match="have the networks of stylegan2 and stylegan3, got progan; write a nat"):
         convert(Checkpoint(G_ema=progan.Generator(16, 0, 16, 3, channel_base=128)), tmp_path / "other.safetensors")
     with pytest.raises(CheckpointError, match="got no generator"):
         convert(Checkpoint(D=tiny_discriminator()), tmp_path / "other.safetensors")
