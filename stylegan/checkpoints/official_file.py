@@ -80,8 +80,8 @@ def read(content: Mapping[str, Any], *, to_draw: bool = False) -> Checkpoint:
     """
     config = _config(content[SETTINGS])
     found = [name for name in NETWORKS if isinstance(content.get(name), dict)]
-    if to_draw and (drawing := [name for name in ("G_ema", "G") if name in found]):
-        found = drawing[:1]
+    if to_draw and found[0] != "D":
+        found = found[:1]
     module = _MODULES[config["architecture"]]
     networks: dict[str, Any] = {}
     for name in found:

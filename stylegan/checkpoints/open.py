@@ -111,7 +111,7 @@ def _read_file(path: Path, to_draw: bool) -> Checkpoint:
     try:
         checkpoint = reader(content, to_draw=to_draw)
         stated = content if isinstance(content, dict) else {}
-        origin = f"{path.name}, {checkpoint.origin}"
+        origin: str | None = f"{path.name}, {checkpoint.origin}"
         if reader is official_file.read:
             origin = checkpoint.origin
         elif isinstance(stated.get("origin"), str):  # a file that this library wrote

@@ -17,6 +17,7 @@ _MORE = {
     "d_lr": "--dlr",
     "g_lr": "--glr",
     "overwrite": "--force",
+    "convert": "`stylegan convert`",
     "prepare": "`stylegan dataset`",
 }
 

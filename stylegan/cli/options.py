@@ -69,7 +69,7 @@ class Network(click.ParamType):
         try:
             return find(value)
         except CheckpointError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(with_flags(str(error)), param, ctx)
 
 
 class Psi(Psis):

@@ -36,8 +36,7 @@ def find(source: Path | str) -> Path:
 
     if (entry := find_published(str(source))) is not None:
         raise CheckpointError(
-            f"{source} is the name of a published network; download it with `stylegan convert {entry.name} DEST` and "
-            "use DEST."
+            f"{source} is the name of a published network; download {entry.name} with `convert` and choose the result."
         )
     raise CheckpointError(
         f"{source} does not exist; expected a checkpoint, a run folder or the name of a bundled network: "

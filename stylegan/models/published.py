@@ -1,4 +1,4 @@
-"""Networks that others have published: `published.json` lists them, and `stylegan convert NAME DEST` downloads one.
+"""Networks that others have published: `published.json` lists them, and the verb `convert` downloads one by its name.
 
 Nothing else downloads. A size or SHA-256 that is null has not been published; a value is verified.
 """

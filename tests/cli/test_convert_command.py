@@ -103,7 +103,7 @@ def test_a_folder_of_the_same_name_wins_over_a_published_network(server, tmp_pat
 def test_other_verbs_never_download_but_say_how(server):
     result = run_cli("generate", "--network", "tiny-16")
     assert result.code == 2
-    assert "download it with `stylegan convert tiny-16 DEST` and use DEST." in result.err
+    assert "download tiny-16 with `stylegan convert` and choose the result." in result.err
     assert server.asked == []
 
 

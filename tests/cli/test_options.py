@@ -5,6 +5,7 @@ from typing import get_args
 import click
 import pytest
 
+from stylegan.checkpoints.convert import KINDS
 from stylegan.cli.main import cli
 from stylegan.cli.verbs import VERBS
 from stylegan.data.prepare import LABELS
@@ -18,6 +19,7 @@ from stylegan.training.config import AugmentConfig, TrainConfig
 LIBRARY = {
     "aug": get_args(AugmentConfig.model_fields["mode"].annotation),
     "discriminator": get_args(TrainConfig.model_fields["discriminator_kind"].annotation),
+    "kind": KINDS,
     "labels": LABELS,
     "noise_mode": NOISE_MODES,
     "on_nan": get_args(TrainConfig.model_fields["on_nan"].annotation),

@@ -35,7 +35,7 @@ def test_an_entry_is_found_by_its_name_or_that_of_its_file(name):
 
 def test_a_name_where_a_path_is_expected_says_how_to_download_it():
     with pytest.raises(
-        CheckpointError, match="name of a published network; download it with `stylegan convert internet-lions"
+        CheckpointError, match="name of a published network; download internet-lions-512 with `convert`"
     ):
         find("internet-lions-512")
 
