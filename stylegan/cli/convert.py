@@ -57,7 +57,7 @@ def command(source: str, dest: Path, kind: str | None, report: Path | None, over
         click.echo(line)
     if report is not None:
         write_text(report, result.to_json())
-    say_licence(result.licence)
+    say_licence(result.licence, result.origin)
     say_wrote(f"{dest} ({result.kind}, {result.architecture})", since)
 
 

@@ -245,7 +245,7 @@ def command(
             plan = resumed_plan(resume, resumed_settings({"outdir": outdir, **flags}), world)
         outdir = outdir or Path("runs")
         if world.is_main and plan.folder is None:
-            say_licence(plan.config.transfer.licence)
+            say_licence(plan.config.transfer.licence, plan.config.transfer.origin)
         if dry_run:
             _show(plan)
             if not force:

@@ -86,7 +86,7 @@ def test_a_downloaded_network_keeps_its_address_and_licence_and_is_not_downloade
     assert result.code == 0, result.err
     checkpoint = stylegan.load_checkpoint(tmp_path / "net")
     assert (checkpoint.origin, checkpoint.licence) == (server.url.replace(".pkl", ".pt"), "CC-BY-NC-4.0")
-    assert "Licence of these weights: CC-BY-NC-4.0." in result.err
+    assert "Licence of the weights: CC-BY-NC-4.0. Origin: http://" in result.err
     requests = len(server.asked)
     run("convert", "tiny-16", tmp_path / "net.pt")
     assert len(server.asked) == requests
@@ -133,7 +133,9 @@ def foreign(tmp_path_factory):
     return path
 
 
-LICENCE = "Licence of these weights: NVIDIA Source Code License (non-commercial)."
+LICENCE = (
+    "Licence of the weights: NVIDIA Source Code License (non-commercial). Origin: network-snapshot-000200.pkl, a file"
+)
 
 
 @pytest.mark.parametrize(
