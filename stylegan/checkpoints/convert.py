@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from safetensors import SafetensorError
 
 from stylegan.checkpoints import native, official_file, rosinality
+from stylegan.checkpoints.account import Account
 from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.errors import CheckpointError, ConfigError, OutputError
 from stylegan.files.atomic import atomic_file
@@ -22,19 +23,6 @@ _MOVED = {  # last part of a name -> its place in a file of rosinality's tools, 
     "resample_filter": "stored as the kernels of the layers that resample",
     "w_avg": "stored as latent_avg",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Account:
-    """An account of the tensors of one network that was written."""
-
-    kept: list[str] = field(default_factory=list)  # under the same name
-    renamed: dict[str, str] = field(default_factory=dict)  # name here -> name in the file
-    dropped: dict[str, str] = field(default_factory=dict)  # name here -> reason
-
-    def __str__(self) -> str:
-        counts = {"kept": self.kept, "renamed": self.renamed, "dropped": self.dropped}
-        return ", ".join(f"{len(names)} {what}" for what, names in counts.items() if names)
 
 
 class Written(NamedTuple):
@@ -136,17 +124,19 @@ class Report:
     nimg: int | None
     augment_p: float
     class_names: list[str] | None
-    accounts: dict[str, Account]  # G_ema, G and D -> their tensors
+    written: dict[str, Account]  # G_ema, G and D -> their tensors, from the networks here to the file
     left_out: dict[str, str]  # network or setting that the kind cannot hold -> reason
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+    def to_json(self, read: Mapping[str, Account]) -> str:
+        """Return all of it, with what happened to the tensors of a foreign source when it was read."""
+        accounts = {name: asdict(account) for name, account in read.items()}
+        return json.dumps({**asdict(self), "read": accounts}, indent=2, ensure_ascii=False) + "\n"
 
     @property
     def lines(self) -> list[str]:
         """A summary for people, one line for each network and for each thing that is left out."""
         return [
-            *(f"{name}: {account}." for name, account in self.accounts.items()),
+            *(f"{name} as written: {account}." for name, account in self.written.items()),
             *(f"{name} is left out: {reason}." for name, reason in self.left_out.items()),
         ]
 
@@ -200,5 +190,6 @@ def convert(checkpoint: Checkpoint, dest: Path | str, kind: str | None = None, *
         nimg=checkpoint.nimg,
         augment_p=checkpoint.augment_p,
         class_names=generator.class_names if generator is not None else None,
-        **written._asdict(),
+        written=written.accounts,
+        left_out=written.left_out,
     )

@@ -101,7 +101,7 @@ def drawing_generator(checkpoint: Checkpoint, source: Path | str) -> FamilyGener
 
 
 def _read_file(path: Path, to_draw: bool) -> Checkpoint:
-    content = _content(path)
+    content = content_of(path)
     reader = _reader(content)
     if reader is None:
         raise CheckpointError(
@@ -127,7 +127,7 @@ def _read_file(path: Path, to_draw: bool) -> Checkpoint:
         raise CheckpointError(f"{path} {reason}.") from error
 
 
-def _content(path: Path) -> Any:
+def content_of(path: Path) -> Any:
     """Return the content of a file of any container. Raises: CheckpointError with one sentence on what the file is."""
     try:
         size = path.stat().st_size

@@ -46,34 +46,43 @@ def command(source: str, dest: Path, kind: str | None, report: Path | None, over
     stylegan convert internet-lions-512 lions                   download a published network
     """
     from stylegan.checkpoints.convert import convert, kind_of, require_free
+    from stylegan.checkpoints.trace import read_accounts
     from stylegan.files.atomic import write_text
 
     since = time.perf_counter()
     with wrong_usage():
         kind = kind_of(dest, kind)
     require_free(dest, kind, overwrite=overwrite)
-    result = convert(_opened(source, yes), dest, kind, overwrite=overwrite)
+    path, checkpoint = _opened(source, yes)
+    result = convert(checkpoint, dest, kind, overwrite=overwrite)
+    read = read_accounts(path, checkpoint) if report is not None and path.is_file() else {}
+    for name, account in read.items():
+        click.echo(f"{name} as read: {account}.")
     for line in result.lines:
         click.echo(line)
     if report is not None:
-        write_text(report, result.to_json())
+        write_text(report, result.to_json(read))
     say_licence(result.licence, result.origin)
     say_wrote(f"{dest} ({result.kind}, {result.architecture})", since)
 
 
-def _opened(source: str, yes: bool) -> Checkpoint:
-    """Read a checkpoint, after downloading it if `source` is the name of a published one and no path."""
+def _opened(source: str, yes: bool) -> tuple[Path, Checkpoint]:
+    """Read a checkpoint, after downloading it if `source` is the name of a published one and no path.
+
+    Returns: its place and its networks.
+    """
     from stylegan.checkpoints import load_checkpoint
 
     try:
-        return load_checkpoint(find(source))
+        path = find(source)
+        return path, load_checkpoint(path)
     except CheckpointError:
         entry = find_published(source)
         if entry is None or Path(source).exists():
             raise
     if not is_downloaded(entry):
         _download(entry, yes)
-    return replace(load_checkpoint(entry.file), origin=entry.url, licence=entry.licence)
+    return entry.file, replace(load_checkpoint(entry.file), origin=entry.url, licence=entry.licence)
 
 
 def _download(entry: Published, yes: bool) -> None:

@@ -24,10 +24,10 @@ from stylegan.networks.stylegan2 import Discriminator
 def test_a_checkpoint_becomes_a_file_and_a_report(network, tmp_path):
     out = run("convert", network, tmp_path / "net.pt", "--report", tmp_path / "report.json")
     first, *_, last = out.splitlines()
-    assert first == "G_ema: 47 renamed, 9 dropped."
+    assert first == "G_ema as written: 47 renamed, 9 dropped."
     assert last.startswith(f"Wrote {tmp_path / 'net.pt'} (rosinality, stylegan2) in ")
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["accounts"]["G_ema"]["renamed"]["synthesis.b4.const"] == "input.input"
+    assert report["written"]["G_ema"]["renamed"]["synthesis.b4.const"] == "input.input"
     assert "g_ema" in torch.load(tmp_path / "net.pt", weights_only=True)
 
 
@@ -155,7 +155,9 @@ def test_every_verb_that_draws_takes_a_foreign_file_and_names_its_licence_once(f
 
 
 def test_the_images_of_a_foreign_file_are_those_of_its_conversion(foreign, tmp_path):
-    run("convert", foreign, tmp_path / "net")
+    out = run("convert", foreign, tmp_path / "net", "--report", tmp_path / "report.json")
+    assert "G_ema as read: 56 kept.\n" in out
+    assert list(json.loads((tmp_path / "report.json").read_text())["read"]) == ["G_ema", "G", "D"]
     for name, network in (("a", foreign), ("b", tmp_path / "net")):
         run("generate", "--network", network, "--seeds", "3", "--outdir", tmp_path / name)
     first, second = ((tmp_path / name / "seed0003.png").read_bytes() for name in "ab")
