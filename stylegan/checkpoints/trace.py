@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
 from stylegan.checkpoints import nvidia, rosinality, tensorflow
@@ -34,33 +36,30 @@ def read_accounts(path: Path, checkpoint: Checkpoint) -> dict[str, Account]:
 def trace(source: Mapping[str, Tensor], network: nn.Module) -> Account:
     """Return what became of each tensor of `source`: kept or renamed in `network`, or dropped; and what was added.
 
-    Tensors with equal values are told apart by their names, then by their order.
+    Tensors with equal values are distinguished by their names, then by their order.
     """
     own = network.state_dict()
+    kept = [name for name, value in source.items() if name in own and torch.equal(value.float(), own[name])]
     waiting: dict[str, list[str]] = {}
-    for name, value in own.items():
-        waiting.setdefault(_fingerprint(value), []).append(name)
+    for name in (n for n in own if n not in kept):
+        waiting.setdefault(_fingerprint(own[name]), []).append(name)
     renamed, dropped = {}, {}
-    for name, value in sorted(source.items(), key=lambda item: item[0] not in own):
-        found = waiting.get(_fingerprint(value)) or waiting.get(_fingerprint(value.float() + 1)) or []
-        if not found:
+    for name in (n for n in source if n not in kept):
+        found = waiting.get(_fingerprint(source[name]))
+        if not found and source[name].ndim == 1:
+            found = waiting.get(_fingerprint(source[name] + 1))
+        if found:
+            renamed[name] = found.pop(0)
+        else:
             dropped[name] = _UNREAD
-            continue
-        here = name if name in found else found[0]
-        found.remove(here)
-        renamed[name] = here
-    covered = set(renamed.values())
     return Account(
-        kept=[name for name, here in renamed.items() if name == here],
-        renamed={name: here for name, here in renamed.items() if name != here},
-        dropped=dropped,
-        added=[name for name in own if name not in covered],
+        kept=kept, renamed=renamed, dropped=dropped, added=[name for names in waiting.values() for name in names]
     )
 
 
 def _fingerprint(value: Tensor) -> str:
-    values = value.detach().float().flatten().sort().values
-    return hashlib.sha256((values + 0.0).numpy().tobytes()).hexdigest()  # + 0.0: no negative zero
+    values = np.sort(value.detach().float().numpy(), axis=None) + np.float32(0)  # makes a negative zero positive
+    return hashlib.sha256(values.tobytes()).hexdigest()
 
 
 def _sections(content: Any, checkpoint: Checkpoint) -> Iterator[tuple[str, dict[str, Tensor]]]:

@@ -35,7 +35,7 @@ def test_transposed_mirrored_and_shifted_tensors_are_found_again():
     assert str(account) == f"1 kept, 3 renamed, 1 dropped, {len(own) - 4} added"
 
 
-def test_equal_tensors_are_told_apart_by_their_names():
+def test_equal_tensors_are_distinguished_by_their_names():
     G = tiny_generator()
     account = trace(G.state_dict(), G)  # its filters are all equal
     assert sorted(account.kept) == sorted(G.state_dict())
