@@ -33,7 +33,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Facts(Settings):
-    """What a file may say of its networks: the fields of `Checkpoint` that are no network, with their bounds."""
+    """Statements of a file on its networks: the fields of `Checkpoint` that are no network, with their bounds."""
 
     augment_p: Fraction = 0.0
     nimg: Annotated[int, Whole(0, 2**53)] | None = None

@@ -15,7 +15,7 @@ from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.nvidia import plain_names
 from stylegan.checkpoints.official_names import Shapes
 from stylegan.checkpoints.rebuild import empty, fill
-from stylegan.checkpoints.stand_ins import average_w, missing_filters, missing_noise, widths
+from stylegan.checkpoints.substitutes import average_w, missing_filters, missing_noise, widths
 from stylegan.checkpoints.tensorflow import CREATIVE_COMMONS, FUSED_FROM
 from stylegan.errors import CheckpointError
 from stylegan.networks.stylegan1 import Generator
@@ -57,7 +57,7 @@ def generator(tensors: Mapping[str, Tensor]) -> Generator:
     names = {f"mapping.fc{i}": f"mapping.dense{i}" for i in range(min(layers, 1000))}
     names[f"synthesis.b{sizes[-1]}.torgb"] = "torgb"
     own = {"synthesis.lod": torch.zeros([]), "mapping.w_avg": torch.zeros(network.w_dim)}
-    own["synthesis.b4.const"] = v["blocks.4x4.const"].flatten(0, 1)
+    own["synthesis.b4.const"] = v["blocks.4x4.const"].squeeze(0)
     own["synthesis.b4.layer0.bias"] = _present(v, "blocks.4x4.bias")
     for r in sizes:
         for i in (0, 1):
@@ -72,8 +72,9 @@ def generator(tensors: Mapping[str, Tensor]) -> Generator:
     for ours, theirs in names.items():
         own |= {f"{ours}.{leaf}": _present(v, f"{theirs}.{leaf}") for leaf in ("weight", "bias")}
     for r in sizes:
-        if r >= FUSED_FROM:  # stored for a transposed convolution
-            own[f"synthesis.b{r}.layer0.weight"] = own[f"synthesis.b{r}.layer0.weight"].flip(2, 3)
+        weight = own.get(f"synthesis.b{r}.layer0.weight", torch.zeros([]))
+        if r >= FUSED_FROM and weight.ndim == 4:  # stored for a transposed convolution
+            own[f"synthesis.b{r}.layer0.weight"] = weight.flip(2, 3)
     taps = {"torgb.resample_filter": (1,), "box": (1, 1), "blur": (1, 2, 1)}
     own |= missing_filters(network, own, taps) | missing_noise(network, own)
     network = fill(network, own)

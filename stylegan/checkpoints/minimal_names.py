@@ -15,7 +15,7 @@ from torch import Tensor
 from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.official_names import Shapes
 from stylegan.checkpoints.rebuild import empty, fill
-from stylegan.checkpoints.stand_ins import average_w, missing_noise
+from stylegan.checkpoints.substitutes import average_w, missing_noise
 from stylegan.errors import CheckpointError
 from stylegan.networks.minimal_gan import Discriminator, Generator
 

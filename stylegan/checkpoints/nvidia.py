@@ -19,13 +19,13 @@ from stylegan.checkpoints import official_names
 from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.official_names import MIXED_PRECISION, is_alias_free
 from stylegan.checkpoints.pickle_vm import Record
-from stylegan.checkpoints.rebuild import empty, fill
-from stylegan.checkpoints.stand_ins import missing_filters, missing_noise
+from stylegan.checkpoints.rebuild import empty, fill, shown
+from stylegan.checkpoints.substitutes import missing_filters, missing_noise
 from stylegan.errors import CheckpointError
 from stylegan.networks import stylegan2, stylegan3
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.generator import FamilyGenerator
-from stylegan.networks.settings import Settings
+from stylegan.networks.settings import OneOf, Settings
 
 LICENCE = "NVIDIA Source Code License (non-commercial)"
 NETWORKS = ("G_ema", "G", "D")
@@ -114,13 +114,14 @@ class Module:
         self.class_name: str | None = None
         self.arguments: dict[str, Any] = {}
         self.tensors: dict[str, Tensor] = {}
+        self.classes: set[str] = set()  # of the modules in it
         if isinstance(value, Record):
             self.class_name, state = class_and_state(value)
             names = _POSITIONS.get(self.class_name, ())
-            positional, words = state.get("_init_args") or (), state.get("_init_kwargs") or {}
+            positional, words = state.get("_init_args", ()), state.get("_init_kwargs", {})
             if isinstance(positional, list | tuple) and isinstance(words, dict):
                 self.arguments = {**dict(zip(names, map(_plain, positional), strict=False)), **_plain(words)}
-            self.tensors = _tensors(value)
+            self.tensors, self.classes = _tensors_and_classes(value)
         elif is_state_dict(value):
             self.tensors = plain_names(value)
         else:
@@ -158,7 +159,7 @@ def generator(module: Module, *, ada: bool) -> FamilyGenerator:
     """
     if module.class_name not in (None, "Generator"):
         raise CheckpointError(_relative(module.class_name))
-    if "mapping.embed_proj.weight" in module.tensors or module.arguments.get("conditioning") is not None:
+    if "torch.nn.modules.sparse.Embedding" in module.classes:  # of the classes of ImageNet
         raise CheckpointError(_relative("StyleGAN-XL"))
     if not official_names.is_generator(module.tensors):
         raise CheckpointError("holds a generator whose tensors are not named like those of StyleGAN2 or StyleGAN3")
@@ -183,9 +184,12 @@ def discriminator(module: Module, *, ada: bool) -> FamilyDiscriminator:
         **_part(arguments, "epilogue_kwargs", {name: name for name in ("mbstd_group_size", "mbstd_num_channels")}),
         **_part(arguments, "mapping_kwargs", _LABEL_MAPPING),
     }
-    if not arguments.get("c_dim"):
-        arguments.pop("cmap_dim", None)
     settings = {**_precision(ada), **arguments, **parts}
+    if "mapping.embed.weight" in module.tensors:  # converted networks may have no layers, whatever the default
+        settings = {"mapping_layers": official_names.Shapes(module.tensors).layers(), **settings}
+    else:
+        arguments.pop("cmap_dim", None)
+        settings.pop("cmap_dim", None)
     if "img_resolution" not in arguments:
         settings = official_names.stylegan2_discriminator(module.tensors) | arguments | parts
     known = _known(settings, stylegan2.DiscriminatorSettings)
@@ -194,7 +198,7 @@ def discriminator(module: Module, *, ada: bool) -> FamilyDiscriminator:
 
 def _generator_settings(module: Module, alias_free: bool, ada: bool) -> dict[str, Any]:
     arguments = dict(module.arguments)
-    synthesis = arguments.pop("synthesis_kwargs", None) or {}
+    synthesis = arguments.pop("synthesis_kwargs", {})
     arguments |= synthesis if isinstance(synthesis, dict) else {}
     _require_square(arguments)
     mapping = _part(arguments, "mapping_kwargs", _MAPPING)
@@ -221,11 +225,11 @@ def _part(arguments: dict[str, Any], key: str, names: Mapping[str, str | None]) 
 
     Raises: CheckpointError for another non-linearity than leaky ReLU, which this library has in all layers alone.
     """
-    part = arguments.pop(key, None) or {}
+    part = arguments.pop(key, {})
     if not isinstance(part, dict):
-        raise CheckpointError(f"holds a network whose {key} is a {type(part).__name__}, a dict is expected")
-    if part.get("activation", "lrelu") != "lrelu":
-        raise CheckpointError(f"holds a network whose {key} ask for the activation {part['activation']!r:.50}")
+        raise CheckpointError(f"holds a network whose {key} are {shown(part)}, a dict is expected")
+    if not OneOf(("lrelu",)).admits(activation := part.get("activation", "lrelu")):
+        raise CheckpointError(f"holds a network whose {key} ask for the activation {shown(activation)}")
     known = {setting: part[name] for name, setting in names.items() if setting is not None and name in part}
     unknown = {name: value for name, value in part.items() if name not in names and name != "activation"}
     return {**unknown, **known}
@@ -247,9 +251,9 @@ def _known(settings: Mapping[str, Any], known: type[Settings]) -> dict[str, Any]
 def _require_square(arguments: Mapping[str, Any]) -> None:
     """Raises: CheckpointError for a network of a fork that draws images that are not square."""
     shape = arguments.get("init_res", [4, 4])
-    if list(shape) != [4, 4] if isinstance(shape, list | tuple) else True:
+    if not isinstance(shape, list | tuple) or [n for n in shape if type(n) is int] != [4, 4]:
         raise CheckpointError(
-            f"holds a network of a fork that draws images that are not square, from {shape!r:.50} pixels on; "
+            f"holds a network of a fork that draws images that are not square, from {shown(shape)} pixels on; "
             "this library draws square images"
         )
 
@@ -269,19 +273,19 @@ def _misfit(what: str, network_class: Any, settings: Mapping[str, Any]) -> Any:
 
 
 def _filled(what: str, network: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Return a network with its tensors, and with stand-ins for buffers that people leave out of state dicts."""
+    """Return a network with its tensors, and with Substitutes for buffers that people leave out of state dicts."""
     own = {name: value for name, value in network.state_dict().items() if name not in tensors}
     if hasattr(network.settings, "resample_filter"):
         taps = {"resample_filter": network.settings.resample_filter}
-        stand_ins = missing_filters(network, tensors, taps)
+        substitutes = missing_filters(network, tensors, taps)
         if isinstance(network, FamilyGenerator):
-            stand_ins |= missing_noise(network, tensors)
+            substitutes |= missing_noise(network, tensors)
     else:
-        stand_ins = {}
+        substitutes = {}
     if "mapping.w_avg" in own:
-        stand_ins["mapping.w_avg"] = torch.zeros(own["mapping.w_avg"].shape)
+        substitutes["mapping.w_avg"] = torch.zeros(own["mapping.w_avg"].shape)
     try:
-        return fill(network, {**tensors, **stand_ins})
+        return fill(network, {**tensors, **substitutes})
     except CheckpointError as error:
         raise CheckpointError(f"holds a {what} that does not fit its arguments: {error}") from error
 
@@ -297,19 +301,21 @@ def _plain(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def _tensors(module: Record) -> dict[str, Tensor]:
-    """Return the parameters and buffers of a module and all below it, by dotted names.
+def _tensors_and_classes(module: Record) -> tuple[dict[str, Tensor], set[str]]:
+    """Return the parameters and buffers of a module and all below it, by dotted names, and the classes of these.
 
     Raises: CheckpointError for modules that contain themselves.
     """
     found: dict[str, Tensor] = {}
+    classes: set[str] = set()
     waiting, visited = [("", module)], 0
     while waiting:
         prefix, record = waiting.pop()
         visited += 1
         if visited > _MOST_MODULES or len(prefix) > 1000:
             raise CheckpointError("holds modules within modules without end")
-        _, state = class_and_state(record)
+        name, state = class_and_state(record)
+        classes.add(name)
         for kind in ("_parameters", "_buffers", "_modules"):
             values = state.get(kind)
             for name, value in values.items() if isinstance(values, dict) else ():
@@ -317,4 +323,4 @@ def _tensors(module: Record) -> dict[str, Tensor]:
                     found[f"{prefix}{name}"] = value
                 elif isinstance(value, Record) and kind == "_modules":
                     waiting.append((f"{prefix}{name}.", value))
-    return found
+    return found, classes

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from stylegan.checkpoints.stand_ins import taps_of, widths
+from stylegan.checkpoints.substitutes import taps_of, widths
 from stylegan.errors import CheckpointError
 
 Tensors = Mapping[str, Tensor]
@@ -63,7 +63,9 @@ def stylegan3_generator(tensors: Tensors) -> dict[str, Any]:
         raise CheckpointError("the layers of its generator are not numbered from L0 on")
     size = int(layers[len(names) - 1][2])
     channels = [shapes[name, 0] for name in names[:-1]]
-    most = max(channels)
+    most = max(channels, default=0)
+    if min(channels, default=0) < 1:
+        raise CheckpointError("a layer of its generator has no channels")
     # The cutoff frequency of the first layer with fewer channels, as `stylegan3_schedule` computes it.
     narrow = next((i for i, count in enumerate(channels) if count < most), None)
     base = 4 * most if narrow is None else 0

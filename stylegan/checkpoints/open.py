@@ -1,4 +1,4 @@
-"""Open anybody's checkpoint: a native folder, a run, a bundled network, or a file of another library.
+"""Open a checkpoint: a native folder, a run, a bundled network, or a file of another library.
 
 A file is recognized by its content, whatever its name. Nothing in it is run, and its settings are checked before a
 network is built from them.
@@ -123,12 +123,14 @@ def _read_file(path: Path, to_draw: bool) -> Checkpoint:
     except CheckpointError as error:
         reason = str(error)
         if not reason.startswith(("holds ", "is ")):
-            reason = f"holds tensors that do not fit together: {reason}"
+            reason = f"is damaged or of another kind: {reason}"
         raise CheckpointError(f"{path} {reason}.") from error
 
 
 def content_of(path: Path) -> Any:
     """Return the content of a file of any container. Raises: CheckpointError with one sentence on what the file is."""
+    if not path.is_file():  # a pipe would be waited for
+        raise CheckpointError(f"{path} is neither a file nor a folder; choose a checkpoint.")
     try:
         size = path.stat().st_size
         with open(path, "rb") as stream:
@@ -185,8 +187,7 @@ def _reader(content: Any) -> Reader | None:
     if isinstance(content, Record):
         return nvidia.read_module
     if isinstance(content, list | tuple):
-        records = len(content) == 3 and all(isinstance(part, Record) for part in content)
-        return tensorflow.read if records else None
+        return tensorflow.read if len(content) == 3 and all(isinstance(part, Record) for part in content) else None
     if not isinstance(content, dict):
         return None
     if official_file.is_checkpoint(content):
@@ -222,4 +223,6 @@ def _description(content: Any) -> str:
     if isinstance(content, dict):
         names = ", ".join(str(name)[:40] for name in list(content)[:5])
         return f"a dict of {names}{', ...' if len(content) > 5 else ''}" if content else "an empty dict"
+    if isinstance(content, list) and any(nvidia.is_state_dict(part) for part in content):
+        return "a list of variables of TensorFlow, from which lernapparat's .pt is made"
     return f"a {type(content).__name__}"

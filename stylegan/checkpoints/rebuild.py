@@ -6,6 +6,7 @@ tensors, and takes those of the file once their names and shapes are known to fi
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -18,6 +19,11 @@ from stylegan.networks.generator import FamilyGenerator
 
 N = TypeVar("N", bound=FamilyGenerator | FamilyDiscriminator)
 MOST_VALUES = 2**30  # in one network, 4 GB; the largest published ones have a tenth
+
+
+def shown(value: Any) -> str:
+    """Return a short text on one line for a value of any type."""
+    return " ".join(reprlib.repr(value).split())
 
 
 def empty(network_class: type[N], settings: Mapping[str, Any]) -> N:

@@ -19,7 +19,7 @@ from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.nvidia import LICENCE, is_state_dict, plain_names
 from stylegan.checkpoints.official_names import Shapes
 from stylegan.checkpoints.rebuild import empty, fill
-from stylegan.checkpoints.stand_ins import average_w, missing_filters, missing_noise, taps_of, widths
+from stylegan.checkpoints.substitutes import average_w, missing_filters, missing_noise, taps_of, widths
 from stylegan.errors import CheckpointError
 from stylegan.files.atomic import atomic_file
 from stylegan.networks.generator import FamilyGenerator

@@ -21,12 +21,13 @@ from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.nvidia import LICENCE
 from stylegan.checkpoints.official_names import Shapes
 from stylegan.checkpoints.pickle_vm import Record
-from stylegan.checkpoints.rebuild import empty, fill
-from stylegan.checkpoints.stand_ins import missing_filters, widths
+from stylegan.checkpoints.rebuild import empty, fill, shown
+from stylegan.checkpoints.substitutes import missing_filters, widths
 from stylegan.errors import CheckpointError
 from stylegan.networks import progan, stylegan1, stylegan2
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.generator import FamilyGenerator
+from stylegan.networks.settings import OneOf, Whole
 
 CREATIVE_COMMONS = "CC BY-NC 4.0 (non-commercial)"  # of the networks of ProGAN and StyleGAN
 FUSED_FROM = 128  # StyleGAN fuses the enlargement with the convolution from this resolution on
@@ -50,9 +51,9 @@ class Network:
                 "is a ProGAN of the Theano version, whose layout differs; use the .pkl of its TensorFlow version"
             )
         self.version: Any = state.get("version")
-        if self.version not in _VERSIONS:
+        if not Whole(min(_VERSIONS), max(_VERSIONS)).admits(self.version):
             raise CheckpointError(
-                f"holds a TensorFlow network of version {self.version!r:.20}; versions 2 to 5 are known"
+                f"holds a TensorFlow network of version {shown(self.version)}; versions 2 to 5 are known"
             )
         arguments = state.get("static_kwargs")
         self.arguments: dict[str, Any] = dict(arguments) if isinstance(arguments, dict) else {}
@@ -135,7 +136,7 @@ def _kind(source: Network) -> str:
 def _not_ours(D: Network, kind: str) -> str | None:
     """Return why a discriminator is none of this library; None if it is."""
     for name in _OTHER_DISCRIMINATORS:
-        if D.arguments.get(name):
+        if _number(D.arguments.get(name), 0) or D.arguments.get(name) is True:
             return f"it was trained with {name}, which this library does not have"
     if _number(D.arguments.get("score_max"), 1) > 1:
         return "it was trained with a score_max above 1, which this library does not have"
@@ -235,14 +236,21 @@ def _given(source: Network, names: Mapping[str, str]) -> dict[str, Any]:
 
 def _require_lrelu(source: Network, *names: str) -> None:
     for name in names:
-        if source.arguments.get(name, "lrelu") not in ("lrelu", "leaky_relu"):
-            raise CheckpointError(f"holds a network with {name} {source.arguments[name]!r:.50}, leaky ReLU is expected")
+        activation = source.arguments.get(name, "lrelu")
+        if not OneOf(("lrelu", "leaky_relu")).admits(activation):
+            raise CheckpointError(f"holds a network with {name} {shown(activation)}, leaky ReLU is expected")
+
+
+def _require_normalized(source: Network) -> None:
+    if source.arguments.get("normalize_latents", True) is not True:
+        raise CheckpointError("holds a generator that does not normalize its latents, as those of this library do")
 
 
 # Generators
 
 
 def _progan(source: Network) -> FamilyGenerator:
+    _require_normalized(source)
     v, shapes = source.variables, Shapes(source.variables)
     sizes = _sizes(v, r"(\d{1,5})x\d+/Conv1/weight")
     levels = len(sizes) - 1
@@ -275,10 +283,13 @@ def _progan(source: Network) -> FamilyGenerator:
 
 def _stylegan1(source: Network) -> FamilyGenerator:
     _require_lrelu(source, "nonlinearity", "mapping_nonlinearity")
+    _require_normalized(source)
     v, shapes = source.variables, Shapes(source.variables)
     sizes = _sizes(v, r"synthesis/(\d{1,5})x\d+/Conv1/weight")
     levels = len(sizes) - 1
-    fused = source.arguments.get("fused_scale", "auto")
+    fused = source.arguments.get("fused_scale", "auto")  # or whether it is at all resolutions
+    if not isinstance(fused, bool | str):
+        raise CheckpointError(f"holds a network with fused_scale {shown(fused)}, auto, True or False is expected")
     rows: list[Row] = [
         ("synthesis.lod", "lod", same),
         ("synthesis.b4.const", "synthesis/4x4/Const/const", constant),
@@ -319,8 +330,9 @@ def _style_layer(name: str, variable: str, noise: int, weight: Callable[[Tensor]
 
 
 def _stylegan2(source: Network) -> FamilyGenerator:
-    """The skip, resnet or plain generator; growing ones, configs B to D, are plain once they are grown."""
+    """Return a skip, resnet or plain generator; growing ones, configs B to D, are plain once they are grown."""
     _require_lrelu(source, "mapping_nonlinearity")
+    _require_normalized(source)
     v, shapes = source.variables, Shapes(source.variables)
     if "mapping/LabelConcat/weight" in v:
         raise CheckpointError(
@@ -423,7 +435,7 @@ def _require_grown(source: Network, grows: bool) -> None:
 
 
 def _growing_discriminator(source: Network, kind: str) -> FamilyDiscriminator:
-    """That of ProGAN and StyleGAN."""
+    """Return a discriminator of ProGAN or StyleGAN."""
     _require_lrelu(source, "nonlinearity")
     v, shapes = source.variables, Shapes(source.variables)
     sizes = _sizes(v, r"(\d{1,5})x\d+/Conv0/weight")
@@ -451,7 +463,7 @@ def _growing_discriminator(source: Network, kind: str) -> FamilyDiscriminator:
 
 
 def _stylegan2_discriminator(source: Network) -> FamilyDiscriminator:
-    """That of StyleGAN2 and StyleGAN2-ADA; growing ones, configs B to D, are plain once they are grown."""
+    """Return a discriminator of StyleGAN2 or StyleGAN2-ADA; growing ones, configs B to D, are plain once grown."""
     v, shapes = source.variables, Shapes(source.variables)
     sizes = _sizes(v, r"(\d{1,5})x\d+/Conv0/weight")
     last, grows = sizes[-1], "FromRGB_lod0/weight" in v

@@ -1,4 +1,4 @@
-"""Stand-ins for what some files leave out: widths as settings, filters, constant noise, and the average w."""
+"""Substitutes for what some files leave out: widths as settings, filters, constant noise, and the average w."""
 
 from __future__ import annotations
 
