@@ -172,12 +172,14 @@ def content_of(path: Path) -> Any:
 
 
 def _safetensors(path: Path) -> Any:
-    if (path.parent / CONFIG).is_file():
-        raise CheckpointError(f"{path} is one network of the checkpoint {path.parent}; choose that folder.")
     try:
         with safe_open(path, framework="pt") as file:
             config = (file.metadata() or {}).get(official_file.SETTINGS)
-        return load_file(path) if config is None else official_file.nested(load_file(path), config)
+        if config is not None:
+            return official_file.nested(load_file(path), config)
+        if (path.parent / CONFIG).is_file():
+            raise CheckpointError(f"{path} is one network of the checkpoint {path.parent}; choose that folder.")
+        return load_file(path)
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}; download it again.") from error
 

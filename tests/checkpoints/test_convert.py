@@ -174,6 +174,12 @@ def test_a_damaged_official_file_gets_one_sentence(tmp_path, config, text):
         stylegan.load_checkpoint(tmp_path / "net.pt")
 
 
+def test_an_official_file_may_be_in_the_folder_of_a_checkpoint(checkpoint, tmp_path):
+    convert(checkpoint, tmp_path / "net")
+    convert(checkpoint, tmp_path / "net" / "all.safetensors")
+    assert set(stylegan.load_checkpoint(tmp_path / "net" / "all.safetensors").networks) == {"G_ema", "G", "D"}
+
+
 def test_weights_without_an_origin_are_not_taken_for_those_of_others(tmp_path):
     convert(Checkpoint(G_ema=tiny_generator()), tmp_path / "net.pt")
     again = stylegan.load_checkpoint(tmp_path / "net.pt")
