@@ -84,7 +84,9 @@ class Machine:
             self.position += 2
             while True:
                 at, name = self.position, None
-                code = self.unsigned(1)
+                guards.inside(at + 1, len(self.data))
+                code = self.data[at]
+                self.position += 1
                 if code == STOP:
                     name = "STOP"
                     guards.one_value(len(self.stack), len(self.below))
@@ -136,7 +138,7 @@ class Machine:
     def call(self, make: Callable[[Token, Meter, tuple], Any]) -> Any:
         """Return what the token below the top makes of the arguments on top of the stack."""
         token, values = self.last(2)
-        guards.callable_name(getattr(token, "name", type(token).__name__), type(token) is Token)
+        guards.callable_name(token.name if type(token) is Token else type(token).__name__, type(token) is Token)
         guards.arguments(token.name, type(values) is tuple, values)
         self.meter.calls += 1
         guards.calls(self.meter)
@@ -186,7 +188,7 @@ class Machine:
 
 
 def _unknown(m: Machine) -> None:
-    raise AssertionError("an unknown opcode is refused before")
+    raise AssertionError("a guard refuses an unknown instruction")
 
 
 STOP = ord(".")

@@ -99,6 +99,9 @@ def _read_file(file: Path, read: Callable[[memoryview, Meter], Any], limits: Lim
                 raise PickleError("the file is empty")
             with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return _read(data, read, limits)
+    except PickleError as error:
+        error.file = file
+        raise
     except OSError as error:
         raise CheckpointError(f"{file} cannot be read: {error.strerror or error}.") from error
 
@@ -121,14 +124,16 @@ def _read(data: bytes | memoryview | mmap.mmap, read: Callable[[memoryview, Mete
 
 def _require_data(value: Any, limits: Limits) -> None:
     """Raises: PickleError unless a value is a tree of plain data that is quick to walk."""
-    trees: dict[int, tuple[int, int] | None] = {}  # by id: entries and depth; None while it is being walked
-    todo = [value]
+    trees: dict[int, tuple[int, int] | None] = {}  # by id: entries and height; None while it is being walked
+    todo, depth = [value], 0
     while todo:
         node = todo[-1]
         if type(node) in _PLAIN:
             todo.pop()
         elif id(node) not in trees:
             trees[id(node)] = None
+            depth += 1
+            guards.nesting(depth, limits)
             for part in _parts(node):
                 guards.acyclic(trees.get(id(part), ()) is not None)
                 if type(part) not in _PLAIN and id(part) not in trees:
@@ -136,11 +141,12 @@ def _require_data(value: Any, limits: Limits) -> None:
         else:
             todo.pop()
             if trees[id(node)] is None:
+                depth -= 1
                 inner = [trees.get(id(part)) or (0, 0) for part in _parts(node)]
-                entries, depth = sum(n for n, _ in inner) + len(inner), 1 + max((d for _, d in inner), default=0)
+                entries, height = len(inner) + sum(n for n, _ in inner), 1 + max((h for _, h in inner), default=0)
                 guards.entries(entries, limits)
-                guards.nesting(depth, limits)
-                trees[id(node)] = entries, depth
+                guards.nesting(height, limits)  # of shared containers, which are walked once
+                trees[id(node)] = entries, height
 
 
 def _parts(node: Any) -> list[Any] | tuple:

@@ -97,10 +97,11 @@ def _set(meter: Meter, values: list) -> set:
 
 
 def _encode(meter: Meter, text: str, encoding: str) -> bytes:
-    guards.arguments("_codecs.encode", text.isascii() or max(text) < "\u0100", text)
     meter.built += len(text)
     guards.built_room(meter)
-    return text.encode("latin1")
+    encoded = text.encode("latin1", "ignore")
+    guards.arguments("_codecs.encode", len(encoded) == len(text), text)
+    return encoded
 
 
 def _numpy_dtype(meter: Meter, code: str, align: int, copy: int) -> np.dtype:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 import struct
@@ -15,8 +16,11 @@ from stylegan.errors import PickleError
 START = b"PK\x03\x04"
 _HEADER = struct.Struct("<4s5H3I2H")  # of a member; its last two numbers are the lengths of name and extra field
 _NAMES = re.compile(
-    r"[^/\\]+/(data\.pkl|data/\d+|byteorder|version|\.format_version|\.storage_alignment|\.data/serialization_id)"
+    r"(?!\.\.?/)[^/\\]+/"
+    r"(data\.pkl|data/\d+|byteorder|version|\.format_version|\.storage_alignment|\.data/serialization_id)"
 )
+
+codecs.lookup("cp437")  # in which zipfile reads some names; found now, so that no file makes Python import it
 
 
 class _View(io.RawIOBase):

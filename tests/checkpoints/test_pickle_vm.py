@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from foreign_pickles import EasyDict, Network, Persistent, dumps, module_state, torch_save
+from hostile_pickles import DTYPE, ORDERED, P2, P3, body, call, called, named, tensor
 from torch import nn
 
 from stylegan.checkpoints.pickle_vm import PickleError, Record, read_pickle, read_torch, unpickle
@@ -175,3 +176,34 @@ def test_an_error_names_its_place_and_the_class():
     error = caught.value
     assert (error.opcode, error.name, type(error.offset)) == ("STACK_GLOBAL", "builtins.getattr", int)
     assert str(error).startswith(f"STACK_GLOBAL at byte {error.offset}: 'builtins.getattr' is none of the classes")
+
+
+def test_rarer_forms_are_read():
+    """Arrays of dill, copyreg of protocol 1, layers of PyTorch, parameters with attributes, sizes, devices."""
+    reconstruct, ndarray = named("numpy.core.multiarray", "_reconstruct"), named("numpy", "ndarray")
+    made = b"(" + ndarray + body((0,)) + body(b"b") + b"t"
+    state = b"(" + body(1) + body((2,)) + DTYPE + b"\x89" + body(np.float32([1, 2]).tobytes()) + b"t"
+    array = called(named("dill._dill", "_create_array"), reconstruct, made, state, b"N")
+    assert equal(unpickle(P3 + array + b"."), np.array([1, 2], np.float32))
+    old = [named("dnnlib", "EasyDict"), named("builtins", "dict"), b"N"]
+    assert unpickle(P2 + called(named("copyreg", "_reconstructor"), *old) + b".") == {}
+    layer = unpickle(P2 + named("torch.nn.modules.sparse", "Embedding") + b")\x81" + body({"padding_idx": 0}) + b"b.")
+    assert (layer.name, layer.state) == ("torch.nn.modules.sparse.Embedding", {"padding_idx": 0})
+    attributes = [tensor(), b"\x88", ORDERED, ORDERED]
+    parameter = called(named("torch._utils", "_rebuild_parameter_with_state"), *attributes)
+    assert equal(unpickle(P3 + parameter + b"."), torch.tensor([1.0, 2.0, 3.0, 4.0]))
+    assert unpickle(P2 + call("torch.Size", (2, 3)) + b".") == (2, 3)
+    assert unpickle(P2 + call("torch.device", "cuda", 1) + b".") == "cuda"
+
+
+def test_an_error_names_its_file(tmp_path):
+    file = tmp_path / "x.pkl"
+    file.write_bytes(b"PK")
+    with pytest.raises(PickleError, match=f"^{file}: a pickle starts .*, got 50 4b; nothing was run.$"):
+        read_pickle(file)
+
+
+def test_errors_survive_being_sent_to_another_process():
+    with pytest.raises(PickleError) as caught:
+        unpickle(b"\x80\x02cos\nsystem\n.")
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
