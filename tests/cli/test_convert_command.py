@@ -154,6 +154,13 @@ def test_every_verb_that_draws_takes_a_foreign_file_and_names_its_licence_once(f
     assert any(tmp_path.iterdir())
 
 
+def test_a_stylegan3_moves_and_is_measured_from_a_file_too(alias_free, tmp_path):
+    file = tmp_path / "net.safetensors"
+    run("convert", alias_free, file)
+    run("move", "--network", file, "--frames", 2, "--dest", tmp_path / "loop.gif")
+    assert "eqt4_frac" in run("metrics", "--network", file, "--metrics", "eqt4_frac", "--device", "cpu")
+
+
 def test_the_images_of_a_foreign_file_are_those_of_its_conversion(foreign, tmp_path):
     out = run("convert", foreign, tmp_path / "net", "--report", tmp_path / "report.json")
     assert "G_ema as read: 56 kept.\n" in out
