@@ -21,6 +21,7 @@ from torch import Tensor
 from stylegan.checkpoints import native
 from stylegan.checkpoints.checkpoint import Checkpoint, facts
 from stylegan.checkpoints.layout import CONFIG, NETWORKS
+from stylegan.checkpoints.nvidia import is_state_dict
 from stylegan.checkpoints.rebuild import rebuild
 from stylegan.errors import CheckpointError
 from stylegan.networks import stylegan2, stylegan3
@@ -59,7 +60,7 @@ def write(checkpoint: Checkpoint, path: Path) -> None:
 
 def is_checkpoint(content: Mapping[str, Any]) -> bool:
     """Return whether this is the content of such a file."""
-    return isinstance(content.get(SETTINGS), str) and any(isinstance(content.get(name), dict) for name in NETWORKS)
+    return isinstance(content.get(SETTINGS), str) and any(is_state_dict(content.get(name)) for name in NETWORKS)
 
 
 def nested(tensors: Mapping[str, Tensor], config: str) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def read(content: Mapping[str, Any], *, to_draw: bool = False) -> Checkpoint:
     Raises: CheckpointError if they do not fit the settings beside them.
     """
     config = _config(content[SETTINGS])
-    found = [name for name in NETWORKS if isinstance(content.get(name), dict)]
+    found = [name for name in NETWORKS if is_state_dict(content.get(name))]
     if to_draw and found[0] != "D":
         found = found[:1]
     module = _MODULES[config["architecture"]]

@@ -174,6 +174,14 @@ def test_a_damaged_official_file_gets_one_sentence(tmp_path, config, text):
         stylegan.load_checkpoint(tmp_path / "net.pt")
 
 
+def test_values_that_are_no_tensors_get_one_sentence_too(tmp_path):
+    config = '{"format": 1, "architecture": "stylegan2", "generator": {}}'
+    for G in ({"mapping.w_avg": 1}, {1: torch.zeros(1)}, {}):
+        torch.save({"G_ema": G, "config": config}, tmp_path / "net.pt")
+        with pytest.raises(CheckpointError, match="is not the checkpoint of a StyleGAN"):
+            stylegan.load_checkpoint(tmp_path / "net.pt")
+
+
 def test_an_official_file_may_be_in_the_folder_of_a_checkpoint(checkpoint, tmp_path):
     convert(checkpoint, tmp_path / "net")
     convert(checkpoint, tmp_path / "net" / "all.safetensors")
