@@ -69,21 +69,38 @@ def old_numpy(data: bytes) -> bytes:
 
 
 def tensorflow_file(G: nn.Module, D: nn.Module, *, version: int, protocol: int = 3, **options: Any) -> bytes:
-    """Return a file with (G, D, Gs) of ProGAN, StyleGAN, StyleGAN2 or StyleGAN2-ADA; `options` as in the writers."""
+    """Return a file with (G, D, Gs) of ProGAN, StyleGAN, StyleGAN2 or StyleGAN2-ADA; see `tensorflow_networks`."""
+    data = old_numpy(dumps(tensorflow_networks(G, D, version=version, **options), protocol))
+    return data.replace(b"cdnnlib.tflib.network\n", b"ctfutil\n") if version == 2 else data
+
+
+def tensorflow_networks(
+    G: nn.Module,
+    D: nn.Module,
+    *,
+    version: int,
+    kwargs: dict[str, Any] | None = None,
+    judged: dict[str, Any] | None = None,
+    grown_from: float | None = None,
+) -> tuple[Network, Network, Network]:
+    """Return (G, D, Gs).
+
+    Args:
+        version: 2 for ProGAN, 3 for StyleGAN, 4 for StyleGAN2, 5 for StyleGAN2-ADA.
+        kwargs, judged: what the training script passed to G and D; default of D: the same.
+        grown_from: the level of detail of a growing StyleGAN2, configs B to D.
+    """
     write, judge = {
         progan.Generator: (_progan_variables, _growing_discriminator_variables),
         stylegan1.Generator: (_stylegan1_variables, _growing_discriminator_variables),
         stylegan2.Generator: (_stylegan2_variables, _stylegan2_discriminator_variables),
     }[type(G)]
-    kwargs = EasyDict(options.pop("kwargs", {}))
-    grown_from = options.pop("grown_from", None)
-    judged = EasyDict(options.pop("judged", kwargs))
-    name = options.pop("build", "training.networks.G_main")
+    passed = EasyDict(kwargs or {})
     variables = write(G, version=version, grown_from=grown_from)
-    networks = [_network("G", version, name, kwargs, variables)]
-    networks += [_network("D", version, "training.networks.D_main", judged, judge(D, grown_from=grown_from))]
-    data = old_numpy(dumps((*networks, networks[0]), protocol))
-    return data.replace(b"cdnnlib.tflib.network\n", b"ctfutil\n") if version == 2 else data
+    first = _network("G", version, "training.networks.G_main", passed, variables)
+    passed = EasyDict(passed if judged is None else judged)
+    second = _network("D", version, "training.networks.D_main", passed, judge(D, grown_from=grown_from))
+    return first, second, first
 
 
 def _network(name: str, version: int, build: str, kwargs: dict, variables: Variables) -> Network:
@@ -116,7 +133,7 @@ def _mirrored(w: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(_hwio(w)[::-1, ::-1])
 
 
-def _growing_discriminator_variables(D: nn.Module, grown_from: int | None = None) -> Variables:
+def _growing_discriminator_variables(D: nn.Module, grown_from: float | None = None) -> Variables:
     a, size = _arrays(D), D.img_resolution
     v = {"lod": a["lod"]}
     for j, r in enumerate(D.block_resolutions):
@@ -132,7 +149,7 @@ def _growing_discriminator_variables(D: nn.Module, grown_from: int | None = None
     return v
 
 
-def _progan_variables(G: nn.Module, version: int, grown_from: int | None = None) -> Variables:
+def _progan_variables(G: nn.Module, version: int, grown_from: float | None = None) -> Variables:
     a, sizes = _arrays(G), G.synthesis.block_resolutions
     v = {"lod": a["synthesis.lod"]}
     v["4x4/Dense/weight"] = np.ascontiguousarray(a["synthesis.b4.dense"].T)
@@ -158,7 +175,7 @@ def _mapping_variables(G: nn.Module, a: Variables) -> Variables:
     return v
 
 
-def _stylegan1_variables(G: nn.Module, version: int, grown_from: int | None = None) -> Variables:
+def _stylegan1_variables(G: nn.Module, version: int, grown_from: float | None = None) -> Variables:
     a, sizes = _arrays(G), G.synthesis.block_resolutions
     v = {"lod": a["synthesis.lod"], "synthesis/lod": np.float32(7) * np.ones([], np.float32)}
     v |= _mapping_variables(G, a)
@@ -182,7 +199,7 @@ def _stylegan1_variables(G: nn.Module, version: int, grown_from: int | None = No
     return v
 
 
-def _stylegan2_variables(G: nn.Module, version: int, grown_from: int | None = None) -> Variables:
+def _stylegan2_variables(G: nn.Module, version: int, grown_from: float | None = None) -> Variables:
     """`grown_from`: a level of detail; the names are then those of the growing configs B to D."""
     a, sizes = _arrays(G), G.synthesis.block_resolutions
     v = _mapping_variables(G, a)
@@ -217,7 +234,7 @@ def _stylegan2_variables(G: nn.Module, version: int, grown_from: int | None = No
     return v
 
 
-def _stylegan2_discriminator_variables(D: nn.Module, grown_from: int | None = None) -> Variables:
+def _stylegan2_discriminator_variables(D: nn.Module, grown_from: float | None = None) -> Variables:
     a, last = _arrays(D), D.img_resolution
     v: Variables = {} if grown_from is None else {"lod": np.array(grown_from, np.float32)}
     for r in [*D.block_resolutions, 4]:

@@ -106,7 +106,7 @@ def _read_file(path: Path, to_draw: bool) -> Checkpoint:
     if reader is None:
         raise CheckpointError(
             f"{path} holds {_description(content)}, which is not the checkpoint of a StyleGAN; "
-            "`load_checkpoint` lists what can be read."
+            "docs/checkpoints.md lists what can be read."
         )
     try:
         checkpoint = reader(content, to_draw=to_draw)
@@ -189,7 +189,7 @@ def _reader(content: Any) -> Reader | None:
     if isinstance(content, Record):
         return nvidia.read_module
     if isinstance(content, list | tuple):
-        return tensorflow.read if len(content) == 3 and all(isinstance(part, Record) for part in content) else None
+        return tensorflow.read if len(content) == 3 and isinstance(content[2], Record) else None
     if not isinstance(content, dict):
         return None
     if official_file.is_checkpoint(content):

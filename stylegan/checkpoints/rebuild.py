@@ -65,6 +65,8 @@ def fill(network: N, tensors: Mapping[str, Tensor]) -> N:
     for name, value in tensors.items():
         if not value.is_floating_point():
             raise CheckpointError(f"tensor {name} has datatype {str(value.dtype).removeprefix('torch.')}, not float32")
+        if name.rpartition(".")[2] == "lod" and not value.isfinite():  # it selects the layers to run
+            raise CheckpointError(f"level of detail {name} is {float(value):g}, a finite number is expected")
     values = {name: value.detach().to("cpu", torch.float32).contiguous() for name, value in tensors.items()}
     network.load_state_dict(values, assign=True)
     network.eval().requires_grad_(False)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -229,6 +230,13 @@ def test_conditional_ada_tensorflow_file_gives_its_networks(read, layers):
     assert found.D.settings.mbstd_group_size is None
 
 
+def test_level_of_detail_that_is_no_number_is_refused(read):
+    G, D = fill(progan.Generator(8, 0, **SMALL)), fill(progan.Discriminator(0, **SMALL))
+    G.lod.fill_(float("nan"))
+    with pytest.raises(CheckpointError, match="level of detail synthesis.lod is nan, a finite number is expected"):
+        read(files.tensorflow_file(G, D, version=3))
+
+
 def test_growing_stylegan2_is_read_once_it_is_grown(read, tmp_path):
     G, D = generator2(architecture="orig"), discriminator2(architecture="orig")
     found = read(files.tensorflow_file(G, D, version=4, grown_from=0))
@@ -362,6 +370,10 @@ def with_argument(name: str, value: Any, part: str = "synthesis_kwargs") -> byte
         (dumps({"G_ema": files.official_generator(tiny_generator())})[:-99], "cannot be read: .*truncated"),
         (torch_save({"g_ema": files.rosinality_generator(generator2())})[:-99], "cannot be read: .*"),
         (torch_save({"a": 1, "b": 2}), "holds a dict of a, b, which is not the checkpoint of a StyleGAN"),
+        (
+            torch_save([{"G_synthesis/lod": torch.zeros(1)}] * 3),
+            "holds a list of variables of TensorFlow, from which lern",
+        ),
         (dumps([1, 2, 3]), "holds a list, which is not the checkpoint of a StyleGAN"),
         (relative("SuperresGenerator"), "holds a network of StyleGAN-XL, which is a relative of StyleGAN"),
         (relative("TriPlaneGenerator"), "holds a network of EG3D, which draws 3D scenes, which is a relative"),
@@ -392,6 +404,22 @@ def test_anything_else_gets_one_sentence(read, data, message):
     assert text.endswith(".")
     assert not text.endswith("..")
     assert len(text) < 700
+
+
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no named pipes")
+    os.mkfifo(tmp_path / "net")
+    with pytest.raises(CheckpointError, match="is neither a file nor a folder; choose a checkpoint"):
+        stylegan.load(tmp_path / "net")
+
+
+def test_tensorflow_file_may_hold_the_averaged_generator_alone(read):
+    G, D = generator2(), discriminator2()
+    network = files.tensorflow_networks(G, D, version=4)[2]
+    found = read(dumps((None, None, network)))
+    require_same(G, found.G_ema)
+    assert found.G is found.D is None
 
 
 def test_theano_file_says_what_to_use_instead(read):
@@ -437,7 +465,7 @@ def test_licence_and_origin_are_shown_and_kept(tmp_path):
     draw = ("generate", "--network", file, "--seeds", 0, "--outdir", tmp_path / "out", "--device", "cpu")
     result = run_cli(*draw)
     assert result.code == 0, result.err
-    assert "Licence of the weights: NVIDIA Source Code License (non-commercial). Origin: ffhq.pkl, a file of" in result.err
+    assert "Licence of the weights: NVIDIA Source Code License (non-commercial). Origin: ffhq.pkl, a" in result.err
     stylegan.save(stylegan.load_checkpoint(file), tmp_path / "net")
     config = json.loads((tmp_path / "net" / "config.json").read_text())
     assert config["licence"] == "NVIDIA Source Code License (non-commercial)"
