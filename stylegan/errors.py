@@ -58,6 +58,10 @@ class OutputError(StyleGANError, OSError):
     """Raised for a file or folder that cannot be written."""
 
 
+class OutOfMemoryError(StyleGANError, MemoryError):
+    """Raised when the memory of the device or of the system is too small."""
+
+
 class DistributedError(StyleGANError):
     """Raised when another process of the run cannot be reached, has died, or holds other values than this one."""
 

@@ -28,6 +28,7 @@ from stylegan.checkpoints.rebuild import N, empty, fill, require_shapes
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
 from stylegan.errors import CheckpointError, OutputError
 from stylegan.files.atomic import atomic_folder
+from stylegan.files.paths import local_path
 from stylegan.inference import InferenceGenerator
 from stylegan.models import find
 from stylegan.networks.discriminator import FamilyDiscriminator
@@ -51,7 +52,8 @@ def save(checkpoint: Checkpoint, folder: Path | str) -> None:
     Raises: CheckpointError without a generator or for foreign networks, OutputError if `folder` holds something else or
         cannot be written.
     """
-    refuse_foreign(Path(folder))
+    folder = local_path(folder)
+    refuse_foreign(folder)
     files = contents(checkpoint)
     with atomic_folder(folder) as temporary:
         write(files, temporary)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stylegan.cli.options import say_licence, say_wrote, wrong_usage
+from stylegan.cli.options import LocalPath, say_licence, say_wrote, switch, wrong_usage
 from stylegan.errors import CheckpointError
 from stylegan.models import find
 from stylegan.models.published import Published, fetch, find_published, is_downloaded
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("source")
-@click.argument("dest", type=click.Path(path_type=Path))
+@click.argument("dest", type=LocalPath())
 @click.option(
     "--to",
     "kind",
@@ -29,10 +29,14 @@ if TYPE_CHECKING:
     help="Kind of checkpoint to write.  [default: by the suffix of DEST: none is native, .pt rosinality, .safetensors "
     "official]",
 )
-@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="JSON", help="Also write what was "
-              "kept, renamed and dropped, tensor by tensor.")  # fmt: skip
-@click.option("--force", "overwrite", is_flag=True, help="Replace a checkpoint that exists at DEST.")
-@click.option("--yes", is_flag=True, help="Download without asking.")
+@click.option(
+    "--report",
+    type=LocalPath(dir_okay=False),
+    metavar="JSON",
+    help="Also write what was kept, renamed and dropped, tensor by tensor.",
+)
+@switch("--force", "overwrite", default=False, help="Replace a checkpoint that exists at DEST.")
+@switch("--yes", default=False, help="Download without asking.")
 def command(source: str, dest: Path, kind: str | None, report: Path | None, overwrite: bool, yes: bool) -> None:
     """Write the networks of SOURCE as DEST: a native folder, or a file for other tools.
 

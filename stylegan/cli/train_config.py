@@ -19,6 +19,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "cfg": ("cfg",),
     "data": ("data.path",),
     "mirror": ("data.mirror",),
+    "mirror_y": ("data.mirror_y",),
     "subset": ("data.max_images",),
     "held_out": ("data.held_out",),
     "discriminator": ("discriminator_kind",),
