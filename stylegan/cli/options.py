@@ -224,7 +224,8 @@ def sampling_options(command: Callable) -> Callable:
                 click.echo(f"Drawing with {DEFAULT}, which ships with the library; choose another with --network.")
             folder = network or bundled()[DEFAULT]
             place = resolve_device(device)
-            G = open_network(folder, world.device_for(place) if world else place, precision, compile, center, world)
+            spot = world.device_for(place) if world else place
+            G = open_network(folder, spot, precision, compile, center, world)
             if options["noise_mode"] == "random" and not G.synthesis.has_noise and (world is None or world.is_main):
                 click.echo("Note: --noise-mode random changes nothing: this network has no noise inputs.", err=True)
             return G
