@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from stylegan.ops import bias_act, minibatch_std, resample_conv2d, setup_filter
 from stylegan.ops.bias_act import activation_gain
+from stylegan.ops.number_formats import wide
 
 SQRT_HALF = math.sqrt(0.5)  # keeps the variance of a sum of two branches at one
 
@@ -45,8 +46,8 @@ class EqualizedLinear(nn.Module):
         self.bias_gain = lr_multiplier
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = (self.weight * self.weight_gain).to(x.dtype), (self.bias * self.bias_gain).to(x.dtype)
-        return bias_act(F.linear(x, weight, bias), act=self.activation, gain=self.act_gain)
+        weight, bias = wide(self.weight) * self.weight_gain, wide(self.bias) * self.bias_gain
+        return bias_act(F.linear(x, weight.to(x.dtype), bias.to(x.dtype)), act=self.activation, gain=self.act_gain)
 
 
 class EqualizedConv2d(nn.Module):
@@ -95,7 +96,7 @@ class EqualizedConv2d(nn.Module):
         """`gain` scales the output and the clamp with it: sqrt(1/2) in residual branches."""
         x = resample_conv2d(
             x,
-            (self.weight * self.weight_gain).to(x.dtype),
+            (wide(self.weight) * self.weight_gain).to(x.dtype),
             self.resample_filter,
             up=self.up,
             down=self.down,

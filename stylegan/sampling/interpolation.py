@@ -71,7 +71,7 @@ def loop(
     rows = [class_labels(G, label, 1) for label in labels or (None,)]
     c = None if rows[0] is None else torch.cat([row for row in rows if row is not None]).expand(stations, -1)
     through = _through_w if space == "w" else _through_z
-    return through(G, z, c, torch.arange(frames) / frames, psi=psi, cutoff=cutoff)
+    return through(G, z, c, torch.arange(frames, dtype=torch.float32, device="cpu") / frames, psi=psi, cutoff=cutoff)
 
 
 def _through_w(G: GeneratorLike, z: Tensor, c: Tensor | None, t: Tensor, **truncation) -> Iterator[Tensor]:
