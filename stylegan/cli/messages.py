@@ -16,6 +16,8 @@ _MORE = {
     "channel_max": "--cmax",
     "d_lr": "--dlr",
     "g_lr": "--glr",
+    "overwrite": "--force",
+    "convert": "`stylegan convert`",
     "prepare": "`stylegan dataset`",
 }
 

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylegan.cli.launch import launched
-from stylegan.cli.options import LocalPath, PathOrURL, gpus_option, switch, with_announcement, wrong_usage
+from stylegan.cli.options import (
+    LocalPath,
+    Network,
+    PathOrURL,
+    gpus_option,
+    say_licence,
+    switch,
+    with_announcement,
+    wrong_usage,
+)
 from stylegan.cli.train_config import new_settings, resumed_settings
 from stylegan.cli.train_progress import ShowTicks
 from stylegan.errors import ConfigError
@@ -179,10 +188,11 @@ class _OrAuto(click.ParamType):
 )
 @click.option(
     "--resume",
-    type=LocalPath(exists=True),
-    metavar="RUN|FILE",
+    type=Network(),
+    metavar="RUN|FILE|NAME",
     help="Resume a run, in its folder and with its settings; --kimg, --keep and --metrics may change. "
-    "With --transfer, or for a checkpoint without a run, start a new run from its weights.",
+    "With --transfer, or for a checkpoint without a run, which may be a file of another tool, start a new run from its "
+    "weights.",
 )
 @switch("--transfer", default=False, help="Start a new run from the weights of --resume.")
 @click.option(
@@ -247,6 +257,8 @@ def command(
                 raise ConfigError("--resume continues a run in its folder, which keeps its name; leave out --desc.")
             plan = resumed_plan(resume, resumed_settings({"outdir": outdir, **flags}), world)
         outdir = outdir or Path("runs")
+        if world.is_main and plan.folder is None:
+            say_licence(plan.config.transfer.licence, plan.config.transfer.origin)
         if dry_run:
             _show(plan)
             if not force:
