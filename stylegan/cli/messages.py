@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 
@@ -20,9 +21,14 @@ _MORE = {
 }
 
 
-def with_flags(message: str) -> str:
-    """Replace every setting in backticks by its flag; what no flag sets stays as it is."""
-    return re.sub(r"`([\w.]+)`", lambda match: flags().get(match[1], match[0]), message)
+def with_flags(message: str, typed: Mapping[str, str] | None = None) -> str:
+    """Replace every setting in backticks by its flag; what no flag sets stays as it is.
+
+    Args:
+        typed: how the user spelled settings, which wins: {"g_lr": "--lr"}, or {"snap_ticks": "snap_ticks"} for --set.
+    """
+    names = {**flags(), **(typed or {})}
+    return re.sub(r"`([\w.]+)`", lambda match: names.get(match[1], match[0]), message)
 
 
 @cache

@@ -14,6 +14,7 @@ HEADS = ("name", "images", "classes", "architecture", "size", "licence", "draws"
 @click.command()
 def command() -> None:
     """List the networks that ship with the library; every --network accepts their names."""
+    from stylegan.checkpoints.commands import generate_command
     from stylegan.checkpoints.native import read_config
     from stylegan.models import bundled
 
@@ -27,7 +28,11 @@ def command() -> None:
         click.echo(f"{name}: {config['origin']}.")
         if config.get("class_names"):
             click.echo(f"  classes: {', '.join(config['class_names'])}")
-    click.echo("\nDraw with one: stylegan generate --network NAME --seeds 0-31 --grid 8x4 --trunc 0.7")
+    click.echo("\nDraw with one:")
+    for name, (_, config) in networks.items():
+        names = {key: config.get(key) for key in ("class_names", "label_names")}
+        options = ("--seeds", "0-31", "--grid", "8x4", "--trunc", "0.7")
+        click.echo(f"  {generate_command(name, *options, c_dim=config['generator']['c_dim'], **names)}")
 
 
 def _row(name: str, folder: Path, config: dict[str, Any]) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from stylegan.errors import OutputError
 from stylegan.files.atomic import write_text
 from stylegan.runs.info import RunInfo
 
+MAX_NAME = 100  # bytes of the name of the data set; file systems allow 255 for the name of the folder
+
 
 def make_run_folder(parent: Path | str, info: RunInfo, name: str, config: str) -> Path:
     """Make `parent/00003-stylegan2-NAME-batch32-gamma0.8`, numbered after the runs already in `parent`.
@@ -28,7 +30,7 @@ def make_run_folder(parent: Path | str, info: RunInfo, name: str, config: str) -
     try:
         parent.mkdir(parents=True, exist_ok=True)
         taken = [int(m[1]) for m in (re.match(r"(\d{5})-", p.name) for p in parent.iterdir()) if m]
-        label = re.sub(r"[^\w.+-]+", "_", name)
+        label = re.sub(r"[^\w.+-]+", "_", name).encode()[:MAX_NAME].decode(errors="ignore")
         number = max(taken, default=-1) + 1
         folder = parent / f"{number:05d}-{info.architecture}-{label}-batch{info.batch}-gamma{info.gamma:g}"
         (folder / "snapshots").mkdir(parents=True)
@@ -88,7 +90,7 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
                 file.truncate(end)  # half a line would spoil the next
                 raise
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; make room or choose another `outdir`.") from error
+        raise OutputError(f"cannot write {path}: {error.strerror}; make room, or make the folder writable.") from error
 
 
 def drop_lines_after(path: Path, nimg: int) -> None:

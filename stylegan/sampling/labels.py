@@ -24,7 +24,10 @@ def label_vector(G: GeneratorLike, label: Label) -> Tensor:
     Raises: ConfigError if the network has no such label.
     """
     if G.c_dim == 0:
-        raise ConfigError(f"this network has no classes, got class {label}; leave out `label`.")
+        raise ConfigError(
+            f"this network has no classes, since it was trained without `data.labels`, got class {label}; leave out "
+            "`label`."
+        )
     if not isinstance(label, str):
         return _class(G, label) if isinstance(label, int) else _values(G, label, str(list(label)))
     text = label.strip()

@@ -67,10 +67,10 @@ def test_what_the_user_gives_wins_over_what_it_brings():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"discriminator_kind": "dino"}, "discriminator_kind must be one of own, projected, got 'dino'."),
+        ({"discriminator_kind": "dino"}, "`discriminator_kind` must be one of own, projected, got 'dino'."),
         (
             {**PROJECTED, "discriminator.input_resolution": 64},
-            "input_resolution must be a multiple of 32 from 128 on, so that the deepest features are large enough to "
+            "`discriminator.input_resolution` must be a multiple of 32 from 128 on, so that the deepest features are large enough to "
             "be scored, got 64.",
         ),
         (
