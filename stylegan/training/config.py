@@ -184,7 +184,9 @@ class TrainConfig(_Frozen):
     pl_batch_shrink: int = Field(2, ge=1)  # divides the batch for path lengths
     style_mixing_prob: float = Field(ge=0, le=1)
     ema_kimg: float = Field(ge=0)  # half-life of the averaged generator
-    ema_rampup: float | None = None  # upper limit of the half-life as a share of the images seen so far
+    ema_rampup: float | None = Field(
+        default=None, gt=0
+    )  # upper limit of the half-life as a share of the images seen so far
     ema_beta: float | None = Field(default=None, ge=0, lt=1)  # decay per step, instead of ema_kimg
 
     @model_validator(mode="after")
@@ -203,9 +205,12 @@ class TrainConfig(_Frozen):
                 raise ValueError(f"`growing.initial_resolution` must be a power of two up to {end}, got {start}")
         if self.mapping_lr is not None and self.transfer.freeze_mapping:
             raise ValueError("a frozen mapping network has no learning rate; set `mapping_lr` to null")
-        frozen = self.transfer.freeze_mapping or self.discriminator.get("freeze_layers")
-        if frozen and self.transfer.source is None:
-            raise ValueError("frozen layers would keep random weights; start from a checkpoint, or freeze nothing")
+        freeze_layers = self.discriminator.get("freeze_layers")
+        if (freeze_layers or self.transfer.freeze_mapping) and self.transfer.source is None:
+            name = "discriminator.freeze_layers" if freeze_layers else "transfer.freeze_mapping"
+            raise ValueError(
+                f"`{name}`: frozen layers would keep random weights; start from a checkpoint, or freeze nothing"
+            )
         for metric in self.metrics:
             _parsed(metric).check(self.architecture, self.generator.get("img_channels", 3))
         group = self.group_size

@@ -107,6 +107,7 @@ def new_plan(given: Given, weights: Path | None = None, world: World | None = No
     if weights is not None:
         given = replace(given, file=settings_to_take_over(given.file))
     asked = given.all
+    _require_text(asked)
     if asked.get("batch") == "auto" and "micro_batch" in {**given.flags, **given.assignments}:
         raise ConfigError(
             "`batch` auto chooses `micro_batch` by itself; leave `micro_batch` out, or give `batch` a number."
@@ -152,6 +153,7 @@ def resumed_plan(run: Path, changes: Settings | None = None, world: World | None
     world, changes = world or World(), dict(changes or {})
     if kept := [name for name in changes if name not in CHANGEABLE]:
         raise ConfigError(f"a resumed run keeps its settings; leave out {', '.join(kept)}, or start a new run.")
+    _require_text(changes)
     if not is_run(run):
         raise ConfigError(f"{run} is not the folder of a run, which holds config.json and snapshots.")
     before = read_config(run / "config.json")
@@ -223,6 +225,17 @@ def _data(asked: dict[str, Any]) -> DataConfig:
         path = avatars((PRESETS[cfg].resolution if cfg in PRESETS else None) or 64)
     settings = {name: value for name, value in asked.items() if name.startswith("data.")}
     return data_config({**settings, "data.path": _located(path)})
+
+
+def _require_text(asked: Settings) -> None:
+    """Raise ConfigError for a value of another type among the settings that are read before all are validated."""
+    if "data" in asked:
+        raise ConfigError(
+            f"`data` is a group; give its settings one by one, such as `data.path`, got {asked['data']!r}."
+        )
+    for name in ("cfg", "device", "data.path", "transfer.source"):
+        if not isinstance(asked.get(name), str | Path | None):
+            raise ConfigError(f"`{name}` must be text, got {asked[name]!r}.")
 
 
 def _seed(asked: dict[str, Any]) -> int:

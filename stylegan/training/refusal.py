@@ -47,7 +47,7 @@ def refusal(error: ValidationError, prefix: str = "") -> str:
     expected = [_expected(e) for e in errors if _name(e, prefix) == name]
     if None in expected:
         return f"`{name}` cannot be {first['input']!r}; give it a value like that of a preset."
-    return f"`{name}` must be {' or '.join(map(str, expected))}, got {first['input']!r}."
+    return f"`{name}` must be {' or '.join(dict.fromkeys(map(str, expected)))}, got {first['input']!r}."
 
 
 def in_group(message: str, group: str, names: Collection[str]) -> str:
@@ -68,4 +68,6 @@ def _expected(error: ErrorDetails) -> str | None:
 
 
 def _name(error: ErrorDetails, prefix: str) -> str:
-    return prefix + ".".join(str(part) for part in error["loc"] if not _OF_A_UNION.search(str(part)))
+    """Return the dotted name of a setting, without positions in a list."""
+    parts = [part for part in error["loc"] if isinstance(part, str) and not _OF_A_UNION.search(part)]
+    return prefix + ".".join(parts)

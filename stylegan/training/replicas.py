@@ -25,8 +25,8 @@ def micro_batch_size(config: TrainConfig, processes: int) -> int:
     if rest or share % size or (group and size % min(group, size)):
         raise ConfigError(
             f"`batch` {config.batch} cannot be split over {processes} processes into equal micro-batches of at most "
-            f"{config.micro_batch}, each a multiple of `mbstd_group_size` {group}; change `batch`, `micro_batch` "
-            "or the number of processes."
+            f"{config.micro_batch}, each a multiple of `mbstd_group_size` {group}; change `micro_batch` or the "
+            "number of processes, or start a new run with another `batch`."
         )
     return size
 

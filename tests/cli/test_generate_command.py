@@ -139,7 +139,10 @@ def test_a_missing_or_needless_class_exits_with_1(network, gray_classes, tmp_pat
     result = run_cli("generate", "--network", gray_classes, "--outdir", tmp_path)
     assert (result.code, result.err) == (1, "Error: this network has 3 classes; choose one with --class, 0..2.\n")
     result = run_cli("generate", "--network", network, "--class", 1, "--outdir", tmp_path)
-    assert (result.code, result.err) == (1, "Error: this network has no classes, got class 1; leave out --class.\n")
+    assert (result.code, result.err) == (
+        1,
+        "Error: this network has no classes, since it was trained without --cond, got class 1; leave out --class.\n",
+    )
 
 
 def test_a_stylegan3_is_turned_counter_clockwise_and_then_moved(alias_free, tmp_path):
