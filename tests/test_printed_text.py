@@ -18,9 +18,6 @@ from stylegan.training.presets import PRESETS
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", "docs/**/*.md", "stylegan/models/*/README.md", "examples/*.html"]
 CODE = ["stylegan/cli/*.py", "examples/*.py"]
-FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]*")
-OF_OTHER_PROGRAMS = {"--debug", "--help", "--version"}  # of `stylegan` itself
-OF_OTHER_PROGRAMS |= {"--standalone", "--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint", "--rdzv-id"}
 COMMAND = re.compile(rf"(?<![\w/.-])stylegan (?:{'|'.join(VERBS)})(?= |$)[^`\n]*")
 
 
@@ -91,12 +88,3 @@ def test_there_are_many_commands_in_the_texts():
     pages = {page for page, _ in in_pages()}
     assert {"README.md", "docs/resuming.md", "stylegan/cli/train.py", "examples/demo_page.html"} <= pages
     assert len(in_pages()) > 70
-
-
-def test_every_flag_in_the_docs_is_one_of_a_verb_or_of_another_program():
-    known = set(OF_OTHER_PROGRAMS)
-    for verb in VERBS:
-        known |= {name for param in import_module(f"stylegan.cli.{verb}").command.params for name in param.opts}
-    pages = [path for pattern in PAGES for path in ROOT.glob(pattern)] + [ROOT / "CHANGELOG.md"]
-    found = {flag: page.name for page in pages for flag in FLAG.findall(page.read_text(encoding="utf-8"))}
-    assert {flag: page for flag, page in found.items() if flag not in known} == {}
