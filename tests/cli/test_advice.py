@@ -14,6 +14,8 @@ from tiny_run import tiny_images
 
 import stylegan
 from stylegan.cli.messages import flags
+from stylegan.training import plan
+from stylegan.training.estimate import Estimate
 
 LIBRARY = Path(stylegan.__file__).parent
 TINY = "--cfg tiny16 --tick 0.008 --snap 1 --device cpu --precision fp32 --batch 8"
@@ -80,7 +82,7 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
 
 
 def words_of(command: str) -> list[str]:
-    """Return the words of a command, in which a later flag takes the place of an earlier one, but for --set."""
+    """Return the words of a command, in which a later flag replaces an earlier one, except --set."""
     verb, *words = shlex.split(command)
     options: dict[str, list[str]] = {}
     for i, word in enumerate(words):
@@ -132,6 +134,14 @@ def test_every_advice_of_the_library_is_followed_here():
     assert set(advice()) == set(ADVICE)
 
 
+@pytest.fixture
+def without_estimates(monkeypatch):
+    """Take no time to estimate what a run needs."""
+    nothing = Estimate(weights=0, moments=0, step=0, snapshot=0, snapshots=0, drawing=0, drawings=0, grids=0)
+    monkeypatch.setattr(plan, "estimate", lambda config, nimg=0: nothing)
+
+
+@pytest.mark.usefixtures("without_estimates")
 @pytest.mark.parametrize("names", ADVICE, ids=" ".join)
 def test_what_is_recommended_is_accepted(names, places, tmp_path):
     for command in ADVICE[names]:

@@ -363,3 +363,33 @@ def test_folder_that_cannot_be_written_gets_one_sentence(images, tmp_path):
     assert result.code == 1
     assert "cannot write a run into" in result.err
     assert "choose another --outdir" in result.err
+
+
+def test_data_labels_and_rounding_are_reported_with_flags(run, tmp_path):
+    labels = [[f"{i:03d}.png", i % 2] for i in range(24)]
+    (tmp_path / "data/dataset.json").write_text(json.dumps({"labels": labels}))
+    start = ("train", "--data", tmp_path / "data", *TINY, "--kimg", "0.008", "--outdir", tmp_path / "more")
+    line = "The labels of the data, 2 classes, are not used; start the run with --cond to use them."
+    assert run_cli(*start).out.splitlines()[1] == line
+    assert line in run_cli(*start, "--dry-run").err
+    line = "From here on, the run will not equal one without this change bit for bit: --batch-gpu 8 -> 4."
+    resumed = run_cli("train", "--resume", run, "--kimg", "0.04", "--batch-gpu", "4", "--snap", "2", "--tick", "0.004")
+    assert resumed.out.splitlines()[1] == line
+    weights = run_cli("train", "--resume", run / "snapshots/000000", *TINY, "--dry-run")
+    assert f"Training on {tmp_path / 'data'}, the data of {run}." in weights.err
+    assert json.loads(weights.out)["data"]["path"] == str(tmp_path / "data")
+
+
+def test_a_run_that_is_finished_says_how_to_train_longer(run):
+    for arguments in ((), ("--kimg", "0.016"), ("--dry-run",)):
+        result = run_cli("train", "--resume", run, *arguments)
+        assert result.code == 2
+        text = "is finished: it has been trained for 0.032 kimg, and --kimg is"
+        assert text in " ".join(result.err.split())
+
+
+def test_a_resumed_run_takes_its_own_outdir_and_settings_that_may_change(run):
+    resumed = ("train", "--resume", run, "--kimg", "0.064", "--dry-run")
+    assert run_cli(*resumed, "--outdir", run.parent).code == 0
+    config = json.loads(run_cli(*resumed, "--set", "data.cache_gb=1", "--set", "snap_ticks=7").out)
+    assert (config["data"]["cache_gb"], config["snap_ticks"]) == (1, 7)

@@ -1,4 +1,4 @@
-"""Plans of new and resumed runs: their data, what a resumed run may change, and what the reader is told."""
+"""Plans of new and resumed runs: their data, what a resumed run may change, and what the reader has to know."""
 
 import json
 import shutil
@@ -48,7 +48,7 @@ def test_a_run_from_weights_trains_on_the_data_of_their_run(run, place):
     assert plan.remarks == (f"Training on {plan.config.data.path}, the data of {run.resolve()}.",)
 
 
-def test_a_run_from_conditional_weights_trains_on_their_labels_too_unless_told_not_to(tmp_path):
+def test_a_run_from_conditional_weights_trains_on_their_labels_too_unless_turned_off(tmp_path):
     run = start(tiny_config(labeled(tmp_path / "pets"), label_dim=2, kimg=0.008), tmp_path / "runs")
     list(run)
     plan = new_plan(Given(assignments=TINY), run.folder)
@@ -117,7 +117,7 @@ def test_changes_that_keep_numbers_leave_the_weights_bit_for_bit(run, trained, t
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "change"),
     [
         ({"micro_batch": 4}, "`micro_batch` 8 -> 4"),
         ({"precision": "bf16"}, "`precision` fp32 -> bf16"),
@@ -125,9 +125,9 @@ def test_changes_that_keep_numbers_leave_the_weights_bit_for_bit(run, trained, t
         ({"allow_tf32": True}, "`allow_tf32` False -> True"),
     ],
 )
-def test_changes_of_rounding_are_accepted_and_told_in_one_line(run, changes, told):
+def test_changes_of_rounding_are_accepted_and_reported_in_one_line(run, changes, change):
     assert set(changes) <= set(CHANGE_ROUNDING)
-    line = f"From here on, the run will not equal one without this change bit for bit: {told}."
+    line = f"From here on, the run will not equal one without this change bit for bit: {change}."
     assert resumed_plan(run, changes).remarks == (line,)
     assert line in resume(run, {"kimg": 0.064, **changes}).headline.splitlines()
     same = {name: getattr(resumed_plan(run).config, name) for name in changes}
@@ -156,7 +156,7 @@ def test_other_settings_stay(run):
             resumed_plan(run, {name: value})
 
 
-def test_labels_that_are_not_used_are_told_in_one_line(tmp_path):
+def test_labels_that_are_not_used_are_reported_in_one_line(tmp_path):
     data = labeled(tmp_path / "pets")
     (remark,) = new_plan(Given(assignments={**TINY, "data.path": data})).remarks
     assert remark == (
