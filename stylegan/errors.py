@@ -26,8 +26,36 @@ class CheckpointError(StyleGANError):
     """Raised for a file or folder that is not a checkpoint, or is a damaged one."""
 
 
+class PickleError(CheckpointError):
+    """Raised for a pickle that is damaged or contains more than the data of a checkpoint. Nothing in it was run.
+
+    Attributes:
+        reason: what was expected and what came.
+        offset: bytes from the start of the pickle to the refused instruction; None outside an instruction.
+        opcode: the name of that instruction, such as "REDUCE"; None outside an instruction.
+        name: the class or function that the instruction names, such as "os.system"; None if it names none.
+        file: the path of the file; None for data in memory.
+    """
+
+    def __init__(
+        self, reason: str, *, offset: int | None = None, opcode: str | None = None, name: str | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.reason, self.offset, self.opcode, self.name = reason, offset, opcode, name
+        self.file: object = None
+
+    def __str__(self) -> str:
+        file = f"{self.file}: " if self.file else ""
+        place = f"{self.opcode} at byte {self.offset:,}: " if self.opcode else ""
+        return f"{file}{place}{self.reason}; nothing was run."
+
+
 class OutputError(StyleGANError, OSError):
     """Raised for a file or folder that cannot be written."""
+
+
+class OutOfMemoryError(StyleGANError, MemoryError):
+    """Raised when the memory of the device or of the system is too small."""
 
 
 class DistributedError(StyleGANError):

@@ -57,7 +57,7 @@ def words(command: str) -> list[str]:
 @pytest.fixture
 def without_files(monkeypatch):
     """Let the parser accept paths and networks that do not exist here."""
-    for kind in (click.Path, options.PathOrURL, options.Network):
+    for kind in (click.Path, options.LocalPath, options.PathOrURL, options.Network):
         monkeypatch.setattr(kind, "convert", lambda self, value, param, ctx: Path(value))
 
 

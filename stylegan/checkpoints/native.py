@@ -29,6 +29,7 @@ from stylegan.checkpoints.layout import CONFIG, FEATURES, KIND, NETWORKS, WEIGHT
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
 from stylegan.errors import CheckpointError, MissingExtra, OutputError, StyleGANError
 from stylegan.files.atomic import atomic_folder
+from stylegan.files.paths import local_path
 from stylegan.inference import InferenceGenerator
 from stylegan.machine.devices import resolve_device
 from stylegan.models import find
@@ -52,7 +53,8 @@ def save(checkpoint: Checkpoint, folder: Path | str) -> None:
     Raises: CheckpointError without a generator or for foreign networks, OutputError if `folder` holds something else or
         cannot be written.
     """
-    refuse_foreign(Path(folder))
+    folder = local_path(folder)
+    refuse_foreign(folder)
     files = contents(checkpoint)
     with atomic_folder(folder) as temporary:
         write(files, temporary)

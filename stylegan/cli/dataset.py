@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from stylegan.cli.launch import main_only
-from stylegan.cli.options import wrong_usage
+from stylegan.cli.options import LocalPath, switch, wrong_usage
 
 if TYPE_CHECKING:
     from stylegan.data.prepare import PrepareConfig, PrepareReport
@@ -32,15 +31,23 @@ class _Size(click.ParamType):
 @click.command("dataset")
 @click.option(
     "--source",
-    type=click.Path(exists=True, path_type=Path),
+    type=LocalPath(exists=True),
     required=True,
     help="Folder (any depth), zip or IDX file of images.",
 )
-@click.option(
-    "--dest", type=click.Path(path_type=Path), required=True, help="New data set: NAME.zip or the name of a folder."
-)
+@click.option("--dest", type=LocalPath(), required=True, help="New data set: NAME.zip or the name of a folder.")
 @click.option(
     "--resolution", type=_Size(), metavar="WxH", help="Resize to this, a power of two.  [default: as they are]"
+)
+@click.option("--width", type=int, hidden=True, metavar="PIXELS", help="With --height, the same as --resolution.")
+@click.option("--height", type=int, hidden=True, metavar="PIXELS", help="With --width, the same as --resolution.")
+@click.option(
+    "--resize-filter",
+    type=click.Choice(["bicubic", "lanczos", "box"]),
+    default="bicubic",
+    show_default=True,
+    help="Filter of --resolution, always with antialiasing. The official default is lanczos; the 256 px sets of the "
+    "papers were made with box.",
 )
 @click.option(
     "--transform",
@@ -57,7 +64,7 @@ class _Size(click.ParamType):
     show_default=True,
     help="Labels from dataset.json or class sub-folders; auto takes the first of them that exists.",
 )
-@click.option("--alpha", is_flag=True, help="Keep transparency as a fourth channel.  [default: put it on white]")
+@switch("--alpha", default=False, help="Keep transparency as a fourth channel.  [default: put it on white]")
 @click.option(
     "--shards",
     type=click.IntRange(min=1),
@@ -72,9 +79,9 @@ class _Size(click.ParamType):
     metavar="THREADS",
     help="Images to work on at the same time.",
 )
-@click.option("--strict", is_flag=True, help="Stop at the first file that cannot be used.")
+@switch("--strict", default=False, help="Stop at the first file that cannot be used or would be enlarged.")
 @main_only
-def command(**options: Any) -> None:
+def command(resolution: tuple[int, int] | None, width: int | None, height: int | None, **options: Any) -> None:
     """Turn images into a checked data set: equal, square, numbered, with dataset.json.
 
     Every file that cannot be used is left out and named with the reason.
@@ -85,8 +92,12 @@ def command(**options: Any) -> None:
     """
     from stylegan.data.prepare import PrepareConfig
 
+    if width or height:
+        if resolution:
+            raise click.UsageError("--resolution names the width and the height; leave out --width and --height.")
+        resolution = (width or height or 0, height or width or 0)
     with wrong_usage():
-        config = PrepareConfig(**options)
+        config = PrepareConfig(resolution=resolution, **options)
     click.echo(_summary(_run(config)))
 
 
@@ -122,6 +133,8 @@ def _summary(report: PrepareReport) -> str:
         text += f"\n{report.not_needed} more were not needed (--max-images)."
     if report.flattened:
         text += f"\n{report.flattened} had transparent pixels, which are white now; --alpha keeps them."
+    if report.enlarged:
+        text += f"\n{report.enlarged} were smaller and have been enlarged to {side}; --strict refuses such images."
     return text
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import warnings
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
 
 from stylegan.cli.messages import with_flags
+from stylegan.cli.translation import refuse_repeated, translate_flags, translate_verb
 from stylegan.cli.verbs import VERBS
 from stylegan.errors import StyleGANError
 
@@ -27,6 +29,15 @@ class _Verbs(click.Group):
             debug = click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
             command.params.append(debug)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, translate_verb(args))
+        if name is not None and command is not None:
+            rest = translate_flags(name, rest)
+            refuse_repeated(command, rest)
+        return name, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
@@ -50,6 +61,9 @@ def main() -> None:
     try:
         cli.main(standalone_mode=False)
     except click.UsageError as error:
+        if isinstance(error, click.NoSuchOption):  # a short option resembles many words of another meaning
+            close = get_close_matches(error.option_name, error.possibilities or (), cutoff=0.8)
+            error = click.NoSuchOption(error.option_name, possibilities=close, ctx=error.ctx)
         error.show()
         sys.exit(2)
     except click.ClickException as error:
@@ -62,4 +76,12 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         click.echo(f"Error: {with_flags(str(error))}", err=True)
+        sys.exit(1)
+    except (MemoryError, RuntimeError) as error:
+        from stylegan.machine.memory import is_out_of_memory
+
+        if "--debug" in sys.argv or not is_out_of_memory(error):
+            raise
+        remedy = "close other programs, or use a smaller --batch, smaller images or a smaller network"
+        click.echo(f"Error: the command ran out of memory; {remedy}.", err=True)
         sys.exit(1)

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylegan.cli.launch import launched
-from stylegan.cli.options import PathOrURL, device_option, network_option, open_network, with_progress
+from stylegan.cli.options import (
+    PathOrURL,
+    device_option,
+    gpus_option,
+    network_option,
+    open_network,
+    switch,
+    with_progress,
+)
 from stylegan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -54,10 +62,12 @@ class _Names(click.ParamType):
     metavar="IMAGES",
     help="Compare with this many random images of --data.  [default: all]",
 )
+@switch("--mirror", default=False, help="Also compare with every real image flipped left to right.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the images that are drawn."
 )
 @device_option
+@gpus_option
 @launched
 def command(
     world: World,
@@ -65,6 +75,7 @@ def command(
     data: str | None,
     metrics: list[Request],
     max_reals: int | None,
+    mirror: bool,
     seed: int,
     device: str,
 ) -> None:
@@ -99,7 +110,7 @@ def command(
         start = time.perf_counter()
         G = open_network(snapshot, place, precision=request.metric.precision, compile=False)
         dataset: Any = data and open_dataset(
-            data, use_labels=G.c_dim > 0, max_images=max_reals, processes=world.local_size
+            data, use_labels=G.c_dim > 0, max_images=max_reals, mirror=mirror, processes=world.local_size
         )
         detector = request.load_detector(place)
         score = request.measure(

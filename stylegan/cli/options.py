@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+import shlex
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ import click
 
 from stylegan.cli.messages import with_flags
 from stylegan.errors import CheckpointError, ConfigError
+from stylegan.files.paths import local_path
 from stylegan.models import DEFAULT, bundled, find
 
 if TYPE_CHECKING:
@@ -52,7 +55,17 @@ class Psis(click.ParamType):
         return psis
 
 
-class PathOrURL(click.Path):
+class LocalPath(click.Path):
+    """A path, in which a leading ~ is the home folder: a shell leaves it as it is in --dest=~/x.zip."""
+
+    def __init__(self, *, exists: bool = False, dir_okay: bool = True):
+        super().__init__(exists=exists, dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(local_path(value), param, ctx)
+
+
+class PathOrURL(LocalPath):
     """A path, which is checked, or a URL, which is passed on unchanged."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -81,6 +94,33 @@ class Psi(Psis):
         return psis[0]
 
 
+def switch(*names: str, **settings: Any) -> Callable:
+    """Return an option that is on when it is given alone, and takes 1, 0, true or false as in the official tools."""
+    return click.option(*names, type=click.BOOL, is_flag=False, flag_value="true", metavar="", **settings)
+
+
+def _check_gpus(context: click.Context, parameter: click.Parameter, value: int | None) -> None:
+    """Raise UsageError unless a launcher has started this number of processes."""
+    if value is None:
+        return
+    from stylegan.machine.processes import from_environment
+
+    if value != from_environment().size:
+        command = shlex.join(sys.argv[1:])
+        raise click.UsageError(
+            f"--gpus {value} needs {value} processes, which a launcher starts: torchrun --standalone --nproc-per-node "
+            f"{value} -m stylegan {command}; on a single device leave --gpus out, and the batch stays the same."
+        )
+
+
+gpus_option = click.option(
+    "--gpus",
+    type=click.IntRange(min=1),
+    hidden=True,
+    expose_value=False,
+    callback=_check_gpus,
+    help="Number of processes that torchrun must have started.",
+)
 _NETWORK = (
     "The network: a checkpoint, the folder of a run, whose newest snapshot is used, or a name that `stylegan models` "
     "lists."
@@ -91,7 +131,7 @@ network_or_default_option = click.option(
 )
 outdir_option = click.option(
     "--outdir",
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     default="out",
     show_default=True,
     metavar="FOLDER",
@@ -159,9 +199,9 @@ _SAMPLING_OPTIONS = [
         show_default=True,
         help="Number format of all but the lowest-resolution layers; auto is fp16 on a CUDA GPU, fp32 elsewhere.",
     ),
-    click.option(
+    switch(
         "--compile",
-        is_flag=True,
+        default=False,
         help="Compile the network first, which takes up to a minute and pays off for many images.",
     ),
 ]
@@ -184,7 +224,10 @@ def sampling_options(command: Callable) -> Callable:
                 click.echo(f"Drawing with {DEFAULT}, which ships with the library; choose another with --network.")
             folder = network or bundled()[DEFAULT]
             place = resolve_device(device)
-            return open_network(folder, world.device_for(place) if world else place, precision, compile, center)
+            G = open_network(folder, world.device_for(place) if world else place, precision, compile, center)
+            if options["noise_mode"] == "random" and not G.synthesis.has_noise and (world is None or world.is_main):
+                click.echo("Note: --noise-mode random changes nothing: this network has no noise inputs.", err=True)
+            return G
 
         return command(open_network=open_it, **options)
 

@@ -13,7 +13,7 @@ import click
 
 from stylegan.cli.launch import launched
 from stylegan.cli.messages import with_flags
-from stylegan.cli.options import PathOrURL, with_announcement, wrong_usage
+from stylegan.cli.options import LocalPath, PathOrURL, gpus_option, switch, with_announcement, wrong_usage
 from stylegan.cli.train_config import new_settings, resumed_settings, spelled
 from stylegan.cli.train_progress import ShowTicks
 from stylegan.errors import ConfigError
@@ -37,7 +37,7 @@ def _keep(context: click.Context, parameter: click.Parameter, value: str | None)
 def _metrics(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
     if value is None:
         return None
-    return [] if value == "none" else [name.strip() for name in value.split(",")]
+    return [] if value.lower() == "none" else [name.strip() for name in value.split(",")]
 
 
 class _OrAuto(click.ParamType):
@@ -53,7 +53,7 @@ class _OrAuto(click.ParamType):
 @click.command()
 @click.option(
     "--outdir",
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     metavar="DIR",
     help="Where to make the folder of the run.  [default: runs]",
 )
@@ -79,10 +79,11 @@ class _OrAuto(click.ParamType):
     help="That of the generation, or a projected one, which sees images through a trained network and brings its own "
     "loss, augmentation and blur.  [default: own]",
 )
-@click.option("--cond", is_flag=True, default=None, help="Train conditionally on the labels of the data set.")
+@switch("--cond", help="Train conditionally on the labels of the data set.")
 @click.option("--workers", type=int, metavar="THREADS", help="Threads that decode images.  [default: 4]")
-@click.option("--balanced", is_flag=True, default=None, help="With --cond, show every class equally often.")
-@click.option("--mirror", is_flag=True, default=None, help="Add every image flipped left to right.")
+@switch("--balanced", help="With --cond, show every class equally often.")
+@switch("--mirror", help="Add every image flipped left to right.")
+@switch("--mirror-y", help="Add every image flipped upside down, also those of --mirror.")
 @click.option("--subset", type=int, metavar="IMAGES", help="Train on a random subset of this size.")
 @click.option("--kimg", type=float, metavar="KIMG", help="Length of the training, in thousands of real images.")
 @click.option(
@@ -161,12 +162,12 @@ class _OrAuto(click.ParamType):
     default=None,
     help="Compile the networks with torch.compile, which takes minutes, and train with them if their steps are faster.",
 )
-@click.option("--allow-tf32", is_flag=True, default=None, help="Let a GPU round the factors of float32 products.")
+@switch("--allow-tf32", help="Let a GPU round the factors of float32 products.")
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...  [default: auto]")
 @click.option(
     "--config",
     "config_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=LocalPath(exists=True, dir_okay=False),
     metavar="YAML",
     help="Read settings from a file; flags override it.",
 )
@@ -179,24 +180,22 @@ class _OrAuto(click.ParamType):
 )
 @click.option(
     "--resume",
-    type=click.Path(exists=True, path_type=Path),
+    type=LocalPath(exists=True),
     metavar="RUN|FILE",
     help="Resume a run, in its folder and with its settings. Its length, what it writes and measures, and how it "
     "computes may change: --kimg, --snap, --keep, --metrics, --batch-gpu, --precision ... "
     "With --transfer, or for a checkpoint or snapshot, start a new run from its weights, on the data of its run unless "
     "--data names another.",
 )
-@click.option("--transfer", is_flag=True, help="Start a new run from the weights of --resume.")
+@switch("--transfer", default=False, help="Start a new run from the weights of --resume.")
 @click.option(
     "--freezed",
     type=click.IntRange(min=0),
     metavar="LAYERS",
     help="Number of first layers of the discriminator that are not trained, for example 10 or 13 at 1024 px.",
 )
-@click.option(
+@switch(
     "--freeze-mapping",
-    is_flag=True,
-    default=None,
     help="Do not train the mapping network, so that every seed keeps its w.",
 )
 @click.option(
@@ -206,14 +205,16 @@ class _OrAuto(click.ParamType):
     "newest snapshot with other random numbers; skip ignores gradients; stop ends the run at once.  "
     "[default: rollback]",
 )
-@click.option("--tensorboard", is_flag=True, help="Also write scalars and image grids for TensorBoard.")
-@click.option("--force", is_flag=True, help="Start even if memory or disk seem too small.")
+@switch("--tensorboard", default=False, help="Also write scalars and image grids for TensorBoard.")
+@switch("--force", default=False, help="Start even if memory or disk seem too small.")
 @click.option(
     "-n",
     "--dry-run",
     is_flag=True,
     help="Print the settings, and the memory and disk that they need, without training.",
 )
+@click.option("--desc", default="", metavar="WORDS", help="Words to add to the name of the folder of the run.")
+@gpus_option
 @launched
 def command(
     world: World,
@@ -223,6 +224,7 @@ def command(
     dry_run: bool,
     tensorboard: bool,
     force: bool,
+    desc: str,
     **flags: Any,
 ) -> None:
     """Train a GAN of any generation on images; a StyleGAN2 unless --cfg names another.
@@ -245,6 +247,8 @@ def command(
         if resume is None or transfer or is_checkpoint(resume):
             plan = new_plan(new_settings(flags), resume, world)
         else:
+            if desc:
+                raise ConfigError("--resume continues a run in its folder, which keeps its name; leave out --desc.")
             plan = resumed_plan(resume, resumed_settings({"outdir": outdir, **flags}, resume), world)
         outdir = outdir or Path("runs")
         if dry_run:
@@ -254,7 +258,7 @@ def command(
                 plan.require_room(outdir)
             return
         track = with_announcement if world.is_main else untracked
-        run = begin(plan, outdir, tensorboard=tensorboard, force=force, track=track)
+        run = begin(plan, outdir, tensorboard=tensorboard, force=force, desc=desc, track=track)
     echo = click.echo if world.is_main else _silently
     echo(f"{with_flags(run.headline)} Ctrl-C stops with a snapshot.")
     with (

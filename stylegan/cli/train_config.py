@@ -19,6 +19,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "cfg": ("cfg",),
     "data": ("data.path",),
     "mirror": ("data.mirror",),
+    "mirror_y": ("data.mirror_y",),
     "subset": ("data.max_images",),
     "held_out": ("data.held_out",),
     "discriminator": ("discriminator_kind",),
@@ -95,7 +96,7 @@ def resumed_settings(flags: dict[str, Any], run: Path) -> dict[str, Any]:
 
 def _from_flags(flags: dict[str, Any]) -> dict[str, Any]:
     given = {flag: flags[flag] for flag in SETTINGS if flags[flag] is not None}
-    if "no_growing" in given:
+    if given.pop("no_growing", False):
         given["no_growing"] = None  # the value of the setting
     settings = {setting: value for flag, value in given.items() for setting in SETTINGS[flag]}
     if flags["discriminator"] == "projected":  # whose widths are settings of its own

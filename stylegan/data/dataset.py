@@ -99,9 +99,9 @@ class Dataset:
         """N images as uint8 [N, C, H, W], a copy. Raises: DataError for an image that cannot be read."""
         at = np.asarray(indices, np.int64)
         pixels = self.pixels[self.subset.index[at]]
-        flipped = self.subset.flipped[at]
-        if flipped.any():
-            pixels[flipped] = pixels[flipped][..., ::-1]
+        for flipped, axis in ((self.subset.flipped[at], 3), (self.subset.flipped_y[at], 2)):
+            if flipped.any():
+                pixels[flipped] = np.flip(pixels[flipped], axis)
         return torch.from_numpy(pixels)
 
     def labels(self, indices: Indices) -> torch.Tensor:

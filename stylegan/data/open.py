@@ -11,7 +11,7 @@ import numpy as np
 
 from stylegan.data.cache import PixelCache
 from stylegan.data.dataset import Dataset
-from stylegan.data.labels import label_table
+from stylegan.data.labels import folder_classes, label_table
 from stylegan.data.pixels import SourcePixels
 from stylegan.data.shards.index import INDEX, is_sharded, parse_index, read_labels
 from stylegan.data.shards.pixels import ShardPixels
@@ -20,6 +20,7 @@ from stylegan.data.sources import open_source
 from stylegan.data.subset import Subset, leading_subset, random_subset
 from stylegan.errors import DataError
 from stylegan.files.cache import default_cache
+from stylegan.files.paths import local_path
 
 
 def open_dataset(
@@ -28,6 +29,7 @@ def open_dataset(
     use_labels: bool = False,
     max_images: int | None = None,
     mirror: bool = False,
+    mirror_y: bool = False,
     held_out: int = 0,
     seed: int = 0,
     workers: int = 4,
@@ -44,6 +46,7 @@ def open_dataset(
         max_images: use a random subset of this size, the same for the same `seed`. Of shards, in which the images are
             shuffled already, the first ones.
         mirror: add each image a second time, flipped left to right, after all the others.
+        mirror_y: add all of these a second time, flipped upside down.
         held_out: leave this number of images out, drawn by the seed, or the last ones of shards; they become the data
             set `held_out`.
         workers: threads that decode; the images are the same with any number.
@@ -57,14 +60,17 @@ def open_dataset(
         the first, and for a shard that cannot be read after four tries. MissingExtra if the package that reads this
         kind of URL is not installed.
     """
-    pixel_cache = PixelCache(Path(cache or default_cache()) / "data", int(cache_gb * 1e9))
+    path = path if is_url(path) else local_path(path)
+    pixel_cache = PixelCache(local_path(cache or default_cache()) / "data", int(cache_gb * 1e9))
     if is_sharded(path):
         whole = _open_shards(str(path), use_labels, workers, pixel_cache, processes)
         choose = partial(leading_subset, whole.subset.shard_sizes)
     else:
-        whole = _open_source(Path(path), use_labels, workers, pixel_cache)
+        whole = _open_source(local_path(path), use_labels, workers, pixel_cache)
         choose = partial(random_subset, len(whole))
-    used, left_out = choose(max_images=max_images, held_out=held_out, mirror=mirror, seed=seed, where=path)
+    used, left_out = choose(
+        max_images=max_images, held_out=held_out, mirror=mirror, mirror_y=mirror_y, seed=seed, where=path
+    )
     return replace(whole, subset=used, held_out=replace(whole, subset=left_out) if left_out else None)
 
 
@@ -75,6 +81,11 @@ def _open_source(path: Path, use_labels: bool, workers: int, cache: PixelCache) 
         raise DataError(f"{path} holds no images; make a data set with `prepare`.")
     labels = source.labels() if use_labels else None
     if use_labels and labels is None:
+        if folder_classes(source.names):
+            raise DataError(
+                f"{path} has class folders and no dataset.json; make a data set with labels of it with `prepare`, or "
+                "train without them."
+            )
         raise DataError(f"{path} has no labels; add a dataset.json with labels, or train without them.")
     fingerprint = source.fingerprint()
     return Dataset(

@@ -18,8 +18,9 @@ from stylegan.data.shards.writer import ShardWriter, shard_writer
 from stylegan.data.sources import Source, open_source
 from stylegan.data.writer import DatasetWriter, dataset_writer, encode_png
 from stylegan.errors import ConfigError, DataError
+from stylegan.files.paths import local_path, refuse_name_of_file
 from stylegan.images.read import Header
-from stylegan.images.resize import TRANSFORMS, Transform, has_transparency, keep_exact, to_channels
+from stylegan.images.resize import FILTERS, TRANSFORMS, Transform, has_transparency, keep_exact, to_channels
 
 LABELS = ("auto", "json", "folders", "none")
 _LARGE_PIXELS = 1 << 24  # such images are converted one at a time, so that memory stays that of one
@@ -37,6 +38,7 @@ class PrepareConfig:
     # None takes square images only, "center-crop" the middle of any image, "center-crop-wide" keeps wide images wide
     # between black bars.
     transform: str | None = None
+    resize_filter: str = "bicubic"  # one of FILTERS; the official tools take "lanczos" unless asked for "box"
     max_images: int | None = None  # stop after this number of usable images; class folders contribute in turn
     # "json" reads the dataset.json of the source (or the labels file beside an IDX file), "folders" takes class
     # sub-folders, "none" nothing, and "auto" the first of these that the source has.
@@ -44,12 +46,14 @@ class PrepareConfig:
     alpha: bool = False  # keep transparency as a fourth channel, which is opaque in images without any
     shards: int | None = None  # write tars of this number of images, in a random order, to the folder `dest`
     workers: int = 4  # threads that decode, resize and encode; the set is the same with any number
-    strict: bool = False  # raise DataError at the first file that cannot be used
+    strict: bool = False  # raise DataError at the first file that cannot be used, or that would be enlarged
 
     def __post_init__(self) -> None:
         if self.transform not in TRANSFORMS:
             known = ", ".join(name for name in TRANSFORMS if name)
             raise ConfigError(f"transform must be one of {known}, got {self.transform!r}.")
+        if self.resize_filter not in FILTERS:
+            raise ConfigError(f"resize_filter must be one of {', '.join(FILTERS)}, got {self.resize_filter!r}.")
         if self.labels not in LABELS:
             raise ConfigError(f"labels must be one of {', '.join(LABELS)}, got {self.labels!r}.")
         if self.max_images is not None and self.max_images < 1:
@@ -58,6 +62,8 @@ class PrepareConfig:
             raise ConfigError(f"workers must be at least 1, got {self.workers}.")
         if self.shards is not None and (self.shards < 1 or self.dest.suffix.lower() == ".zip"):
             raise ConfigError(f"shards must be at least 1 image each, in a folder; got {self.shards}, {self.dest}.")
+        if self.dest.suffix.lower() != ".zip":
+            refuse_name_of_file(self.dest, "a data set is a .zip, or a folder (of tar files with `shards`)")
         if self.size is None:
             if self.transform is not None:
                 raise ConfigError(f"the transform {self.transform} needs a resolution, for example 256x256.")
@@ -88,6 +94,7 @@ class PrepareReport:
     left_out: tuple[tuple[str, str], ...]  # (name, reason) of each file that could not be used, by name
     not_needed: int  # images that were not read, because max_images was reached
     flattened: int  # images whose transparent pixels are white now
+    enlarged: int = 0  # images that were smaller than the data set
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ def prepare(source: str | Path, dest: str | Path, **settings: Any) -> PrepareRep
     Raises: ConfigError for settings that make no sense, DataError for a source that is missing, has no usable image
         or labels only some images, OutputError if `dest` is taken or cannot be written.
     """
-    *_, last = prepare_steps(PrepareConfig(source=Path(source), dest=Path(dest), **settings))
+    *_, last = prepare_steps(PrepareConfig(source=local_path(source), dest=local_path(dest), **settings))
     assert last.report is not None
     return last.report
 
@@ -147,6 +154,7 @@ def prepare_steps(config: PrepareConfig) -> Steps:
             left_out=tuple(sorted(tally.left_out)),
             not_needed=len(source.names) + len(source.ignored) - len(tally.written) - len(tally.left_out),
             flattened=tally.flattened,
+            enlarged=tally.enlarged,
         ),
     )
 
@@ -157,6 +165,7 @@ class _Tally:
     strict: bool
     done: int = 0
     flattened: int = 0
+    enlarged: int = 0
     left_out: list[tuple[str, str]] = field(default_factory=list)  # an archive may hold a name twice
     written: dict[str, str] = field(default_factory=dict)  # name in the source -> name in the set
 
@@ -180,7 +189,12 @@ def _scan(source: Source, config: PrepareConfig, tally: _Tally, headers: dict[st
         try:
             if folders and folders[name] is None:
                 raise DataError("it is in no class folder")
-            headers[name] = source.header(name)
+            header = source.header(name)
+            if config.strict and _enlarges(header, config):
+                raise DataError(
+                    f"it is {header.width}x{header.height} and would be enlarged; choose a lower resolution"
+                )
+            headers[name] = header
         except DataError as error:
             yield tally.leave_out(name, str(error))
         else:
@@ -197,6 +211,8 @@ class _Plan:
     channels: int
     fit: Transform
     pixels: dict[str, int]  # of each image as it is
+    resampling: str  # one of FILTERS
+    enlarged: frozenset[str]  # images that are smaller than the data set
 
 
 @dataclass(frozen=True)
@@ -220,7 +236,16 @@ def _plan(headers: Mapping[str, Header], config: PrepareConfig, listed: LabelLis
     else:
         width = height = _common_side(headers, config.source)
         fit = keep_exact
-    return _Plan(names, width, height, channels, fit, {n: h.width * h.height for n, h in headers.items()})
+    pixels = {name: header.width * header.height for name, header in headers.items()}
+    enlarged = frozenset(name for name, header in headers.items() if _enlarges(header, config))
+    return _Plan(names, width, height, channels, fit, pixels, config.resize_filter, enlarged)
+
+
+def _enlarges(header: Header, config: PrepareConfig) -> bool:
+    """Return whether an image must become larger; center-crop-wide leaves such images out."""
+    if config.size is None or config.transform == "center-crop-wide":
+        return False
+    return min(header.width, header.height) < config.size[0]
 
 
 def _write(
@@ -232,7 +257,7 @@ def _write(
         large = plan.pixels[name] > _LARGE_PIXELS
         with one_at_a_time if large else nullcontext():
             try:
-                img = plan.fit(source.image(name), plan.width, plan.height)
+                img = plan.fit(source.image(name), plan.width, plan.height, plan.resampling)
             except DataError as error:
                 return error
         png = encode_png(to_channels(img, plan.channels), compress_level=writer.compress_level)
@@ -243,6 +268,7 @@ def _write(
             yield tally.leave_out(name, str(result))
             continue
         tally.flattened += result.flattened
+        tally.enlarged += name in plan.enlarged
         tally.written[name] = writer.add(result.png)
         yield tally.step()
         if len(tally.written) == config.max_images:

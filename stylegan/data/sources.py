@@ -16,7 +16,16 @@ import numpy as np
 from stylegan.data.idx import is_idx, read_idx
 from stylegan.data.labels import LabelList, parse_dataset_json
 from stylegan.errors import DataError
-from stylegan.images.read import EXTENSIONS, MAX_BYTES, Header, read_header, read_image, unpacks_too_far
+from stylegan.images.read import (
+    CONVERTIBLE,
+    EXTENSIONS,
+    MAX_BYTES,
+    Header,
+    convert_first,
+    read_header,
+    read_image,
+    unpacks_too_far,
+)
 
 DATASET_JSON = "dataset.json"
 _MAX_JSON_BYTES = 1 << 28  # the labels of five million images; parsing takes many times as much memory
@@ -260,6 +269,8 @@ def _sort_out(files: Iterable[str]) -> tuple[list[str], list[tuple[str, str]]]:
             others.append((name, f"only a {DATASET_JSON} beside the outermost images is read"))
         elif "idx3-ubyte" in name:
             others.append((name, "it is an IDX file; give it as the source itself"))
+        elif extension in CONVERTIBLE:
+            others.append((name, convert_first(CONVERTIBLE[extension])))
         elif name != DATASET_JSON:
             others.append((name, f"it is not an image ({extension or 'no extension'})"))
     return images, others

@@ -14,7 +14,7 @@ from PIL import Image
 
 from stylegan.errors import OutputError
 from stylegan.files.archives import add_to_zip
-from stylegan.files.atomic import atomic_file, atomic_folder
+from stylegan.files.atomic import atomic_file, atomic_folder, cannot_write
 
 
 @contextmanager
@@ -75,6 +75,6 @@ def refuse_existing(dest: Path, as_zip: bool) -> None:
         else:
             taken = dest.exists() and not (as_zip and dest.stat().st_size == 0)
     except OSError as error:
-        raise OutputError(f"cannot read {dest} ({error.strerror or error}); choose another place.") from error
+        raise cannot_write(dest, error) from error
     if taken:
         raise OutputError(f"{dest} exists already; remove it or choose another name.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -10,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stylegan.errors import OutputError
+from stylegan.files.paths import local_path
 
 
 @contextmanager
@@ -18,7 +20,7 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
 
     Raises: OutputError if the folder cannot be written.
     """
-    path = Path(path)
+    path = local_path(path)
     # The suffix stays last: image writers choose the format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
@@ -28,7 +30,7 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, path)
         _sync(path.parent)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another place.") from error
+        raise cannot_write(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -40,7 +42,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
 
     Raises: OutputError if the parent cannot be written.
     """
-    path = Path(path)
+    path = local_path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     older = path.with_name(f".{path.name}.{os.getpid()}.old")
     try:
@@ -53,14 +55,25 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, path)
         _sync(path.parent)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another place.") from error
+        raise cannot_write(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        if path.exists():
+        if os.path.exists(path):  # unlike Path.exists, it raises nothing
             shutil.rmtree(older, ignore_errors=True)
-        elif older.exists():
+        elif os.path.exists(older):
             with suppress(OSError):  # then `repair_interrupted_writes` brings it back
                 os.replace(older, path)
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """Return the error of a file or folder that cannot be written; for a name that is too long, it names the length."""
+    if error.errno == errno.ENAMETOOLONG:
+        longest = max((*path.parts[:-1], path.name), key=len)
+        return OutputError(
+            f"cannot write {path}: the name {longest[:40]}... has {len(longest)} characters, too many for this disk; "
+            "choose a shorter one."
+        )
+    return OutputError(f"cannot write {path}: {error.strerror or error}; choose another place.")
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from stylegan.files.paths import local_path
+
 
 def default_cache() -> Path:
     """The cache folder: `$STYLEGAN_CACHE`, else `~/.cache/stylegan`. Everything in it is safe to delete."""
-    return Path(os.environ.get("STYLEGAN_CACHE") or Path.home() / ".cache" / "stylegan")
+    return local_path(os.environ.get("STYLEGAN_CACHE") or "~/.cache/stylegan")
 
 
 def existing_folder(path: Path) -> Path:

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
+from stylegan.machine.memory import available_bytes
+
+_COPIES = 2  # of a sheet while it becomes a PNG: in the order of Pillow, and in an image of Pillow
 
 
 def auto_shape(n: int) -> tuple[int, int]:
@@ -41,7 +44,7 @@ def make_grid(images: Iterable[Tensor], columns: int, rows: int) -> Tensor:
         images: at least one and at most rows * columns, each [C, H, W] and of one shape. They are taken one at a
             time, so a stream needs no more memory than the sheet.
     Returns: [C, rows * H, columns * W].
-    Raises: ConfigError for no image or too many.
+    Raises: ConfigError for no image or too many, or if the sheet is larger than the memory that is free.
     """
     sheet = None
     for k, image in enumerate(images):
@@ -49,9 +52,21 @@ def make_grid(images: Iterable[Tensor], columns: int, rows: int) -> Tensor:
             raise ConfigError(f"a {columns}x{rows} grid holds {rows * columns} images, got more; make it larger.")
         c, h, w = image.shape
         if sheet is None:
+            _require_memory(image, columns, rows)
             sheet = torch.zeros(c, rows * h, columns * w, dtype=image.dtype)
         y, x = k // columns * h, k % columns * w
         sheet[:, y : y + h, x : x + w] = image
     if sheet is None:
         raise ConfigError("a grid needs at least one image, got none.")
     return sheet
+
+
+def _require_memory(image: Tensor, columns: int, rows: int) -> None:
+    """Raise ConfigError if a sheet of such images, and the copies that writing a PNG takes, do not fit into memory."""
+    size, free = columns * rows * image.nbytes, available_bytes(torch.device("cpu"))
+    if free is not None and size * (1 + _COPIES) > free:
+        _, h, w = image.shape
+        raise ConfigError(
+            f"a sheet of {columns}x{rows} images of {w}x{h} has {size / 1e9:.1f} GB, and writing it takes "
+            f"{size * (1 + _COPIES) / 1e9:.1f} GB of memory, but {free / 1e9:.1f} GB are free; make it smaller."
+        )

@@ -9,15 +9,17 @@ from torch import Tensor
 
 from stylegan.errors import OutputError
 from stylegan.files.atomic import atomic_file
+from stylegan.files.paths import local_path, refuse_name_of_file
 from stylegan.images.pixels import to_pil
 
 
 def make_folder(folder: str | Path) -> Path:
     """Make a folder if it is missing and check that it can be written, before hours are spent on drawing.
 
-    Raises: OutputError.
+    Raises: OutputError; ConfigError for a name that ends like a file.
     """
-    path = Path(folder)
+    path = local_path(folder)
+    refuse_name_of_file(path, "images are written to a folder")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

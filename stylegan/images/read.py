@@ -6,7 +6,7 @@ import re
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +22,11 @@ FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 EXTENSIONS = {".bmp", ".gif", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".png"} | {
     ".pbm", ".pgm", ".ppm", ".pnm", ".tif", ".tiff", ".webp"
 }  # fmt: skip
+CONVERTIBLE = {  # formats of photos that are not read; extension -> name
+    **{".heic": "HEIC", ".heif": "HEIC", ".hif": "HEIC", ".avif": "AVIF", ".jxl": "JPEG XL", ".psd": "Photoshop"},
+    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"), "camera raw"),
+}
+_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC", b"avif": "AVIF", b"avis": "AVIF"}
 MAX_PIXELS = 89_478_485  # Pillow's own limit, beyond which it suspects a decompression bomb
 MAX_BYTES = 6 * MAX_PIXELS  # of a file: that many pixels of 16-bit RGB as they are
 
@@ -106,11 +111,29 @@ def _opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
     except DataError:
         raise
     except UnidentifiedImageError:
+        if form := _convertible(file):
+            raise DataError(convert_first(form)) from None
         raise DataError(f"it is empty, damaged or not one of {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
         raise DataError(f"it has more than the limit of {MAX_PIXELS} pixels") from None
     except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
         raise DataError(f"it cannot be read ({error or type(error).__name__})") from error
+
+
+def convert_first(form: str) -> str:
+    """Return the reason why an image in this format of `CONVERTIBLE` is not read, and what to do."""
+    return f"its format {form} is not read; convert it to PNG or JPEG, for example with: magick IN OUT.png"
+
+
+def _convertible(file: Path | BinaryIO) -> str | None:
+    """Return the format of `CONVERTIBLE` that the first bytes of a file show; phones give such files any extension."""
+    try:
+        with file.open("rb") if isinstance(file, Path) else nullcontext(file) as stream:
+            stream.seek(0)
+            first = stream.read(12)
+    except OSError:
+        return None
+    return _BRANDS.get(first[8:12]) if first[4:8] == b"ftyp" else None
 
 
 @contextmanager

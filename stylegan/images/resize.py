@@ -7,21 +7,32 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from stylegan.errors import DataError
 
-Transform = Callable[[np.ndarray, int, int], np.ndarray]  # uint8 [H, W, C], width, height -> uint8 square
+Transform = Callable[[np.ndarray, int, int, str], np.ndarray]  # uint8 [H, W, C], width, height, filter -> uint8 square
+# The official tools have the last two, with antialiasing too; the 256 px sets of the papers were made with box.
+FILTERS = ("bicubic", "lanczos", "box")
 
 
-def resize(img: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Resample uint8 [H, W, C] to uint8 [height, width, C]; unchanged if it has that size already."""
+def resize(img: np.ndarray, width: int, height: int, resampling: str = "bicubic") -> np.ndarray:
+    """Resample uint8 [H, W, C] to uint8 [height, width, C] with one of `FILTERS`; unchanged if it has that size."""
     if img.shape[:2] == (height, width):
         return img
+    if resampling != "bicubic":
+        return _resize_by_pillow(img, width, height, Image.Resampling[resampling.upper()])
     x = torch.from_numpy(img if img.flags.writeable else img.copy()).permute(2, 0, 1)[None]  # [1, C, H, W]
     if img.shape[2] == 4:
         return _to_image(_resize_rgba(x, width, height))
     # Straight on bytes, which rounds and clips by itself and is 15 times faster than through floats.
     return _to_image(_interpolate(x, width, height))
+
+
+def _resize_by_pillow(img: np.ndarray, width: int, height: int, resampling: Image.Resampling) -> np.ndarray:
+    one_channel = img.shape[2] == 1
+    resized = Image.fromarray(img[:, :, 0] if one_channel else img).resize((width, height), resampling)
+    return np.array(resized).reshape(height, width, img.shape[2])  # Pillow weighs colors by alpha too
 
 
 def _resize_rgba(x: torch.Tensor, width: int, height: int) -> torch.Tensor:
@@ -47,28 +58,28 @@ def _to_image(x: torch.Tensor) -> np.ndarray:
     return x[0].permute(1, 2, 0).numpy()
 
 
-def keep_exact(img: np.ndarray, width: int, height: int) -> np.ndarray:
+def keep_exact(img: np.ndarray, width: int, height: int, resampling: str = "bicubic") -> np.ndarray:
     """Return an image of the right size unchanged; raise DataError for any other."""
     if img.shape[:2] != (height, width):
         raise DataError(f"it is {_size(img)} where the set is {width}x{height}; set a resolution to resize it")
     return img
 
 
-def keep_whole(img: np.ndarray, width: int, height: int) -> np.ndarray:
+def keep_whole(img: np.ndarray, width: int, height: int, resampling: str = "bicubic") -> np.ndarray:
     """Resize a square image; raise DataError for any other, since squeezing would distort it."""
     if img.shape[0] != img.shape[1]:
         raise DataError(f"it is {_size(img)}, not square; set the transform to center-crop to take its middle")
-    return resize(img, width, height)
+    return resize(img, width, height, resampling)
 
 
-def center_crop(img: np.ndarray, width: int, height: int) -> np.ndarray:
+def center_crop(img: np.ndarray, width: int, height: int, resampling: str = "bicubic") -> np.ndarray:
     """Cut out the largest centered square, then resize."""
     side = min(img.shape[:2])
     top, left = (img.shape[0] - side) // 2, (img.shape[1] - side) // 2
-    return resize(img[top : top + side, left : left + side], width, height)
+    return resize(img[top : top + side, left : left + side], width, height, resampling)
 
 
-def center_crop_wide(img: np.ndarray, width: int, height: int) -> np.ndarray:
+def center_crop_wide(img: np.ndarray, width: int, height: int, resampling: str = "bicubic") -> np.ndarray:
     """Make a width x height image and paste it in the middle of a black width x width square.
 
     The rows kept are the middle round(width * H / W) of the image's H, which is what the official data sets of
@@ -83,7 +94,7 @@ def center_crop_wide(img: np.ndarray, width: int, height: int) -> np.ndarray:
     square = np.zeros((width, width, img.shape[2]), np.uint8)
     square[:, :, 3:] = 255  # the bars are black and not transparent
     top = (width - height) // 2
-    square[top : top + height] = resize(band, width, height)
+    square[top : top + height] = resize(band, width, height, resampling)
     return square
 
 

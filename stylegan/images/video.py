@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stylegan.errors import ConfigError, OutputError
 from stylegan.files.atomic import atomic_file
+from stylegan.files.paths import local_path
 from stylegan.images.pixels import to_pil
 from stylegan.images.png import make_folder, save_png
 
@@ -23,7 +24,7 @@ def check_video(dest: str | Path, fps: float = 30) -> str:
     Raises: ConfigError for another ending or a speed that the format does not have; OutputError for a folder that
         already holds frames, which the end of a longer loop would be mixed up with.
     """
-    path = Path(dest)
+    path = local_path(dest)
     if not 0 < fps <= 1000:
         raise ConfigError(f"fps must be above 0 and at most 1000 images a second, got {fps:g}.")
     if path.is_dir() or not path.suffix or str(dest).endswith("/"):
@@ -57,7 +58,7 @@ def save_video(images: Iterable[Tensor], dest: str | Path, *, fps: float = 30) -
         for k, image in enumerate(counted):
             save_png(image, folder / f"frame{k:04d}.png")
     else:
-        make_folder(Path(dest).parent)
+        make_folder(local_path(dest).parent)
         with atomic_file(dest) as temporary:
             frames = _gif_frames(counted, fps) if kind == ".gif" else _webp_frames(counted)
             first = next(frames, None)

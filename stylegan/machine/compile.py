@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 
 from stylegan.errors import StyleGANError
+from stylegan.machine.memory import is_out_of_memory
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,7 +41,7 @@ def compile_or_eager(function: Callable[P, T], compiler_options: dict[str, Any] 
         except (
             Exception
         ) as error:  # anything that a compiler can run into: no C++ compiler, no Triton, a bug of its own
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise
             _restore(random_state)
             result = function(*args, **options)
@@ -50,17 +51,6 @@ def compile_or_eager(function: Callable[P, T], compiler_options: dict[str, Any] 
             return result
 
     return call
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Return whether memory ran out, also by the RuntimeError of the CPU allocator or as the cause of another error."""
-    causes: list[BaseException | None] = [error, error.__cause__, error.__context__]
-    texts = ("out of memory", "can't allocate memory", "not enough memory")
-    return any(
-        isinstance(cause, MemoryError | torch.OutOfMemoryError) or any(text in str(cause).lower() for text in texts)
-        for cause in causes
-        if cause is not None
-    )
 
 
 def _random_state() -> list[torch.Tensor]:

@@ -1,13 +1,17 @@
-"""Memory: how much the process used, how much is free, and how freed memory is reused."""
+"""Memory: how much the process used, how much is free, how freed memory is reused, and errors when it runs out."""
 
 from __future__ import annotations
 
 import ctypes
+import re
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
+
+from stylegan.errors import OutOfMemoryError
 
 try:
     import resource
@@ -65,3 +69,40 @@ def peak_memory_gb() -> float:
         return 0.0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+@contextmanager
+def memory_enough_for(work: str, remedy: str) -> Iterator[None]:
+    """Raise OutOfMemoryError, one sentence, where the block runs out of memory on a device or in the system.
+
+    Args:
+        work: what the memory was for, such as "drawing".
+        remedy: what to do, such as "use a smaller `batch`".
+    """
+    try:
+        yield
+    except OutOfMemoryError:
+        raise
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(f"{work} ran out of memory{_asked_for(error)}; {remedy}.") from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether memory ran out, also by the RuntimeError of the CPU allocator or as the cause of another error."""
+    causes: list[BaseException | None] = [error, error.__cause__, error.__context__]
+    texts = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
+    return any(
+        isinstance(cause, MemoryError | torch.OutOfMemoryError) or any(text in str(cause).lower() for text in texts)
+        for cause in causes
+        if cause is not None
+    )
+
+
+def _asked_for(error: BaseException) -> str:
+    """Return the size that could not be allocated, as in " (one tensor of 2.1 GB)"; empty if it is unknown."""
+    match = re.search(r"tried to allocate ([\d.]+) (bytes|[KMGT]i?B)", str(error), re.IGNORECASE)
+    if match is None:
+        return ""
+    return f" (one tensor of {f'{int(match[1]) / 1e9:.1f} GB' if match[2] == 'bytes' else f'{match[1]} {match[2]}'})"

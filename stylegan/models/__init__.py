@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from stylegan.errors import CheckpointError
+from stylegan.files.paths import local_path
 
 __all__ = ["DEFAULT", "FOLDER", "bundled", "find"]
 
@@ -28,8 +29,9 @@ def find(source: Path | str) -> Path:
     Raises: CheckpointError if it is neither; the message lists the names.
     """
     networks = bundled()
-    if os.path.exists(source):  # unlike Path.exists, it raises nothing
-        return Path(source)
+    path = local_path(source)
+    if os.path.exists(path):  # unlike Path.exists, it raises nothing
+        return path
     if str(source) in networks:
         return networks[str(source)]
     raise CheckpointError(

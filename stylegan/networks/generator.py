@@ -31,6 +31,11 @@ class FamilySynthesis(nn.Module):
     img_channels: int
     precision = "auto"
 
+    @property
+    def has_noise(self) -> bool:
+        """True if `noise_mode` makes a difference, which it does not in ProGAN, StyleGAN3 and R3GAN."""
+        return any("noise" in name for name, _ in self.named_buffers())
+
     def checked(self, ws: Tensor, noise_mode: str) -> Tensor:
         """ws in float32. Raises: ShapeError for another shape, ConfigError for an unknown noise mode."""
         r, num_ws, w_dim = self.img_resolution, self.num_ws, self.w_dim

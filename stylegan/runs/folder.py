@@ -7,34 +7,49 @@ import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from stylegan.checkpoints.snapshots import is_snapshot_name, nimg_of, snapshot_name
 from stylegan.errors import OutputError
 from stylegan.files.atomic import write_text
+from stylegan.files.paths import local_path, refuse_name_of_file
 from stylegan.runs.info import RunInfo
 
-MAX_NAME = 100  # bytes of the name of the data set; file systems allow 255 for the name of the folder
 
-
-def make_run_folder(parent: Path | str, info: RunInfo, name: str, config: str) -> Path:
+def make_run_folder(parent: Path | str, info: RunInfo, name: str, config: str, desc: str = "") -> Path:
     """Make `parent/00003-stylegan2-NAME-batch32-gamma0.8`, numbered after the runs already in `parent`.
 
     Args:
         name: of the data set.
         config: the content of config.json.
-    Raises: OutputError if `parent` cannot be written.
+        desc: words that the name ends in.
+    Raises: OutputError if `parent` cannot be written, or the name is too long; ConfigError if it ends like a file.
     """
-    parent = Path(parent)
+    parent = local_path(parent)
+    refuse_name_of_file(parent, "runs are written to a folder")
+    label, desc = (re.sub(r"[^\w.+-]+", "_", text) for text in (name, desc))
+    existed = parent.exists()
     try:
         parent.mkdir(parents=True, exist_ok=True)
         taken = [int(m[1]) for m in (re.match(r"(\d{5})-", p.name) for p in parent.iterdir()) if m]
-        label = re.sub(r"[^\w.+-]+", "_", name).encode()[:MAX_NAME].decode(errors="ignore")
         number = max(taken, default=-1) + 1
-        folder = parent / f"{number:05d}-{info.architecture}-{label}-batch{info.batch}-gamma{info.gamma:g}"
+        folder = (
+            parent
+            / f"{number:05d}-{info.architecture}-{label}-batch{info.batch}-gamma{info.gamma:g}{desc and f'-{desc}'}"
+        )
         (folder / "snapshots").mkdir(parents=True)
     except OSError as error:
+        if not existed:
+            with suppress(OSError):
+                parent.rmdir()
+        if error.errno == errno.ENAMETOOLONG:
+            raise OutputError(
+                f"the folder of the run would have a name of {len(folder.name)} characters, too long for this disk: "
+                f"{len(label)} are the name of the data set, {len(desc)} the description; rename the data set, or "
+                "shorten `desc`."
+            ) from error
         raise OutputError(f"cannot write a run into {parent}: {error.strerror}; choose another `outdir`.") from error
     write_text(folder / "config.json", config)
     return folder

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stylegan.errors import ConfigError
 from stylegan.images.pixels import to_uint8
+from stylegan.machine.memory import memory_enough_for
 from stylegan.networks.protocol import GeneratorLike, device_of
 from stylegan.sampling.labels import Label, class_labels
 from stylegan.sampling.latents import latents
@@ -91,7 +92,9 @@ def draw(G: GeneratorLike, ws: Iterable[Tensor], *, noise_mode: str = "const", b
     """
     device = device_of(G)
     for part in batched(ws, batch):
-        yield from to_uint8(G.synthesis(torch.stack(part).to(device), noise_mode=noise_mode)).cpu()
+        with memory_enough_for(f"drawing {len(part)} images at a time", "use a smaller `batch`"):
+            images = to_uint8(G.synthesis(torch.stack(part).to(device), noise_mode=noise_mode)).cpu()
+        yield from images
 
 
 def batched(items: Iterable, n: int) -> Iterator[list]:

@@ -28,6 +28,7 @@ def open_training_set(data: DataConfig, seed: int, processes: int = 1) -> Datase
         use_labels=data.labels,
         max_images=data.max_images,
         mirror=data.mirror,
+        mirror_y=data.mirror_y,
         held_out=data.held_out,
         seed=seed,
         workers=data.workers,

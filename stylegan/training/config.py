@@ -47,6 +47,7 @@ class DataConfig(_Frozen):
     labels: bool = False  # train conditionally on the labels of the data set
     balanced: bool = False  # show every class equally often, however many images it has
     mirror: bool = False  # add every image flipped left to right
+    mirror_y: bool = False  # add all of these again, flipped upside down
     max_images: int | None = Field(default=None, ge=1)  # train on a subset of this size, which the seed chooses
     workers: int = Field(default=4, ge=1)  # threads that decode images; their number changes no result
     cache_gb: float = Field(default=32, gt=0)  # GB of disk for decoded images; larger sets are decoded at every use
@@ -66,6 +67,7 @@ class AugmentConfig(_Frozen):
     mode: Literal["noaug", "ada", "fixed", "diffaugment"] = "noaug"
     pipe: str = "bgc"  # transformations: blit, geom, color, ..., bgc, bgcf, bgcfn, bgcfnc
     p: float = Field(default=0.2, ge=0, le=1)  # probability of each transformation in mode fixed
+    start: float = Field(default=0, ge=0, le=1)  # probability at the start, in mode ada
     target: float = Field(default=0.6, ge=-1, le=1)  # mean sign of D's logits of real images to aim at, in mode ada
     ada_kimg: float = Field(default=500, gt=0)  # the time in which p can go from 0 to 1
     interval: int = Field(default=4, ge=1)  # steps between two adaptations

@@ -16,6 +16,7 @@ from stylegan.data.samples import avatars
 from stylegan.data.shards.remote import is_url
 from stylegan.errors import ConfigError
 from stylegan.files.cache import default_cache
+from stylegan.files.paths import local_path
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.precision import Choice, best_precision, require_precision
 from stylegan.machine.processes import World
@@ -113,7 +114,7 @@ def new_plan(given: Given, weights: Path | None = None, world: World | None = No
             "`batch` auto chooses `micro_batch` by itself; leave `micro_batch` out, or give `batch` a number."
         )
     source = weights or asked.get("transfer.source")
-    start = open_start(Path(source)) if source is not None else None
+    start = open_start(local_path(source)) if source is not None else None
     remarks = []
     if start is not None and asked.get("data.path") is None:
         inherited, remark = _data_of(start.source)
@@ -247,4 +248,4 @@ def _seed(asked: dict[str, Any]) -> int:
 
 def _located(data: str | Path) -> str:
     """Return an absolute path, or a URL as it is: a run may be resumed from any folder."""
-    return str(data) if is_url(data) else str(Path(data).resolve())
+    return str(data) if is_url(data) else str(local_path(data).resolve())

@@ -13,14 +13,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from stylegan.checkpoints.snapshots import newest_snapshot, nimg_of
 from stylegan.data.dataset import Dataset
 from stylegan.data.pixels import Track, untracked
 from stylegan.errors import OutputError, StyleGANError
 from stylegan.files.atomic import write_text
-from stylegan.machine.memory import keep_freed_memory
+from stylegan.files.paths import local_path
+from stylegan.machine.memory import keep_freed_memory, memory_enough_for
 from stylegan.machine.processes import World
 from stylegan.metrics.registry import parse
 from stylegan.runs.best_effort import BestEffort
@@ -175,10 +174,11 @@ def train(
         OutputError if `outdir` cannot be written.
     """
     changes = dotted(settings) | ({"data.path": data} if data is not None else {})
-    if resume is not None and not is_checkpoint(Path(resume)):
-        return begin(resumed_plan(Path(resume), changes | ({"cfg": cfg} if cfg else {}), world))
+    source = local_path(resume) if resume is not None else None
+    if source is not None and not is_checkpoint(source):
+        return begin(resumed_plan(source, changes | ({"cfg": cfg} if cfg else {}), world))
     given = Given(assignments=changes | ({"cfg": cfg} if cfg else {}))
-    return begin(new_plan(given, Path(resume) if resume is not None else None, world), outdir)
+    return begin(new_plan(given, source, world), outdir)
 
 
 def start(
@@ -208,7 +208,7 @@ def resume(
 
     See `begin`.
     """
-    return begin(resumed_plan(Path(folder), changes, world), tensorboard=tensorboard, force=force)
+    return begin(resumed_plan(local_path(folder), changes, world), tensorboard=tensorboard, force=force)
 
 
 def begin(
@@ -217,6 +217,7 @@ def begin(
     *,
     tensorboard: bool = False,
     force: bool = False,
+    desc: str = "",
     track: Track = untracked,
 ) -> Run:
     """Check that a run can start, and make its folder. Every process of `plan.world` calls it.
@@ -227,13 +228,15 @@ def begin(
         outdir: where to make the folder of a new run.
         tensorboard: also write scalars and image grids for TensorBoard.
         force: start even if memory or disk look too small.
+        desc: words that the name of the folder of a new run ends in.
         track: shows the progress of decoding the images into the cache, see `Dataset.fill_cache`.
     Raises: ConfigError if memory or disk are too small, or the run to resume is finished; DataError for a damaged
         image; MissingExtra if a package or the weights of a metric are not installed; OutputError if the folder cannot
         be written, or another process trains in it.
     """
+    outdir = local_path(outdir)
     if not force:
-        plan.require_room(Path(outdir))
+        plan.require_room(outdir)
     plan.fill_cache(track)
     if tensorboard:
         summary_writer()
@@ -241,24 +244,23 @@ def begin(
         parse(metric).load_detector()
     keep_freed_memory()
     folder = plan.folder or Path(
-        plan.world.run_once("run", lambda: str(new_run_folder(outdir, plan.config, plan.dataset.name)))
+        plan.world.run_once("run", lambda: str(new_run_folder(outdir, plan.config, plan.dataset.name, desc)))
     )
     with _one_sentence(folder):
         return Run(plan, folder, tensorboard=tensorboard)
 
 
-def new_run_folder(parent: Path | str, config: TrainConfig, name: str) -> Path:
+def new_run_folder(parent: Path | str, config: TrainConfig, name: str, desc: str = "") -> Path:
     """Make the folder of a run with this configuration, see `make_run_folder`."""
-    return make_run_folder(parent, config.info, name, config.to_json())
+    return make_run_folder(parent, config.info, name, config.to_json(), desc)
 
 
 @contextmanager
 def _one_sentence(folder: Path) -> Iterator[None]:
     """Turn what the device and the disk refuse into errors of this library."""
     try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise OutputError(f"out of memory on the device ({error}); use a smaller `micro_batch` or network.") from error
+        with memory_enough_for("training", "use a smaller `micro_batch` or network"):
+            yield
     except StyleGANError:  # some are OSErrors too, and say more
         raise
     except OSError as error:

@@ -94,7 +94,7 @@ def _augmentation(config: AugmentConfig, device: torch.device) -> Callable[[Tens
     if config.mode == "diffaugment":
         return partial(diff_augment, cutout=config.cutout)
     pipe = AugmentPipe(**preset(config.pipe))
-    pipe.p.fill_(config.p if config.mode == "fixed" else 0)
+    pipe.p.fill_(config.p if config.mode == "fixed" else config.start)
     return pipe.to(device)
 
 

@@ -11,7 +11,7 @@ from stylegan.cli.dataset import command
 from stylegan.cli.main import main
 from stylegan.data import PrepareConfig, open_dataset
 from stylegan.data.prepare import LABELS
-from stylegan.images.resize import TRANSFORMS
+from stylegan.images.resize import FILTERS, TRANSFORMS
 
 
 @pytest.fixture
@@ -113,7 +113,8 @@ def test_a_source_with_nothing_usable_fails_and_still_names_every_file(tmp_path,
     ],
 )
 def test_wrong_usage_exits_with_2_and_says_why(images, tmp_path, monkeypatch, capsys, flags, message):
-    code, _, err = run_main(monkeypatch, capsys, "--source", images, "--dest", tmp_path / "out.zip", *flags)
+    source = () if "--source" in flags else ("--source", images)
+    code, _, err = run_main(monkeypatch, capsys, *source, "--dest", tmp_path / "out.zip", *flags)
     assert code == 2
     assert message in " ".join(err.split())
 
@@ -132,5 +133,27 @@ def test_choices_and_defaults_are_those_of_the_library(tmp_path):
     choices = {option.name: getattr(option.type, "choices", ()) for option in command.params}
     assert tuple(choices["labels"]) == LABELS
     assert {None, *choices["transform"]} == set(TRANSFORMS)
+    assert tuple(choices["resize_filter"]) == FILTERS
     given = command.make_context("dataset", ["--source", str(tmp_path), "--dest", "new"]).params
+    del given["width"], given["height"]  # the two parts of --resolution
     assert PrepareConfig(**given) == PrepareConfig(source=tmp_path, dest=Path("new"))
+
+
+def test_enlarged_images_are_counted_in_one_line_and_refused_by_strict(images, tmp_path, monkeypatch, capsys):
+    arguments = ("--source", images, "--dest", tmp_path / "out.zip", "--width", 16, "--height", 16,
+                 "--transform", "center-crop")  # fmt: skip
+    code, _, err = run_main(monkeypatch, capsys, *arguments, "--strict")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "0.png cannot be used: it is 12x8 and would be enlarged; choose a lower resolution." in err
+    code, out, _ = run_main(monkeypatch, capsys, *arguments)
+    assert code == 0
+    assert out.endswith("\n3 were smaller and have been enlarged to 16x16; --strict refuses such images.\n")
+
+
+def test_a_destination_that_ends_like_a_file_is_refused(images, tmp_path, monkeypatch, capsys):
+    for name in ("out.tar", "out.h5"):
+        code, _, err = run_main(monkeypatch, capsys, "--source", images, "--dest", tmp_path / name, "--resolution", 4)
+        assert code == 2
+        assert "a data set is a .zip, or a folder (of tar files with --shards), but " in err
+        assert f"{name} ends like a file; leave out {name[3:]}." in err
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]

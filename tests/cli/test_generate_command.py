@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -228,3 +229,29 @@ def test_shards_are_tar_files_that_a_second_command_completes(network, tmp_path)
     assert result.code == 1
     assert "choose another --outdir" in result.err
     assert "leave out --grid" in run_cli(*options, "--grid", "auto").err
+
+
+def test_random_noise_without_noise_inputs_is_said_in_one_line(alias_free, network, tmp_path):
+    note = "Note: --noise-mode random changes nothing: this network has no noise inputs.\n"
+    for folder, mode, expected in ((alias_free, "random", note), (alias_free, "const", ""), (network, "random", "")):
+        result = run_cli("generate", "--network", folder, "--noise-mode", mode, "--outdir", tmp_path)
+        assert (result.code, result.err) == (0, expected)
+
+
+def test_running_out_of_memory_names_the_batch(network, tmp_path, monkeypatch):
+    def full(image):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 2100000000 bytes")
+
+    monkeypatch.setattr(import_module("stylegan.sampling.generate"), "to_uint8", full)
+    result = run_cli("generate", "--network", network, "--seeds", "0-3", "--outdir", tmp_path)
+    assert result.code == 1
+    sentence = "drawing 4 images at a time ran out of memory (one tensor of 2.1 GB); use a smaller --batch."
+    assert result.err == f"Error: {sentence}\n"
+
+
+def test_a_sheet_that_cannot_be_held_is_refused_with_its_size(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(import_module("stylegan.images.grid"), "available_bytes", lambda device: 10**9)
+    result = run_cli("generate", "--network", network, "--grid", "9999x9999", "--outdir", tmp_path)
+    assert result.code == 1
+    assert "a sheet of 9999x9999 images of 16x16 has 76.8 GB" in result.err
+    assert not (tmp_path / "grid.png").exists()

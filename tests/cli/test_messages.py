@@ -52,8 +52,14 @@ def test_errors_usage_and_warnings_are_printed_with_flags(network, monkeypatch, 
     def warn(folder):
         warnings.warn("`noise_mode` changes nothing.", RuntimeWarning, stacklevel=1)
 
+    def fill(folder):
+        raise MemoryError
+
     assert printed(fail).err == "Error: cannot write; choose another --outdir.\n"
     assert printed(warn).err == "Warning: --noise-mode changes nothing.\n"
+    full = printed(fill)
+    assert (full.code, full.err.count("\n")) == (1, 1)
+    assert full.err.startswith("Error: the command ran out of memory; close other programs, or use a smaller --batch")
 
 
 @pytest.mark.parametrize("option", [None, "--styles"])

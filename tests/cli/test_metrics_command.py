@@ -80,7 +80,7 @@ def test_two_processes_print_and_keep_one_score_over_shards_by_the_link_to_a_sna
     ("arguments", "message"),
     [
         (
-            ["--metrics", "fid50k_full"],
+            ["--metrics", "fid50k_vgg"],
             "a metric is fidNk_DETECTOR, eqtNk_int, eqtNk_frac or eqrNk, where DETECTOR is efflite0, efflite2 or "
             "mobilenetv2, got 'fid50k_",
         ),
@@ -91,7 +91,8 @@ def test_two_processes_print_and_keep_one_score_over_shards_by_the_link_to_a_sna
     ],
 )
 def test_wrong_usage_exits_with_2_and_a_sentence(run, arguments, message):
-    result = run_cli("metrics", "--network", run, "--data", run.parent / "images", *arguments)
+    data = () if "--data" in arguments else ("--data", run.parent / "images")
+    result = run_cli("metrics", "--network", run, *data, *arguments)
     assert result.code == 2
     assert message in " ".join(result.err.split())
 

@@ -8,7 +8,7 @@ import pytest
 from stylegan.cli.main import cli
 from stylegan.cli.verbs import VERBS
 from stylegan.data.prepare import LABELS
-from stylegan.images.resize import TRANSFORMS
+from stylegan.images.resize import FILTERS, TRANSFORMS
 from stylegan.machine.precision import PRECISIONS
 from stylegan.networks.generator import NOISE_MODES
 from stylegan.sampling.interpolation import SPACES
@@ -23,6 +23,7 @@ LIBRARY = {
     "on_nan": get_args(TrainConfig.model_fields["on_nan"].annotation),
     "path": PATHS,
     "precision": PRECISIONS,
+    "resize_filter": FILTERS,
     "space": SPACES,
     "transform": [name for name in TRANSFORMS if name],
     "center": ("global", "class"),  # two classes of the library and no constant

@@ -36,6 +36,7 @@ def trained(tmp_path_factory) -> Path:
     tiny_images(root / "damaged", count=12)
     (root / "damaged/003.png").write_bytes((root / "damaged/003.png").read_bytes()[:200])
     (root / "file").write_text("in the way")
+    tiny_images(root / ("x" * 245), count=8)
     command = ("train", "--data", root / LABELED, *TINY, "--cond", "--kimg", "0.016", "--outdir", root / "runs")
     assert run_cli(*command).code == 0
     return root
@@ -165,6 +166,7 @@ NEW = {
     "weights whose data is missing": ("remove_data", "--resume {run} --transfer"),
     "weights that are damaged": ("damage_snapshots", "--data fewer --resume {run} --transfer"),
     "too many frozen layers": ("", "--data fewer --resume {run} --transfer --freezed 99"),
+    "a name that is too long": ("", f"--data {'x' * 245}"),
     "an output folder that is a file": ("", "--data fewer --outdir file"),
 }
 

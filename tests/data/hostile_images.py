@@ -355,8 +355,6 @@ def disguises() -> Iterator[Case]:
         "text.png": b"hello\n",
         "page.jpg": b"<!DOCTYPE html><html><body>404 Not Found</body></html>",
         "svg.png": svg,
-        "heic.jpg": heic,
-        "avif.png": encoded(photo(), "AVIF"),
         "icon.png": encoded(photo(), "ICO"),
         "eps.png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n",
         "pdf.jpg": encoded(photo(), "PDF"),
@@ -369,12 +367,17 @@ def disguises() -> Iterator[Case]:
     }.items():
         yield Case(name, content, NOT_A_IMAGE)
     for name, content in {
-        "drawing.svg": svg, "phone.heic": heic, "photo.avif": encoded(photo(), "AVIF"), "movie.mp4": heic,
+        "drawing.svg": svg, "movie.mp4": heic,
         "download.png.part": encoded(photo(), "PNG"), "backup.png~": encoded(photo(), "PNG"),
         "no_extension": encoded(photo(), "PNG"), ".png": encoded(photo(), "PNG"), "Thumbs.db": b"x", ".DS_Store": b"x",
-        "raw.cr2": encoded(photo(), "TIFF"), "set.zip": b"PK\5\6" + bytes(18),
+        "set.zip": b"PK\5\6" + bytes(18),
     }.items():  # fmt: skip
         yield Case(name, content, "it is not an image")
+    for name, content, form in (
+        ("heic.jpg", heic, "HEIC"), ("avif.png", encoded(photo(), "AVIF"), "AVIF"), ("phone.heic", heic, "HEIC"),
+        ("photo.avif", encoded(photo(), "AVIF"), "AVIF"), ("raw.cr2", encoded(photo(), "TIFF"), "camera raw"),
+    ):  # fmt: skip
+        yield Case(name, content, f"its format {form} is not read; convert it to PNG or JPEG")
     yield Case("inner/dataset.json", b"[" * 100_000, "only a dataset.json beside the outermost")
     yield Case("train-images-idx3-ubyte", b"\0\0\x08\3" + bytes(12), "it is an IDX file")
 

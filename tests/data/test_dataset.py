@@ -317,3 +317,26 @@ def test_a_damaged_first_image_is_named_when_the_set_is_opened(tmp_path):
     (folder / "0.png").write_bytes(b"x")
     with pytest.raises(DataError, match=r"0.png of .* is damaged: it is empty, damaged or not one of"):
         open_dataset(folder)
+
+
+def test_mirror_y_appends_copies_that_are_upside_down(tmp_path):
+    folder = write_folder(tmp_path / "in")
+    plain = open_dataset(folder)
+    n = len(plain)
+    images = plain.images(range(n))
+    only = open_dataset(folder, mirror_y=True)
+    both = open_dataset(folder, mirror=True, mirror_y=True)
+    assert (len(only), len(both)) == (2 * n, 4 * n)
+    assert torch.equal(only.images(range(2 * n)), torch.cat([images, images.flip(2)]))
+    sideways = torch.cat([images, images.flip(3)])
+    assert torch.equal(both.images(range(4 * n)), torch.cat([sideways, sideways.flip(2)]))
+    assert len({plain.selection, only.selection, both.selection, open_dataset(folder, mirror=True).selection}) == 4
+
+
+def test_class_folders_without_labels_name_the_function_that_makes_them(tmp_path):
+    for name in ("cat", "dog"):
+        write_folder(tmp_path / "pets" / name)
+    with pytest.raises(
+        DataError, match="has class folders and no dataset.json; make a data set with labels of it with"
+    ):
+        open_dataset(tmp_path / "pets", use_labels=True)

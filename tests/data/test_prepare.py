@@ -12,7 +12,7 @@ from PIL import Image
 
 from stylegan.data import PrepareConfig, open_dataset, prepare, prepare_steps
 from stylegan.errors import ConfigError, DataError, OutputError
-from stylegan.images.resize import center_crop, center_crop_wide, resize
+from stylegan.images.resize import FILTERS, center_crop, center_crop_wide, resize
 
 
 @pytest.fixture(autouse=True)
@@ -417,3 +417,15 @@ def test_unseen_color_does_not_bleed_into_transparent_edges():
     out = resize(img, 8, 8)
     visible = out[:, :, 3] > 8
     assert out[visible][:, 0].max() <= 2
+
+
+def test_resizing_with_each_filter_keeps_the_mean_and_box_averages():
+    img = np.random.RandomState(0).randint(0, 256, (16, 16, 4)).astype(np.uint8)
+    img[..., 3] = 255
+    for channels in (1, 3, 4):
+        for name in FILTERS:
+            out = resize(img[..., :channels], 4, 4, name)
+            assert (out.shape, out.dtype) == ((4, 4, channels), np.uint8)
+            assert abs(float(out.mean()) - float(img[..., :channels].mean())) < 4
+    boxes = img[..., :3].reshape(4, 4, 4, 4, 3).mean((1, 3))
+    assert np.abs(resize(img[..., :3], 4, 4, "box") - boxes).max() <= 1

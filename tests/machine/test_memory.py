@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from stylegan.machine.memory import available_bytes
+from stylegan.errors import OutOfMemoryError
+from stylegan.machine.memory import available_bytes, memory_enough_for
 
 CPU = torch.device("cpu")
 
@@ -51,3 +52,26 @@ def test_the_processes_of_a_machine_share_its_free_memory(files, monkeypatch):
     assert available_bytes(CPU, processes=4) == 16_000_000_000
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")  # alone in the environment, it means nothing
     assert available_bytes(CPU) == 64_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("error", "size"),
+    [
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory: you tried to "
+                      "allocate 2100000000 bytes. Error code 12 (Cannot allocate memory)"), " (one tensor of 2.1 GB)"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.50 GiB. GPU 0"), " (one tensor of 3.50 GiB)"),
+        (MemoryError(), ""),
+        (RuntimeError("std::bad_alloc"), ""),
+    ],
+)  # fmt: skip
+def test_running_out_of_memory_becomes_one_sentence(error, size):
+    with pytest.raises(OutOfMemoryError) as caught, memory_enough_for("drawing", "use a smaller `batch`"):
+        raise error
+    assert str(caught.value) == f"drawing ran out of memory{size}; use a smaller `batch`."
+    with pytest.raises(RuntimeError, match="^something else$"), memory_enough_for("drawing", "use a smaller `batch`"):
+        raise RuntimeError("something else")
+
+
+def test_a_tensor_that_no_machine_can_hold_is_out_of_memory():
+    with pytest.raises(OutOfMemoryError, match="one tensor of 4000000.0 GB"), memory_enough_for("drawing", "stop"):
+        torch.empty(10**15)

@@ -5,15 +5,17 @@ import json
 import pytest
 from file_size_limit import file_size_limit
 
-from stylegan.errors import OutputError
+from stylegan.errors import ConfigError, OutputError
 from stylegan.runs.folder import (
     append_line,
     drop_lines_after,
     grid_file,
     grids_by_kimg,
+    make_run_folder,
     repair_interrupted_writes,
     snapshot_folder,
 )
+from stylegan.runs.info import RunInfo
 from stylegan.runs.scores import read_scores
 
 
@@ -83,3 +85,28 @@ def test_snapshot_that_was_being_replaced_comes_back_under_its_own_name(tmp_path
     repair_interrupted_writes(tmp_path)
     assert sorted(p.name for p in (tmp_path / "snapshots").iterdir()) == ["000001", "000001.104", "000002"]
     assert (tmp_path / "snapshots/000001/config.json").read_text() == '{"nimg": 1008}'
+
+
+INFO = RunInfo(
+    cfg="cpu64", architecture="stylegan2", data="x.zip", resolution=64, batch=8, gamma=2.0, precision="fp32", kimg=1.0
+)
+
+
+def test_the_description_is_the_end_of_the_name(tmp_path):
+    assert make_run_folder(tmp_path, INFO, "x", "{}").name == "00000-stylegan2-x-batch8-gamma2"
+    assert (
+        make_run_folder(tmp_path, INFO, "x", "{}", "first try/2").name == "00001-stylegan2-x-batch8-gamma2-first_try_2"
+    )
+
+
+def test_a_data_set_whose_name_is_too_long_is_named_with_its_length(tmp_path):
+    with pytest.raises(
+        OutputError, match="a name of 275 characters, .*: 245 are the name of the data set, 0 the descr"
+    ):
+        make_run_folder(tmp_path, INFO, "x" * 245, "{}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_are_not_written_to_a_name_that_ends_like_a_file(tmp_path):
+    with pytest.raises(ConfigError, match="runs are written to a folder, but .*/runs.zip ends like a file"):
+        make_run_folder(tmp_path / "runs.zip", INFO, "x", "{}")

@@ -26,7 +26,16 @@ PUBLISHED = {
     "mapping_lr": None,
     "clip_norm": None,
 }
-AUGMENT = {"pipe": "bgc", "p": 0.2, "target": 0.6, "ada_kimg": 500, "interval": 4, "max_p": 1.0, "cutout": 0.5}
+AUGMENT = {
+    "pipe": "bgc",
+    "p": 0.2,
+    "start": 0,
+    "target": 0.6,
+    "ada_kimg": 500,
+    "interval": 4,
+    "max_p": 1.0,
+    "cutout": 0.5,
+}
 OURS = {"on_nan": "rollback", "keep_snapshots": 3, "milestone_kimg": None, "metrics": (), "compile": False, "seed": 0}
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_run import tiny_config, tiny_images
 
-from stylegan.errors import ConfigError, OutputError
+from stylegan.errors import ConfigError, OutOfMemoryError, OutputError
 from stylegan.machine.processes import World
 from stylegan.runs.lock import locked
 from stylegan.training import loop, resume, start, train
@@ -104,15 +104,16 @@ def test_nothing_is_written_for_a_run_that_cannot_start(images, tmp_path, monkey
 
 def test_what_the_device_and_the_disk_refuse_becomes_one_sentence(images, tmp_path, monkeypatch):
     run = start(tiny_config(images), tmp_path)
-    for error, message in (
+    for error, kind, message in (
         (
             torch.OutOfMemoryError("full"),
-            r"out of memory on the device \(full\); use a smaller `micro_batch` or network\.",
+            OutOfMemoryError,
+            r"training ran out of memory; use a smaller `micro_batch` or network\.",
         ),
-        (OSError(28, "No space left on device"), r"cannot write to .*: No space left on device\."),
+        (OSError(28, "No space left on device"), OutputError, r"cannot write to .*: No space left on device\."),
     ):
         monkeypatch.setattr(loop, "train_step", lambda *_, error=error: (_ for _ in ()).throw(error))
-        with pytest.raises(OutputError, match=message):
+        with pytest.raises(kind, match=message):
             list(run)
 
 
