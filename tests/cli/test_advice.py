@@ -39,7 +39,9 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
     ("runs/alarms.py", "r1_gamma", "g_lr", "d_lr"): [f"{FROM_WEIGHTS} --gamma 5 --glr 0.001 --dlr 0.001"],
     ("runs/alarms.py", "r1_gamma", "augment.mode"): [f"{FROM_WEIGHTS} --gamma 5 --aug ada"],
     ("runs/alarms.py", "augment.mode"): [f"{FROM_WEIGHTS} --aug ada"],
+    ("runs/folder.py", "desc"): [f"{NEW} --desc short"],
     ("runs/folder.py", "outdir"): [f"{NEW} --outdir {{out}}"],
+    ("sampling/generate.py", "batch"): [f"{DRAWN} --batch 1"],
     ("sampling/labels.py", "label"): [f"{DRAWN_CLASS} --class cat", DRAWN],
     ("sampling/tar_output.py", "outdir"): [DRAWN],
     ("training/batches.py", "transfer"): [
@@ -111,7 +113,7 @@ def advice() -> dict[tuple[str, ...], str]:
             if isinstance(node, ast.JoinedStr | ast.Constant) and id(node) not in inner:
                 text = "".join(part.value for part in ast.walk(node) if isinstance(getattr(part, "value", 0), str))
                 names = re.findall(r"`([\w.]+)`", re.split(r"; |\. (?=Start|Resume)", text)[-1])
-                if names and re.search(r"; |\. (?=Start|Resume)", text):
+                if names and re.search(r"; |\. (?=Start|Resume)|^use ", text):
                     found[(module, *dict.fromkeys(names))] = text
     return found
 
