@@ -1,7 +1,7 @@
 """The StyleGAN family: train networks on images, and draw new images with them.
 
     >>> import stylegan
-    >>> G = stylegan.load("avatars64")  # ships with the library; or the folder of a run
+    >>> G = stylegan.load("avatars64")  # ships with the library; or a run, or NVIDIA's ffhq.pkl
     >>> images = stylegan.generate(G, range(8), psi=0.7)
     >>> stylegan.save_png(stylegan.grid(images), "out/grid.png")
 

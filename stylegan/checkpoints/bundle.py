@@ -25,8 +25,8 @@ from stylegan.checkpoints.native import (
     Contents,
     checkpoint_folder,
     contents,
-    load_checkpoint,
     read_config,
+    read_folder,
     refuse_foreign,
     write,
 )
@@ -72,7 +72,7 @@ def bundle(source: Path | str, folder: Path, card: Card) -> Bundled:
     """
     refuse_foreign(folder)
     place = checkpoint_folder(source)
-    checkpoint = load_checkpoint(place)
+    checkpoint = read_folder(place)
     generator = _labeled(checkpoint, card)
     texts = contents(Checkpoint(G_ema=generator, nimg=checkpoint.nimg, origin=card.origin, licence=card.licence)).texts
     features = read_config(place).get(FEATURES)
@@ -86,7 +86,7 @@ def bundle(source: Path | str, folder: Path, card: Card) -> Bundled:
     }
     with atomic_folder(folder) as temporary:
         write(Contents(texts, {NETWORKS["G_ema"]: in_half(generator)}), temporary)
-        stored = load_checkpoint(temporary).G_ema
+        stored = read_folder(temporary).G_ema
         assert stored is not None
         psnr_db = float(psnr(generator, stored).min())
         if not psnr_db >= LEAST_PSNR_DB:  # NaN too

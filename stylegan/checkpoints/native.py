@@ -18,20 +18,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from stylegan.checkpoints.checkpoint import Checkpoint
+from stylegan.checkpoints.checkpoint import Checkpoint, facts
 from stylegan.checkpoints.commands import generate_command
 from stylegan.checkpoints.layout import CONFIG, FEATURES, KIND, NETWORKS, WEIGHTS
+from stylegan.checkpoints.rebuild import N, empty, fill, require_shapes
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
-from stylegan.errors import CheckpointError, MissingExtra, OutputError, StyleGANError
+from stylegan.errors import CheckpointError, OutputError
 from stylegan.files.atomic import atomic_folder
 from stylegan.files.paths import local_path
 from stylegan.inference import InferenceGenerator
-from stylegan.machine.devices import resolve_device
 from stylegan.models import find
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.family import (
@@ -41,9 +40,9 @@ from stylegan.networks.family import (
     discriminator_class,
     generator_class,
 )
-from stylegan.networks.generator import FamilyGenerator
 
 FORMAT = 1
+MOST_BYTES = 16_000_000  # of a config.json; names of 100,000 classes fit
 _NAMES = ("class_names", "label_names")  # optional in config.json: meanings of the generator's labels
 
 
@@ -106,17 +105,14 @@ def write(files: Contents, folder: Path) -> None:
             raise OSError(str(error)) from error
 
 
-def load_checkpoint(source: Path | str) -> Checkpoint:
-    """Read every network of a native folder, of the newest undamaged snapshot of a run folder, or of a bundled network.
+def read_folder(source: Path | str, *, to_draw: bool = False) -> Checkpoint:
+    """Read a native folder, the newest undamaged snapshot of a run folder, or a bundled network.
 
+    Args:
+        to_draw: leave out a discriminator that needs the weights of another package.
     Raises: CheckpointError if `source` is not a checkpoint or is damaged, or if its discriminator needs other trained
         weights than this version has; MissingExtra if these are not installed.
     """
-    return _read(source)
-
-
-def _read(source: Path | str, *, to_draw: bool = False) -> Checkpoint:
-    """Read a checkpoint; `to_draw` leaves out a discriminator that needs the weights of another package."""
     folder = checkpoint_folder(source)
     config = read_config(folder)
     networks: dict[str, Any] = {}
@@ -139,28 +135,10 @@ def _read(source: Path | str, *, to_draw: bool = False) -> Checkpoint:
                     setattr(networks[name], key, _names(config, key, folder))
     if not networks:
         raise CheckpointError(f"{folder} holds no weights; expected {NETWORKS['G_ema']} in it.")
-    return Checkpoint(
-        **networks,
-        augment_p=config.get("augment_p", 0.0),
-        nimg=config.get("nimg"),
-        origin=config.get("origin"),
-        licence=config.get("licence"),
-    )
-
-
-def load(source: Path | str, *, device: str | torch.device = "auto") -> FamilyGenerator:
-    """Return the generator for drawing: the averaged one, in eval mode, on `device`.
-
-    Args:
-        source: a native folder, a run folder or the name of a bundled network, such as "avatars64".
-        device: "cpu", "cuda", "mps", ...; "auto" uses a GPU if the machine has one.
-    Raises: CheckpointError as in `load_checkpoint`.
-    """
-    checkpoint = _read(source, to_draw=True)
-    generator = checkpoint.G_ema or checkpoint.G
-    if generator is None:
-        raise CheckpointError(f"{source} holds no generator, only a discriminator; choose another checkpoint.")
-    return generator.to(resolve_device(device))
+    try:
+        return Checkpoint(**networks, **facts(config))
+    except CheckpointError as error:
+        raise CheckpointError(f"{error} in {folder / CONFIG}; the checkpoint is damaged.") from error
 
 
 def _require_own(network: nn.Module | None) -> None:
@@ -185,7 +163,7 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def checkpoint_folder(source: Path | str) -> Path:
-    """Return the folder that `load_checkpoint` reads. Raises: CheckpointError if `source` is not a checkpoint."""
+    """Return the folder that `read_folder` reads. Raises: CheckpointError if `source` is not a checkpoint."""
     source = find(source)
     if (source / "snapshots").is_dir():
         snapshot = newest_snapshot(source)
@@ -203,16 +181,22 @@ def checkpoint_folder(source: Path | str) -> Path:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Return the content of the config.json of a checkpoint. Raises: CheckpointError unless it is of this format."""
+    file = folder / CONFIG
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder / CONFIG} cannot be read: {error}; the checkpoint is damaged.") from error
+        if file.stat().st_size > MOST_BYTES:
+            raise CheckpointError(f"{file} is larger than {MOST_BYTES / 1e6:.0f} MB; the checkpoint is damaged.")
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{file} cannot be read: {error}; the checkpoint is damaged.") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else None
-        raise CheckpointError(f"{folder} is not a checkpoint of format {FORMAT}, got {found!r}; update stylegan.")
+        raise CheckpointError(
+            f"{folder} is not a checkpoint of format {FORMAT}, got {reprlib.repr(found)}; update stylegan."
+        )
     if config.get("architecture") not in ARCHITECTURES:
         raise CheckpointError(
-            f"{folder} has architecture {config.get('architecture')!r}; this version knows {', '.join(ARCHITECTURES)}."
+            f"{folder} has architecture {reprlib.repr(config.get('architecture'))}; "
+            f"this version knows {', '.join(ARCHITECTURES)}."
         )
     return config
 
@@ -252,22 +236,16 @@ def _discriminator_class(config: dict[str, Any], folder: Path) -> type[FamilyDis
     return found
 
 
-def _read_network(
-    file: Path, network_class: type[FamilyGenerator] | type[FamilyDiscriminator], args: dict[str, Any]
-) -> nn.Module:
+def _read_network(file: Path, network_class: type[N], settings: dict[str, Any]) -> N:
     try:
-        with torch.device("meta"):  # no random initialization of weights that are replaced at once
-            network = network_class(**args)
-        tensors = {name: v.float() if v.dtype == torch.float16 else v for name, v in load_file(file).items()}
-        network.load_state_dict(tensors, assign=True)
+        network = empty(network_class, settings)
+        with safe_open(file, framework="pt") as stored:
+            require_shapes(network, {name: stored.get_slice(name).get_shape() for name in stored.keys()})  # noqa: SIM118
+        return fill(network, load_file(file))
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{file} cannot be read: {error}; the checkpoint is damaged.") from error
-    except MissingExtra:
-        raise
-    except (RuntimeError, TypeError, StyleGANError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{file} does not fit the config.json beside it: {reason}") from error
-    return network.eval().requires_grad_(False)
+    except CheckpointError as error:
+        raise CheckpointError(f"{file} does not fit the config.json beside it: {error}.") from error
 
 
 def _model_card(config: dict[str, Any]) -> str:

@@ -84,7 +84,7 @@ class MappingNetwork(FamilyMapping):
         z_dim, c_dim: widths of the latent and the label; 0 for none.
         w_dim: width of w.
         num_ws: number of layers to repeat w for; None for a single w.
-        num_layers: number of fully connected layers.
+        num_layers: number of fully connected layers; with 0, w is the normalized input, which must have its width.
         embed_features: width of the embedded label; default w_dim.
         layer_features: width of the hidden layers; default w_dim.
         lr_multiplier: learning rate of these layers relative to the rest of the generator.
@@ -110,13 +110,15 @@ class MappingNetwork(FamilyMapping):
         gain_in_weight: bool = False,
     ):
         super().__init__()
-        if num_layers < 1:
-            raise ConfigError(f"a mapping network needs at least one layer, got {num_layers}.")
         self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
         self.num_ws, self.num_layers, self.w_avg_beta = num_ws, num_layers, w_avg_beta
         embed = 0 if c_dim == 0 else w_dim if embed_features is None else embed_features
         hidden = w_dim if layer_features is None else layer_features
-        widths = [z_dim + embed] + [hidden] * (num_layers - 1) + [w_dim]
+        if num_layers == 0 and z_dim + embed != w_dim:
+            raise ConfigError(
+                f"a mapping network without layers needs an input as wide as w, got {z_dim + embed} and {w_dim}."
+            )
+        widths = [z_dim + embed, *[hidden] * (num_layers - 1), w_dim]
         if c_dim > 0:
             self.embed = EqualizedLinear(c_dim, embed)
         for i in range(num_layers):

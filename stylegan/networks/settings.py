@@ -90,6 +90,19 @@ class OneOf:
 
 
 @dataclass(frozen=True)
+class Text:
+    """Texts of up to `most` characters."""
+
+    most: int
+
+    def __str__(self) -> str:
+        return f"a text of up to {self.most} characters"
+
+    def admits(self, value: object) -> bool:
+        return isinstance(value, str) and len(value) <= self.most
+
+
+@dataclass(frozen=True)
 class Numbers:
     """Lists of 1 to `most` numbers whose sum is not zero."""
 

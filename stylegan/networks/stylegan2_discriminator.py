@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import KW_ONLY, dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ from stylegan.networks.settings import (
     Positive,
     Resolution,
     Taps,
+    Whole,
     Width,
     by_words,
 )
@@ -45,8 +47,9 @@ class DiscriminatorSettings(PyramidSettings):
     architecture: Form = "resnet"  # form of the network, "resnet", "orig" or "skip": StyleGAN2 Fig. 7
     mbstd_group_size: Width | None = 4  # images per group of the minibatch standard deviation; None for the whole batch
     mbstd_num_channels: Count = 1  # channels that it appends; 0 leaves it out
-    mapping_layers: Count = 8  # fully connected layers of the label's mapping network
+    mapping_layers: Annotated[int, Whole(0, 100)] = 8  # fully connected layers behind the embedded label
     cmap_dim: Width | None = None  # width of the mapped label; None for the channels at 4x4
+    lr_multiplier: Positive = 0.01  # learning rate of the label's layers relative to the rest
     num_fp16_res: Count = 0  # number of highest resolutions that may run in reduced precision
     conv_clamp: Positive | None = None  # limit on the absolute output of convolutions, for float16; None for no limit
     freeze_layers: Count = 0  # number of first layers that are not trained (Freeze-D)
@@ -58,10 +61,6 @@ class DiscriminatorSettings(PyramidSettings):
         size = f"{self.img_resolution}x{self.img_resolution}"
         if self.img_resolution < 8:
             raise ConfigError(f"a discriminator needs images of at least 8x8, got {size}.")
-        if self.c_dim > 0 and not 1 <= self.mapping_layers <= 100:
-            raise ConfigError(
-                f"mapping_layers of a conditional discriminator must be from 1 to 100, got {self.mapping_layers}."
-            )
 
 
 class DiscriminatorBlock(nn.Module):
@@ -175,7 +174,14 @@ class Discriminator(FamilyDiscriminator):
         cmap_dim = 0
         if settings.c_dim > 0:
             cmap_dim = settings.channels(4) if settings.cmap_dim is None else settings.cmap_dim
-            self.mapping = MappingNetwork(0, settings.c_dim, cmap_dim, None, num_layers=settings.mapping_layers)
+            self.mapping = MappingNetwork(
+                0,
+                settings.c_dim,
+                cmap_dim,
+                None,
+                num_layers=settings.mapping_layers,
+                lr_multiplier=settings.lr_multiplier,
+            )
         self.b4 = DiscriminatorEpilogue(settings, cmap_dim)
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
