@@ -15,6 +15,7 @@ from tiny_run import tiny_images
 import stylegan
 from stylegan.cli.messages import flags
 from stylegan.training import plan
+from stylegan.training.config import TrainConfig
 from stylegan.training.estimate import Estimate
 
 LIBRARY = Path(stylegan.__file__).parent
@@ -28,7 +29,9 @@ PREPARED = "dataset --source {data} --dest {out}.zip --resolution 16"
 
 # (module, names of the advice) -> commands that follow it
 ADVICE: dict[tuple[str, ...], list[str]] = {
+    ("data/class_folders.py", "labels"): [PREPARED + " --labels none"],
     ("data/dataset.py", "balanced"): [NEW],
+    ("data/labels.py", "prepare", "labels"): [PREPARED + " --labels none"],
     ("data/open.py", "prepare"): [PREPARED],
     ("data/pixels.py", "prepare"): [PREPARED],
     ("data/shards/index.py", "prepare", "shards"): [PREPARED.replace("{out}.zip", "{out}") + " --shards 4"],
@@ -113,6 +116,7 @@ def advice() -> dict[tuple[str, ...], str]:
             if isinstance(node, ast.JoinedStr | ast.Constant) and id(node) not in inner:
                 text = "".join(part.value for part in ast.walk(node) if isinstance(getattr(part, "value", 0), str))
                 names = re.findall(r"`([\w.]+)`", re.split(r"; |\. (?=Start|Resume)", text)[-1])
+                names = [name for name in names if name in flags() or name.split(".")[0] in TrainConfig.model_fields]
                 if names and re.search(r"; |\. (?=Start|Resume)|^use ", text):
                     found[(module, *dict.fromkeys(names))] = text
     return found

@@ -12,9 +12,8 @@ from run_cli import run, run_cli
 from tiny_generator import tiny_generator
 from tiny_run import tiny_images
 
-from stylegan.checkpoints import Checkpoint, save
+from stylegan.checkpoints import Checkpoint, load, save
 from stylegan.checkpoints.commands import generate_command
-from stylegan.checkpoints.native import load
 from stylegan.checkpoints.snapshots import newest_snapshot
 from stylegan.cli import train_progress
 from stylegan.sampling.labels import label_vector
