@@ -67,4 +67,4 @@ class MissingExtra(StyleGANError, ImportError):
 
 
 class NonFiniteError(StyleGANError, ArithmeticError):
-    """Raised when training has produced NaN or infinity and cannot continue."""
+    """Raised when training has produced NaN or infinity and cannot continue, and for images that hold them."""

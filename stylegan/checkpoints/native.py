@@ -1,7 +1,7 @@
 """The native checkpoint: a folder of safetensors and a config.json. Nothing in it can be executed.
 
 config.json                  format, architecture, settings of the networks, origin, licence
-generator_ema.safetensors    the averaged generator; tensors in float16 are loaded as float32
+generator_ema.safetensors    the averaged generator; those in float16 or bfloat16 are loaded as float32
 generator.safetensors        optional, for further training
 discriminator.safetensors    optional, for further training
 README.md                    a model card
@@ -40,19 +40,26 @@ from stylegan.networks.family import (
     discriminator_class,
     generator_class,
 )
+from stylegan.networks.generator import FamilyGenerator
 
 FORMAT = 1
 MOST_BYTES = 16_000_000  # of a config.json; names of 100,000 classes fit
 _NAMES = ("class_names", "label_names")  # optional in config.json: meanings of the generator's labels
 
 
-def save(checkpoint: Checkpoint, folder: Path | str) -> None:
+def save(checkpoint: Checkpoint | FamilyGenerator, folder: Path | str) -> None:
     """Write a native checkpoint; an older one of that name is replaced once the new one is complete.
+
+    A generator alone is saved as the averaged one of a checkpoint.
 
     Raises: CheckpointError without a generator or for foreign networks, OutputError if `folder` holds something else or
         cannot be written.
     """
     folder = local_path(folder)
+    if isinstance(checkpoint, nn.Module):  # `contents` refuses those that are not a generator of the family
+        checkpoint = Checkpoint(G_ema=checkpoint)
+    if not isinstance(checkpoint, Checkpoint):
+        raise CheckpointError(f"a generator or a Checkpoint can be saved, got {type(checkpoint).__name__}.")
     refuse_foreign(folder)
     files = contents(checkpoint)
     with atomic_folder(folder) as temporary:
@@ -69,8 +76,9 @@ class Contents(NamedTuple):
 def contents(checkpoint: Checkpoint) -> Contents:
     """Return the files of a native checkpoint. Raises: CheckpointError without a generator, or for foreign networks."""
     generator = checkpoint.G_ema or checkpoint.G
-    if generator is None:
-        raise CheckpointError("a checkpoint needs a generator to be saved, got none; pass G_ema.")
+    if generator is None or isinstance(generator, FamilyDiscriminator):
+        found = "none" if generator is None else "a discriminator"
+        raise CheckpointError(f"a checkpoint needs a generator to be saved, got {found}; pass G_ema.")
     for network in (checkpoint.G_ema, checkpoint.G, checkpoint.D):
         _require_own(network)
     architecture = architecture_of(generator)
@@ -97,7 +105,7 @@ def write(files: Contents, folder: Path) -> None:
     Raises: OSError if the disk is full or cannot be written.
     """
     for name, text in files.texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
     for name, tensors in files.tensors.items():
         try:
             save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, folder / name)

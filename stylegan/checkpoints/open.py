@@ -24,6 +24,7 @@ from stylegan.checkpoints.pickle_vm import PickleError, Record, read_pickle, rea
 from stylegan.checkpoints.rebuild import MOST_VALUES
 from stylegan.errors import CheckpointError
 from stylegan.machine.devices import resolve_device
+from stylegan.machine.surroundings import ordinary_torch
 from stylegan.models import find
 from stylegan.networks.generator import FamilyGenerator
 
@@ -77,6 +78,7 @@ def load(source: Path | str, *, device: str | torch.device = "auto") -> FamilyGe
     return drawing_generator(read(source, to_draw=True), source).to(resolve_device(device))
 
 
+@ordinary_torch(gradients=False)
 def read(source: Path | str, *, to_draw: bool = False) -> Checkpoint:
     """Read a checkpoint as `load_checkpoint` does; `to_draw` leaves out networks that are not drawn with."""
     path = find(source)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from stylegan.errors import CheckpointError, MissingExtra, StyleGANError
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.generator import FamilyGenerator
+from stylegan.ops.number_formats import wide
 
 N = TypeVar("N", bound=FamilyGenerator | FamilyDiscriminator)
 MOST_VALUES = 2**30  # in one network, 4 GB; the largest published ones have a tenth
@@ -57,7 +58,9 @@ def require_shapes(network: nn.Module, shapes: Mapping[str, Sequence[int]]) -> N
 
 
 def fill(network: N, tensors: Mapping[str, Tensor]) -> N:
-    """Give a network of `empty` its tensors, as float32 on the CPU; return it in eval mode, without gradients.
+    """Give a network of `empty` its tensors on the CPU; return it in eval mode, without gradients.
+
+    Half-precision tensors become float32; a network with float64 tensors is in float64.
 
     Raises: CheckpointError unless names and shapes fit.
     """
@@ -67,8 +70,9 @@ def fill(network: N, tensors: Mapping[str, Tensor]) -> N:
             raise CheckpointError(f"tensor {name} has datatype {str(value.dtype).removeprefix('torch.')}, not float32")
         if name.rpartition(".")[2] == "lod" and not value.isfinite():  # it selects the layers to run
             raise CheckpointError(f"level of detail {name} is {float(value):g}, a finite number is expected")
-    values = {name: value.detach().to("cpu", torch.float32).contiguous() for name, value in tensors.items()}
-    network.load_state_dict(values, assign=True)
+    network.load_state_dict({name: wide(v.detach().cpu()).contiguous() for name, v in tensors.items()}, assign=True)
+    if any(value.dtype == torch.float64 for value in tensors.values()):
+        network.double()
     network.eval().requires_grad_(False)
     return network
 

@@ -29,7 +29,7 @@ STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") i
 def _keep(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
     if value is None or value == "all":
         return value
-    if value.isdecimal() and int(value):
+    if value.isdecimal() and len(value) < 10 and int(value):
         return int(value)
     raise click.BadParameter(f"expected a number of snapshots from 1, or all, got {value!r}.", param_hint="--keep")
 

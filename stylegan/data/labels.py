@@ -75,8 +75,8 @@ def parse_dataset_json(content: bytes, where: str) -> LabelList | None:
     if data and "labels" not in data:
         key = _short(next(iter(data)))
         raise DataError(
-            f"{where} has no key 'labels' but {key}; rename the key, or make a data set without this file with `prepare` "
-            "and its setting `labels`."
+            f"{where} has no key 'labels' but {key}; rename the key, or make a data set without this file with "
+            "`prepare` and its setting `labels`."
         )
     entries = data.get("labels")
     if entries is None or entries == []:

@@ -12,7 +12,7 @@ CHECKSUMS = "checksums.json"  # {file name: {"bytes": size, "sha256": hexadecima
 def write_checksums(folder: Path) -> None:
     """List every file of a folder that is complete."""
     files = {file.name: _describe(file) for file in sorted(folder.iterdir())}
-    (folder / CHECKSUMS).write_text(to_json(files), encoding="utf-8")
+    (folder / CHECKSUMS).write_text(to_json(files), encoding="utf-8", newline="\n")
 
 
 def to_json(files: dict[str, dict]) -> str:

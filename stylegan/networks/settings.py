@@ -27,6 +27,7 @@ from typing import (
 )
 
 from stylegan.errors import ConfigError
+from stylegan.machine.surroundings import float32_by_default
 from stylegan.ops.bias_act import ACTIVATIONS
 
 P = ParamSpec("P")
@@ -180,7 +181,8 @@ def by_words(
     def decorate(init: Callable[[Any, S], None]) -> Callable[Concatenate[Any, P], None]:
         @wraps(init)
         def by_words_of_settings(self: Any, *args: P.args, **words: P.kwargs) -> None:
-            init(self, settings(*args, **words))
+            with float32_by_default():
+                init(self, settings(*args, **words))
 
         own = next(iter(inspect.signature(init).parameters.values()))
         hints = get_type_hints(settings)  # plain types, without bounds

@@ -32,6 +32,7 @@ from stylegan.networks.settings import (
 )
 from stylegan.networks.sizes import Form, PyramidSettings
 from stylegan.ops import downsample2d, setup_filter
+from stylegan.ops.number_formats import channels_last, wide
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,9 @@ class DiscriminatorEpilogue(nn.Module):
 class Discriminator(FamilyDiscriminator):
     """Discriminator of StyleGAN2: an image, optionally with a label, to a logit that is high where it looks real.
 
+    A logit depends on the other images of its batch, through the minibatch standard deviation; see
+    `FamilyDiscriminator`.
+
     Args: the fields of `DiscriminatorSettings`.
     Raises: ConfigError for settings of another type or out of bounds.
     """
@@ -192,11 +196,11 @@ class Discriminator(FamilyDiscriminator):
         Returns: logits [N, 1] float32.
         Raises: ShapeError for an image or label of another shape.
         """
-        self.check(img, c)
-        img_: Tensor | None = img.to(torch.float32).contiguous(memory_format=torch.channels_last)
+        img, c = self.checked(img, c)
+        img_: Tensor | None = channels_last(img)
         x = None
         for r in self.block_resolutions:
             block: DiscriminatorBlock = getattr(self, f"b{r}")
-            x, img_ = block(x, img_, block_dtype(block.low_precision, self._precision, img.device))
+            x, img_ = block(x, img_, block_dtype(block.low_precision, self._precision, img.device, img.dtype))
         cmap = self.mapping(None, c) if self.c_dim > 0 else None
-        return self.b4(x.to(torch.float32) if x is not None else None, img_, cmap)
+        return self.b4(wide(x) if x is not None else None, img_, cmap)

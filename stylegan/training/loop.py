@@ -19,6 +19,7 @@ from stylegan.data.dataset import Dataset
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.precision import require_precision
 from stylegan.machine.processes import World
+from stylegan.machine.surroundings import in_ordinary_torch
 from stylegan.runs.best_effort import BestEffort
 from stylegan.runs.folder import drop_lines_after, grid_file, repair_interrupted_writes, snapshot_folder
 from stylegan.runs.lock import locked
@@ -83,7 +84,7 @@ def train(
     writer = SnapshotWriter(folder, config.keep_snapshots, config.milestone_kimg)
     with locked(folder) if world.is_main else nullcontext(), writer:
         run = _Loop(config, folder, dataset, world, writer, grid, health, SnapshotScores(config, folder, world, stop))
-        yield from run.ticks(snapshot, stop or threading.Event(), accepted)
+        yield from in_ordinary_torch(run.ticks(snapshot, stop or threading.Event(), accepted), gradients=True)
 
 
 @dataclass

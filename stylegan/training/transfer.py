@@ -130,7 +130,7 @@ def transfer_report(checkpoint: Checkpoint, config: TrainConfig) -> str:
     with torch.device("meta"):
         G = generator_class(config.architecture)(**config.generator)
         D = discriminator_class(config.architecture, config.discriminator_kind)(**config.discriminator)
-        networks = {"G": G, "D": D, "G_ema": G}
+        networks: dict[str, nn.Module] = {"G": G, "D": D, "G_ema": G}
     lines = _changes(checkpoint, config)
     for name, transfer in _plan(checkpoint, networks, config).items():
         source = _sources(checkpoint)[name]
