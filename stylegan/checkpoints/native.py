@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from stylegan.checkpoints.checkpoint import Checkpoint, facts
+from stylegan.checkpoints.commands import generate_command
 from stylegan.checkpoints.layout import CONFIG, FEATURES, KIND, NETWORKS, WEIGHTS
 from stylegan.checkpoints.rebuild import N, empty, fill, require_shapes
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
@@ -261,6 +262,8 @@ def _read_network(file: Path, network_class: type[N], settings: dict[str, Any]) 
 def _model_card(config: dict[str, Any]) -> str:
     generator = config["generator"]
     size, channels = generator["img_resolution"], generator["img_channels"]
+    names = {key: config.get(key) for key in ("class_names", "label_names")}
+    command = generate_command(".", "--seeds", "0-7", "--trunc", "0.7", c_dim=generator["c_dim"], **names)
     return f"""---
 library_name: stylegan
 tags: [{config["architecture"]}]
@@ -271,6 +274,6 @@ license: {config["licence"] or "unknown"}
 Origin: {config["origin"] or "not stated"}. Licence of the weights: {config["licence"] or "not stated"}.
 
 ```
-stylegan generate --network . --seeds 0-7 --trunc 0.7
+{command}
 ```
 """

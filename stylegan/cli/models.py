@@ -17,6 +17,8 @@ HEADS = ("name", "images", "classes", "architecture", "size", "licence", "draws"
 )
 def command(others: bool) -> None:
     """List the networks that ship with the library; every --network accepts their names."""
+    from stylegan.checkpoints.commands import generate_command
+
     if others:
         _show_published()
         return
@@ -30,8 +32,12 @@ def command(others: bool) -> None:
         click.echo(f"{name}: {config['origin']}.")
         if config.get("class_names"):
             click.echo(f"  classes: {', '.join(config['class_names'])}")
-    click.echo("\nDraw with one: stylegan generate --network NAME --seeds 0-31 --grid 8x4 --trunc 0.7")
-    click.echo("Networks of others to download: stylegan models --published")
+    click.echo("\nDraw with one:")
+    for name, (_, config) in networks.items():
+        names = {key: config.get(key) for key in ("class_names", "label_names")}
+        options = ("--seeds", "0-31", "--grid", "8x4", "--trunc", "0.7")
+        click.echo(f"  {generate_command(name, *options, c_dim=config['generator']['c_dim'], **names)}")
+    click.echo("\nNetworks of others to download: stylegan models --published")
 
 
 def _show(rows: list[tuple[str, ...]]) -> None:

@@ -7,7 +7,7 @@ import math
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -285,13 +285,17 @@ def open_network(
 
 
 @contextmanager
-def wrong_usage(option: str | None = None) -> Iterator[None]:
-    """Turn a ConfigError of the block into a usage error, of `option` if that option alone can cause it."""
+def wrong_usage(option: str | None = None, typed: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Turn a ConfigError of the block into a usage error, of `option` if that option alone can cause it.
+
+    Args:
+        typed: how the user spelled settings, see `with_flags`.
+    """
     try:
         yield
     except ConfigError as error:
         if option is None:
-            raise click.UsageError(with_flags(str(error))) from error
+            raise click.UsageError(with_flags(str(error), typed)) from error
         raise click.BadParameter(with_flags(str(error)), param_hint=f"'{option}'") from error
 
 

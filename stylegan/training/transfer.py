@@ -100,8 +100,8 @@ def require_architecture(checkpoint: Checkpoint, cfg: str, architecture: str) ->
     found = architecture_of(generator) if generator is not None else architecture
     if found != architecture:
         raise ConfigError(
-            f"cfg {cfg} trains networks of {architecture}, but the checkpoint holds those of {found}; choose a cfg of "
-            f"{found}."
+            f"`cfg` {cfg} trains networks of {architecture}, but the checkpoint holds those of {found}; choose a `cfg` "
+            f"of {found}."
         )
 
 
