@@ -50,6 +50,10 @@ class PickleError(CheckpointError):
         return f"{file}{place}{self.reason}; nothing was run."
 
 
+class DownloadError(StyleGANError):
+    """Raised for a file that cannot be downloaded, or that is another one than expected."""
+
+
 class OutputError(StyleGANError, OSError):
     """Raised for a file or folder that cannot be written."""
 

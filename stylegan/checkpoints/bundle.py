@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from stylegan.checkpoints.checkpoint import Checkpoint
+from stylegan.checkpoints.commands import generate_command
 from stylegan.checkpoints.layout import CONFIG, DRAWS, FEATURES, NETWORKS
 from stylegan.checkpoints.native import (
     Contents,
@@ -124,7 +125,13 @@ def model_card(name: str, generator: FamilyGenerator, config: dict[str, Any]) ->
     kimg = f"{config['nimg'] / 1000:,.0f} kimg" if config["nimg"] else f"{TODO} kimg"
     parameters = sum(p.numel() for p in generator.parameters())
     names = generator.class_names or generator.label_names or []
-    label = f' --class "{names[0]}"' if generator.class_names else ""
+    command = generate_command(
+        name,
+        *("--seeds", "0-31", "--grid", "8x4", "--trunc", "0.7"),
+        c_dim=generator.c_dim,
+        class_names=generator.class_names,
+        label_names=generator.label_names,
+    )
     return f"""---
 library_name: stylegan
 tags: [{config["architecture"]}]
@@ -136,7 +143,7 @@ license: {config["licence"]}
 {parameters:,} parameters in float16.{f" Classes: {', '.join(names)}." if names else ""}
 
 ```
-stylegan generate --network {name}{label} --seeds 0-31 --grid 8x4 --trunc 0.7
+{command}
 ```
 
 ## Data

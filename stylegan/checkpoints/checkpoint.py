@@ -24,6 +24,12 @@ class Checkpoint:
     origin: str | None = None  # source of the weights; None if unknown
     licence: str | None = None  # licence of the weights, not of this library; None if unknown
 
+    @property
+    def networks(self) -> dict[str, FamilyGenerator | FamilyDiscriminator]:
+        """The networks that are not missing, by name."""
+        found = {"G_ema": self.G_ema, "G": self.G, "D": self.D}
+        return {name: network for name, network in found.items() if network is not None}
+
 
 @dataclass(frozen=True)
 class Facts(Settings):

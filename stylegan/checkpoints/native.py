@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from stylegan.checkpoints.checkpoint import Checkpoint, facts
+from stylegan.checkpoints.commands import generate_command
 from stylegan.checkpoints.layout import CONFIG, FEATURES, KIND, NETWORKS, WEIGHTS
 from stylegan.checkpoints.rebuild import N, empty, fill, require_shapes
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
@@ -138,8 +139,7 @@ def read_folder(source: Path | str, *, to_draw: bool = False) -> Checkpoint:
                 networks[name] = _read_network(folder / file, _discriminator_class(config, folder), args)
             else:
                 networks[name] = _read_network(folder / file, generator_class(config["architecture"]), args)
-                for key in _NAMES:
-                    setattr(networks[name], key, _names(config, key, folder))
+                name_labels(networks[name], config, folder / CONFIG)
     if not networks:
         raise CheckpointError(f"{folder} holds no weights; expected {NETWORKS['G_ema']} in it.")
     try:
@@ -208,11 +208,15 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _names(config: dict[str, Any], key: str, folder: Path) -> list[str] | None:
-    names, c_dim = config.get(key), config["generator"].get("c_dim", 0)
-    if names is None or (isinstance(names, list) and len(names) == c_dim and all(isinstance(n, str) for n in names)):
-        return names
-    raise CheckpointError(f"{key} in {folder / CONFIG} must be {c_dim} strings; correct or remove it.")
+def name_labels(G: FamilyGenerator, config: dict[str, Any], place: Path | str) -> None:
+    """Give a generator the names of its labels that a config has. Raises: CheckpointError if their number is wrong."""
+    for key in _NAMES:
+        names = config.get(key)
+        if names is not None and not (
+            isinstance(names, list) and len(names) == G.c_dim and all(isinstance(name, str) for name in names)
+        ):
+            raise CheckpointError(f"{key} in {place} must be {G.c_dim} strings; correct or remove it.")
+        setattr(G, key, names)
 
 
 def _about(D: FamilyDiscriminator) -> dict[str, Any]:
@@ -258,6 +262,8 @@ def _read_network(file: Path, network_class: type[N], settings: dict[str, Any]) 
 def _model_card(config: dict[str, Any]) -> str:
     generator = config["generator"]
     size, channels = generator["img_resolution"], generator["img_channels"]
+    names = {key: config.get(key) for key in ("class_names", "label_names")}
+    command = generate_command(".", "--seeds", "0-7", "--trunc", "0.7", c_dim=generator["c_dim"], **names)
     return f"""---
 library_name: stylegan
 tags: [{config["architecture"]}]
@@ -268,6 +274,6 @@ license: {config["licence"] or "unknown"}
 Origin: {config["origin"] or "not stated"}. Licence of the weights: {config["licence"] or "not stated"}.
 
 ```
-stylegan generate --network . --seeds 0-7 --trunc 0.7
+{command}
 ```
 """

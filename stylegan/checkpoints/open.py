@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from stylegan.checkpoints import lernapparat, minimal_names, native, nvidia, official_names, rosinality, tensorflow
+from stylegan.checkpoints import (
+    lernapparat,
+    minimal_names,
+    native,
+    nvidia,
+    official_file,
+    official_names,
+    rosinality,
+    tensorflow,
+)
 from stylegan.checkpoints.checkpoint import Checkpoint, facts
 from stylegan.checkpoints.layout import CONFIG
 from stylegan.checkpoints.pickle_vm import PickleError, Record, read_pickle, read_torch
@@ -94,7 +103,7 @@ def drawing_generator(checkpoint: Checkpoint, source: Path | str) -> FamilyGener
 
 
 def _read_file(path: Path, to_draw: bool) -> Checkpoint:
-    content = _content(path)
+    content = content_of(path)
     reader = _reader(content)
     if reader is None:
         raise CheckpointError(
@@ -104,10 +113,12 @@ def _read_file(path: Path, to_draw: bool) -> Checkpoint:
     try:
         checkpoint = reader(content, to_draw=to_draw)
         stated = content if isinstance(content, dict) else {}
-        origin = f"{path.name}, {checkpoint.origin}"
-        if isinstance(stated.get("origin"), str):  # a file that this library wrote
+        origin: str | None = f"{path.name}, {checkpoint.origin}"
+        if reader is official_file.read:
+            origin = checkpoint.origin
+        elif isinstance(stated.get("origin"), str):  # a file that this library wrote
             origin, checkpoint = stated["origin"], replace(checkpoint, licence=stated.get("licence"))
-        given = facts({"augment_p": checkpoint.augment_p, "origin": origin, "licence": checkpoint.licence})
+        given = facts({**vars(checkpoint), "origin": origin})
         if checkpoint.G_ema is checkpoint.G is checkpoint.D is None:
             raise CheckpointError("holds no network")
         return replace(checkpoint, **given)
@@ -118,7 +129,7 @@ def _read_file(path: Path, to_draw: bool) -> Checkpoint:
         raise CheckpointError(f"{path} {reason}.") from error
 
 
-def _content(path: Path) -> Any:
+def content_of(path: Path) -> Any:
     """Return the content of a file of any container. Raises: CheckpointError with one sentence on what the file is."""
     if not path.is_file():  # a pipe would be waited for
         raise CheckpointError(f"{path} is neither a file nor a folder; choose a checkpoint.")
@@ -163,9 +174,13 @@ def _content(path: Path) -> Any:
 
 
 def _safetensors(path: Path) -> Any:
-    if (path.parent / CONFIG).is_file():
-        raise CheckpointError(f"{path} is one network of the checkpoint {path.parent}; choose that folder.")
     try:
+        with safe_open(path, framework="pt") as file:
+            config = (file.metadata() or {}).get(official_file.SETTINGS)
+        if config is not None:
+            return official_file.nested(load_file(path), config)
+        if (path.parent / CONFIG).is_file():
+            raise CheckpointError(f"{path} is one network of the checkpoint {path.parent}; choose that folder.")
         return load_file(path)
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}; download it again.") from error
@@ -179,6 +194,8 @@ def _reader(content: Any) -> Reader | None:
         return tensorflow.read if len(content) == 3 and isinstance(content[2], Record) else None
     if not isinstance(content, dict):
         return None
+    if official_file.is_checkpoint(content):
+        return official_file.read
     if any(
         isinstance(content.get(name), Record) or nvidia.is_state_dict(content.get(name)) for name in nvidia.NETWORKS
     ):

@@ -184,7 +184,7 @@ def write(checkpoint: Checkpoint, path: Path | str) -> None:
     for theirs, ours in NETWORKS.items():
         network = getattr(checkpoint, ours)
         if network is not None:
-            _require_expressible(network)
+            require_expressible(network)
             content[theirs] = (
                 _generator_dict(network) if isinstance(network, Generator) else _discriminator_dict(network)
             )
@@ -236,7 +236,7 @@ def _on_cpu(network: FamilyGenerator | Discriminator) -> dict[str, Tensor]:
     return {name: value.detach().cpu() for name, value in network.state_dict().items()}
 
 
-def _require_expressible(network: Any) -> None:
+def require_expressible(network: Any) -> None:
     """Raises: CheckpointError for a network that rosinality's classes cannot hold."""
     form = {Generator: "skip", Discriminator: "resnet"}.get(type(network))
     settings = network.settings

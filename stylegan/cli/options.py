@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -271,7 +270,7 @@ def open_network(
 ) -> Any:
     """Return the averaged generator of a checkpoint in its inference form; `center` is that of --trunc-center.
 
-    The first process of a World prints a licence that restricts what the images may be used for.
+    The first process of a World prints the licence of the weights.
     """
     from stylegan.checkpoints.open import drawing_generator, read
     from stylegan.machine.memory import keep_freed_memory
@@ -280,19 +279,23 @@ def open_network(
     keep_freed_memory()
     checkpoint = read(network, to_draw=True)
     if world is None or world.is_main:
-        say_licence(checkpoint.licence)
+        say_licence(checkpoint.licence, checkpoint.origin)
     G = drawing_generator(checkpoint, network).to(device).for_inference(precision, compile)
     return ClassCentered(G) if center == "class" else G
 
 
 @contextmanager
-def wrong_usage(option: str | None = None) -> Iterator[None]:
-    """Turn a ConfigError of the block into a usage error, of `option` if that option alone can cause it."""
+def wrong_usage(option: str | None = None, typed: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Turn a ConfigError of the block into a usage error, of `option` if that option alone can cause it.
+
+    Args:
+        typed: how the user spelled settings, see `with_flags`.
+    """
     try:
         yield
     except ConfigError as error:
         if option is None:
-            raise click.UsageError(with_flags(str(error))) from error
+            raise click.UsageError(with_flags(str(error), typed)) from error
         raise click.BadParameter(with_flags(str(error)), param_hint=f"'{option}'") from error
 
 
@@ -320,12 +323,12 @@ def write_loop(images: Iterable[Tensor], total: int, dest: str, fps: float, sinc
     say_wrote(f"{dest} ({total} images, {total / fps:.1f} s long)", since)
 
 
-def say_licence(licence: str | None) -> None:
-    """Print a licence that forbids commercial use, once per command."""
-    said = click.get_current_context().meta.setdefault("stylegan.licences", set())
-    if licence and licence not in said and re.search(r"non-?commercial|\bNC\b", licence, re.IGNORECASE):
+def say_licence(licence: str | None, origin: str | None) -> None:
+    """Print a licence of weights that is not that of this library, once per command."""
+    said = click.get_current_context().meta.setdefault("stylegan.licences", {None, "Apache-2.0"})
+    if licence not in said:
         said.add(licence)
-        click.echo(f"Licence of these weights: {licence}. It holds for images and networks made with them.", err=True)
+        click.echo(f"Licence of the weights: {licence}. Origin: {origin or 'not stated'}.", err=True)
 
 
 def say_wrote(what: Path | str, since: float) -> None:

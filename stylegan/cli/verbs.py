@@ -11,5 +11,6 @@ VERBS = {
     "move": "Draw a seamless loop in which the images of a StyleGAN3 shift or rotate.",
     "metrics": "Measure the quality of the images of a network.",
     "models": "List the networks that ship with the library.",
+    "convert": "Convert a checkpoint to a native folder or to the format of another tool; download published ones.",
     "info": "Print the layers, parameters and shapes of the networks in a checkpoint.",
 }

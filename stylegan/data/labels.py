@@ -74,7 +74,10 @@ def parse_dataset_json(content: bytes, where: str) -> LabelList | None:
         raise DataError(f"{where} holds a {type(data).__name__}, expected an object with the key 'labels'.")
     if data and "labels" not in data:
         key = _short(next(iter(data)))
-        raise DataError(f"{where} has no key 'labels' but {key}; rename the key, or set `labels` to none or folders.")
+        raise DataError(
+            f"{where} has no key 'labels' but {key}; rename the key, or make a data set without this file with "
+            "`prepare` and its setting `labels`."
+        )
     entries = data.get("labels")
     if entries is None or entries == []:
         return None

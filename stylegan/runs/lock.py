@@ -25,7 +25,9 @@ def locked(run: Path) -> Iterator[None]:
     try:
         file = path.open("a+b", buffering=0)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; choose another `outdir`.") from error
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}; make the folder writable, or copy the run."
+        ) from error
     with file:
         try:
             if not lock(file, wait=False):

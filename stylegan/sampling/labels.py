@@ -26,7 +26,10 @@ def label_vector(G: GeneratorLike, label: Label) -> Tensor:
     Raises: ConfigError if the network has no such label.
     """
     if G.c_dim == 0:
-        raise ConfigError(f"this network has no classes, got class {label}; leave out `label`.")
+        raise ConfigError(
+            f"this network has no classes, since it was trained without `data.labels`, got class {label}; leave out "
+            "`label`."
+        )
     if not isinstance(label, str):
         number: Any = label  # of Python, numpy or torch
         if hasattr(number, "__index__") and getattr(number, "ndim", 0) == 0:

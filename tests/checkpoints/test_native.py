@@ -186,7 +186,7 @@ def test_a_checkpoint_without_generator_is_not_saved(tmp_path):
 
 
 def test_a_missing_device_gets_one_sentence(folder):
-    with pytest.raises(StyleGANError, match="device 'cuda:7' is not available here; set `device` to cpu or auto"):
+    with pytest.raises(StyleGANError, match="`device` 'cuda:7' is not available here; set `device` to cpu or auto"):
         stylegan.load(folder, device="cuda:7")
 
 

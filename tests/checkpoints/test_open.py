@@ -465,7 +465,7 @@ def test_licence_and_origin_are_shown_and_kept(tmp_path):
     draw = ("generate", "--network", file, "--seeds", 0, "--outdir", tmp_path / "out", "--device", "cpu")
     result = run_cli(*draw)
     assert result.code == 0, result.err
-    assert "Licence of these weights: NVIDIA Source Code License (non-commercial). It holds for images" in result.err
+    assert "Licence of the weights: NVIDIA Source Code License (non-commercial). Origin: ffhq.pkl, a" in result.err
     stylegan.save(stylegan.load_checkpoint(file), tmp_path / "net")
     config = json.loads((tmp_path / "net" / "config.json").read_text())
     assert config["licence"] == "NVIDIA Source Code License (non-commercial)"

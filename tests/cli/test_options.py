@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stylegan.checkpoints.convert import KINDS
 from stylegan.cli.main import cli
 from stylegan.cli.options import Psi, Psis
 from stylegan.cli.verbs import VERBS
@@ -22,6 +23,7 @@ from stylegan.training.config import AugmentConfig, TrainConfig
 LIBRARY = {
     "aug": get_args(AugmentConfig.model_fields["mode"].annotation),
     "discriminator": get_args(TrainConfig.model_fields["discriminator_kind"].annotation),
+    "kind": KINDS,
     "labels": LABELS,
     "noise_mode": NOISE_MODES,
     "on_nan": get_args(TrainConfig.model_fields["on_nan"].annotation),

@@ -124,7 +124,7 @@ def test_no_labels_are_none(content):
         ({"labels": [[7, 1]]}, r"entry 0 of 'labels' in dataset.json is \[7, 1\]"),
         (
             {"label": [["a", 1]]},
-            "has no key 'labels' but 'label'; rename the key, or set `labels` to none",
+            "has no key 'labels' but 'label'; rename the key, or make a data set without this file with `prepare`",
         ),
         ({"labels": [["a", []]]}, r"gives a the label \[\]"),
         ({"labels": [["a", [float("nan")]]]}, r"gives a the label \[nan\]"),
