@@ -8,7 +8,7 @@ import torch
 class Moments:
     """Mean and standard deviation of each channel."""
 
-    name, feature_dim, resize = "moments", 6, "none"
+    name, feature_dim, resize, sha256 = "moments", 6, "none", None
 
     def __init__(self, device="cpu"):
         self.seen = []

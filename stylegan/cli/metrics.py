@@ -1,8 +1,9 @@
-"""`stylegan metrics`: a network, and a data set where one is needed, to scores."""
+"""`stylegan metrics`: networks or images, and a data set where one is needed, to scores."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,50 +12,92 @@ import click
 
 from stylegan.cli.launch import launched
 from stylegan.cli.options import (
+    LocalPath,
+    Network,
     PathOrURL,
     device_option,
     gpus_option,
-    network_option,
-    open_network,
+    read_generator,
     switch,
     with_progress,
+    wrong_usage,
 )
 from stylegan.errors import ConfigError
 
 if TYPE_CHECKING:
+    import torch
+
+    from stylegan.data.dataset import Dataset
     from stylegan.machine.processes import World
+    from stylegan.metrics.protocol import Score
     from stylegan.metrics.registry import Request
+    from stylegan.networks.generator import FamilyGenerator
 
 
-class _Names(click.ParamType):
-    """Names of metrics, separated by commas."""
+class _Range(click.ParamType):
+    """Two numbers, LOW:HIGH."""
 
-    name = "name"
+    name = "range"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Request]:
-        from stylegan.metrics.registry import parse
-
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
         try:
-            return [parse(name.strip()) for name in value.split(",")]
-        except ConfigError as error:
-            self.fail(str(error), param, ctx)
+            low, high = value if isinstance(value, tuple) else map(float, value.split(":"))
+        except ValueError:
+            self.fail(f"expected two numbers such as 0:255 or -1:1, got {value!r}.", param, ctx)
+        return low, high
 
 
 @click.command()
-@network_option
+@click.option(
+    "--network",
+    "networks",
+    type=Network(),
+    multiple=True,
+    metavar="FILE|FOLDER|NAME",
+    help="The network: a checkpoint of this library or a file of another tool, the folder of a run, whose newest "
+    "snapshot is used, or a name that `stylegan models` lists. Give several to compare them in a table.",
+)
+@click.option(
+    "--images",
+    type=PathOrURL(exists=True),
+    metavar="ZIP|DIR",
+    help="Generated images to score in place of a network.",
+)
 @click.option(
     "--data",
     type=PathOrURL(exists=True),
     metavar="ZIP|DIR|URL",
-    help="The real images, best those that the network was trained on; eqt and eqr need only the labels, if any.",
+    help="The real images, best those that the network was trained on; eqt, eqr and ppl need only the labels, if any.",
 )
 @click.option(
     "--metrics",
-    type=_Names(),
     required=True,
     metavar="NAME[,NAME]",
-    help="fid10k_efflite0, fid10k_efflite2, fid10k_mobilenetv2, eqt10k_int, eqt10k_frac or eqr10k draw 10,000 images; "
-    "any other number works too.",
+    help="For example fid10k_efflite0,kid10k_efflite0,recall10k_efflite0, which draw 10,000 images; any other number "
+    "works too. docs/metrics.md lists all; names of the official tools, such as fid50k_full, work with --feature-net.",
+)
+@click.option(
+    "--feature-net",
+    type=LocalPath(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="A TorchScript file, such as the Inception or VGG16 of the official tools, through which the metrics see "
+    "images whose names have no network. Its code is run, so use only files that you trust.",
+)
+@click.option(
+    "--feature-resize",
+    default="none",
+    show_default=True,
+    metavar="none|legacy:PX|clean:PX",
+    help="How images come to the size that --feature-net takes: none if it resizes them itself, as the official files "
+    "do; legacy as TensorFlow 1; clean with antialiasing.",
+)
+@click.option(
+    "--feature-range",
+    type=_Range(),
+    default="0:255",
+    show_default=True,
+    metavar="LOW:HIGH",
+    help="The range of pixels that --feature-net takes.",
 )
 @click.option(
     "--max-reals",
@@ -64,6 +107,14 @@ class _Names(click.ParamType):
 )
 @switch("--mirror", default=False, help="Also compare with every real image flipped left to right.")
 @click.option(
+    "--neighbors",
+    type=LocalPath(),
+    metavar="FILE.png",
+    help="With the metric authenticity: write the images that look most like copies, each beside the real image that "
+    "is nearest to it.",
+)
+@click.option("--plot", type=LocalPath(), metavar="FILE.png", help="Draw the scores of all networks as bars.")
+@click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the images that are drawn."
 )
 @device_option
@@ -71,65 +122,188 @@ class _Names(click.ParamType):
 @launched
 def command(
     world: World,
-    network: Path,
+    networks: tuple[Path, ...],
+    images: str | None,
     data: str | None,
-    metrics: list[Request],
+    metrics: str,
+    feature_net: Path | None,
+    feature_resize: str,
+    feature_range: tuple[float, float],
     max_reals: int | None,
     mirror: bool,
+    neighbors: Path | None,
+    plot: Path | None,
     seed: int,
     device: str,
 ) -> None:
-    """Score the images of a network, against real ones or against themselves.
+    """Score the images of networks, or a folder of images, against real ones or against themselves.
 
-    fidNk_efflite0, fidNk_efflite2 and fidNk_mobilenetv2 are the Fréchet distance of N thousand images in the features
-    of EfficientNet-Lite0, EfficientNet-Lite2 and MobileNetV2; lower is better. They rank trainings on the same data.
-    None of them is the FID of the literature, which takes another feature network. Compare scores only where name, data
-    and numbers of images are equal. A score is marked "features of the discriminator" if the network was trained
-    against the features that it is measured with; compare such networks by another feature network.
+    \b
+    fid, kid                                distance from real images
+    fid1k_class_efflite0                    the same for each class, and its mean
+    precision, recall, density, coverage    how real and how varied images are
+    authenticity                            whether they are copies
+    is                                      inception score
+    ppl1k_wend_efflite0                     perceptual path length
+    ls, dci                                 separable attributes, disentangled latents
+    eqt1k_int, eqt1k_frac, eqr1k            equivariance of a StyleGAN3
 
-    eqtNk_int, eqtNk_frac and eqrNk are the equivariance of a StyleGAN3 in dB, as in the literature: how closely its
-    image follows when the input is shifted by whole pixels, shifted by any distance, or rotated; higher is better.
+    A name holds the number of images and ends in the network that they are seen through: efflite0, efflite2 or
+    mobilenetv2. These work offline and rank trainings on the same data, but none of them gives the numbers of papers,
+    which take Inception or VGG16: give these files with --feature-net. Compare scores only where name, data and numbers
+    of images are equal. A score is marked "features of the discriminator" if the network was trained against the
+    features that it is measured with; compare such networks by another feature network.
 
     The newest snapshot of a run is measured; for another one, give its folder in RUN/snapshots. Each score is
     added to metric-NAME.jsonl of the run. Features of --data are computed once and kept in the cache folder.
 
     With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan metrics ...
     """
-    from stylegan.checkpoints.snapshots import discriminator_features
-    from stylegan.data.open import open_dataset
     from stylegan.machine.devices import resolve_device
-    from stylegan.runs.scores import append_score
+    from stylegan.metrics.plot import score_plot
+    from stylegan.metrics.registry import parse_all
+    from stylegan.metrics.torchscript import TorchScriptNetwork, network_name, parse_resize
 
-    for request in metrics:
+    if bool(networks) == bool(images):
+        raise click.UsageError(
+            "Missing option '--network'." if not networks else "give --network or --images, not both."
+        )
+    with wrong_usage("--feature-resize"):
+        parse_resize(feature_resize)
+    with wrong_usage("--metrics"):
+        requests = parse_all(metrics, network_name(feature_net) if feature_net else None)
+    for request in requests:
         if data is None and request.metric.needs_reals:
             raise click.UsageError(f"--metrics {request.name} compares with real images; name them with --data.")
+    if neighbors and not any(request.key == "authenticity" for request in requests):
+        raise click.UsageError("--neighbors shows the pairs of authenticity; add it to --metrics.")
     place = world.device_for(resolve_device(device))
-    snapshot, run, nimg = world.gather(_snapshot_of(network) if world.is_main else None)[0]
-    track = partial(with_progress, show=world.is_main)
-    for request in metrics:
-        start = time.perf_counter()
-        G = open_network(snapshot, place, request.metric.precision, compile=False, world=world)
-        dataset: Any = data and open_dataset(
-            data, use_labels=G.c_dim > 0, max_images=max_reals, mirror=mirror, processes=world.local_size
-        )
-        detector = request.load_detector(place)
-        score = request.measure(
-            G,
-            dataset=dataset,
-            detector=detector,
-            discriminator_features=discriminator_features(snapshot),
-            seed=seed,
-            track=track,
-            world=world,
-        )
-        seconds = time.perf_counter() - start
-        if not world.is_main:
-            continue
-        against = "" if score.reals is None else f" against {score.reals:,} of {data}"
-        value = request.metric.text(score.value, same_as_discriminator=score.same_as_discriminator)
-        click.echo(f"{score.name} {value}: {score.fakes:,} images of {snapshot}{against}, in {seconds:.1f} s.")
-        if run is not None:
-            append_score(run, score, snapshot.resolve(), nimg, seconds, world.size if place.type == "cuda" else 0)
+    own = (
+        TorchScriptNetwork(feature_net, place, resize=feature_resize, value_range=feature_range)
+        if feature_net
+        else None
+    )
+    detectors = {request.name: request.load_detector(place, own) for request in requests}
+    sources = [_Source.of(network, world) for network in networks] or [_Source(name=str(images))]
+    labels = any(request.metric.needs_labels for request in requests)
+    for source in sources:
+        source.check(requests)
+    dataset: Any = data and _open(
+        data, labels or any(source.label_dim for source in sources), world, max_images=max_reals, mirror=mirror
+    )
+    generated: Any = images and _open(images, labels, world)
+    tell = partial(_tell, data=data, gpus=world.size if place.type == "cuda" else 0)
+    scores: dict[str, list[Score]] = {source.name: [] for source in sources}
+    for source in sources:
+        kept: dict[Any, Any] = {}
+        for request in requests:
+            start = time.perf_counter()
+            subject = {"images": generated, "dataset": dataset, "detector": detectors[request.name], "seed": seed,
+                       "track": partial(with_progress, show=world.is_main), "world": world, "kept": kept}  # fmt: skip
+            G = source.generator(place, request.metric.precision)
+            score = request.measure(G, discriminator_features=source.discriminator_features, **subject)
+            score = replace(score, network_sha256=source.sha256)
+            scores[source.name].append(score)
+            if world.is_main:
+                tell(score, source, request, time.perf_counter() - start)
+                if neighbors and request.key == "authenticity":
+                    _write_neighbors(score, request.subject(G, **subject), _numbered(neighbors, source, sources))
+    if world.is_main:
+        if len(sources) > 1:
+            click.echo(_table(scores))
+        if plot:
+            score_plot(scores, plot)
+            click.echo(f"Wrote {plot}.")
+
+
+@dataclass
+class _Source:
+    """A network, or a folder of images if it has no snapshot."""
+
+    name: str
+    snapshot: Path | None = None
+    run: Path | None = None
+    nimg: int = 0
+    network: FamilyGenerator | None = None
+    sha256: str | None = None
+    discriminator_features: str | None = None
+    _generators: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, path: Path, world: World) -> _Source:
+        from stylegan.checkpoints.snapshots import discriminator_features
+        from stylegan.files.digest import digest
+        from stylegan.machine.memory import keep_freed_memory
+
+        keep_freed_memory()
+        snapshot, run, nimg = world.gather(_snapshot_of(path) if world.is_main else None)[0]
+        G = read_generator(snapshot, world)
+        sha256 = digest(G.state_dict().values())
+        return cls(str(snapshot), snapshot, run, nimg, G, sha256, discriminator_features(snapshot))
+
+    @property
+    def label_dim(self) -> int:
+        return self.network.c_dim if self.network is not None else 0
+
+    def check(self, requests: list[Request]) -> None:
+        """Refuse before the first score what a later one would."""
+        from stylegan.metrics.features import check_channels
+
+        for request in requests:
+            if self.network is None and request.metric.needs_network:
+                raise ConfigError(f"{request.name} measures a network, not a folder of images; leave it out.")
+            if self.network is not None and request.metric.sees_through:
+                check_channels(self.network.img_channels, request.name)
+
+    def generator(self, device: torch.device, precision: str) -> Any:
+        """The network in its inference form, None for images."""
+        if self.network is None:
+            return None
+        if precision not in self._generators:
+            self._generators[precision] = self.network.to(device).for_inference(precision, False)
+        return self._generators[precision]
+
+
+def _open(path: str, labels: bool, world: World, **choice: Any) -> Dataset:
+    from stylegan.data.open import open_dataset
+
+    return open_dataset(path, use_labels=labels, processes=world.local_size, **choice)
+
+
+def _tell(score: Score, source: _Source, request: Request, seconds: float, *, data: str | None, gpus: int) -> None:
+    """Print a score, and add it to those of the run."""
+    from stylegan.runs.scores import append_score
+
+    against = "" if score.reals is None else f" against {score.reals:,} of {data}"
+    value = request.metric.text(score.value, same_as_discriminator=score.same_as_discriminator)
+    click.echo(f"{score.name} {value}: {score.fakes:,} images of {source.name}{against}, in {seconds:.1f} s.")
+    if source.run is not None and source.snapshot is not None:
+        append_score(source.run, score, source.snapshot.resolve(), source.nimg, seconds, gpus)
+
+
+def _write_neighbors(score: Score, subject: Any, dest: Path) -> None:
+    from stylegan.images.png import save_png
+    from stylegan.metrics.neighbors import neighbor_sheet
+
+    save_png(neighbor_sheet(score, subject), dest)
+    click.echo(f"Wrote {dest}: pairs of a generated image and the nearest real one, nearest first.")
+
+
+def _numbered(path: Path, source: _Source, sources: list[_Source]) -> Path:
+    """Give each of several networks a file of its own."""
+    return path if len(sources) == 1 else path.with_stem(f"{path.stem}{sources.index(source)}")
+
+
+def _table(scores: dict[str, list[Score]]) -> str:
+    """Return a table with a row for each network and a column for each metric."""
+    from stylegan.metrics.registry import meaning_of
+
+    head = ["network", *(score.name for score in next(iter(scores.values())))]
+    rows = [[name, *(meaning_of(s.name).text(s.value) for s in column)] for name, column in scores.items()]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = ([cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+             for row in (head, *rows))  # fmt: skip
+    return "\n" + "\n".join("  ".join(line) for line in lines)
 
 
 def _snapshot_of(network: Path) -> tuple[Path, Path | None, int]:

@@ -82,11 +82,6 @@ SAME = {
 
 _NAMED = "ffhq1024|ffhq512|ffhq256|celebahq256|lsundog256"
 _DOWNLOAD = "nothing is downloaded; fetch the file yourself, and name it with"
-_OWN_METRICS = "fid50k_full|fid50k|kid50k_full|kid50k|pr50k3_full|pr50k3|is50k|ppl*"
-_NO_INCEPTION = (
-    "the feature networks of this metric do not ship with the library; fid50k_efflite0 and fid50k_mobilenetv2 compare "
-    "the same images in features of other networks, so their scores differ from those of papers."
-)
 _TFRECORDS = "TFRecords are not read; make a zip with `stylegan dataset`, and name it with --data."
 _KNOWS = "a resumed run knows how far it is; resume it with --resume RUN, without this flag."
 _STEM = "super-resolution stems of StyleGAN-XL are not part of this library; train at the full resolution."
@@ -101,7 +96,6 @@ FLAGS = (
     Flag("train", f"--resume {_NAMED}", None, f"{_DOWNLOAD} --resume FILE."),
     Flag("train", "--resume http*", None, f"{_DOWNLOAD} --resume FILE."),
     Flag("train", "--data http*.zip", None, f"{_DOWNLOAD} --data FILE; only shards are streamed from a URL."),
-    Flag("train", f"--metrics {_OWN_METRICS}", None, _NO_INCEPTION),
     # train: StyleGAN2-ADA for TensorFlow
     Flag("train", "--aug adarv", None, "ADA by a validation set is not part of this library; use --aug ada."),
     Flag("train", "--cmethod nocmethod", ""),
@@ -250,7 +244,6 @@ FLAGS = (
     Flag("mix", "--result-dir DIR", "--outdir DIR"),
     # metrics
     Flag("metrics", "--network http*", None, f"{_DOWNLOAD} --network FILE."),
-    Flag("metrics", f"--metrics {_OWN_METRICS}", None, _NO_INCEPTION),
     Flag("metrics", "--verbose BOOL", "", "has no effect; progress is shown on a terminal."),
     Flag("metrics", "--num-gpus N", "--gpus N"),
     Flag("metrics", "--mirror-augment BOOL", "--mirror BOOL"),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stylegan.machine.processes import World
+    from stylegan.networks.generator import FamilyGenerator
 
 
 class Seeds(click.ParamType):
@@ -272,16 +273,22 @@ def open_network(
 
     The first process of a World prints the licence of the weights.
     """
-    from stylegan.checkpoints.open import drawing_generator, read
     from stylegan.machine.memory import keep_freed_memory
     from stylegan.sampling.class_center import ClassCentered
 
     keep_freed_memory()
+    G = read_generator(network, world).to(device).for_inference(precision, compile)
+    return ClassCentered(G) if center == "class" else G
+
+
+def read_generator(network: Path, world: World | None = None) -> FamilyGenerator:
+    """Return the averaged generator of a checkpoint; the first process of a World prints the licence of the weights."""
+    from stylegan.checkpoints.open import drawing_generator, read
+
     checkpoint = read(network, to_draw=True)
     if world is None or world.is_main:
         say_licence(checkpoint.licence, checkpoint.origin)
-    G = drawing_generator(checkpoint, network).to(device).for_inference(precision, compile)
-    return ClassCentered(G) if center == "class" else G
+    return drawing_generator(checkpoint, network)
 
 
 @contextmanager

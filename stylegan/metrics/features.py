@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from stylegan.errors import ConfigError, ShapeError
+from stylegan.errors import ConfigError, NonFiniteError, ShapeError
 from stylegan.machine.surroundings import ordinary_torch
 from stylegan.networks import efficientnet_lite, mobilenet_v2
 from stylegan.networks.efficientnet_lite import SIZES, load_efficientnet_lite
@@ -26,6 +26,7 @@ class Detector(Protocol):
     name: str  # ends the name of every score; another network needs another name
     feature_dim: int
     resize: str  # how images come to the size that the network takes
+    sha256: str | None  # of the file of its weights
 
     def __call__(self, images: Tensor) -> Tensor:
         """uint8 [N, 1 or 3, H, W] on any device -> float32 [N, feature_dim] on the device of the network"""
@@ -35,6 +36,44 @@ def check_channels(channels: int, metric: str = "a feature network") -> None:
     """Raises ConfigError unless feature networks accept this number of channels; `metric` begins the sentence."""
     if channels not in CHANNELS:
         raise ConfigError(f"{metric} takes gray or RGB images, got {channels} channels; leave this metric out.")
+
+
+def features_of(images: Tensor, detector: Detector) -> Tensor:
+    """Return the features of uint8 images [N, C, H, W], float32 [N, feature_dim] on the CPU.
+
+    Raises: ShapeError if the network returns another shape, NonFiniteError if it returns NaN or infinity.
+    """
+    features = detector(images).detach().cpu()
+    expected = [len(images), detector.feature_dim]
+    if list(features.shape) != expected:
+        raise ShapeError(
+            f"the feature network {detector.name} must return {expected}, got {list(features.shape)}; use another one."
+        )
+    if not bool(features.isfinite().all()):
+        raise NonFiniteError(
+            f"the feature network {detector.name} returned NaN or infinity, from which no score can be computed; use "
+            "undamaged weights, in float32."
+        )
+    return features.float()
+
+
+class Classes:
+    """The class probabilities of a feature network, in place of its features.
+
+    Raises: ConfigError for a network without classes.
+    """
+
+    def __init__(self, detector: Any):
+        if not getattr(detector, "classes", 0):
+            raise ConfigError(f"the feature network {detector.name} has no classes, which this score needs.")
+        self.name, self.resize, self.sha256 = detector.name, detector.resize, detector.sha256
+        self.feature_dim: int = detector.classes
+        self._detector = detector
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """uint8 [N, 1 or 3, H, W] -> probabilities [N, classes]"""
+        probabilities: Tensor = self._detector.probabilities(images)
+        return probabilities
 
 
 class FeatureNetwork:
@@ -47,12 +86,24 @@ class FeatureNetwork:
         network: RGB images [N, 3, H, W] -> features [N, feature_dim].
         resolution: pixels per side of the images that it takes.
         mean, std: of each channel, or of all, from 0 to 255; the network takes (x - mean) / std.
+        sha256: of the file of the weights.
     """
 
+    classes = 1000  # of ImageNet
+
     def __init__(
-        self, name: str, network: nn.Module, *, feature_dim: int, resolution: int, mean: Channels, std: Channels
+        self,
+        name: str,
+        network: Any,
+        *,
+        feature_dim: int,
+        resolution: int,
+        mean: Channels,
+        std: Channels,
+        sha256: str | None = None,
     ):
         self.name, self.network, self.feature_dim = name, network, feature_dim
+        self.sha256 = sha256
         self.resize = f"bicubic, antialiased, {resolution}x{resolution}"
         self._resolution = resolution
         device = next(network.parameters()).device
@@ -64,6 +115,16 @@ class FeatureNetwork:
 
         Raises: ShapeError for another number of axes or channels or another dtype.
         """
+        features: Tensor = self.network(self._prepared(images))
+        return features
+
+    @ordinary_torch(gradients=False)
+    def probabilities(self, images: Tensor) -> Tensor:
+        """uint8 [N, C, H, W], gray or RGB -> probabilities of the classes of ImageNet, [N, 1000]."""
+        logits: Tensor = self.network.classify(self._prepared(images))
+        return logits.softmax(1)
+
+    def _prepared(self, images: Tensor) -> Tensor:
         if images.ndim != 4 or images.shape[1] not in CHANNELS or images.dtype != torch.uint8:
             raise ShapeError(
                 f"{self.name} takes uint8 images [N, 1 or 3, H, W], got {images.dtype} {list(images.shape)}."
@@ -73,22 +134,32 @@ class FeatureNetwork:
         # Cubic filters overshoot at edges: clamped, as any image viewer does, but not rounded.
         x = F.interpolate(x, size, mode="bicubic", antialias=True).clamp(0, 255)
         x = ((x - self._mean) / self._std).expand(-1, 3, -1, -1)
-        return self.network(x.contiguous(memory_format=torch.channels_last))
+        return x.contiguous(memory_format=torch.channels_last)
 
 
 def _efficientnet_lite(number: int, device: torch.device | str) -> FeatureNetwork:
-    network, resolution = load_efficientnet_lite(number).to(device), SIZES[number].resolution
-    features = efficientnet_lite.FEATURES
+    size = SIZES[number]
     return FeatureNetwork(
-        f"efflite{number}", network, feature_dim=features, resolution=resolution, mean=(127.0,), std=(128.0,)
+        f"efflite{number}",
+        load_efficientnet_lite(number).to(device),
+        feature_dim=efficientnet_lite.FEATURES,
+        resolution=size.resolution,
+        mean=(127.0,),
+        std=(128.0,),
+        sha256=size.sha256,
     )
 
 
 def _mobilenet_v2(device: torch.device | str) -> FeatureNetwork:
     mean, std = ([255 * value for value in values] for values in (mobilenet_v2.MEAN, mobilenet_v2.STD))
-    network, features = load_mobilenet_v2().to(device), mobilenet_v2.FEATURES
     return FeatureNetwork(
-        "mobilenetv2", network, feature_dim=features, resolution=mobilenet_v2.RESOLUTION, mean=mean, std=std
+        "mobilenetv2",
+        load_mobilenet_v2().to(device),
+        feature_dim=mobilenet_v2.FEATURES,
+        resolution=mobilenet_v2.RESOLUTION,
+        mean=mean,
+        std=std,
+        sha256=mobilenet_v2.SHA256,
     )
 
 

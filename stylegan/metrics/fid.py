@@ -6,26 +6,21 @@ number of processes.
 
 from __future__ import annotations
 
-import hashlib
-import warnings
-from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+import numpy as np
 
 from stylegan.data.dataset import Dataset
-from stylegan.errors import ConfigError, OutputError
-from stylegan.files.atomic import atomic_file
-from stylegan.files.cache import default_cache
+from stylegan.errors import ConfigError
 from stylegan.machine.processes import World
-from stylegan.metrics.batches import fake_batches, real_batches
-from stylegan.metrics.features import Detector, check_channels
+from stylegan.metrics.features import Detector
 from stylegan.metrics.frechet import FeatureStatistics, frechet_distance
-from stylegan.metrics.protocol import Score, Track, check_fits, join_name, untracked
-from stylegan.networks.protocol import GeneratorLike, device_of
+from stylegan.metrics.protocol import Score, Track, untracked
+from stylegan.metrics.subject import Subject
+from stylegan.networks.protocol import GeneratorLike
+
+LEAST = 2  # images; the covariance of one is zero
 
 
 def fid(
@@ -49,31 +44,66 @@ def fid(
         cache: another cache folder than that of `Dataset`.
         track: sees every stream of image batches, to show progress.
         world: the processes that share the work, each with the same arguments; all get the score.
-    Raises: ConfigError for a network that does not fit the data, images that are neither gray nor RGB, or a `num`
-        below 1. What fails on one process fails on all.
+    Raises: ConfigError for a network that does not fit the data, images that are neither gray nor RGB, or fewer than
+        two images. What fails on one process fails on all.
     """
-    if num < 1:
-        raise ConfigError(f"the number of images to draw must be at least 1, got {num}.")
-    check_fits(G, dataset)
-    check_channels(dataset.channels)
-    world, device = world or World(), device_of(G)
-    reals = real_statistics(dataset, detector, cache=cache, track=track, world=world)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        batches, count = fake_batches(G, dataset, num, seed, world)
-        fakes = _statistics(track(batches, "Drawing", count), detector, world)
-    with world.all_or_none():
-        value = frechet_distance(fakes, reals) if world.is_main else 0.0
-    return Score(
-        name=join_name(f"fid_{detector.name}", num),
-        value=world.gather(value)[0],
-        detector=detector.name,
-        resize=detector.resize,
-        fakes=fakes.n,
-        reals=reals.n,
-        data=dataset.name,
-        data_fingerprint=f"{dataset.fingerprint}-{dataset.selection}",
-        seed=seed,
+    subject = Subject(
+        G=G, num=num, seed=seed, dataset=dataset, network=detector, cache=cache, track=track, world=world or World()
     )
+    return measure(subject)
+
+
+def measure(subject: Subject) -> Score:
+    """Measure the Fréchet distance of a subject, see `fid`."""
+    subject.check(least=LEAST)
+    return subject.score("fid", _distance(subject), reals=len(subject.reals))
+
+
+def measure_by_class(subject: Subject) -> Score:
+    """Measure the Fréchet distance of each class, `num` images drawn of each, and return the mean: intra-FID.
+
+    Miyato and Koyama 2018, Sec. 4.1. The values of the classes are in the details of the score, by name. A folder of
+    images takes part with all images of each class.
+
+    Raises: DataError unless the real images have classes; ConfigError for a network without them, or a class of fewer
+        than two images.
+    """
+    subject.check(least=LEAST)
+    reals, images = subject.reals, subject.images
+    if images is None and not subject.generator.c_dim:
+        raise ConfigError("this network has no classes, and this metric measures each of them; leave it out.")
+    names = reals.class_names or []
+    values = {}
+    theirs = {_class_of(images, m): m for m in images.class_members} if images is not None else {}
+    for members in reals.class_members:
+        number = _class_of(reals, members)
+        part = subject.of_class(members)
+        if images is not None:
+            if number not in theirs:
+                raise ConfigError(f"{images.name} has no images of class {number}; draw some of every class.")
+            chosen = theirs[number]
+            part = replace(part, images=subject.part(images, chosen), num=len(chosen))
+        name = names[number] if number < len(names) else str(number)
+        if min(len(members), part.num) < LEAST:
+            raise ConfigError(
+                f"class {name} has {min(len(members), part.num)} images, and each needs at least {LEAST}; leave this "
+                "metric out."
+            )
+        values[name] = _distance(part)
+    mean = float(np.mean(list(values.values())))
+    return subject.score("fid_class", mean, reals=len(reals), details={"classes": values})
+
+
+def _class_of(dataset: Dataset, members: np.ndarray) -> int:
+    numbers = dataset.class_numbers(members[:1])
+    assert numbers is not None  # `class_members` has raised
+    return int(numbers[0])
+
+
+def _distance(subject: Subject) -> float:
+    reals, fakes = subject.real_statistics(), subject.fakes()
+    value: float = subject.on_main(lambda: frechet_distance(FeatureStatistics.of_rows(fakes), reals))
+    return value
 
 
 def real_statistics(
@@ -88,41 +118,5 @@ def real_statistics(
 
     Arguments as in `fid`; several processes share the work, and rank 0 has the result.
     """
-    world = world or World()
-    key = f"{dataset.fingerprint} {dataset.selection} {detector.name} {detector.resize}"
-    file = Path(cache or default_cache()) / "metrics" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
-    kept = _read(file) if world.is_main else None
-    if world.largest(kept is not None):
-        return kept or FeatureStatistics.none(detector.feature_dim)
-    with world.all_or_none():
-        dataset.fill_cache(track)
-    batches, count = real_batches(dataset, world)
-    statistics = _statistics(track(batches, "Real images", count), detector, world)
-    if not world.is_main:
-        return statistics
-    try:
-        with atomic_file(file) as temporary:
-            save_file({"n": torch.tensor(statistics.n), "sum": statistics.sum, "outer": statistics.outer}, temporary)
-    except (OutputError, SafetensorError) as error:
-        warnings.warn(f"the statistics of {dataset.name} are not kept: {error}", RuntimeWarning, stacklevel=2)
-    return statistics
-
-
-def _read(file: Path) -> FeatureStatistics | None:
-    """The statistics in a file of the cache; None if it is missing or damaged."""
-    try:
-        kept = load_file(file)
-        return FeatureStatistics(int(kept["n"]), kept["sum"], kept["outer"])
-    except (OSError, SafetensorError, KeyError):
-        return None
-
-
-def _statistics(batches: Iterable[Tensor], detector: Detector, world: World) -> FeatureStatistics:
-    """The statistics of the uint8 images, in batches [N, C, H, W], of all processes."""
-    total = FeatureStatistics.none(detector.feature_dim)
-    with world.all_or_none():
-        for images in batches:
-            total += FeatureStatistics.of(detector(images))
-    n = torch.tensor(total.n, dtype=torch.float64)
-    world.sum_([n, total.sum, total.outer])
-    return FeatureStatistics(int(n), total.sum, total.outer)
+    subject = Subject(num=1, dataset=dataset, network=detector, cache=cache, track=track, world=world or World())
+    return subject.real_statistics()

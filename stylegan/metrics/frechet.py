@@ -27,6 +27,14 @@ class FeatureStatistics:
         return cls(len(x), x.sum(0), x.T @ x)
 
     @classmethod
+    def of_rows(cls, features: Tensor, rows: int = 4096) -> FeatureStatistics:
+        """Sum [N, F] features, some rows at a time, so that no copy of all in float64 is needed."""
+        total = cls.none(features.shape[1])
+        for part in features.split(rows):
+            total += cls.of(part)
+        return total
+
+    @classmethod
     def none(cls, feature_dim: int) -> FeatureStatistics:
         """The statistics of an empty set."""
         return cls.of(torch.zeros(0, feature_dim))

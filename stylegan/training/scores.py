@@ -6,16 +6,18 @@ import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from stylegan.data.dataset import Dataset
 from stylegan.data.open import open_dataset
 from stylegan.errors import DistributedError, StyleGANError
+from stylegan.files.digest import digest
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.processes import World
 from stylegan.metrics.protocol import Score
-from stylegan.metrics.registry import parse
+from stylegan.metrics.registry import Request, parse
 from stylegan.runs.scores import append_score
 from stylegan.training.config import TrainConfig
 from stylegan.training.state import TrainingState
@@ -34,11 +36,17 @@ class SnapshotScores:
         self._run, self._world, self._stop = run, world, stop
         device, data = world.device_for(resolve_device(config.device)), config.data
         self._requests = [parse(name) for name in config.metrics]
-        self._detectors = {request.detector: request.load_detector(device) for request in self._requests}
+        # Metrics that see images through one network share it, and thereby what it says of generated images.
+        self._detectors: dict[Any, Any] = {}
+        for request in self._requests:
+            if _network(request) not in self._detectors:
+                self._detectors[_network(request)] = request.load_detector(device)
         self._dataset: Dataset | None = None
-        if any(request.metric.needs_reals or data.labels for request in self._requests):
+        metrics = [request.metric for request in self._requests]
+        if any(metric.needs_reals or data.labels for metric in metrics):
+            labels = data.labels or any(metric.needs_labels for metric in metrics)
             self._dataset = open_dataset(
-                data.path, use_labels=data.labels, cache_gb=data.cache_gb, processes=world.local_size
+                data.path, use_labels=labels, cache_gb=data.cache_gb, processes=world.local_size
             )
 
     def __call__(self, state: TrainingState, snapshot: Path | None) -> dict[str, Score]:
@@ -48,6 +56,8 @@ class SnapshotScores:
             snapshot: the folder that `state` is written to, in the run that keeps the scores; None but on rank 0.
         """
         scores = {}
+        kept: dict[Any, Any] = {}
+        network = digest(state.G_ema.state_dict().values()) if snapshot is not None else None
         for request in self._requests:
             start = time.perf_counter()
             try:
@@ -56,11 +66,13 @@ class SnapshotScores:
                 score = request.measure(
                     G,
                     dataset=self._dataset,
-                    detector=self._detectors[request.detector],
+                    detector=self._detectors[_network(request)],
                     discriminator_features=getattr(state.D, "feature_network", None),
                     track=self._until_stopped,
                     world=self._world,
+                    kept=kept,
                 )
+                score = replace(score, network_sha256=network)
                 if snapshot is not None:
                     gpus = self._world.size if state.device.type == "cuda" else 0
                     append_score(self._run, score, snapshot, state.nimg, time.perf_counter() - start, gpus)
@@ -79,3 +91,8 @@ class SnapshotScores:
             if self._stop is not None and self._stop.is_set():
                 raise StyleGANError("the run was stopped")
             yield batch
+
+
+def _network(request: Request) -> tuple[str, str | None]:
+    """What tells apart the networks that metrics see images through."""
+    return request.metric.sees_through, request.detector

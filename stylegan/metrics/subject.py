@@ -1,0 +1,251 @@
+"""All that a metric may measure with, and the features that several metrics share."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from stylegan.data.dataset import Dataset
+from stylegan.data.subset import Subset
+from stylegan.errors import ConfigError, DataError, OutputError
+from stylegan.files.atomic import atomic_file
+from stylegan.files.cache import default_cache
+from stylegan.machine.processes import World
+from stylegan.metrics.batches import Batches, fake_batches, gather_rows, image_batches, real_batches
+from stylegan.metrics.features import check_channels, features_of
+from stylegan.metrics.frechet import FeatureStatistics
+from stylegan.metrics.protocol import Score, Track, check_alike, check_fits, join_name, untracked
+from stylegan.networks.protocol import GeneratorLike, device_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A network, or a folder of images, that is measured.
+
+    Attributes:
+        G: in the precision that the metric asks for; None if `images` are measured.
+        num: images to draw, or to take from `images`.
+        images: generated images, in place of a network.
+        dataset: real images, and the labels of a network that has some.
+        network: the feature network, or the perceptual distance, of the metric.
+        cache: folder of what is kept of real images; None for that of data sets.
+        track: sees every stream of batches, to show progress.
+        world: the processes that share the work, all with the same arguments.
+        kept: features that were computed for other metrics of the same network, data and seed.
+    """
+
+    G: GeneratorLike | None = None
+    num: int
+    seed: int = 0
+    images: Dataset | None = None
+    dataset: Dataset | None = None
+    network: Any = None
+    cache: str | Path | None = None
+    track: Track = untracked
+    world: World = field(default_factory=World)
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def generator(self) -> GeneratorLike:
+        """The network. Raises: ConfigError if images are measured."""
+        if self.G is None:
+            raise ConfigError("this metric measures a network, not a folder of images; give `network`.")
+        return self.G
+
+    @property
+    def reals(self) -> Dataset:
+        """The real images. Raises: ConfigError if there are none."""
+        if self.dataset is None:
+            raise ConfigError("this metric compares with real images; give the data set.")
+        return self.dataset
+
+    @property
+    def features(self) -> Any:
+        """The feature network. Raises: ConfigError if there is none."""
+        if self.network is None:
+            raise ConfigError("this metric compares features; give the feature network.")
+        return self.network
+
+    @property
+    def device(self) -> torch.device:
+        """Where large matrices of features are compared: a GPU of CUDA if the network is on one, else the CPU."""
+        device = device_of(self.G) if self.G is not None else torch.device("cpu")
+        return device if device.type == "cuda" else torch.device("cpu")
+
+    def check(self, least: int = 1) -> None:
+        """Raises ConfigError for fewer than `least` images, for real ones unlike those that are drawn, and for images
+        that feature networks do not take."""
+        if self.num < 1:
+            raise ConfigError(f"the number of images to draw must be at least 1, got {self.num}.")
+        for n, what in ((self.num, "generated"), (len(self.dataset) if self.dataset else least, "real")):
+            if n < least:
+                raise ConfigError(f"this metric compares at least {least} {what} images, got {n}; use more.")
+        if self.images is not None:
+            if len(self.images) < self.num:
+                raise ConfigError(
+                    f"{self.images.name} holds {len(self.images):,} images, and {self.num:,} are to be measured; put "
+                    "a smaller number in the name of the metric."
+                )
+            check_channels(self.images.channels)
+            if self.dataset is not None:
+                check_alike(self.images, self.dataset)
+            return
+        if self.dataset is not None:
+            check_fits(self.generator, self.dataset)
+        elif self.generator.c_dim:
+            raise ConfigError(
+                f"this network takes {self.generator.c_dim} label values; measure with the data that it was trained on."
+            )
+        check_channels(self.generator.img_channels)
+
+    def fakes(self) -> Tensor:
+        """Return the features of the generated images, [num, F] float32 on the CPU; computed once."""
+        key = ("fakes", self.num, self.features.name, type(self.features))
+        if key not in self.kept:
+            with self.forked_random_numbers():
+                batches = self._fake_batches()
+                self.kept[key] = self._features(batches, self.num, "Drawing")
+        return self.kept[key]
+
+    def _fake_batches(self) -> Batches:
+        if self.images is None:
+            return fake_batches(self.generator, self.dataset, self.num, self.seed, self.world)
+        return image_batches(self.images, self.chosen_images(), self.world)
+
+    def chosen_images(self) -> np.ndarray:
+        """Return the indices of the measured ones of `images`, int64 [num], in order."""
+        assert self.images is not None
+        return np.sort(np.random.RandomState(self.seed).permutation(len(self.images))[: self.num])
+
+    def real_features(self) -> Tensor:
+        """Return the features of all real images, [n, F] float32 on the CPU; kept in the cache folder."""
+        key = ("reals", self.reals.selection, self.features.name)
+        if key not in self.kept:
+            found = self._cached(
+                "features", lambda: {"x": self._features(self._real_batches(), len(self.reals), "Real images")}
+            )
+            n = len(self.reals)
+            x = found["x"] if found else torch.zeros(n, self.features.feature_dim)
+            for block in x.split(4096):
+                self.world.broadcast_([block])
+            self.kept[key] = x
+        return self.kept[key]
+
+    def real_statistics(self) -> FeatureStatistics:
+        """Return the sums over the features of all real images, kept in the cache folder; rank 0 has them."""
+
+        def compute() -> dict[str, Tensor]:
+            total = FeatureStatistics.none(self.features.feature_dim)
+            batches = self._real_batches()
+            with self.world.all_or_none():
+                for images in self.track(batches.items, "Real images", batches.count):
+                    total += FeatureStatistics.of(features_of(images, self.features))
+            n = torch.tensor(total.n, dtype=torch.float64)
+            self.world.sum_([n, total.sum, total.outer])
+            return {"n": n.long(), "sum": total.sum, "outer": total.outer}
+
+        found = self._cached("", compute)
+        if not found:
+            return FeatureStatistics.none(self.features.feature_dim)
+        return FeatureStatistics(int(found["n"]), found["sum"], found["outer"])
+
+    def of_class(self, members: np.ndarray) -> Subject:
+        """Return the subject with these real images alone, and their labels."""
+        return replace(self, dataset=self.part(self.reals, members), kept={})
+
+    @staticmethod
+    def part(dataset: Dataset, members: np.ndarray) -> Dataset:
+        """Return a data set with some of its images alone. Raises: DataError for one with mirrored images."""
+        if dataset.subset.copies > 1:
+            raise DataError(f"{dataset.name} is mirrored, and classes are measured without; leave out `mirror`.")
+        return replace(dataset, subset=Subset(dataset.subset.chosen[members]))
+
+    def score(
+        self, key: str, value: float, *, details: dict[str, Any] | None = None, reals: int | None = None
+    ) -> Score:
+        """Return the score with what it was measured with; `key` is that of the table."""
+        network, images, data = self.network, self.images, self.dataset if reals is not None else None
+        return Score(
+            name=join_name(f"{key}_{network.name}" if network else key, self.num),
+            value=value,
+            detector=network.name if network else None,
+            detector_sha256=network.sha256 if network else None,
+            resize=network.resize if network else None,
+            quantization="uint8" if network else None,
+            fakes=self.num,
+            reals=reals,
+            images=images.name if images else None,
+            images_fingerprint=_identity(images) if images else None,
+            data=data.name if data else None,
+            data_fingerprint=_identity(data) if data else None,
+            seed=self.seed,
+            details=details,
+            versions={"torch": torch.__version__, "python": platform.python_version()},
+        )
+
+    def on_main(self, compute: Callable[[], Any]) -> Any:
+        """Compute in rank 0 what all processes return. Raises: what fails on rank 0, in all of them."""
+        with self.world.all_or_none():
+            value = compute() if self.world.is_main else None
+        return self.world.gather(value)[0]
+
+    @contextmanager
+    def forked_random_numbers(self) -> Iterator[None]:
+        """Leave torch's global random numbers as they were."""
+        device = device_of(self.G) if self.G is not None else torch.device("cpu")
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+
+    def _features(self, batches: Batches, rows: int, what: str) -> Tensor:
+        parts = (features_of(images, self.features) for images in self.track(batches.items, what, batches.count))
+        return gather_rows(parts, self.features.feature_dim, rows, batches.first, self.world)
+
+    def _real_batches(self) -> Batches:
+        with self.world.all_or_none():
+            self.reals.fill_cache(self.track)
+        return real_batches(self.reals, self.world)
+
+    def _cached(self, kind: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Return what rank 0 finds in the cache folder, or what all processes compute; empty in other ranks if kept."""
+        dataset, network = self.reals, self.features
+        parts = [dataset.fingerprint, dataset.selection, network.name, network.resize, kind]
+        key = " ".join(part for part in parts if part)
+        name = f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
+        file = Path(self.cache or default_cache()) / "metrics" / name
+        kept = _read(file) if self.world.is_main else {}
+        if self.world.largest(bool(kept)):
+            return kept
+        computed = compute()
+        if self.world.is_main:
+            try:
+                with atomic_file(file) as temporary:
+                    save_file(computed, temporary)
+            except (OutputError, SafetensorError) as error:
+                message = f"the statistics of {dataset.name} are not kept: {error}"
+                warnings.warn(message, RuntimeWarning, stacklevel=2)
+        return computed
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    """Return the tensors in a file of the cache; empty if it is missing or damaged."""
+    try:
+        kept = load_file(file)
+    except (OSError, SafetensorError):
+        return {}
+    return kept if set(kept) in ({"n", "sum", "outer"}, {"x"}) else {}
+
+
+def _identity(dataset: Dataset) -> str:
+    return f"{dataset.fingerprint}-{dataset.selection}"
