@@ -32,7 +32,10 @@ class Annotated:
 
 
 def binary_labels(dataset: Dataset) -> tuple[Tensor, list[str]]:
-    """Return the attributes of all images, [n, A] of 0 and 1, and their names; rare and constant ones are left out.
+    """Return the attributes of all images, [n, A] of 0 and 1, and their names.
+
+    Rare and constant ones are left out, and so is one that says the same as another or its opposite, such as the second
+    of two classes.
 
     Raises: DataError for a data set without labels, or with none that enough images have and enough lack.
     """
@@ -45,7 +48,10 @@ def binary_labels(dataset: Dataset) -> tuple[Tensor, list[str]]:
     known = (y.sum(0) >= LEAST) & ((1 - y).sum(0) >= LEAST)
     if not bool(known.any()):
         raise DataError(f"{dataset.name} has no attribute with {LEAST} images that have it and {LEAST} that lack it.")
-    kept = known.nonzero().flatten().tolist()
+    kept: list[int] = []
+    for i in known.nonzero().flatten().tolist():
+        if not any(torch.equal(y[:, i], same) for j in kept for same in (y[:, j], 1 - y[:, j])):
+            kept.append(i)
     return y[:, kept], [names[i] if i < len(names) else str(i) for i in kept]
 
 
@@ -72,7 +78,7 @@ def _draw(subject: Subject) -> tuple[dict[str, Tensor], Tensor]:
 
         def rows() -> list[Tensor]:
             parts = []
-            for drawn in subject.track(batches.items, "Drawing", batches.count):
+            for drawn in subject.track(batches.items, "Drawing", batches.total):
                 columns = (drawn.z, drawn.ws[:, -1], drawn.s, features_of(drawn.images, detector))
                 widths[:] = [x.shape[1] for x in columns]
                 parts.append(torch.cat([x.float().cpu() for x in columns], 1))

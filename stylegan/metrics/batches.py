@@ -25,7 +25,7 @@ class Batches(NamedTuple):
     """The share of one process."""
 
     items: Iterator[Any]
-    count: int  # of the items
+    total: int  # of the items
     first: int  # number of the first image in them
 
 

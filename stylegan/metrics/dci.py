@@ -51,7 +51,8 @@ def disentanglement(importance: np.ndarray) -> float:
     total = importance.sum()
     if total == 0:
         return 0.0
-    return float((1 - entropy(importance, 1) / np.log(importance.shape[1])) @ importance.sum(1) / total)
+    disorder = entropy(importance, 1) / np.log(importance.shape[1])  # from 0 to 1
+    return max(0.0, float((1 - disorder) @ importance.sum(1) / total))
 
 
 def measure(subject: Subject, *, space: str) -> Score:

@@ -26,7 +26,8 @@ class Distance(Protocol):
 class EfficientNetDistance:
     """The distance of `PerceptualDistance`."""
 
-    name, sha256 = "efflite0", SIZES[0].sha256
+    name = "efflite0"
+    sha256: str | None = SIZES[0].sha256
     resize = f"to {SMALLEST_SIDE} pixels per side if smaller, {LARGEST_SIDE} if larger"
 
     def __init__(self, device: torch.device | str = "cpu"):

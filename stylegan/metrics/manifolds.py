@@ -77,8 +77,8 @@ def squared_distances(a: Tensor, b: Tensor) -> Iterator[Tensor]:
     squares = b.square().sum(1)
     for block in a.split(_BLOCK):
         x = block.double()
-        d = torch.addmm(squares, x, b.mT, alpha=-2) + x.square().sum(1, keepdim=True)
-        yield d.clamp_(min=0)
+        # Both sums first: the distance of a from b is then that of b from a to the last bit, as `density` needs.
+        yield torch.addmm(x.square().sum(1, keepdim=True) + squares, x, b.mT, alpha=-2).clamp_(min=0)
 
 
 def _squared_radii(x: Tensor, k: int) -> Tensor:

@@ -312,7 +312,7 @@ def parse(name: str, own: str | None = None) -> Request:
         if detector != kind and (detector in metric.networks or (metric.sees_through and detector == own)):
             return Request(key=key, num=num, detector=detector)
     raise ConfigError(
-        f"a metric is {_either(map(_form, METRICS))}, where NETWORK is {_either(DETECTORS)} ({_either(DISTANCES)} for "
+        f"a metric is {_either(_forms())}, where NETWORK is {_either(DETECTORS)} ({_either(DISTANCES)} for "
         f"ppl), got {name!r}."
     )
 
@@ -339,7 +339,8 @@ def _official(name: str, own: str | None) -> list[Request]:
 def _no_network(name: str, key: str, num: int, what: str) -> ConfigError:
     known = _either(join_name(f"{key}_{network}", num) for network in METRICS[key].networks)
     return ConfigError(
-        f"{name} needs {what}; give its TorchScript file as `feature_net`, or use one that works offline: {known}."
+        f"{name} needs {what}; use one that works offline, as in {known}, or measure a snapshot with its TorchScript "
+        "file as `feature_net`."
     )
 
 
@@ -349,10 +350,20 @@ def _either(names: Iterable[str]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _form(key: str) -> str:
-    """ "fid" -> "fidNk_NETWORK" """
-    metric, underscore, rest = key.partition("_")
-    return f"{metric}Nk{underscore}{rest}{'_NETWORK' * bool(METRICS[key].sees_through)}"
+def _forms() -> list[str]:
+    """The forms of all names, such as "kidNk_NETWORK" and "eqtNk_[int|frac]"."""
+    rests: dict[str, list[str]] = {}
+    for key in METRICS:
+        metric, _, rest = key.partition("_")
+        rests.setdefault(metric, []).append(rest)
+    forms = []
+    for metric, found in rests.items():
+        variants = [rest for rest in found if rest]
+        one = f"_[{'|'.join(variants)}]" if variants else ""
+        sees = METRICS[f"{metric}_{found[0]}".rstrip("_")].sees_through
+        network = "_NETWORK" if sees else ""
+        forms += [f"{metric}Nk{network}"] * ("" in found) + [f"{metric}Nk{one}{network}"] * bool(variants)
+    return forms
 
 
 def meaning_of(name: str) -> Meaning:

@@ -150,7 +150,7 @@ class Subject:
             total = FeatureStatistics.none(self.features.feature_dim)
             batches = self._real_batches()
             with self.world.all_or_none():
-                for images in self.track(batches.items, "Real images", batches.count):
+                for images in self.track(batches.items, "Real images", batches.total):
                     total += FeatureStatistics.of(features_of(images, self.features))
             n = torch.tensor(total.n, dtype=torch.float64)
             self.world.sum_([n, total.sum, total.outer])
@@ -209,7 +209,7 @@ class Subject:
             yield
 
     def _features(self, batches: Batches, rows: int, what: str) -> Tensor:
-        parts = (features_of(images, self.features) for images in self.track(batches.items, what, batches.count))
+        parts = (features_of(images, self.features) for images in self.track(batches.items, what, batches.total))
         return gather_rows(parts, self.features.feature_dim, rows, batches.first, self.world)
 
     def _real_batches(self) -> Batches:

@@ -7,6 +7,7 @@ files. Open only files whose SHA-256, which every score records, is that of some
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,9 @@ class TorchScriptNetwork:
         self.name, self.sha256 = network_name(path), sha256_of(Path(path))
         self.resize = f"{resize}, {value_range[0]:g} to {value_range[1]:g}"
         try:
-            self._network: Any = torch.jit.load(str(path), map_location=self._device).eval()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of the format, which the official files have
+                self._network: Any = torch.jit.load(str(path), map_location=self._device).eval()
         except (RuntimeError, ValueError) as error:
             raise CheckpointError(
                 f"{path} is not a TorchScript file ({str(error).strip().splitlines()[0][:80]}); save the network with "

@@ -81,12 +81,11 @@ def test_two_processes_print_and_keep_one_score_over_shards_by_the_link_to_a_sna
     [
         (
             ["--metrics", "fid50k_vgg"],
-            "a metric is fidNk_DETECTOR, eqtNk_int, eqtNk_frac or eqrNk, where DETECTOR is efflite0, efflite2 or "
-            "mobilenetv2, got 'fid50k_",
+            "where NETWORK is efflite0, efflite2 or mobilenetv2 (efflite0 for ppl), got 'fid50k_vgg'.",
         ),
         (["--metrics", "fid4_efflite0", "--max-reals", 0], "0 is not in the range x>=1."),
         (["--metrics", "fid4_efflite0", "--data", "nowhere"], "Path 'nowhere' does not exist."),
-        (["--metrics", "eqt8"], "where DETECTOR is efflite0, efflite2 or mobilenetv2, got 'eqt8'."),
+        (["--metrics", "eqt8"], "a metric is fidNk_NETWORK, fidNk_[class]_NETWORK, kidNk_NETWORK"),
         ([], "Missing option '--metrics'."),
     ],
 )

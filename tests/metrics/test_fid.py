@@ -112,8 +112,9 @@ def test_two_processes_get_the_score_of_one_and_share_its_work(dataset, tmp_path
         assert rank["values"] == pytest.approx([expected, expected], rel=1e-9)
     assert sum(rank["seen"] for rank in ranks) == 24 + 53 + 53
     assert ranks[0]["seen"] == 16 + 2 * 32  # of 24 and 53 images, in batches of 16
-    assert ranks[1]["reason"].startswith("RuntimeError: The size of tensor")
-    assert ranks[0]["reason"].startswith("StyleGANError: rank 1 failed: The size of tensor")
+    sentence = "the feature network moments must return [16, 7], got [16, 6]; use another one."
+    assert ranks[1]["reason"] == f"ShapeError: {sentence}"
+    assert ranks[0]["reason"] == f"StyleGANError: rank 1 failed: {sentence}"
 
 
 def test_shards_are_measured_like_the_images_in_them(dataset, tmp_path):

@@ -13,7 +13,7 @@ from stylegan.errors import ConfigError
 from stylegan.metrics.equivariance import KINDS, equivariance
 from stylegan.metrics.features import DETECTORS
 from stylegan.metrics.fid import fid
-from stylegan.metrics.registry import METRICS, UNKNOWN, Request, meaning_of, parse
+from stylegan.metrics.registry import METRICS, UNKNOWN, Request, meaning_of, parse, parse_all
 from stylegan.networks.family import ARCHITECTURES
 
 
@@ -40,14 +40,54 @@ def test_every_way_to_write_a_number_is_one_name():
 
 @pytest.mark.parametrize(
     "name",
-    ["fid", "fid0k_efflite0", "kid10k_efflite0", "fid10k", "fid50k_inception", "eqt50k", "eqr50k_int", "eqt0k_int",
-     "eq", "eqt_int", "eqr10k_efflite0", ""],
+    ["fid", "fid0k_efflite0", "mse10k_efflite0", "fid50k_inception", "ppl1k_wend_efflite2", "eqt50k", "eqr50k_int",
+     "eqt0k_int", "eq", "eqt_int", "eqr10k_efflite0", ""],
 )  # fmt: skip
 def test_other_names_get_a_sentence_with_all_that_can_be_measured(name):
     with pytest.raises(ConfigError) as error:
         parse(name)
-    forms = "fidNk_DETECTOR, eqtNk_int, eqtNk_frac or eqrNk, where DETECTOR is efflite0, efflite2 or mobilenetv2"
-    assert str(error.value) == f"a metric is {forms}, got {name!r}."
+    networks = "efflite0, efflite2 or mobilenetv2"
+    assert str(error.value).startswith("a metric is fidNk_NETWORK, fidNk_[class]_NETWORK, kidNk_NETWORK, precisionNk_")
+    assert str(error.value).endswith(
+        f"eqtNk_[int|frac] or eqrNk, where NETWORK is {networks} (efflite0 for ppl), got {name!r}."
+    )
+
+
+@pytest.mark.parametrize("name", ["fid10k", "kid50k_full", "pr50k3_full", "is50k", "ppl2_wend", "ppl_zfull"])
+def test_names_without_a_network_get_a_sentence_with_those_that_work_offline(name):
+    with pytest.raises(ConfigError, match=f"^{name} needs .*; use one that works offline, as in .*_efflite0"):
+        parse_all(name)
+
+
+@pytest.mark.parametrize(
+    ("official", "names"),
+    [
+        ("fid50k_full", ["fid50k_net"]),
+        ("fid10k", ["fid10k_net"]),
+        ("kid5k_full", ["kid5k_net"]),
+        ("pr50k3_full,fid50k_full", ["precision50k_net", "recall50k_net", "fid50k_net"]),
+        ("pr1000_3", None),
+        ("pr10003", ["precision1k_net", "recall1k_net"]),
+        ("is50k", ["is50k_net"]),
+        ("ppl2_wend", ["ppl50k_wend_net"]),
+        ("ppl_zfull", ["ppl50k_zfull_crop_net"]),
+        ("eqt50k_int,eqt50k_frac,eqr50k", ["eqt50k_int", "eqt50k_frac", "eqr50k"]),
+        ("fid50k_efflite0", ["fid50k_efflite0"]),
+    ],
+)
+def test_official_names_are_rows_with_the_network_of_a_file(official, names):
+    if names is None:
+        with pytest.raises(ConfigError, match="a metric is"):
+            parse_all(official, "net")
+        return
+    assert [request.name for request in parse_all(official, "net")] == names
+
+
+def test_every_row_has_a_name_that_leads_to_it():
+    for key, metric in METRICS.items():
+        name = Request(key=key, num=8, detector=next(iter(metric.networks), None)).name
+        assert parse(name).key == key
+        assert meaning_of(name) is metric
 
 
 def test_the_name_says_unit_direction_and_form():
@@ -56,7 +96,7 @@ def test_the_name_says_unit_direction_and_form():
     assert (meaning_of("eqr2k").unit, meaning_of("eqr2k").lower_is_better) == ("dB", False)
     assert (meaning_of("fid10k_efflite0").text(12.34567), meaning_of("eqr2k").text(47.916)) == ("12.3457", "47.92 dB")
     assert meaning_of("eqr2k").text(47.916, same_as_discriminator=True) == "47.92 dB (features of the discriminator)"
-    assert meaning_of("kid10k_efflite0") is meaning_of("of tomorrow") is UNKNOWN
+    assert meaning_of("mse10k_efflite0") is meaning_of("of tomorrow") is UNKNOWN
 
 
 def test_rows_name_known_generations_and_kinds():

@@ -153,8 +153,9 @@ def test_a_stop_ends_measuring_too(images, tmp_path, monkeypatch):
     [
         (
             {"metrics": ["kid50k"]},
-            "a metric is fidNk_DETECTOR, eqtNk_int, eqtNk_frac or eqrNk, where DETECTOR is efflite0, efflite2, "
-            "mobilenetv2 or moments, got 'kid50k'.",
+            "`metrics`: kid50k needs a network that it sees images through; use one that works offline, as in "
+            "kid50k_efflite0, kid50k_efflite2, kid50k_mobilenetv2 or kid50k_moments, or measure a snapshot with its "
+            "TorchScript file as `feature_net`.",
         ),
         (
             {"metrics": [METRIC, "eqt1k_frac"]},
@@ -267,4 +268,4 @@ def test_the_command_line_scores_too_and_resumes_with_other_metrics(images, tmp_
     assert lines_of(run) == [line]
     assert json.loads((run / "config.json").read_text())["metrics"] == []
     result = run_cli("train", "--data", images, "--metrics", "fid50k_full", "--outdir", tmp_path / "runs")
-    assert (result.code, "a metric is fidNk_DETECTOR, eqtNk_int" in result.err) == (2, True)
+    assert (result.code, "fid50k_full needs the network Inception, which" in result.err) == (2, True)
