@@ -14,6 +14,7 @@ LIBRARY = Path(stylegan.__file__).parent
 MODULES = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle"}
 BUILTINS = {"eval", "exec", "compile", "__import__"}
 CALLS = {"os.system", "os.popen", "runpy.run_path", "runpy.run_module", "torch.jit.load", "torch.hub.load"}
+ALLOWED = {("metrics/torchscript.py", "torch.jit.load")}  # files of feature networks that the user names; see there
 SAFE_LOADERS = {"SafeLoader", "CSafeLoader"}
 
 
@@ -70,7 +71,8 @@ def unsafe(source: str) -> Iterator[tuple[int, str]]:
 def test_the_package_runs_nothing_that_it_reads():
     files = sorted(LIBRARY.rglob("*.py"))
     assert len(files) > 100
-    assert [(f.relative_to(LIBRARY).as_posix(), *found) for f in files for found in unsafe(f.read_text("utf-8"))] == []
+    found = [(f.relative_to(LIBRARY).as_posix(), *where) for f in files for where in unsafe(f.read_text("utf-8"))]
+    assert [(file, line, name) for file, line, name in found if (file, name) not in ALLOWED] == []
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def command(
         data, labels or any(source.label_dim for source in sources), world, max_images=max_reals, mirror=mirror
     )
     generated: Any = images and _open(images, labels, world)
-    tell = partial(_tell, data=data, gpus=world.size if place.type == "cuda" else 0)
+    report = partial(_report, data=data, gpus=world.size if place.type == "cuda" else 0)
     scores: dict[str, list[Score]] = {source.name: [] for source in sources}
     for source in sources:
         kept: dict[Any, Any] = {}
@@ -205,7 +205,7 @@ def command(
             score = replace(score, network_sha256=source.sha256)
             scores[source.name].append(score)
             if world.is_main:
-                tell(score, source, request, time.perf_counter() - start)
+                report(score, source, request, time.perf_counter() - start)
                 if neighbors and request.key == "authenticity":
                     _write_neighbors(score, request.subject(G, **subject), _numbered(neighbors, source, sources))
     if world.is_main:
@@ -270,7 +270,7 @@ def _open(path: str, labels: bool, world: World, **choice: Any) -> Dataset:
     return open_dataset(path, use_labels=labels, processes=world.local_size, **choice)
 
 
-def _tell(score: Score, source: _Source, request: Request, seconds: float, *, data: str | None, gpus: int) -> None:
+def _report(score: Score, source: _Source, request: Request, seconds: float, *, data: str | None, gpus: int) -> None:
     """Print a score, and add it to those of the run."""
     from stylegan.runs.scores import append_score
 

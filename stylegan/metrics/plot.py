@@ -23,7 +23,8 @@ def score_plot(scores: Mapping[str, Sequence[Score]], dest: Path | str) -> None:
     except ImportError as error:
         raise MissingExtra("plots need matplotlib. Install it with: pip install 'stylegan[plots]'") from error
     columns = list(zip(*scores.values(), strict=True))
-    figure = Figure(figsize=(max(4, 3.2 * len(columns)), 1.6 + 0.4 * len(scores)), layout="constrained")
+    width = 3.2 * len(columns) + 0.09 * max(map(len, scores))  # inches, with room for the names
+    figure = Figure(figsize=(width, 1.6 + 0.4 * len(scores)), layout="constrained")
     for i, (axes, column) in enumerate(zip(figure.subplots(1, len(columns), squeeze=False)[0], columns, strict=True)):
         meaning = meaning_of(column[0].name)
         axes.barh(range(len(scores)), [score.value for score in column], color="#4269d0")

@@ -276,7 +276,7 @@ class Request:
 
 
 def parse_all(names: str, own: str | None = None) -> list[Request]:
-    """Read names that are separated by commas, also those of the official tools, of which some are two metrics.
+    """Read names that are separated by commas, also those of the official tools; some of these name two metrics.
 
     Args:
         own: name of the network of a file; names without a network use it.

@@ -26,11 +26,11 @@ def conditional_entropy(x: Tensor, y: Tensor) -> float:
 def separability(latents: Tensor, logits: Tensor) -> tuple[float, list[float]]:
     """Return 2 to the sum of the conditional entropies of all attributes, and each of these in bits.
 
-    1 if hyperplanes predict all attributes; each of which the latents know nothing doubles it.
+    1 if hyperplanes predict all attributes; each attribute that they can only guess doubles it.
 
     Args:
         latents: [N, D].
-        logits: [N, A], of the classifiers. The half of the images of which they are most certain takes part.
+        logits: [N, A], of the classifiers. Only the half of the images that they are most certain about takes part.
     """
     bits = []
     for column in logits.T:

@@ -80,7 +80,7 @@ class Subject:
 
     @property
     def device(self) -> torch.device:
-        """Where large matrices of features are compared: a GPU of CUDA if the network is on one, else the CPU."""
+        """Device that compares large matrices of features: a GPU of CUDA if the network is on one, else the CPU."""
         device = device_of(self.G) if self.G is not None else torch.device("cpu")
         return device if device.type == "cuda" else torch.device("cpu")
 
@@ -131,7 +131,7 @@ class Subject:
 
     def real_features(self) -> Tensor:
         """Return the features of all real images, [n, F] float32 on the CPU; kept in the cache folder."""
-        key = ("reals", self.reals.selection, self.features.name)
+        key = self._key_of_reals
         if key not in self.kept:
             found = self._cached(
                 "features", lambda: {"x": self._features(self._real_batches(), len(self.reals), "Real images")}
@@ -145,6 +145,10 @@ class Subject:
 
     def real_statistics(self) -> FeatureStatistics:
         """Return the sums over the features of all real images, kept in the cache folder; rank 0 has them."""
+
+        known = self.kept.get(self._key_of_reals)
+        if known is not None:
+            return FeatureStatistics.of_rows(known)
 
         def compute() -> dict[str, Tensor]:
             total = FeatureStatistics.none(self.features.feature_dim)
@@ -160,6 +164,10 @@ class Subject:
         if not found:
             return FeatureStatistics.none(self.features.feature_dim)
         return FeatureStatistics(int(found["n"]), found["sum"], found["outer"])
+
+    @property
+    def _key_of_reals(self) -> Any:
+        return "reals", self.reals.selection, self.features.name, type(self.features)
 
     def of_class(self, members: np.ndarray) -> Subject:
         """Return the subject with these real images alone, and their labels."""

@@ -1,7 +1,7 @@
 """Feature networks in TorchScript files, such as the Inception and VGG16 networks of the official tools.
 
-Loading such a file runs no Python, but its own code: a program of PyTorch operations, some of which read and write
-files. Open only files whose SHA-256, which every score records, is that of somebody you trust.
+Loading such a file runs no Python, but its own code: a program of PyTorch operations, which can also read and write
+files. Open only files from a source that you trust; every score records their SHA-256.
 """
 
 from __future__ import annotations

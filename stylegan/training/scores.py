@@ -94,5 +94,5 @@ class SnapshotScores:
 
 
 def _network(request: Request) -> tuple[str, str | None]:
-    """What tells apart the networks that metrics see images through."""
+    """Return the identity of the network that a metric sees images through."""
     return request.metric.sees_through, request.detector

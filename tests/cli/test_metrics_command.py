@@ -1,11 +1,15 @@
 """`stylegan metrics`."""
 
+import hashlib
 import json
 import re
 import shutil
+import warnings
 
 import pytest
+import torch
 from launch import Launch, command
+from PIL import Image
 from run_cli import run_cli
 from tiny_run import tiny_images
 
@@ -109,6 +113,93 @@ def test_only_metrics_of_equivariance_need_no_data(run):
     result = run_cli("metrics", "--network", run, "--metrics", "eqt4_int,fid4_efflite0")
     assert result.code == 2
     assert "--metrics fid4_efflite0 compares with real images; name them with --data." in result.err
+
+
+def test_names_of_the_official_tools_take_the_network_of_a_file(run, tmp_path):
+    file = tmp_path / "Inception-2015.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.script(torch.nn.Sequential(torch.nn.AvgPool2d(8), torch.nn.Flatten())).save(str(file))
+    digits = hashlib.sha256(file.read_bytes()).hexdigest()
+    options = ("--data", tmp_path / "images", "--feature-net", file, "--feature-resize", "clean:8")
+    result = run_cli(
+        "metrics", "--network", run, *options, "--metrics", "fid8,recall8,fid4_efflite0", "--feature-range", "0:1"
+    )
+    assert (result.code, result.err) == (0, "")
+    names = [line.split()[0] for line in result.out.splitlines()]
+    own = f"inception2015_{digits[:8]}"
+    assert names == [f"fid8_{own}", f"recall8_{own}", "fid4_efflite0"]
+    record = json.loads((run / f"metric-fid8_{own}.jsonl").read_text())
+    assert (record["detector_sha256"], record["resize"]) == (digits, "clean:8, 0 to 1")
+    assert len(record["network_sha256"]) == 64
+    result = run_cli("metrics", "--network", run, *options, "--metrics", "fid50k_full")
+    assert result.code == 1
+    assert "takes 2,048 features, and this network has 3; ask for fid50k, or give another network." in result.err
+
+
+def test_several_networks_are_a_table_and_a_plot(run, tmp_path):
+    pytest.importorskip("matplotlib")
+    networks = ("--network", run / "snapshots" / "000004", "--network", run / "snapshots" / "000012")
+    options = (
+        "--data",
+        tmp_path / "images",
+        "--metrics",
+        "fid4_efflite0,is10_efflite0",
+        "--plot",
+        tmp_path / "plot.png",
+    )
+    result = run_cli("metrics", *networks, *options)
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[5].split() == ["network", "fid4_efflite0", "is10_efflite0"]
+    assert [line.split()[0] for line in lines[6:8]] == [str(path) for path in networks[1::2]]
+    assert lines[6].split()[1:] == lines[7].split()[1:]  # the same weights
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_folder_of_images_is_compared_with_another_and_shown_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
+    images, sheet = tiny_images(tmp_path / "images", count=8), tmp_path / "copies.png"
+    options = ("--images", images, "--data", images, "--neighbors", sheet)
+    result = run_cli("metrics", *options, "--metrics", "fid8_efflite0,coverage8_efflite0,authenticity8_efflite0")
+    assert (result.code, result.err) == (0, "")
+    distance, coverage, authenticity, wrote = result.out.splitlines()
+    assert distance.startswith(f"fid8_efflite0 0.0000: 8 images of {images} against 8 of {images}, in ")
+    assert coverage.startswith("coverage8_efflite0 1.0000: ")
+    assert authenticity.startswith("authenticity8_efflite0 0.0000: ")
+    assert wrote.startswith(f"Wrote {sheet}: pairs of a generated image")
+    with Image.open(sheet) as image:
+        assert image.size == (16 * 8, 16 * 2)
+    result = run_cli("metrics", "--images", images, "--data", images, "--metrics", "fid8_efflite0,ppl8_wend_efflite0")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == "Error: ppl8_wend_efflite0 measures a network, not a folder of images; leave it out.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--metrics", "fid8_efflite0"], "Missing option '--network'."),
+        (
+            ["--network", "run", "--images", "images", "--metrics", "is8_efflite0"],
+            "give --network or --images, not both",
+        ),
+        (
+            ["--images", "images", "--metrics", "fid50k_full"],
+            "fid50k_full needs the network Inception, which does not ship",
+        ),
+        (["--images", "images", "--metrics", "is8_efflite0", "--neighbors", "x.png"], "--neighbors shows the pairs of"),
+        (
+            ["--images", "images", "--metrics", "is8_efflite0", "--feature-resize", "big"],
+            "--feature-resize must be none,",
+        ),
+        (["--images", "images", "--metrics", "is8_efflite0", "--feature-range", "1"], "two numbers such as 0:255"),
+    ],
+)
+def test_options_that_contradict_each_other_get_a_sentence(run, monkeypatch, arguments, message):
+    monkeypatch.chdir(run.parent)
+    result = run_cli("metrics", *arguments)
+    assert result.code == 2
+    assert message in " ".join(result.err.split())
 
 
 def test_equivariance_is_printed_in_decibels_and_kept(alias_free, tmp_path):

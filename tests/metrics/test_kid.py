@@ -35,7 +35,7 @@ def test_subsets_equal_those_of_the_definition():
 
 
 def test_gaussians_with_other_means_have_the_distance_of_the_kernel():
-    """For x and y of one dimension, k = (xy + 1)³, the MMD² is the sum of the squared differences of the moments."""
+    """The kernel (xy + 1)³ of one dimension compares the first three moments, with weights 3, 3 and 1."""
     x, y = gaussian(4000, 1), gaussian(4000, 1, seed=1, mean=0.5)
     moments = [[(s.double() ** p).mean() for p in (1, 2, 3)] for s in (x, y)]
     expected = sum(w * (a - b) ** 2 for w, a, b in zip((3, 3, 1), *moments, strict=True))

@@ -46,7 +46,7 @@ def length(G, *, num=600, seed=0, **which):
 
 @pytest.mark.parametrize("full", [False, True])
 def test_length_of_straight_paths_is_the_squared_distance_of_their_ends(full):
-    """Of two Gaussian z, each number differs by a Gaussian of variance 2."""
+    """Numbers of two Gaussian z differ by a Gaussian of variance 2."""
     score = length(Plane(), full=full)
     assert score.value == pytest.approx(2, rel=0.05)
     assert (score.name, score.detector) == (f"ppl600_w{'full' if full else 'end'}_mse", "mse")

@@ -1,4 +1,4 @@
-"""What metrics share: features, classes, folders of images, processes and the records of scores."""
+"""Properties of all metrics: features, classes, folders of images, processes and the records of scores."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,7 @@ SHARED = ("fid", "kid", "precision", "recall", "density", "coverage", "authentic
 
 
 class Classifier(Moments):
-    """Also the probabilities of two classes, by the mean of the red channel."""
+    """Has probabilities of two classes too, by the mean of the red channel."""
 
     classes = 2
 
