@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stylegan.errors import ConfigError
 from stylegan.metrics.attributes import annotate, entropy
 from stylegan.metrics.linear import fit_ridge
 from stylegan.metrics.protocol import Score
@@ -46,8 +47,17 @@ def separability(latents: Tensor, logits: Tensor) -> tuple[float, list[float]]:
 
 def measure(subject: Subject, *, space: str) -> Score:
     """Measure the linear separability of the space "z" or "w" of a network, with the labels of the data set as
-    attributes; the details list the bits of each."""
+    attributes; the details list the bits of each.
+
+    Raises: ConfigError for so few images that a hyperplane divides them however they are labeled.
+    """
     subject.check(least=LEAST)
+    width = subject.generator.z_dim if space == "z" else subject.generator.w_dim
+    if subject.num // 2 <= width:
+        raise ConfigError(
+            f"half of the images, {subject.num // 2}, must be more than the {width} dimensions of {space}, or any labels "
+            "are separable; measure more images."
+        )
     annotated = annotate(subject)
     with torch.no_grad():
         value, bits = subject.on_main(lambda: separability(annotated.latents[space], annotated.logits))

@@ -27,7 +27,7 @@ SHARED = ("fid", "kid", "precision", "recall", "density", "coverage", "authentic
 
 
 class Classifier(Moments):
-    """Has probabilities of two classes too, by the mean of the red channel."""
+    """Returns probabilities of two classes too, by the mean of the red channel."""
 
     classes = 2
 
@@ -142,6 +142,8 @@ def test_attributes_of_latents_are_measured_on_labeled_data(classes):
     dataset = open_dataset(classes, use_labels=True)
     ls = measured("ls40_z_moments", tiny_generator(), dataset)
     assert 1 <= ls.value <= 8
+    with pytest.raises(ConfigError, match="half of the images, 16, must be more than the 16 dimensions of w, or any"):
+        measured("ls32_w_moments", tiny_generator(), dataset)
     assert set(ls.details["bits"]) == {"bright", "dark", "dim"}
     kept = {}
     for space in "zws":
