@@ -26,20 +26,6 @@ if TYPE_CHECKING:
     from stylegan.machine.processes import World
 
 
-class Seeds(click.ParamType):
-    """Whole numbers and ranges, such as 0-3,7."""
-
-    name = "range"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
-        from stylegan.sampling.latents import parse_seeds
-
-        try:
-            return value if isinstance(value, list) else parse_seeds(value)
-        except ConfigError as error:
-            self.fail(str(error), param, ctx)
-
-
 class Psis(click.ParamType):
     """One number or several, such as 0,0.5,1."""
 

@@ -1,4 +1,4 @@
-"""What stands where a seed is taken: numbers, files of latents, and images, which are projected first."""
+"""Parameters that take seeds, files of latents, and images, which are projected first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from stylegan.cli.options import Seeds
+from stylegan.errors import ConfigError
 from stylegan.files.paths import local_path
 
 if TYPE_CHECKING:
@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from stylegan.sampling.latent import Latent
 
 LATENT_FILES = (".npz", ".npy")
+
+
+class Seeds(click.ParamType):
+    """Whole numbers and ranges, such as 0-3,7."""
+
+    name = "range"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        from stylegan.sampling.latents import parse_seeds
+
+        try:
+            return value if isinstance(value, list) else parse_seeds(value)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Points(click.ParamType):
@@ -32,10 +46,7 @@ class Points(click.ParamType):
             if re.fullmatch(r"[0-9\s-]*", text) or not Path(text).suffix:
                 points += Seeds().convert(text, param, ctx)
                 continue
-            path = local_path(text)
-            if not path.is_file():
-                self.fail(f"{text!r} is neither a seed nor a file; expected seeds such as 0-3,7 or a path.", param, ctx)
-            points.append(path)
+            points.append(local_path(text))
         return points
 
 
@@ -52,6 +63,8 @@ def resolve(G: FamilyGenerator, points: list[int | Path], label: str | None) -> 
 
     resolved: list[Point] = []
     for point in points:
+        if isinstance(point, Path) and not point.is_file():
+            raise click.UsageError(f"{str(point)!r} is neither a seed nor a file; give seeds such as 0-3,7 or a path.")
         if isinstance(point, int):
             resolved.append(Point(f"seed{point:04d}", point))
         elif point.suffix.lower() in LATENT_FILES:

@@ -55,7 +55,7 @@ VIDEO_IMAGES = 100  # of the search, at most
     "--mask",
     type=LocalPath(exists=True, dir_okay=False),
     metavar="FILE",
-    help="Image that is white where the target is known, and black where the network shall fill it in.",
+    help="Image that is white where the target is known, and black where the network is to fill it in.",
 )
 @click.option("--class", "label", metavar="LABEL", help="Label of the images, for a network with labels.")
 @click.option("--seed", type=click.IntRange(min=0), default=303, show_default=True, help="Seed of the random steps.")
@@ -78,8 +78,8 @@ def command(
 ) -> None:
     """Find the latents whose images are closest to the given ones.
 
-    Writes proj.png, target.png and projected_w.npz, into a folder for each image if there are several. The file stands
-    where a seed is taken: stylegan generate --seeds out/projected_w.npz
+    Writes proj.png, target.png and projected_w.npz, into a folder for each image if there are several. The file can
+    take the place of a seed: stylegan generate --seeds out/projected_w.npz
     """
     import torch
 

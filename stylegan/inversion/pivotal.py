@@ -32,7 +32,7 @@ SPACE = "space"  # key of the metadata of a file
 
 @dataclass(frozen=True, kw_only=True)
 class PivotalSettings:
-    """How to tune; the values of the paper.
+    """Settings of `tune`; the values are those of the paper.
 
     Attributes:
         steps: of Adam, at most.

@@ -30,7 +30,7 @@ SPACES = ("w", "w+", "f")
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectorSettings:
-    """How to search. `PUBLISHED` holds the values of the official projector.
+    """Settings of `project`. `PUBLISHED` holds the values of the official projector.
 
     Attributes:
         steps: of Adam.
@@ -92,7 +92,7 @@ PUBLISHED = ProjectorSettings(
 
 @dataclass(frozen=True, kw_only=True)
 class Projection:
-    """What `project` found for N images.
+    """Result of `project` for N images.
 
     Attributes:
         latents: one for each image.
@@ -134,7 +134,7 @@ def project(
         space: "w", one w for an image; "w+", one for each layer; or "f", in which a feature map is changed after a
             search in W+ and carries what no w can.
         label: whose mean w the search starts from; required for a network with labels.
-        mask: [N or 1, 1, R, R], 1 where the target is known and 0 where the network shall fill it in; None for all.
+        mask: [N or 1, 1, R, R], 1 where the target is known and 0 where the network is to fill it in; None for all.
         start: ws to start from, [N, num_ws, w_dim]; None for the mean.
         perceptual: None loads it, which needs the extra `metrics`.
         seed: of the noise and of the random steps.
@@ -209,7 +209,7 @@ def _minimize(
     noise: dict[str, Tensor],
     watch: Watch | None,
 ) -> None:
-    """Run Adam on variables of which `loss` (a part of the steps, from 0 to 1) makes images and a loss for each."""
+    """Run Adam on variables; `loss` takes the part of the steps that is done and returns images and their losses."""
     adam = torch.optim.Adam(variables, betas=(0.9, settings.beta2))
     for step in range(settings.steps):
         t = step / settings.steps

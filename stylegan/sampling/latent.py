@@ -67,7 +67,7 @@ class Latent:
 
     @property
     def is_plain(self) -> bool:
-        """Whether ws alone gives the image."""
+        """True if ws alone gives the image."""
         return not self.offsets and not self.noise
 
 

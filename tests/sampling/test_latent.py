@@ -190,7 +190,7 @@ def test_w_of_another_shape_is_refused(G, tmp_path, w):
         load_latents(tmp_path / "a.npz", G)
 
 
-def test_latents_stand_where_seeds_are_taken(G):
+def test_latents_can_take_the_place_of_seeds(G):
     (latent,) = to_latents(G, [4], psi=0.7)
 
     def drawn_with(point):
