@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -23,14 +24,18 @@ INDEX = "directions"  # key of the JSON text: {"format": 1, "directions": [...]}
 VECTOR, STYLE = "vector", "style:"  # after the number of a direction; a style is followed by the name of its layer
 MAX_BYTES = 1 << 28  # of the arrays of a file together
 MAX_COUNT = 10_000
+NAME = re.compile(r"[^/\\:=\x00-\x1f\x7f]{1,100}")  # such a name can be part of that of a file, and of NAME=STRENGTH
 
 
 def save_directions(directions: Sequence[Direction], file: Path | str) -> None:
     """Write directions as one .npz.
 
-    Raises: ConfigError for two of one name, OutputError if the file cannot be written.
+    Raises: ConfigError for two of one name, or a name with other characters than `NAME` has; OutputError if the file
+        cannot be written.
     """
     names = [direction.name for direction in directions]
+    if wrong := [name for name in names if not NAME.fullmatch(name)]:
+        raise ConfigError(f"the name of a direction has 1 to 100 characters without / \\ : and =, got {wrong[0]!r}.")
     if len(set(names)) < len(names):
         raise ConfigError(f"the directions of a file have different names, got {', '.join(names)}.")
     arrays: dict[str, np.ndarray] = {}
@@ -96,6 +101,8 @@ def _direction(i: int, entry: Mapping[str, Any], arrays: Mapping[str, np.ndarray
             raise TypeError(f"{key} {fields[key]!r}")
     if not (np.isfinite([fields["deviation"], fields["center"]]).all() and fields["deviation"] > 0):
         raise ValueError(f"deviation {fields['deviation']}")
+    if not NAME.fullmatch(fields["name"]):
+        raise ValueError(f"name {fields['name']!r}")
     if fields["layers"] is not None:
         if not all(type(layer) is int and layer >= 0 for layer in fields["layers"]):
             raise TypeError(f"layers {fields['layers']!r}")

@@ -48,7 +48,9 @@ class Direction:
         Raises: ConfigError in style space.
         """
         if not isinstance(self.vector, Tensor):
-            raise ConfigError(f"the direction {self.name} is in style space, and latents have a place along those in w.")
+            raise ConfigError(
+                f"the direction {self.name} is in style space, and latents have a place along those in w."
+            )
         along = (ws * self.vector).sum(-1)  # [..., num_ws]
         return (along if self.layers is None else along[..., list(self.layers)]).mean(-1)
 
@@ -71,7 +73,7 @@ class Direction:
             )
         step = strength * self.deviation
         if isinstance(self.vector, Tensor):
-            if self.vector.shape[-1] != latent.ws.shape[-1] or self.vector.ndim == 2 and len(self.vector) != len(latent.ws):
+            if self.vector.shape != latent.ws.shape[-self.vector.ndim :]:
                 raise ConfigError(
                     f"the direction {self.name} is {list(self.vector.shape)}, which does not fit ws "
                     f"{list(latent.ws.shape)}; find directions for this network."
@@ -82,7 +84,9 @@ class Direction:
         return latent.shifted({name: step * part for name, part in self.vector.items()})
 
 
-def measured(vector: Tensor, w: Tensor, *, name: str, layers: Sequence[int] | None, space: str, method: str, note: str = "") -> Direction:
+def measured(
+    vector: Tensor, w: Tensor, *, name: str, layers: Sequence[int] | None, space: str, method: str, note: str = ""
+) -> Direction:
     """Return the direction of a vector in W of any length, with its center and deviation over random w [N, w_dim]."""
     unit = torch.nn.functional.normalize(vector.to(torch.float64), dim=0)
     along = w.to(torch.float64) @ unit
@@ -114,7 +118,7 @@ def orthogonal(direction: Direction, others: Iterable[Direction], w: Tensor) -> 
     found = measured(
         vector, w, name=direction.name, layers=direction.layers, space=direction.space, method=direction.method
     )
-    return replace(found, note=f"{direction.note} orthogonal to {len(basis)} others".strip())
+    return replace(found, note=", ".join(filter(None, [direction.note, f"orthogonal to {len(basis)} others"])))
 
 
 def _in_w(direction: Direction) -> Tensor:

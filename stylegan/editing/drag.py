@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -17,11 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan.editing.feature_maps import FeatureMaps
-from stylegan.errors import ConfigError, ShapeError
+from stylegan.errors import ConfigError, DataError, ShapeError
+from stylegan.images.read import read_image
 from stylegan.inversion.perceptual import PerceptualDistance
 from stylegan.inversion.projector import w_statistics
 from stylegan.networks.generator import FamilyGenerator
-from stylegan.networks.protocol import device_of
+from stylegan.networks.protocol import GeneratorLike, device_of
 from stylegan.sampling.latent import Latent, check_space, synthesize
 
 SPACES = ("w", "w+")
@@ -138,8 +140,9 @@ def drag(
 
     scale = torch.ones([], device=device)
     with torch.no_grad():
-        scale = features().square().mean().sqrt()  # differences of features have one scale in all networks
         first = features()
+        scale = (first - first.mean((2, 3), keepdim=True)).abs().mean()  # gives all networks one scale of differences
+        first = first / scale
     space = _Patches(side, max(settings.radius * side / PAPER_SIDE, 1.0))
     weight = settings.mask_weight
     rule = RULES[settings.method](space, first, handles, targets, settings)
@@ -211,7 +214,7 @@ class _Patches:
         return values[0].transpose(0, 1).reshape(*places.shape[:-1], maps.shape[1], len(self.grid))
 
     def nearest(self, now: Tensor, first: Tensor, starts: Tensor, centers: Tensor, radius: float) -> Tensor:
-        """Return the place near each of `centers` [P, 2] whose patch in `now` is closest to that of `first` at `starts`."""
+        """Return the place near each of `centers` whose patch is closest to the `first` one at `starts`, [P, 2]."""
         template = self.at(first, starts)  # [P, C, K]
         reach = torch.arange(-math.ceil(2 * radius), math.ceil(2 * radius) + 1.0, device=now.device) / 2
         places = centers[:, None] + torch.cartesian_prod(reach, reach)  # [P, Q, 2], half a pixel apart
@@ -329,9 +332,26 @@ def parse_points(text: str) -> list[tuple[Point, Point]]:
         try:
             (x0, y0), (x1, y1) = ([float(value) for value in point.split(",")] for point in pair.split("->"))
         except ValueError:
-            raise ConfigError(f"points are written like 20,30->40,30;10,10->10,15 in pixels, got {pair.strip()!r}.") from None
+            raise ConfigError(
+                f"points are written like 20,30->40,30;10,10->10,15 in pixels, got {pair.strip()!r}."
+            ) from None
         pairs.append(((x0, y0), (x1, y1)))
     return pairs
+
+
+def read_mask(file: Path | str, G: GeneratorLike) -> Tensor:
+    """Read an image as a mask [R, R]: 1 where it is white, 0 where it is black.
+
+    Raises: DataError for a file that is not an image, ConfigError for one of another size.
+    """
+    try:
+        pixels = torch.from_numpy(read_image(Path(file)))
+    except DataError as error:
+        raise DataError(f"{file} cannot be used as a mask: {error}.") from error
+    side = G.img_resolution
+    if list(pixels.shape[:2]) != [side, side]:
+        raise ConfigError(f"a mask of this network has {side}x{side} pixels, got {pixels.shape[1]}x{pixels.shape[0]}.")
+    return pixels[:, :, : min(pixels.shape[2], 3)].to(torch.float32).mean(2) / 255
 
 
 def _checked_points(points: Sequence[tuple[Point, Point]], side: int, device: torch.device) -> tuple[Tensor, Tensor]:

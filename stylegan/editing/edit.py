@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -50,9 +51,7 @@ def combined(terms: Sequence[tuple[float, Latent]]) -> Latent:
     if not terms or len(spaces) > 1:
         raise ConfigError(f"arithmetic takes latents of one network, got {len(terms)} of {len(spaces)} spaces.")
     if abs(total - 1) > 1e-6:
-        raise ConfigError(
-            f"the weights of latents sum to 1, as in a - b + c or 0.5*a + 0.5*b, got a sum of {total:g}."
-        )
+        raise ConfigError(f"the weights of latents sum to 1, as in a - b + c or 0.5*a + 0.5*b, got a sum of {total:g}.")
     first = terms[0][1]
     offsets: dict[str, Tensor] = {}
     for weight, latent in terms:
@@ -66,16 +65,17 @@ def parse_arithmetic(text: str) -> list[tuple[float, str]]:
 
     Raises: ConfigError for any other text.
     """
+    first, *rest = re.split(r"\s+([+-])\s+", f"{text.strip()} ")
     terms = []
-    for sign, term in re.findall(r"(^|\s[+-]\s)((?:(?!\s[+-]\s).)*)", text.strip()):
+    for sign, term in zip(["+", *rest[::2]], [first, *rest[1::2]], strict=True):
         factor, _, name = term.rpartition("*")
         try:
             weight = float(factor or 1)
         except ValueError:
-            weight = float("nan")
-        if not name.strip() or weight != weight:
+            weight = math.nan
+        if not name.strip() or not math.isfinite(weight):
             raise ConfigError(f"arithmetic with latents is written like a - b + 0.5*c, with spaces, got {text!r}.")
-        terms.append((-weight if "-" in sign else weight, name.strip()))
+        terms.append((-weight if sign == "-" else weight, name.strip()))
     return terms
 
 
@@ -98,6 +98,6 @@ def direction_sheet(
     layers: Sequence[int] | None = None,
     batch: int = 16,
 ) -> Iterator[Tensor]:
-    """Yield the images of a contact sheet [C, H, W] uint8, row by row: a row for each latent, a column for each strength."""
+    """Yield the images of a contact sheet [C, H, W] uint8, a row for each latent, a column for each strength."""
     moved = (direction.moved(latent, strength, layers) for latent in latents for strength in strengths)
     return draw_latents(G, moved, batch=batch)

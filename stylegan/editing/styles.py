@@ -42,7 +42,9 @@ def affine_layers(G: FamilyGenerator, layers: Sequence[int] | None = None) -> di
         raise ConfigError("this network has no affine layers; find directions in w, by pca or labels.")
     found = {name: row for name, row in rows.items() if layers is None or row in layers}
     if not found:
-        raise ConfigError(f"the affine layers of this network take the rows {sorted(set(rows.values()))} of ws, got {layers}.")
+        raise ConfigError(
+            f"the affine layers of this network take the rows {sorted(set(rows.values()))} of ws, got {layers}."
+        )
     return found
 
 
@@ -83,7 +85,9 @@ def style_effects(G: FamilyGenerator, w: Tensor, rows: Sequence[str], *, seed: i
     for part in parts:
         gradients = torch.autograd.grad(part, list(offsets.values()), retain_graph=True, allow_unused=True)
         for name, gradient in zip(offsets, gradients, strict=True):
-            unused = torch.zeros(channels[name], device=w.device)  # such as a layer whose output no pixel of the part sees
+            unused = torch.zeros(
+                channels[name], device=w.device
+            )  # such as a layer whose output no pixel of the part sees
             effects[name].append(unused if gradient is None else gradient.square().mean(0))
     return {name: torch.stack(values, 1) for name, values in effects.items()}
 

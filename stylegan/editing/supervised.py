@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan.editing.directions import Direction, measured
@@ -19,7 +18,7 @@ from stylegan.sampling.generate import batched, draw
 from stylegan.sampling.latent import space_of
 from stylegan.sampling.latents import MAX_COUNT
 
-PENALTY = 0.01  # on the squared weights of a regression, relative to the variance of w; keeps to what many w show
+PENALTY = 0.1  # on the squared weights of a regression, relative to the variance of w; keeps to what many w show
 HELD_OUT = 5  # one of this many w measures how well the direction separates the others
 MIN_EXAMPLES = 4
 
@@ -59,7 +58,9 @@ def linear_direction(
         fit = ridge_regression
     note = f"from {len(y)} images"
     if len(set(y[~held_out].tolist())) > 1:
-        note += ", " + _quality(x[held_out], y[held_out], *fit(x[~held_out], y[~held_out]), binary=fit is logistic_regression)
+        note += ", " + _quality(
+            x[held_out], y[held_out], *fit(x[~held_out], y[~held_out]), binary=fit is logistic_regression
+        )
     normal, _ = fit(x, y)
     return measured(normal, w, name=name, layers=layers, space=space_of(G), method="labels", note=note)
 
@@ -87,7 +88,7 @@ def logistic_regression(x: Tensor, y: Tensor, penalty: float = PENALTY) -> tuple
 
 
 def ridge_regression(x: Tensor, y: Tensor, penalty: float = PENALTY) -> tuple[Tensor, Tensor]:
-    """Return weights [D] and bias of the linear regression of y [N] on x [N, D]; `penalty` as in logistic regression."""
+    """Return weights [D] and bias of the linear regression of y [N] on x [N, D]. Arguments as above."""
     mean, scale = x.mean(0), x.std(0).square().mean().sqrt()
     a = (x - mean) / scale
     gram = a.T @ a / len(y) + penalty * torch.eye(a.shape[1], dtype=a.dtype)
@@ -126,7 +127,9 @@ def read_marked_seeds(file: Path | str) -> tuple[list[int], Tensor]:
                 except (ValueError, IndexError):
                     seed, value = -1, math.nan
                 if len(row) != 2 or not 0 <= seed < 2**32 or not math.isfinite(value):
-                    raise DataError(f"{file}, line {number}: expected a seed and a value such as 17,1, got {','.join(row)[:80]!r}.")
+                    raise DataError(
+                        f"{file}, line {number}: expected a seed and a value such as 17,1, got {','.join(row)[:80]!r}."
+                    )
                 seeds.append(seed)
                 values.append(value)
                 if len(seeds) > MAX_COUNT:
