@@ -14,5 +14,6 @@ VERBS = {
     "drag": "Move points of an image to other places.",
     "metrics": "Measure the quality of the images of a network.",
     "models": "List the networks that ship with the library.",
+    "convert": "Convert a checkpoint to a native folder or to the format of another tool; download published ones.",
     "info": "Print the layers, parameters and shapes of the networks in a checkpoint.",
 }
