@@ -62,7 +62,8 @@ def command() -> None:
     "--csv",
     type=LocalPath(exists=True, dir_okay=False),
     metavar="FILE",
-    help="Seeds that you have marked, one line such as 17,1 for each, for the methods labels and style; the file names the attribute.",
+    help="Marked seeds, one line such as 17,1 for each, for the methods labels and style; the attribute is named "
+    "like the file.",
 )
 @click.option(
     "--data",
@@ -106,7 +107,7 @@ def find(
     from stylegan.editing.direction_file import load_directions, save_directions
     from stylegan.editing.directions import orthogonal as orthogonal_to
     from stylegan.editing.find import find_directions
-    from stylegan.inversion.projector import random_ws
+    from stylegan.inversion.w_statistics import random_ws
 
     start = time.perf_counter()
     if method == "labels" and (csv is None) == (data is None):

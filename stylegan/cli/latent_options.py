@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylegan.cli.options import LocalPath, Seeds, device_option, trunc_option, wrong_usage
-from stylegan.errors import ConfigError
 from stylegan.files.paths import local_path
 from stylegan.models import DEFAULT, bundled
 
@@ -111,15 +111,14 @@ def strengths_of(G: FamilyGenerator, network: Path, texts: Sequence[str]) -> lis
     """Return the directions and strengths of [FILE:]NAME=STRENGTH. Raises: UsageError for any other text."""
     found = []
     for text in texts:
-        name, _, strength = text.rpartition("=")
+        name, equals, number = text.rpartition("=")
         try:
-            found.append((find_direction(G, network, name), float(strength)))
-        except ValueError as error:
-            if isinstance(error, ConfigError):
-                raise
-            raise click.UsageError(
-                f"--direction is written [FILE:]NAME=STRENGTH, such as smile=2, got {text!r}."
-            ) from None
+            strength = float(number) if equals else math.nan
+        except ValueError:
+            strength = math.nan
+        if not math.isfinite(strength):
+            raise click.UsageError(f"--direction is written [FILE:]NAME=STRENGTH, such as smile=2, got {text!r}.")
+        found.append((find_direction(G, network, name), strength))
     return found
 
 

@@ -25,7 +25,7 @@ from stylegan.editing.direction_file import save_directions
 from stylegan.editing.directions import Direction, orthogonal
 from stylegan.editing.supervised import Classifier, classify_w, linear_direction
 from stylegan.errors import ConfigError
-from stylegan.inversion.projector import random_ws
+from stylegan.inversion.w_statistics import random_ws
 from stylegan.models import bundled
 from stylegan.networks.generator import FamilyGenerator
 

@@ -21,14 +21,15 @@ from stylegan.editing.feature_maps import FeatureMaps
 from stylegan.errors import ConfigError, DataError, ShapeError
 from stylegan.images.read import read_image
 from stylegan.inversion.perceptual import PerceptualDistance
-from stylegan.inversion.projector import w_statistics
 from stylegan.networks.generator import FamilyGenerator
 from stylegan.networks.protocol import GeneratorLike, device_of
+from stylegan.sampling.generate import map_latents
 from stylegan.sampling.latent import Latent, check_space, synthesize
+from stylegan.sampling.latents import latents
 
 SPACES = ("w", "w+")
 PAPER_SIDE = 512  # pixels per side of the image that lengths in pixels are for
-W_SAMPLES = 1000  # that give the spread of w
+W_SAMPLES, W_SEED = 1000, 123  # random w, whose deviation is the unit of the learning rate
 
 Point = tuple[float, float]  # x to the right and y down, in pixels; 0, 0 is the middle of the first pixel
 Watch = Callable[[int, Tensor], None]  # (step, points [P, 2]): shows progress
@@ -49,7 +50,9 @@ class DragSettings:
         mask_weight: of the change outside the mask; None for 10 (FreeDrag) or 20 (DragGAN).
         near: distance from the target at which a point has arrived.
         search: DragGAN: radius within which a point is searched after each step.
-        level: FreeDrag's l, the difference of a patch from its template that one move may cause.
+        level: FreeDrag's l, the difference of a patch from its template that one move may cause. It is relative to
+            the mean difference of the patch from those a move away: the paper has a number for the features of its
+            networks, where such a step is as large.
         move: FreeDrag's d, the length of a move.
         move_steps: FreeDrag: steps of Adam in a move, at most.
     """
@@ -64,7 +67,7 @@ class DragSettings:
     mask_weight: float | None = None
     near: float = 2
     search: float = 12
-    level: float = 0.3
+    level: float = 1.0
     move: float = 3
     move_steps: int = 5
 
@@ -129,8 +132,7 @@ def drag(
     ws = latent.ws[None].to(device)
     rows = min(settings.layers, G.num_ws)
     delta = torch.zeros(1, rows if settings.space == "w+" else 1, G.w_dim, device=device, requires_grad=True)
-    _, spread = w_statistics(G, samples=W_SAMPLES) if G.c_dim == 0 else (None, ws.std() * math.sqrt(G.w_dim))
-    adam = torch.optim.Adam([delta], lr=settings.lr * float(spread) / math.sqrt(G.w_dim))
+    adam = torch.optim.Adam([delta], lr=settings.lr * w_deviation(G))
 
     def moved() -> Tensor:
         return torch.cat([ws[:, :rows] + delta, ws[:, rows:]], 1)
@@ -238,6 +240,9 @@ class _Rule(Protocol):
     def loss(self, now: Tensor) -> Tensor: ...
 
 
+_CIRCLE = torch.tensor([[math.cos(math.pi * k / 4), math.sin(math.pi * k / 4)] for k in range(8)])
+
+
 class _FreeDrag:
     """FreeDrag's rule, Sec. 3 of the paper."""
 
@@ -247,6 +252,8 @@ class _FreeDrag:
         self.space, self.targets, self.settings = space, targets, settings
         self.near, self.move = (max(x * space.side / PAPER_SIDE, 1.0) for x in (settings.near, settings.move))
         self.places, self.templates = handles.clone(), space.at(first, handles)
+        around = space.at(first, handles[:, None] + self.move * _CIRCLE.to(handles))  # [P, 8, C, K]
+        self.levels = settings.level * (around - self.templates[:, None]).abs().mean((1, 2, 3)).clamp(min=1e-6)
         self.initial = torch.zeros(len(handles), device=handles.device)  # difference at the begin of the move
         self.left = 0  # steps in this move
         self.begun = False
@@ -254,7 +261,7 @@ class _FreeDrag:
     def advance(self, now: Tensor) -> bool:
         patches = self.space.at(now, self.places)
         difference = (patches - self.templates).abs().mean((1, 2))  # [P]
-        matched = difference <= self.settings.level / 2
+        matched = difference <= self.levels / 2
         if bool(matched.all()) and bool(((self.targets - self.places).norm(dim=1) <= self.near).all()):
             return True
         if self.left > 0 and not bool(matched.all()):
@@ -263,7 +270,7 @@ class _FreeDrag:
         for i in range(len(self.places)):
             if not self.begun or bool(matched[i]):
                 self._adapt(i, patches[i], float(difference[i]))
-                self.places[i] = self._along(now, i, -0.0, self.move, self.settings.level)
+                self.places[i] = self._along(now, i, 0.0, self.move, float(self.levels[i]))
             elif difference[i] > self.initial[i]:  # the move made it worse: look where the template is now
                 self.places[i] = self._along(now, i, -self.move, self.move, 0.0)
         self.initial = (self.space.at(now, self.places) - self.templates).abs().mean((1, 2))
@@ -275,7 +282,7 @@ class _FreeDrag:
 
     def _adapt(self, i: int, patch: Tensor, difference: float) -> None:
         """Mix the patch into the template, the more the better it matches."""
-        level = self.settings.level
+        level = float(self.levels[i])
         share = 1 / (1 + math.exp(math.log(9) / (0.6 * level) * (difference - 0.2 * level)))
         self.templates[i] = self.templates[i].lerp(patch, share)
 
@@ -320,6 +327,14 @@ class _DragGAN:
 
 
 RULES: dict[str, type[_FreeDrag] | type[_DragGAN]] = {"freedrag": _FreeDrag, "draggan": _DragGAN}
+
+
+def w_deviation(G: FamilyGenerator) -> float:
+    """Return the standard deviation of a value of w over random z, and random classes."""
+    z = latents([W_SEED], W_SAMPLES * G.z_dim).view(W_SAMPLES, G.z_dim)
+    c = torch.eye(G.c_dim)[torch.arange(W_SAMPLES) % G.c_dim] if G.c_dim > 0 else None
+    w = map_latents(G, z, c, psi=1, cutoff=None)[:, 0]
+    return float((w - w.mean(0)).square().mean().sqrt())
 
 
 def parse_points(text: str) -> list[tuple[Point, Point]]:

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylegan.inversion.projector import feature_layer
+from stylegan.errors import ConfigError
+from stylegan.inversion.projector import feature_shapes
 from stylegan.networks.generator import FamilyGenerator
 from stylegan.sampling.latent import Latent, synthesize
 
@@ -24,9 +25,16 @@ class FeatureMaps:
     def __init__(self, G: FamilyGenerator, resolution: int):
         margin = getattr(G.settings, "margin_size", 0)
         self.synthesis = G.synthesis
-        self.layer, (self.channels, size, _) = feature_layer(G, resolution + 2 * margin)
-        self.margin = 0 if size == G.img_resolution else margin  # the last layers of StyleGAN3 have none
-        self.size = size - 2 * self.margin
+        fitting = []
+        for name, (channels, side, _) in feature_shapes(G).items():
+            inside = side if side == G.img_resolution else side - 2 * margin  # the last layers of StyleGAN3 have none
+            if inside <= resolution:
+                fitting.append((name, channels, inside, (side - inside) // 2))
+        if not fitting:
+            raise ConfigError(
+                f"this network has no styled layer of at most {resolution} pixels, whose features show it."
+            )
+        self.layer, self.channels, self.size, self.margin = fitting[-1]
 
     def __call__(self, ws: Tensor, latent: Latent | None = None) -> Tensor:
         """Return the maps [N, channels, size, size] for ws [N, num_ws, w_dim], differentiable.

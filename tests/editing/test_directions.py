@@ -14,7 +14,7 @@ from stylegan.editing.direction_file import INDEX, load_directions, save_directi
 from stylegan.editing.directions import Direction, measured, orthogonal
 from stylegan.editing.edit import combined, direction_sheet, edit, mixed, parse_arithmetic, set_position
 from stylegan.errors import ConfigError, DataError
-from stylegan.inversion.projector import random_ws
+from stylegan.inversion.w_statistics import random_ws
 from stylegan.sampling.latent import draw_latents, seed_latents, space_of
 
 

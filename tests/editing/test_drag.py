@@ -10,7 +10,7 @@ from tiny_generator import tiny_generator
 from stylegan.editing.drag import DragSettings, _Patches, drag, parse_points, read_mask, there_and_back
 from stylegan.editing.feature_maps import FeatureMaps
 from stylegan.errors import ConfigError, DataError, ShapeError
-from stylegan.networks import stylegan1, stylegan3
+from stylegan.networks import stylegan1, stylegan2, stylegan3
 from stylegan.sampling.latent import Latent, draw_latents, seed_latents, space_of
 
 METHODS = ["freedrag", "draggan"]
@@ -32,29 +32,43 @@ def sliding():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_network_that_can_only_shift_its_image_shifts_the_point_to_its_target(sliding, method):
+def test_a_network_that_can_only_shift_its_image_shifts_the_points_to_their_targets(sliding, method):
     latent = Latent(ws=torch.zeros(sliding.num_ws, 16), space=space_of(sliding))
-    result = drag(sliding, latent, [((14, 12), (18, 15))], settings=DragSettings(method=method, steps=100, lr=0.05))
-    assert result.before == 5
-    assert result.after <= 1.5
+    settings = DragSettings(method=method, steps=60, lr=0.05)
+    points = [((12, 12), (17, 16)), ((8, 20), (13, 24)), ((20, 8), (25, 12))]
+    result = drag(sliding, latent, points, settings=settings)
+    assert result.after <= 0.3 * result.before
     shift = (result.latent.ws - latent.ws)[0, :2] * 0.1 * 32
-    assert torch.allclose(shift, torch.tensor([4.0, 3.0]), atol=1.5)
-    assert result.track.shape == (result.steps + 1, 1, 2)
-    assert result.track[0].tolist() == [[14, 12]]
-    assert (result.track[-1] - torch.tensor([18, 15])).norm() <= 1.0
+    assert torch.allclose(shift, torch.tensor([5.0, 4.0]), atol=2.5)
+    assert result.track.shape == (result.steps + 1, 3, 2)
+    assert result.track[0].tolist() == [[12, 12], [8, 20], [20, 8]]
+
+
+def fresh_stylegan2():
+    torch.manual_seed(0)
+    size = {"mapping_layers": 2, "channel_base": 256, "channel_max": 16}
+    return stylegan2.Generator(16, 0, 16, 32, 3, **size).requires_grad_(False)
+
+
+def test_the_distance_of_points_of_a_fresh_stylegan2_falls_by_70_percent_with_freedrag():
+    G = fresh_stylegan2()
+    left = []
+    for latent in seed_latents(G, [1, 2]):
+        for points in (((8, 8), (14, 12)), ((20, 20), (16, 15))):
+            result = drag(G, latent, [points], settings=DragSettings(steps=80, lr=0.02))
+            left.append(result.after / result.before)
+    assert sum(left) / len(left) < 0.3
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("space", ["w", "w+"])
-def test_points_of_a_random_stylegan2_come_closer_in_the_space_that_is_chosen(method, space):
-    G = tiny_generator()
+def test_w_moves_the_first_layers_alike_and_w_plus_each_on_its_own(method):
+    G = fresh_stylegan2()
     latent = seed_latents(G, [1])[0]
-    settings = DragSettings(method=method, space=space, steps=60, layers=4, lr=0.02)
-    result = drag(G, latent, [((4, 4), (7, 6))], settings=settings)
-    change = result.latent.ws - latent.ws
-    assert not change[4:].any()
-    assert torch.allclose(change[:4], change[:1].expand(4, -1)) == (space == "w")
-    assert result.after < 0.6 * result.before
+    for space in ("w", "w+"):
+        settings = DragSettings(method=method, space=space, steps=5, layers=4)
+        change = drag(G, latent, [((8, 8), (14, 12))], settings=settings).latent.ws - latent.ws
+        assert not change[4:].any()
+        assert torch.allclose(change[:4], change[:1].expand(4, -1), atol=1e-6) == (space == "w")
 
 
 def test_a_mask_keeps_what_is_outside(sliding):

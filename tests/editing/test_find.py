@@ -16,7 +16,7 @@ from stylegan.editing.supervised import (
     ridge_regression,
 )
 from stylegan.errors import ConfigError, DataError
-from stylegan.inversion.projector import random_ws
+from stylegan.inversion.w_statistics import random_ws
 from stylegan.networks import progan, stylegan1, stylegan2, stylegan3
 from stylegan.sampling.generate import seeds_to_ws
 
