@@ -66,7 +66,7 @@ VERBS = (
     Verb(
         "visualizer_drag",
         None,
-        "drag points with `stylegan drag --seeds SEED --points X,Y->X,Y`.",
+        "drag points with `stylegan drag --seeds 1 --points '20,30->40,30'`.",
     ),
     Verb("visualizer", "studio"),
     Verb("legacy", "convert"),

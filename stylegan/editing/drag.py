@@ -37,7 +37,7 @@ Watch = Callable[[int, Tensor], None]  # (step, points [P, 2]): shows progress
 
 @dataclass(frozen=True, kw_only=True)
 class DragSettings:
-    """How to drag. Lengths are in pixels of an image of 512 per side, and at least one pixel.
+    """Settings of `drag`. Lengths are in pixels of an image of 512 per side, and at least one pixel.
 
     Attributes:
         method: "freedrag" or "draggan".
@@ -82,7 +82,7 @@ class DragSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Drag:
-    """What `drag` found.
+    """Result of `drag`.
 
     Attributes:
         latent: of the dragged image.
@@ -229,7 +229,7 @@ class _Patches:
 
 
 class _Rule(Protocol):
-    """How points move: `advance` before each step, then a step down the `loss`."""
+    """A way to move points: `advance` before each step, then a step down the `loss`."""
 
     mask_weight: float
     places: Tensor  # [P, 2]
