@@ -167,8 +167,7 @@ def list_command(source: str) -> None:
 @main_only
 def sheet(
     network: Path | None,
-    seeds: list[int] | None,
-    files: tuple[Path, ...],
+    seeds: list[int | Path] | None,
     psi: float,
     label: str | None,
     device: str,
@@ -185,7 +184,7 @@ def sheet(
     start = time.perf_counter()
     G, folder = open_trained(network, device)
     found, rows = find_direction(G, folder, direction), parsed_layers(G, layers)
-    latents = list(chosen_latents(G, seeds, files, psi, label).values())
+    latents = list(chosen_latents(G, seeds, psi, label).values())
     make_folder(outdir)
     images = direction_sheet(G, latents, found, strengths, layers=rows)
     with wrong_usage():

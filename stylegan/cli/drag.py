@@ -46,8 +46,7 @@ from stylegan.cli.options import LocalPath, network_or_default_option, outdir_op
 @main_only
 def command(
     network: Path | None,
-    seeds: list[int] | None,
-    files: tuple[Path, ...],
+    seeds: list[int | Path] | None,
     psi: float,
     label: str | None,
     device: str,
@@ -68,7 +67,7 @@ def command(
     allowed = read_mask(mask, G) if mask is not None else None
     settings = DragSettings(method=method, steps=steps, space=space)
     dragged = {}
-    for name, latent in chosen_latents(G, seeds, files, psi, label).items():
+    for name, latent in chosen_latents(G, seeds, psi, label).items():
         with wrong_usage():
             result = drag(G, latent, pairs, mask=allowed, settings=settings)
         dragged[name] = result.latent

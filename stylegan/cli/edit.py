@@ -49,8 +49,7 @@ from stylegan.cli.options import network_or_default_option, outdir_option, say_w
 @main_only
 def command(
     network: Path | None,
-    seeds: list[int] | None,
-    files: tuple[Path, ...],
+    seeds: list[int | Path] | None,
     psi: float,
     label: str | None,
     device: str,
@@ -64,8 +63,8 @@ def command(
     from stylegan.editing.edit import combined, edit, mixed, parse_arithmetic
 
     start = time.perf_counter()
-    if arithmetic and (seeds or files):
-        raise click.UsageError("--sum names its latents itself; leave out --seeds and --latent.")
+    if arithmetic and seeds:
+        raise click.UsageError("--sum names its latents itself; leave out --seeds.")
     if mix and not layers:
         raise click.UsageError("--mix needs the layers that it changes; choose them with --layers, such as fine.")
     G, folder = open_trained(network, device)
@@ -75,7 +74,7 @@ def command(
             terms = [(weight, one_latent(G, name, psi, label)) for weight, name in parse_arithmetic(arithmetic)]
             latents = {"sum": combined(terms)}
         else:
-            latents = chosen_latents(G, seeds, files, psi, label)
+            latents = chosen_latents(G, seeds, psi, label)
         if mix:
             styles = one_latent(G, mix, psi, label)
             latents = {name: mixed(latent, styles, rows or []) for name, latent in latents.items()}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from stylegan.cli.options import LocalPath, Seeds, device_option, trunc_option, wrong_usage
+from stylegan.cli.options import device_option, say_licence, trunc_option, wrong_usage
+from stylegan.cli.points import Points
 from stylegan.files.paths import local_path
 from stylegan.models import DEFAULT, bundled
 
@@ -28,16 +29,13 @@ label_option = click.option(
 
 
 def latent_options(command: Callable) -> Callable:
-    """Add the options that choose latents: --seeds, --latent, --trunc, --class and --device."""
+    """Add the options that choose latents: --seeds, --trunc, --class and --device."""
     options = [
-        click.option("--seeds", type=Seeds(), help="Seeds to start from, for example 0-3,7."),
         click.option(
-            "--latent",
-            "files",
-            type=LocalPath(exists=True, dir_okay=False),
-            multiple=True,
-            metavar="FILE",
-            help="File of latents to start from, an .npz; it may be given more than once.",
+            "--seeds",
+            type=Points(),
+            help="Seeds to start from, for example 0-3,7. A file of latents (.npz) or an image, which is projected "
+            "first, can take the place of a seed.",
         ),
         trunc_option,
         label_option,
@@ -50,43 +48,35 @@ def latent_options(command: Callable) -> Callable:
 
 def open_trained(network: Path | None, device: str) -> tuple[FamilyGenerator, Path]:
     """Return the averaged generator of a checkpoint as it was trained, with its path; by default the bundled one."""
-    from stylegan.checkpoints import load
+    from stylegan.checkpoints.open import drawing_generator, read
     from stylegan.machine.devices import resolve_device
 
     if network is None:
         click.echo(f"Drawing with {DEFAULT}, which ships with the library; choose another with --network.")
-        network = bundled()[DEFAULT]
-    return load(network, device=resolve_device(device)), network
+    source = network or bundled()[DEFAULT]
+    checkpoint = read(source, to_draw=True)
+    say_licence(checkpoint.licence, checkpoint.origin)
+    return drawing_generator(checkpoint, source).to(resolve_device(device)), source
 
 
 def chosen_latents(
-    G: FamilyGenerator, seeds: Sequence[int] | None, files: Sequence[Path], psi: float, label: str | None
+    G: FamilyGenerator, points: list[int | Path] | None, psi: float, label: str | None
 ) -> dict[str, Latent]:
-    """Return the latents of seeds and files by the name that their images get. Raises: UsageError for none."""
-    from stylegan.sampling.latent import seed_latents
-    from stylegan.sampling.latent_file import load_latents
+    """Return the latents of seeds and files by the names of their images. Raises: UsageError for none."""
+    from stylegan.cli.points import resolve
+    from stylegan.sampling.generate import to_latents
 
-    if not seeds and not files:
-        raise click.UsageError("Name what to start from, with --seeds or --latent.")
-    found: dict[str, Latent] = {}
-    if seeds:
-        with wrong_usage():
-            latents = seed_latents(G, seeds, psi=psi, label=label)
-        found |= {f"seed{seed:04d}": latent for seed, latent in zip(seeds, latents, strict=True)}
-    for file in files:
-        latents = load_latents(file, G)
-        found |= {f"{file.stem}{i or ''}": latent for i, latent in enumerate(latents)}
-    return found
+    if not points:
+        raise click.UsageError("Name what to start from with --seeds.")
+    with wrong_usage():
+        resolved = resolve(G, points, label)
+        latents = to_latents(G, [point.seed for point in resolved], psi=psi, label=label)
+    return dict(zip((point.name for point in resolved), latents, strict=True))
 
 
 def one_latent(G: FamilyGenerator, text: str, psi: float, label: str | None) -> Latent:
     """Return the latent of a seed such as 17, or the first of a file. Raises: UsageError for anything else."""
-    if text.isascii() and text.isdecimal():
-        return next(iter(chosen_latents(G, [int(text)], [], psi, label).values()))
-    file = local_path(text)
-    if not file.is_file():
-        raise click.UsageError(f"{text} is neither a seed nor a file of latents.")
-    return next(iter(chosen_latents(G, None, [file], psi, label).values()))
+    return next(iter(chosen_latents(G, Points().convert(text, None, None), psi, label).values()))
 
 
 def find_direction(G: FamilyGenerator, network: Path, text: str) -> Direction:
@@ -132,13 +122,13 @@ def parsed_layers(G: FamilyGenerator, text: str | None) -> list[int] | None:
         return parse_styles(text, G.num_ws)
 
 
-def write_results(G: FamilyGenerator, latents: dict[str, Latent], outdir: Path, suffix: str, batch: int = 8) -> Any:
+def write_results(G: FamilyGenerator, latents: dict[str, Latent], outdir: Path, suffix: str) -> None:
     """Write an image and a latent for each name into a folder."""
     from stylegan.images.png import make_folder, save_png
-    from stylegan.sampling.latent import draw_latents
+    from stylegan.sampling.generate import draw
     from stylegan.sampling.latent_file import save_latent
 
     make_folder(outdir)
-    for name, image in zip(latents, draw_latents(G, latents.values(), batch=batch), strict=True):
+    for name, image in zip(latents, draw(G, latents.values(), names=latents), strict=True):
         save_png(image, outdir / f"{name}{suffix}.png")
-        save_latent(latents[name], outdir / f"{name}{suffix}.npz")
+        save_latent(latents[name], G, outdir / f"{name}{suffix}.npz")

@@ -9,6 +9,7 @@ VERBS = {
     "mix": "Draw a matrix of images that mixes the styles of two sets of seeds.",
     "interpolate": "Draw a seamless loop that passes through several seeds.",
     "move": "Draw a seamless loop in which the images of a StyleGAN3 shift or rotate.",
+    "project": "Find the latents whose images are closest to given ones.",
     "directions": "Find directions in the latent spaces of a network, list them, and draw sheets of them.",
     "edit": "Change images along directions, mix their styles, or add and subtract them.",
     "drag": "Move points of an image to other places.",

@@ -51,7 +51,7 @@ class Direction:
             raise ConfigError(
                 f"the direction {self.name} is in style space, and latents have a place along those in w."
             )
-        along = (ws * self.vector).sum(-1)  # [..., num_ws]
+        along = (ws * self.vector.to(ws)).sum(-1)  # [..., num_ws]
         return (along if self.layers is None else along[..., list(self.layers)]).mean(-1)
 
     def position(self, latent: Latent) -> float:
@@ -78,7 +78,7 @@ class Direction:
                     f"the direction {self.name} is {list(self.vector.shape)}, which does not fit ws "
                     f"{list(latent.ws.shape)}; find directions for this network."
                 )
-            return latent.moved(step * self.vector, self.layers if layers is None else layers)
+            return latent.moved(step * self.vector.to(latent.ws), self.layers if layers is None else layers)
         if layers is not None:
             raise ConfigError(f"the direction {self.name} is in style space and names its layers; leave out `layers`.")
         return latent.shifted({name: step * part for name, part in self.vector.items()})

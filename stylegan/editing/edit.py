@@ -13,7 +13,8 @@ from torch import Tensor
 from stylegan.editing.directions import Direction
 from stylegan.errors import ConfigError
 from stylegan.networks.protocol import GeneratorLike
-from stylegan.sampling.latent import Latent, draw_latents
+from stylegan.sampling.generate import draw
+from stylegan.sampling.latent import Latent
 from stylegan.sampling.mixing import mix_ws
 
 Strengths = Sequence[tuple[Direction, float]]
@@ -46,7 +47,7 @@ def combined(terms: Sequence[tuple[float, Latent]]) -> Latent:
     Raises: ConfigError unless the latents are of one space and the weights sum to 1: other sums leave the region
         in which the network draws images.
     """
-    spaces = {latent.space for _, latent in terms}
+    spaces = {latent.space for _, latent in terms} - {None}
     total = sum(weight for weight, _ in terms)
     if not terms or len(spaces) > 1:
         raise ConfigError(f"arithmetic takes latents of one network, got {len(terms)} of {len(spaces)} spaces.")
@@ -56,8 +57,8 @@ def combined(terms: Sequence[tuple[float, Latent]]) -> Latent:
     offsets: dict[str, Tensor] = {}
     for weight, latent in terms:
         offsets |= {name: offsets.get(name, 0) + weight * value for name, value in latent.offsets.items()}
-    ws = torch.stack([weight * latent.ws for weight, latent in terms]).sum(0)
-    return replace(first, ws=ws, offsets=offsets)
+    ws = torch.stack([weight * latent.ws.to(first.ws) for weight, latent in terms]).sum(0)
+    return replace(first, ws=ws, offsets=offsets, space=next(iter(spaces), None))
 
 
 def parse_arithmetic(text: str) -> list[tuple[float, str]]:
@@ -84,7 +85,7 @@ def mixed(latent: Latent, styles: Latent, layers: Sequence[int]) -> Latent:
 
     Raises: ConfigError for latents of two spaces.
     """
-    if latent.space != styles.space or latent.ws.shape != styles.ws.shape:
+    if len({latent.space, styles.space} - {None}) > 1 or latent.ws.shape != styles.ws.shape:
         raise ConfigError(f"styles are mixed within one network, got the spaces {latent.space} and {styles.space}.")
     return replace(latent, ws=mix_ws(latent.ws, styles.ws, layers))
 
@@ -100,4 +101,4 @@ def direction_sheet(
 ) -> Iterator[Tensor]:
     """Yield the images of a contact sheet [C, H, W] uint8, a row for each latent, a column for each strength."""
     moved = (direction.moved(latent, strength, layers) for latent in latents for strength in strengths)
-    return draw_latents(G, moved, batch=batch)
+    return draw(G, moved, batch=batch)

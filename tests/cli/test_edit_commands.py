@@ -67,7 +67,7 @@ def test_an_edit_writes_images_and_latents_that_can_be_edited_back(network, foun
         "edit",
         "--network",
         network,
-        "--latent",
+        "--seeds",
         tmp_path / "seed0004-edited.npz",
         *directions(back),
         "--outdir",
@@ -118,7 +118,7 @@ def test_a_drag_writes_its_result_and_reports_the_distances(network, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["edit"], "Name what to start from, with --seeds or --latent."),
+        (["edit"], "Name what to start from with --seeds."),
         (["edit", "--seeds", "1", "--direction", "pca0=1"], "comes without directions; write FILE:NAME"),
         (["edit", "--seeds", "1", "--direction", "{found}:pca0"], "is written [FILE:]NAME=STRENGTH, such as smile=2"),
         (["edit", "--seeds", "1", "--direction", "{found}:pca0=much"], "is written [FILE:]NAME=STRENGTH"),
@@ -128,7 +128,7 @@ def test_a_drag_writes_its_result_and_reports_the_distances(network, tmp_path):
         (["edit", "--seeds", "1", "--mix", "2"], "--mix needs the layers that it changes"),
         (["edit", "--seeds", "1", "--sum", "1 - 2 + 3"], "--sum names its latents itself"),
         (["edit", "--sum", "1 + 2"], "sum to 1, as in a - b + c"),
-        (["edit", "--sum", "1 - x + 2"], "x is neither a seed nor a file of latents."),
+        (["edit", "--sum", "1 - x + 2"], "seeds are whole numbers and ranges such as 0-3,7"),
         (["directions", "find", "--method", "labels"], "takes either marked seeds, with --csv, or a data set"),
         (["directions", "find", "--count", "99"], "--count is from 1 to 16 here, got 99."),
         (["directions", "sheet", "--seeds", "1", "--direction", "{found}:x"], "has no direction 'x'"),

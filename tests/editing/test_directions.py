@@ -15,7 +15,8 @@ from stylegan.editing.directions import Direction, measured, orthogonal
 from stylegan.editing.edit import combined, direction_sheet, edit, mixed, parse_arithmetic, set_position
 from stylegan.errors import ConfigError, DataError
 from stylegan.inversion.w_statistics import random_ws
-from stylegan.sampling.latent import draw_latents, seed_latents, space_of
+from stylegan.sampling.generate import draw, to_latents
+from stylegan.sampling.latent import space_of
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +44,12 @@ def test_strength_one_is_one_standard_deviation_of_random_w(G, w, direction):
     places = (direction.coordinate(w[:, None].repeat(1, G.num_ws, 1)) - direction.center) / direction.deviation
     assert abs(float(places.mean())) < 1e-4
     assert abs(float(places.std()) - 1) < 1e-4
-    latent = seed_latents(G, [3])[0]
+    latent = to_latents(G, [3])[0]
     assert direction.position(direction.moved(latent, 2)) == pytest.approx(direction.position(latent) + 2, abs=1e-4)
 
 
 def test_only_the_layers_of_a_direction_or_those_given_move(G, direction):
-    latent = seed_latents(G, [3])[0]
+    latent = to_latents(G, [3])[0]
     for layers, moved in ((None, [1, 2]), ([0, 5], [0, 5])):
         change = (direction.moved(latent, 1, layers).ws - latent.ws).abs().sum(1)
         assert change.nonzero().flatten().tolist() == moved
@@ -58,15 +59,15 @@ def test_a_slider_sets_the_place_along_a_direction(G, direction):
     everywhere = replace(direction, vector=torch.full([G.num_ws, 16], (16 * G.num_ws) ** -0.5), layers=None)
     for one in (direction, everywhere):
         for seed in (0, 7):
-            assert one.position(set_position(seed_latents(G, [seed])[0], one, -1.5)) == pytest.approx(-1.5, abs=1e-3)
+            assert one.position(set_position(to_latents(G, [seed])[0], one, -1.5)) == pytest.approx(-1.5, abs=1e-3)
 
 
 def test_a_style_direction_adds_to_the_styles_and_changes_the_image(G, style):
-    latent = seed_latents(G, [3])[0]
+    latent = to_latents(G, [3])[0]
     twice = edit(latent, [(style, 2), (style, 1)])
     assert torch.equal(twice.ws, latent.ws)
     assert float(twice.offsets["b4.conv1.affine"][3]) == pytest.approx(1.5)
-    before, after = draw_latents(G, [latent, twice])
+    before, after = draw(G, [latent, twice])
     assert not torch.equal(before, after)
     with pytest.raises(ConfigError, match="in style space and names its layers; leave out `layers`"):
         style.moved(latent, 1, [0])
@@ -77,7 +78,7 @@ def test_a_style_direction_adds_to_the_styles_and_changes_the_image(G, style):
 def test_an_orthogonal_direction_leaves_the_others_alone(G, w, direction):
     other = measured(torch.ones(16), w, name="all", layers=None, space=space_of(G), method="hand")
     found = orthogonal(direction, [other], w)
-    latent = seed_latents(G, [3])[0]
+    latent = to_latents(G, [3])[0]
     assert abs(float(found.vector @ other.vector)) < 1e-6
     assert other.position(found.moved(latent, 3, range(6))) == pytest.approx(other.position(latent), abs=1e-4)
     with pytest.raises(ConfigError, match="nothing of it remains"):
@@ -85,7 +86,7 @@ def test_an_orthogonal_direction_leaves_the_others_alone(G, w, direction):
 
 
 def test_the_sum_a_minus_b_plus_c_is_that_of_their_ws(G):
-    a, b, c = seed_latents(G, [1, 2, 3])
+    a, b, c = to_latents(G, [1, 2, 3])
     named = {"a": a, "b": b, "c": c}
     result = combined([(weight, named[name]) for weight, name in parse_arithmetic("a - b + c")])
     assert torch.allclose(result.ws, a.ws - b.ws + c.ws, atol=1e-6)
@@ -93,23 +94,23 @@ def test_the_sum_a_minus_b_plus_c_is_that_of_their_ws(G):
     with pytest.raises(ConfigError, match="sum to 1, as in a - b \\+ c"):
         combined([(1, a), (1, b)])
     with pytest.raises(ConfigError, match="of one network"):
-        combined([(2, a), (-1, replace(b, space="another"))])
+        combined([(2, replace(a, space="one")), (-1, replace(b, space="another"))])
     for text in ("", "a + ", "x*a"):
         with pytest.raises(ConfigError, match="with spaces, got"):
             combined([(weight, named[name]) for weight, name in parse_arithmetic(text)])
 
 
 def test_mixing_takes_the_rows_of_the_other_latent(G):
-    a, b = seed_latents(G, [1, 2])
+    a, b = to_latents(G, [1, 2])
     ws = mixed(a, b, [4, 5]).ws
     assert torch.equal(ws, torch.cat([a.ws[:4], b.ws[4:]]))
 
 
 def test_a_sheet_has_a_row_for_each_latent_and_a_column_for_each_strength(G, direction):
-    latents = seed_latents(G, [1, 2])
+    latents = to_latents(G, [1, 2])
     images = list(direction_sheet(G, latents, direction, [-1, 0, 1]))
     assert len(images) == 6
-    assert torch.equal(images[1], next(iter(draw_latents(G, latents[:1]))))
+    assert torch.equal(images[1], next(iter(draw(G, latents[:1]))))
     assert not torch.equal(images[0], images[2])
 
 
@@ -141,7 +142,7 @@ def test_directions_of_another_network_are_refused_with_one_sentence(G, directio
     with pytest.raises(ConfigError, match="directions of another network: .* find directions for this network\\.$"):
         load_directions(tmp_path / "x.npz", other)
     with pytest.raises(ConfigError, match="belongs to the latent space"):
-        direction.moved(seed_latents(other, [0])[0], 1)
+        direction.moved(replace(to_latents(other, [0])[0], space=space_of(other)), 1)
 
 
 def file_of(direction, tmp_path, *, entry=None, arrays=None, index=None):

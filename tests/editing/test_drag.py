@@ -11,7 +11,8 @@ from stylegan.editing.drag import DragSettings, _Patches, drag, parse_points, re
 from stylegan.editing.feature_maps import FeatureMaps
 from stylegan.errors import ConfigError, DataError, ShapeError
 from stylegan.networks import stylegan1, stylegan2, stylegan3
-from stylegan.sampling.latent import Latent, draw_latents, seed_latents, space_of
+from stylegan.sampling.generate import draw, to_latents
+from stylegan.sampling.latent import Latent, space_of
 
 METHODS = ["freedrag", "draggan"]
 
@@ -53,7 +54,7 @@ def fresh_stylegan2():
 def test_the_distance_of_points_of_a_fresh_stylegan2_falls_by_70_percent_with_freedrag():
     G = fresh_stylegan2()
     left = []
-    for latent in seed_latents(G, [1, 2]):
+    for latent in to_latents(G, [1, 2]):
         for points in (((8, 8), (14, 12)), ((20, 20), (16, 15))):
             result = drag(G, latent, [points], settings=DragSettings(steps=80, lr=0.02))
             left.append(result.after / result.before)
@@ -63,7 +64,7 @@ def test_the_distance_of_points_of_a_fresh_stylegan2_falls_by_70_percent_with_fr
 @pytest.mark.parametrize("method", METHODS)
 def test_w_moves_the_first_layers_alike_and_w_plus_each_on_its_own(method):
     G = fresh_stylegan2()
-    latent = seed_latents(G, [1])[0]
+    latent = to_latents(G, [1])[0]
     for space in ("w", "w+"):
         settings = DragSettings(method=method, space=space, steps=5, layers=4)
         change = drag(G, latent, [((8, 8), (14, 12))], settings=settings).latent.ws - latent.ws
@@ -72,19 +73,19 @@ def test_w_moves_the_first_layers_alike_and_w_plus_each_on_its_own(method):
 
 
 def test_a_mask_keeps_what_is_outside(sliding):
-    latent = seed_latents(sliding, [1])[0]
+    latent = to_latents(sliding, [1])[0]
     images = []
     for mask in (None, torch.zeros(32, 32)):
         settings = DragSettings(steps=12, lr=0.05, mask_weight=1000)
         result = drag(sliding, latent, [((14, 12), (18, 15))], mask=mask, settings=settings)
-        images.append(next(iter(draw_latents(sliding, [result.latent]))).float())
-    before = next(iter(draw_latents(sliding, [latent]))).float()
+        images.append(next(iter(draw(sliding, [result.latent]))).float())
+    before = next(iter(draw(sliding, [latent]))).float()
     free, held = ((image - before).abs().mean() for image in images)
     assert held < 0.5 * free
 
 
 def test_a_point_that_has_arrived_changes_nothing(sliding):
-    latent = seed_latents(sliding, [1])[0]
+    latent = to_latents(sliding, [1])[0]
     for method in METHODS:
         result = drag(sliding, latent, [((14, 12), (14, 12))], settings=DragSettings(method=method))
         assert result.steps == 0
@@ -110,7 +111,7 @@ def test_the_tracker_finds_a_point_in_a_moved_map():
 
 def test_feature_maps_cover_the_image_and_are_those_of_the_latent():
     G = tiny_generator()
-    latent = seed_latents(G, [1])[0]
+    latent = to_latents(G, [1])[0]
     maps = FeatureMaps(G, 8)
     plain = maps(latent.ws[None], latent)
     assert maps.layer == "b8.conv1"
@@ -138,7 +139,7 @@ def test_points_are_parsed_and_other_text_is_refused():
 
 
 def test_what_cannot_be_dragged_is_refused_with_one_sentence(sliding):
-    latent = seed_latents(sliding, [1])[0]
+    latent = to_latents(sliding, [1])[0]
     for points in ([], [((0, 0), (32, 0))], [((-1, 0), (3, 0))], [((float("nan"), 0), (3, 0))]):
         with pytest.raises(ConfigError, match="points are pairs of \\(x, y\\) from 0 to 31"):
             drag(sliding, latent, points)

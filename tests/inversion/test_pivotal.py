@@ -12,8 +12,8 @@ from stylegan.errors import CheckpointError, ConfigError
 from stylegan.inversion.perceptual import PerceptualDistance
 from stylegan.inversion.pivotal import PivotalSettings, load_delta, save_delta, tune
 from stylegan.inversion.projector import psnr
-from stylegan.sampling.generate import generate
-from stylegan.sampling.latent import draw_latents, seed_latents, space_of
+from stylegan.sampling.generate import draw, generate, to_latents
+from stylegan.sampling.latent import space_of
 
 SETTINGS = PivotalSettings(steps=30, lr=3e-3)
 
@@ -27,12 +27,12 @@ def perceptual():
 def case(perceptual):
     G = made("stylegan2")
     targets = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
-    pivots = seed_latents(G, [3, 4])
+    pivots = to_latents(G, [3, 4])
     return G, targets, pivots, tune(G, pivots, targets, settings=SETTINGS, perceptual=perceptual)
 
 
 def drawn(G, latents):
-    return torch.stack(list(draw_latents(G, latents)))
+    return torch.stack(list(draw(G, latents)))
 
 
 def test_the_tuned_network_draws_the_targets_from_their_pivots(case):
@@ -44,7 +44,7 @@ def test_the_tuned_network_draws_the_targets_from_their_pivots(case):
 def test_the_latent_space_stays_and_the_original_is_unharmed(case):
     G, _, _, tuned = case
     assert space_of(tuned) == space_of(G)
-    assert torch.equal(drawn(G, seed_latents(G, [3])), drawn(made("stylegan2"), seed_latents(G, [3])))
+    assert torch.equal(drawn(G, to_latents(G, [3])), drawn(made("stylegan2"), to_latents(G, [3])))
     assert not any(p.requires_grad for p in tuned.parameters())
 
 

@@ -19,8 +19,7 @@ from stylegan.inversion.projector import (
 from stylegan.inversion.w_statistics import WStatistics, random_ws
 from stylegan.inversion.whiteness import whiteness
 from stylegan.networks import stylegan1, stylegan2, stylegan3
-from stylegan.sampling.generate import generate
-from stylegan.sampling.latent import draw_latents
+from stylegan.sampling.generate import draw, generate
 
 WORDS = {"z_dim": 8, "w_dim": 8, "img_resolution": 16, "mapping_layers": 2, "channel_base": 128, "channel_max": 8}
 GENERATORS = {
@@ -100,7 +99,7 @@ def test_an_image_of_the_network_is_found_again(G, perceptual, space):
     found = project(G, targets, space=space, settings=QUICK, perceptual=perceptual)
     start = generate(G, [0], psi=0).expand_as(targets)
     assert all(after > before for after, before in zip(found.psnr, psnr(start, targets).tolist(), strict=True))
-    assert torch.stack(list(draw_latents(G, found.latents))).sub(found.images.float()).abs().max() <= 1
+    assert torch.stack(list(draw(G, found.latents))).sub(found.images.float()).abs().max() <= 1
     rows = found.latents[0].ws
     assert torch.equal(rows, rows[:1].expand_as(rows)) == (space == "w")
     assert bool(found.latents[0].offsets) == (space == "f")
