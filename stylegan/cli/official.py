@@ -52,6 +52,22 @@ VERBS = (
     Verb("projector", "project"),
     Verb("run_projector", "project"),
     Verb("run_inversion", "project"),
+    Verb(
+        "closed_form_factorization",
+        None,
+        "find directions from the weights of a network with `stylegan directions find`, by the method sefa.",
+    ),
+    Verb(
+        "apply_factor",
+        None,
+        "apply a direction with `stylegan edit --seeds 0-3 --direction NAME=STRENGTH`, or draw a sheet of it with "
+        "`stylegan directions sheet`.",
+    ),
+    Verb(
+        "visualizer_drag",
+        None,
+        "drag points with `stylegan drag --seeds 1 --points '20,30->40,30'`.",
+    ),
     Verb("visualizer", "studio"),
     Verb("legacy", "convert"),
     Verb(

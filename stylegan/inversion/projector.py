@@ -184,6 +184,14 @@ def feature_layer(G: FamilyGenerator, resolution: int) -> tuple[str, torch.Size]
 
     Raises: ConfigError for a network without such a layer.
     """
+    fitting = [(name, shape) for name, shape in feature_shapes(G).items() if shape[-1] <= resolution]
+    if not fitting:
+        raise ConfigError(f"this network has no styled layer of at most {resolution} pixels; project to w+ instead.")
+    return fitting[-1]
+
+
+def feature_shapes(G: FamilyGenerator) -> dict[str, torch.Size]:
+    """Return the shapes [C, H, W] of the feature maps of the styled layers, in order, by their names."""
     shapes: dict[str, torch.Size] = {}
     handles = [
         module.register_forward_hook(lambda _, args, output, name=name: shapes.update({name: output.shape[1:]}))
@@ -196,10 +204,7 @@ def feature_layer(G: FamilyGenerator, resolution: int) -> tuple[str, torch.Size]
     finally:
         for handle in handles:
             handle.remove()
-    fitting = [name for name, shape in shapes.items() if shape[-1] <= resolution]
-    if not fitting:
-        raise ConfigError(f"this network has no styled layer of at most {resolution} pixels; project to w+ instead.")
-    return fitting[-1], shapes[fitting[-1]]
+    return shapes
 
 
 def _minimize(
