@@ -72,6 +72,7 @@ _SUBMODULES = (
     "augment",
     "checkpoints",
     "data",
+    "editing",
     "errors",
     "files",
     "images",

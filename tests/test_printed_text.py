@@ -59,6 +59,7 @@ def without_files(monkeypatch):
     """Let the parser accept paths and networks that do not exist here."""
     for kind in (click.Path, options.LocalPath, options.PathOrURL, options.Network):
         monkeypatch.setattr(kind, "convert", lambda self, value, param, ctx: Path(value))
+    monkeypatch.setattr(Path, "is_file", lambda self: True)  # of files in the place of seeds
 
 
 @pytest.mark.parametrize(("page", "command"), dict.fromkeys(in_pages()))

@@ -22,6 +22,7 @@ ROOMS = [
     "checkpoints",
     "sampling",
     "inversion",
+    "editing",
     "metrics",
     "runs",
     "training",

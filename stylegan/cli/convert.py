@@ -44,10 +44,10 @@ def command(source: str, dest: Path, kind: str | None, report: Path | None, over
     downloaded after a question. Nothing else in this library downloads.
 
     \b
-    stylegan convert network-snapshot-025000.pkl faces          a folder that every verb reads
-    stylegan convert faces faces.pt                             for rosinality's stylegan2-pytorch
-    stylegan convert faces faces.safetensors                    state dicts in the official names
-    stylegan convert internet-lions-512 lions                   download a published network
+    stylegan convert network-snapshot-025000.pkl faces  # a folder that every verb reads
+    stylegan convert faces faces.pt  # for rosinality's stylegan2-pytorch
+    stylegan convert faces faces.safetensors  # state dicts in the official names
+    stylegan convert internet-lions-512 lions  # download a published network
     """
     from stylegan.checkpoints.convert import convert, kind_of, require_free
     from stylegan.checkpoints.trace import read_accounts

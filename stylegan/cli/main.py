@@ -25,9 +25,12 @@ class _Verbs(click.Group):
         if name not in VERBS:
             return None
         command: click.Command = import_module(f"stylegan.cli.{name}").command
-        if not any(param.name == "debug" for param in command.params):
-            debug = click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
-            command.params.append(debug)
+        for part in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
+            if not any(param.name == "debug" for param in part.params):
+                debug = click.Option(
+                    ["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error."
+                )
+                part.params.append(debug)
         return command
 
     def resolve_command(

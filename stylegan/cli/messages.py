@@ -41,7 +41,9 @@ def flags() -> dict[str, str]:
     found: dict[str, str] = {}
     for verb in VERBS:
         command: click.Command = import_module(f"stylegan.cli.{verb}").command
-        options = [param for param in command.params if isinstance(param, click.Option) and not param.hidden]
+        parts = command.commands.values() if isinstance(command, click.Group) else [command]
+        params = [param for part in parts for param in part.params]
+        options = [param for param in params if isinstance(param, click.Option) and not param.hidden]
         found |= {str(param.name): param.opts[0] for param in options if param.opts[0].startswith("--")}
     opposite = ("no_growing",)  # of its setting
     settings = {setting: found[flag] for flag, names in SETTINGS.items() if flag not in opposite for setting in names}

@@ -10,7 +10,6 @@ import click
 
 from stylegan.cli.launch import main_only
 from stylegan.cli.options import (
-    Seeds,
     network_option,
     sampling_options,
     trunc_option,
@@ -18,6 +17,7 @@ from stylegan.cli.options import (
     write_loop,
     wrong_usage,
 )
+from stylegan.cli.points import Seeds
 
 
 @click.command("move")

@@ -52,6 +52,22 @@ VERBS = (
     Verb("projector", "project"),
     Verb("run_projector", "project"),
     Verb("run_inversion", "project"),
+    Verb(
+        "closed_form_factorization",
+        None,
+        "find directions from the weights of a network with `stylegan directions find`, by the method sefa.",
+    ),
+    Verb(
+        "apply_factor",
+        None,
+        "apply a direction with `stylegan edit --seeds 0-3 --direction NAME=STRENGTH`, or draw a sheet of it with "
+        "`stylegan directions sheet`.",
+    ),
+    Verb(
+        "visualizer_drag",
+        None,
+        "drag points with `stylegan drag --seeds 1 --points '20,30->40,30'`.",
+    ),
     Verb("visualizer", "studio"),
     Verb("legacy", "convert"),
     Verb(
@@ -198,7 +214,7 @@ FLAGS = (
     ),
     # generate
     Flag("generate", "--network http*", None, f"{_DOWNLOAD} --network FILE."),
-    Flag("generate", "--projected-w FILE", None, "drawing from a file of w is planned; draw from --seeds."),
+    Flag("generate", "--projected-w FILE", "--seeds FILE"),
     Flag("generate", "--truncation-psi PSI", "--trunc PSI"),
     Flag("generate", "--result-dir DIR", "--outdir DIR"),
     Flag("generate", "--batch-sz IMAGES", "--batch IMAGES"),

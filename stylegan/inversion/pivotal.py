@@ -20,7 +20,8 @@ from stylegan.errors import CheckpointError, ConfigError
 from stylegan.files.atomic import atomic_file
 from stylegan.images.pixels import to_float
 from stylegan.inversion.perceptual import PerceptualDistance
-from stylegan.inversion.projector import Watch, check_targets, random_ws
+from stylegan.inversion.projector import Watch, check_targets
+from stylegan.inversion.w_statistics import random_ws
 from stylegan.networks.generator import FamilyGenerator
 from stylegan.networks.protocol import device_of
 from stylegan.sampling.labels import Label
@@ -31,7 +32,7 @@ SPACE = "space"  # key of the metadata of a file
 
 @dataclass(frozen=True, kw_only=True)
 class PivotalSettings:
-    """How to tune; the values of the paper.
+    """Settings of `tune`; the values are those of the paper.
 
     Attributes:
         steps: of Adam, at most.
@@ -103,7 +104,7 @@ def tune(
         if watch is not None:
             watch(step, images.detach())
         seen, losses = distance(images, goal, features)
-        if float(seen.max()) < settings.enough:
+        if float(seen.detach().max()) < settings.enough:
             break
         loss = losses.sum()
         if settings.locality_weight and step % settings.locality_every == 0:

@@ -8,34 +8,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.images.pixels import to_float, to_uint8
-from stylegan.inversion.perceptual import Features, PerceptualDistance
+from stylegan.inversion.estimate import estimate
+from stylegan.inversion.goal import Goal
+from stylegan.inversion.perceptual import PerceptualDistance
+from stylegan.inversion.w_statistics import WStatistics, random_ws
+from stylegan.inversion.whiteness import whiteness
 from stylegan.networks.generator import FamilyGenerator
 from stylegan.networks.protocol import device_of
-from stylegan.sampling.generate import map_latents
-from stylegan.sampling.labels import Label, class_labels
+from stylegan.sampling.labels import Label
 from stylegan.sampling.latent import Latent, space_of, synthesize
-from stylegan.sampling.latents import latents
 
 SPACES = ("w", "w+", "f")
-STATISTICS_SEED = 123  # of the z whose w give the mean and the spread, as in the official tools
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectorSettings:
-    """How to search. `PUBLISHED` holds the values of the official projector.
+    """Settings of `project`. `PUBLISHED` holds the values of the official projector.
 
     Attributes:
         steps: of Adam.
         lr: learning rate between its ramps.
         lr_rampup, lr_rampdown: parts of the steps in which it rises from zero and falls to it.
+        beta2: of Adam. The search is short, and its first gradients are much larger than its last ones.
         whiten: search in coordinates in which random w have unit covariance (Zhu et al. 2020, "Improved StyleGAN
             Embedding"), where Adam's steps have the size that each direction needs.
         w_noise: size of the random steps at first, relative to the spread of w.
@@ -47,26 +48,27 @@ class ProjectorSettings:
             W+ only.
         feature_lr, feature_weight: learning rate and penalty of the changes of the feature map, in F only.
         feature_resolution: pixels per side of that feature map at most.
-        candidates: number of random images of which the closest one starts the search; 0 starts from the mean, as
-            published.
+        examples: number of random images from which the start is estimated by a linear regression of w on thumbnails;
+            0 starts from the mean, as published.
         w_samples: number of w that give the mean and the spread.
     """
 
-    steps: int = 1000
+    steps: int = 300
     lr: float = 0.1
     lr_rampup: float = 0.05
-    lr_rampdown: float = 0.25
+    lr_rampdown: float = 0.6
+    beta2: float = 0.9
     whiten: bool = True
     w_noise: float = 0.05
-    w_noise_ramp: float = 0.75
+    w_noise_ramp: float = 0.4
     noise: bool = True
     noise_weight: float = 1e5
-    pixel_weight: float = 0.0
+    pixel_weight: float = 30.0
     spread_weight: float = 0.01
     feature_lr: float = 0.02
     feature_weight: float = 0.01
     feature_resolution: int = 32
-    candidates: int = 0
+    examples: int = 1000
     w_samples: int = 10_000
 
     def __post_init__(self) -> None:
@@ -83,12 +85,14 @@ class ProjectorSettings:
         return self.w_noise * max(0.0, 1 - t / self.w_noise_ramp) ** 2
 
 
-PUBLISHED = ProjectorSettings(whiten=False, pixel_weight=0.0, candidates=0)
+PUBLISHED = ProjectorSettings(
+    steps=1000, lr_rampdown=0.25, beta2=0.999, whiten=False, w_noise_ramp=0.75, pixel_weight=0.0, examples=0
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Projection:
-    """What `project` found for N images.
+    """Result of `project` for N images.
 
     Attributes:
         latents: one for each image.
@@ -130,7 +134,7 @@ def project(
         space: "w", one w for an image; "w+", one for each layer; or "f", in which a feature map is changed after a
             search in W+ and carries what no w can.
         label: whose mean w the search starts from; required for a network with labels.
-        mask: [N or 1, 1, R, R], 1 where the target is known and 0 where the network shall fill it in; None for all.
+        mask: [N or 1, 1, R, R], 1 where the target is known and 0 where the network is to fill it in; None for all.
         start: ws to start from, [N, num_ws, w_dim]; None for the mean.
         perceptual: None loads it, which needs the extra `metrics`.
         seed: of the noise and of the random steps.
@@ -142,14 +146,17 @@ def project(
         raise ConfigError(f"a space to project to is one of {', '.join(SPACES)}, got {space!r}.")
     check_targets(G, targets, mask)
     device = device_of(G)
-    goal = _Goal(targets.to(device), mask, perceptual or PerceptualDistance(device), settings.pixel_weight)
+    goal = Goal(targets.to(device), mask, perceptual or PerceptualDistance(device), settings.pixel_weight)
     n, rng = len(targets), torch.Generator(device).manual_seed(seed)
     statistics = WStatistics.of(random_ws(G, label, settings.w_samples)[:, 0], whiten=settings.whiten)
 
-    if start is None and settings.candidates:
-        start = _closest(G, goal, label, settings.candidates)
-    first = statistics.center.expand(n, G.num_ws, -1) if start is None else start.to(device)
-    x = statistics.coordinates(first.mean(1, keepdim=True) if space == "w" else first).clone().requires_grad_()
+    if start is not None:
+        x = statistics.coordinates(start.to(device))
+    elif settings.examples:
+        x = estimate(G, goal, statistics, label, settings.examples).expand(-1, G.num_ws, -1)
+    else:
+        x = torch.zeros(n, G.num_ws, G.w_dim, device=device)
+    x = (x.mean(1, keepdim=True) if space == "w" else x).clone().requires_grad_()
     noise = {
         name: buffer.expand(n, 1, -1, -1).clone().requires_grad_()
         for name, buffer in G.synthesis.named_buffers()
@@ -163,7 +170,7 @@ def project(
         penalty = settings.noise_weight * _colored(noise) + settings.spread_weight * statistics.scatter(w)
         return images, goal(images) + penalty
 
-    _minimize(loss, [x, *noise.values()], settings.learning_rate, settings.steps, noise, watch)
+    _minimize(loss, [x, *noise.values()], settings, noise, watch)
     ws = statistics.w(x.detach()).expand(-1, G.num_ws, -1)
     noise = {name: value.detach() for name, value in noise.items()}
     offsets: dict[str, Tensor] = {}
@@ -172,76 +179,19 @@ def project(
     return _result(G, ws, offsets, noise, goal, statistics)
 
 
-@dataclass(frozen=True)
-class WStatistics:
-    """The distribution of w, and the coordinates in which w is searched: w = center + x @ basis.
-
-    Attributes:
-        center: mean of w, [w_dim].
-        spread: root of the mean squared distance of w from its mean, a scalar.
-        basis: [w_dim, w_dim], or None for coordinates along the axes of w.
-    """
-
-    center: Tensor
-    spread: Tensor
-    basis: Tensor | None
-
-    @classmethod
-    def of(cls, w: Tensor, *, whiten: bool) -> WStatistics:
-        """Measure the distribution of random w [N, w_dim]; `whiten` gives the coordinates unit covariance."""
-        center = w.mean(0)
-        basis = None
-        if whiten:
-            values, vectors = torch.linalg.eigh(torch.cov(w.t().cpu().double()))
-            # Directions in which w hardly varies keep a little room, or nothing could move along them.
-            scale = values.clamp(min=1e-6 * float(values.max())).sqrt()
-            basis = (scale[:, None] * vectors.t()).to(w)
-        return cls(center, (w - center).square().sum(1).mean().sqrt(), basis)
-
-    @property
-    def unit(self) -> Tensor | float:
-        """The length in coordinates that corresponds to the spread of w, for a random step in each of them."""
-        return self.spread if self.basis is None else 1.0
-
-    def w(self, x: Tensor) -> Tensor:
-        """Coordinates [..., w_dim] to w."""
-        return self.center + x if self.basis is None else self.center + x @ self.basis
-
-    def coordinates(self, w: Tensor) -> Tensor:
-        """w [..., w_dim] to coordinates."""
-        return w - self.center if self.basis is None else (w - self.center) @ torch.linalg.inv(self.basis)
-
-    def scatter(self, w: Tensor) -> Tensor:
-        """Return the mean squared distance of the w of each image, [N, L, w_dim], from their mean, in spreads, [N]."""
-        return (w - w.mean(1, keepdim=True)).square().sum(2).mean(1) / self.spread.square()
-
-    def typicality(self, w: Tensor) -> Tensor:
-        """Return the mean distance of the w of each image, [N, L, w_dim], from the center, in spreads, [N]."""
-        return (w - self.center).square().sum(2).sqrt().mean(1) / self.spread
-
-
-def whiteness(noise: Tensor) -> Tensor:
-    """Return the penalty on noise whose neighbors are alike, [N]; 0 in expectation for white noise.
-
-    The squared correlations of each value with its neighbor to the right and below, at each halving of the size down to
-    8 pixels.
-
-    noise: [N, 1, H, H]
-    """
-    total = noise.new_zeros(len(noise))
-    while True:
-        for axis in (3, 2):
-            total = total + (noise * noise.roll(1, axis)).mean([1, 2, 3]).square()
-        if noise.shape[3] <= 8:
-            return total
-        noise = F.avg_pool2d(noise, 2)
-
-
 def feature_layer(G: FamilyGenerator, resolution: int) -> tuple[str, torch.Size]:
     """Return the last styled layer whose feature maps have at most `resolution` pixels per side, and their shape.
 
     Raises: ConfigError for a network without such a layer.
     """
+    fitting = [(name, shape) for name, shape in feature_shapes(G).items() if shape[-1] <= resolution]
+    if not fitting:
+        raise ConfigError(f"this network has no styled layer of at most {resolution} pixels; project to w+ instead.")
+    return fitting[-1]
+
+
+def feature_shapes(G: FamilyGenerator) -> dict[str, torch.Size]:
+    """Return the shapes [C, H, W] of the feature maps of the styled layers, in order, by their names."""
     shapes: dict[str, torch.Size] = {}
     handles = [
         module.register_forward_hook(lambda _, args, output, name=name: shapes.update({name: output.shape[1:]}))
@@ -254,72 +204,23 @@ def feature_layer(G: FamilyGenerator, resolution: int) -> tuple[str, torch.Size]
     finally:
         for handle in handles:
             handle.remove()
-    fitting = [name for name, shape in shapes.items() if shape[-1] <= resolution]
-    if not fitting:
-        raise ConfigError(f"this network has no styled layer of at most {resolution} pixels; project to w+ instead.")
-    return fitting[-1], shapes[fitting[-1]]
-
-
-def random_ws(G: FamilyGenerator, label: Label | None, samples: int, seed: int = STATISTICS_SEED) -> Tensor:
-    """Return the ws of random z of one label, [samples, num_ws, w_dim]; the same for the same seed."""
-    z = latents([seed], samples * G.z_dim).view(samples, G.z_dim)
-    return map_latents(G, z, class_labels(G, label, samples), psi=1, cutoff=None)
-
-
-@torch.no_grad()
-def _closest(G: FamilyGenerator, goal: _Goal, label: Label | None, candidates: int) -> Tensor:
-    """Return the ws of the random image that is closest to each target, [N, num_ws, w_dim]."""
-    ws = random_ws(G, label, candidates)
-    distances = torch.cat([goal.to_each(G.synthesis(part, noise_mode="const")) for part in ws.split(32)], 1)
-    return ws[distances.argmin(1)]
-
-
-class _Goal:
-    """The distance of images from their targets."""
-
-    def __init__(self, targets: Tensor, mask: Tensor | None, perceptual: PerceptualDistance, pixel_weight: float):
-        self.targets, self.perceptual, self.pixel_weight = targets, perceptual, pixel_weight
-        self.mask = None if mask is None else mask.to(targets.device, torch.float32)
-        self.pixels = self._known(to_float(targets))
-        with torch.no_grad():
-            self.features: Features = perceptual.features(self.pixels)
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Return the distance of images [N, C, R, R] in [-1, 1], [N]."""
-        known = self._known(images)
-        distance = self.perceptual.between(self.perceptual.features(known), self.features)
-        if self.pixel_weight:
-            distance = distance + self.pixel_weight * (known - self.pixels).square().mean([1, 2, 3])
-        return distance
-
-    def to_each(self, images: Tensor) -> Tensor:
-        """Return the distances of M images from N targets, [N, M]."""
-        known = self._known(images)
-        features = self.perceptual.features(known)
-        rows = []
-        for i in range(len(self.pixels)):
-            distance = self.perceptual.between(features, [y[i : i + 1] for y in self.features])
-            rows.append(distance + self.pixel_weight * (known - self.pixels[i : i + 1]).square().mean([1, 2, 3]))
-        return torch.stack(rows)
-
-    def _known(self, images: Tensor) -> Tensor:
-        return images if self.mask is None else images * self.mask
+    return shapes
 
 
 def _minimize(
     loss: Callable[[float], tuple[Tensor, Tensor]],
     variables: list[Tensor],
-    learning_rate: Callable[[float], float],
-    steps: int,
+    settings: ProjectorSettings,
     noise: dict[str, Tensor],
     watch: Watch | None,
 ) -> None:
-    """Run Adam on variables of which `loss` (a part of the steps, from 0 to 1) makes images and a loss for each."""
-    import os; adam = torch.optim.Adam(variables, betas=(0.9, float(os.environ.get("B2","0.999"))))
-    for step in range(steps):
+    """Run Adam on variables; `loss` takes the part of the steps that is done and returns images and their losses."""
+    adam = torch.optim.Adam(variables, betas=(0.9, settings.beta2))
+    for step in range(settings.steps):
+        t = step / settings.steps
         for group in adam.param_groups:
-            group["lr"] = learning_rate(step / steps)
-        images, losses = loss(step / steps)
+            group["lr"] = settings.learning_rate(t)
+        images, losses = loss(t)
         if watch is not None:
             watch(step, images.detach())
         gradients = torch.autograd.grad(losses.sum(), variables)
@@ -340,22 +241,24 @@ def _refine(
     G: FamilyGenerator,
     ws: Tensor,
     noise: dict[str, Tensor],
-    goal: _Goal,
+    goal: Goal,
     settings: ProjectorSettings,
     watch: Watch | None,
 ) -> dict[str, Tensor]:
     """Search for the change of a feature map that carries what w leaves out, within half as many steps."""
     name, shape = feature_layer(G, settings.feature_resolution)
     change = torch.zeros(len(ws), *shape, device=ws.device, requires_grad=True)
-    steps = max(settings.steps // 2, 1)
+    refining = replace(settings, steps=max(settings.steps // 2, 1), lr=settings.feature_lr)
 
     def loss(t: float) -> tuple[Tensor, Tensor]:
         images = synthesize(G.synthesis, ws, {name: change}, noise)
         return images, goal(images) + settings.feature_weight * change.square().mean([1, 2, 3])
 
-    scale = settings.feature_lr / settings.lr
-    shifted = None if watch is None else lambda step, images: watch(settings.steps + step, images)
-    _minimize(loss, [change], lambda t: scale * settings.learning_rate(t), steps, {}, shifted)
+    def later(step: int, images: Tensor) -> None:
+        if watch is not None:
+            watch(settings.steps + step, images)
+
+    _minimize(loss, [change], refining, {}, later)
     return {name: change.detach()}
 
 
@@ -365,7 +268,7 @@ def _result(
     ws: Tensor,
     offsets: dict[str, Tensor],
     noise: dict[str, Tensor],
-    goal: _Goal,
+    goal: Goal,
     statistics: WStatistics,
 ) -> Projection:
     images, space = synthesize(G.synthesis, ws, offsets, noise), space_of(G)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -13,24 +12,25 @@ from torch import Tensor
 
 from stylegan.errors import ConfigError, DataError
 from stylegan.files.atomic import atomic_file
+from stylegan.files.npz import read_arrays
 from stylegan.networks.generator import FamilyGenerator
 from stylegan.networks.protocol import GeneratorLike
-from stylegan.sampling.latent import Latent, check_space
+from stylegan.sampling.latent import Latent, check_space, space_of
 
 OFFSET, NOISE = "offset:", "noise:"  # before the name of a module or buffer in a file
 MAX_BYTES = 1 << 30  # of the arrays of a file together
 
 
-def save_latent(latent: Latent, file: Path | str) -> None:
-    """Write a latent as .npz: w [1, num_ws, w_dim] as the official projector, then offsets, noise and the space.
+def save_latent(latent: Latent, G: GeneratorLike, file: Path | str) -> None:
+    """Write a latent of `G` as .npz: w [1, num_ws, w_dim] as the official projector, then offsets, noise and the space.
 
-    Raises: OutputError if the file cannot be written.
+    Raises: ConfigError for a latent of another network, OutputError if the file cannot be written.
     """
+    check_space(latent, G)
     arrays = {"w": latent.ws.detach().cpu().numpy()[None]}
     arrays |= {OFFSET + name: value.detach().cpu().numpy() for name, value in latent.offsets.items()}
     arrays |= {NOISE + name: value.detach().cpu().numpy() for name, value in latent.noise.items()}
-    if latent.space is not None:
-        arrays["space"] = np.array(latent.space)
+    arrays["space"] = np.array(space_of(G))
     with atomic_file(file) as temporary, open(temporary, "wb") as stream:
         np.savez_compressed(stream, **cast(Any, arrays))
 
@@ -43,7 +43,7 @@ def load_latents(file: Path | str, G: GeneratorLike) -> list[Latent]:
     Returns: N latents.
     Raises: DataError for a file that holds no latent; ConfigError for latents of another network.
     """
-    arrays = _arrays(Path(file))
+    arrays = read_arrays(file, what="a file of latents, an .npz with the array w", only="w", max_bytes=MAX_BYTES)
     w = _numbers(arrays, "w", file)
     num_ws, w_dim = G.num_ws, G.w_dim
     w = w.reshape(*[1] * (3 - w.ndim), *w.shape)
@@ -77,21 +77,6 @@ def _check_extras(latent: Latent, G: GeneratorLike, file: Path | str) -> None:
                     f"{file} holds noise {name!r} of shape {list(value.shape)}, which does not fit this network; draw "
                     "it with the network that it was found for."
                 )
-
-
-def _arrays(file: Path) -> dict[str, np.ndarray]:
-    """Read the arrays of an .npz or .npy without running anything that it holds. Raises: DataError."""
-    try:
-        if zipfile.is_zipfile(file):
-            with zipfile.ZipFile(file) as archive:
-                size = sum(entry.file_size for entry in archive.infolist())
-            if size > MAX_BYTES:
-                raise DataError(f"{file} unpacks to {size:,} bytes, more than the limit of {MAX_BYTES:,}.")
-        with open(file, "rb") as stream:
-            loaded = np.load(stream, allow_pickle=False)
-            return {"w": loaded} if isinstance(loaded, np.ndarray) else {key: loaded[key] for key in loaded.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
-        raise DataError(f"{file} is not a file of latents: {error}; expected an .npz with the array w.") from error
 
 
 def _numbers(arrays: Mapping[str, np.ndarray], key: str, file: Path | str) -> Tensor:

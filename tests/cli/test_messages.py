@@ -34,6 +34,7 @@ def test_a_setting_becomes_its_flag_and_nothing_else_changes(message, printed):
 
 def test_every_setting_of_train_and_every_option_has_a_flag_that_exists():
     help_texts = "".join(run_cli(verb, "--help").out for verb in VERBS)
+    help_texts += "".join(run_cli("directions", part, "--help").out for part in ("find", "sheet"))
     settings = {name for names in SETTINGS.values() for name in names} - {"growing"}  # which --no-growing takes away
     assert settings <= set(flags())
     for flag in set(flags().values()) - {"`stylegan dataset`", "`stylegan convert`"}:

@@ -39,6 +39,7 @@ def test_a_folder_holds_only_text_and_tensors(name):
     assert {file.name for file in bundled()[name].iterdir()} == {
         "README.md",
         "config.json",
+        "directions.npz",
         "generator_ema.safetensors",
     }
 

@@ -9,9 +9,11 @@ import torch
 
 from stylegan.errors import ConfigError, DataError
 from stylegan.networks import stylegan1, stylegan2, stylegan3
-from stylegan.sampling.generate import generate
-from stylegan.sampling.latent import Latent, draw_latents, seed_latents, space_of, synthesize
+from stylegan.sampling.generate import draw, generate, to_latents
+from stylegan.sampling.interpolation import loop
+from stylegan.sampling.latent import Latent, space_of, synthesize
 from stylegan.sampling.latent_file import load_latents, save_latent
+from stylegan.sampling.mixing import mixing_matrix
 
 WORDS = {"z_dim": 8, "w_dim": 8, "img_resolution": 16, "mapping_layers": 2, "channel_base": 64, "channel_max": 8}
 
@@ -29,7 +31,7 @@ def G(request):
 
 
 def drawn(G, latent):
-    return next(draw_latents(G, [latent]))
+    return next(draw(G, [latent]))
 
 
 def first_affine(G):
@@ -37,12 +39,12 @@ def first_affine(G):
 
 
 def test_the_latent_of_a_seed_draws_the_image_of_the_seed(G):
-    latents = seed_latents(G, [3, 4], psi=0.7)
-    assert torch.equal(torch.stack(list(draw_latents(G, latents))), generate(G, [3, 4], psi=0.7))
+    latents = to_latents(G, [3, 4], psi=0.7)
+    assert torch.equal(torch.stack(list(draw(G, latents))), generate(G, [3, 4], psi=0.7))
 
 
 def test_an_offset_in_style_space_acts_like_a_change_of_the_bias_of_the_affine_layer(G):
-    (latent,) = seed_latents(G, [3])
+    (latent,) = to_latents(G, [3])
     name = first_affine(G)
     layer = G.synthesis.get_submodule(name)
     offset = torch.randn(layer.bias.shape)
@@ -58,7 +60,7 @@ def test_noise_of_a_latent_replaces_that_of_the_network(G):
     names = [name for name, _ in G.synthesis.named_buffers() if name.endswith("noise_const")]
     if not names:
         pytest.skip("StyleGAN3 has no noise")
-    (latent,) = seed_latents(G, [3])
+    (latent,) = to_latents(G, [3])
     other = torch.randn_like(dict(G.synthesis.named_buffers())[names[-1]])
     changed = Latent(ws=latent.ws, noise={names[-1]: other})
     assert not torch.equal(drawn(G, changed), drawn(G, latent))
@@ -67,7 +69,7 @@ def test_noise_of_a_latent_replaces_that_of_the_network(G):
 
 def test_images_of_a_batch_have_noise_of_their_own(G):
     buffers = {n: b for n, b in G.synthesis.named_buffers() if n.endswith("noise_const")}
-    (latent,) = seed_latents(G, [3])
+    (latent,) = to_latents(G, [3])
     noise = {name: torch.randn(2, 1, *buffer.shape) for name, buffer in buffers.items()}
     both = synthesize(G.synthesis, latent.ws.expand(2, -1, -1), {}, noise)
     for i in range(2):
@@ -76,7 +78,7 @@ def test_images_of_a_batch_have_noise_of_their_own(G):
 
 
 def test_offsets_are_differentiable_and_removed_after_an_error(G):
-    (latent,) = seed_latents(G, [3])
+    (latent,) = to_latents(G, [3])
     name = first_affine(G)
     offset = torch.zeros_like(G.synthesis.get_submodule(name).bias).requires_grad_()
     (gradient,) = torch.autograd.grad(synthesize(G.synthesis, latent.ws[None], {name: offset}, {}).sum(), offset)
@@ -87,16 +89,15 @@ def test_offsets_are_differentiable_and_removed_after_an_error(G):
 
 
 def test_a_file_gives_the_same_latent_back(G, tmp_path):
-    (latent,) = seed_latents(G, [3])
+    (latent,) = to_latents(G, [3])
     name = first_affine(G)
     buffers = dict(G.synthesis.named_buffers())
     latent = Latent(
         ws=latent.ws + torch.randn_like(latent.ws),
         offsets={name: torch.randn_like(G.synthesis.get_submodule(name).bias)},
         noise={n: torch.randn_like(b) for n, b in buffers.items() if n.endswith("noise_const")},
-        space=latent.space,
     )
-    save_latent(latent, tmp_path / "a.npz")
+    save_latent(latent, G, tmp_path / "a.npz")
     (again,) = load_latents(tmp_path / "a.npz", G)
     assert torch.equal(again.ws, latent.ws)
     assert again.space == space_of(G)
@@ -125,12 +126,15 @@ def test_networks_with_the_same_mapping_network_share_a_space(G):
 
 
 def test_a_latent_of_another_network_is_refused(G, tmp_path):
-    (latent,) = seed_latents(G, [3])
-    save_latent(Latent(ws=latent.ws, space="0123456789abcdef"), tmp_path / "a.npz")
+    (latent,) = to_latents(G, [3])
+    np.savez(tmp_path / "a.npz", w=latent.ws.numpy()[None], space="0123456789abcdef")
     with pytest.raises(ConfigError, match="0123456789abcdef"):
         load_latents(tmp_path / "a.npz", G)
-    with pytest.raises(ConfigError, match="takes ws"):
-        drawn(G, Latent(ws=torch.zeros(1, 3)))
+    for other in (Latent(ws=latent.ws, space="0123456789abcdef"), Latent(ws=torch.zeros(1, 3))):
+        with pytest.raises(ConfigError, match="latent"):
+            generate(G, [other])
+        with pytest.raises(ConfigError, match="latent"):
+            save_latent(other, G, tmp_path / "b.npz")
 
 
 def _npz(**arrays):
@@ -184,3 +188,41 @@ def test_w_of_another_shape_is_refused(G, tmp_path, w):
     np.savez(tmp_path / "a.npz", w=w)
     with pytest.raises(ConfigError, match="takes"):
         load_latents(tmp_path / "a.npz", G)
+
+
+def test_latents_can_take_the_place_of_seeds(G):
+    (latent,) = to_latents(G, [4], psi=0.7)
+
+    def drawn_with(point):
+        mixed = mixing_matrix(G, [3], [point], [0, 1], psi=0.7)
+        return torch.stack(
+            [*generate(G, [3, point, 5], psi=0.7), *mixed, *draw(G, loop(G, [3, point], 3, psi=0.7))]
+        ).float()
+
+    assert (drawn_with(latent) - drawn_with(4)).abs().max() <= 1  # the mapping network saw other batches
+
+
+def test_a_loop_passes_latents_with_offsets_and_noise_exactly(G):
+    name = first_affine(G)
+    buffers = {n: b for n, b in G.synthesis.named_buffers() if n.endswith("noise_const")}
+    (plain,) = to_latents(G, [4])
+    rich = Latent(
+        ws=plain.ws,
+        offsets={name: torch.randn_like(G.synthesis.get_submodule(name).bias)},
+        noise={n: torch.randn_like(b) for n, b in buffers.items()},
+    )
+    images = list(draw(G, loop(G, [3, rich], 4, psi=1)))
+    assert (images[4].float() - drawn(G, rich).float()).abs().max() <= 1
+    assert (images[0].float() - generate(G, [3], psi=1)[0].float()).abs().max() <= 1
+
+
+def test_a_latent_has_no_z(G):
+    with pytest.raises(ConfigError, match="no z"):
+        list(loop(G, [3, *to_latents(G, [4])], 2, space="z"))
+
+
+def test_a_prepared_network_refuses_changed_layers_in_one_sentence(G):
+    (latent,) = to_latents(G, [4])
+    rich = Latent(ws=latent.ws, offsets={first_affine(G): torch.ones(1)})
+    with pytest.raises(ConfigError, match="prepared for inference"):
+        drawn(G.for_inference(), rich)

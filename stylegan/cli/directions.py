@@ -1,0 +1,209 @@
+"""`stylegan directions`: find directions in the latent spaces of a network, list them, and draw sheets of them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stylegan.cli.latent_options import (
+    FILE_OF_NETWORK,
+    chosen_latents,
+    find_direction,
+    label_option,
+    latent_options,
+    open_trained,
+    parsed_layers,
+)
+from stylegan.cli.launch import main_only
+from stylegan.cli.options import (
+    LocalPath,
+    Psis,
+    device_option,
+    network_or_default_option,
+    outdir_option,
+    say_wrote,
+    with_progress,
+    wrong_usage,
+)
+from stylegan.models import bundled
+
+if TYPE_CHECKING:
+    from stylegan.editing.directions import Direction
+
+METHODS = ["pca", "features", "sefa", "style", "labels"]
+
+
+@click.group("directions")
+def command() -> None:
+    """Find directions of a network, list them, and draw sheets of them; `stylegan edit` applies them."""
+
+
+@command.command("find")
+@network_or_default_option
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default="pca",
+    show_default=True,
+    help="pca: principal components of w. features: of feature maps. sefa: from the weights alone. style: single "
+    "channels of style space, by their effect or by labels. labels: along which an attribute grows, from --csv or "
+    "--data.",
+)
+@click.option(
+    "--layers",
+    metavar="LAYERS",
+    help="Layers that the directions move: coarse, middle, fine, or numbers such as 0-6,9.  [default: all]",
+)
+@click.option("--count", type=click.IntRange(min=1), default=10, show_default=True, help="Directions to find.")
+@click.option(
+    "--csv",
+    type=LocalPath(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Marked seeds, one line such as 17,1 for each, for the methods labels and style; the attribute is named "
+    "like the file.",
+)
+@click.option(
+    "--data",
+    type=LocalPath(exists=True),
+    metavar="FILE|FOLDER",
+    help="Data set with labels, for the methods labels and style; each label is an attribute.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=10),
+    default=2000,
+    show_default=True,
+    help="Random w to find the directions from; the method labels with --data draws their images.",
+)
+@click.option("--orthogonal", is_flag=True, help="Take out of each direction what those in the file change already.")
+@click.option(
+    "--out",
+    type=LocalPath(),
+    default="directions.npz",
+    show_default=True,
+    metavar="FILE",
+    help="File to write. Directions of this network that it holds are kept, except those of the same name.",
+)
+@label_option
+@device_option
+@main_only
+def find(
+    network: Path | None,
+    method: str,
+    layers: str | None,
+    count: int,
+    csv: Path | None,
+    data: Path | None,
+    samples: int,
+    orthogonal: bool,
+    out: Path,
+    label: str | None,
+    device: str,
+) -> None:
+    """Find directions and write them to a file."""
+    from stylegan.editing.direction_file import load_directions, save_directions
+    from stylegan.editing.directions import orthogonal as orthogonal_to
+    from stylegan.editing.find import find_directions
+    from stylegan.inversion.w_statistics import random_ws
+
+    start = time.perf_counter()
+    if method == "labels" and (csv is None) == (data is None):
+        raise click.UsageError("The method labels takes either marked seeds, with --csv, or a data set, with --data.")
+    if method not in ("labels", "style") and (csv or data):
+        raise click.UsageError(
+            f"The method {method} takes no labels; choose --method labels, or leave out --csv and --data."
+        )
+    G, _ = open_trained(network, device)
+    rows = parsed_layers(G, layers)
+    older = load_directions(out, G) if out.exists() else {}
+    with wrong_usage():
+        w = random_ws(G, label, samples)[:, 0]
+        found = find_directions(G, w, method, count=count, layers=rows, csv=csv, data=data, label=label)
+        if orthogonal:
+            found = [orthogonal_to(direction, older.values(), w.cpu()) for direction in found]
+    save_directions(list({**older, **{direction.name: direction for direction in found}}.values()), out)
+    for direction in found:
+        click.echo(_line(direction))
+    say_wrote(f"{len(found)} directions to {out}", start)
+
+
+@command.command("list")
+@click.argument("source", metavar="FILE|NAME")
+def list_command(source: str) -> None:
+    """Print the directions of a file, or of a bundled network."""
+    from stylegan.editing.direction_file import load_directions
+
+    network = bundled().get(source)
+    for direction in load_directions(network / FILE_OF_NETWORK if network else source).values():
+        click.echo(_line(direction))
+
+
+@command.command("sheet")
+@network_or_default_option
+@latent_options
+@click.option(
+    "--direction",
+    required=True,
+    metavar="[FILE:]NAME",
+    help="Direction to show; without FILE, one of those that come with the network.",
+)
+@click.option(
+    "--strengths",
+    type=Psis(),
+    default="-3,-1.5,0,1.5,3",
+    show_default=True,
+    metavar="NUMBERS",
+    help="A column for each, in standard deviations.",
+)
+@click.option(
+    "--layers",
+    metavar="LAYERS",
+    help="Layers to change: coarse, middle, fine, or numbers such as 0-6,9.  [default: those of the direction]",
+)
+@outdir_option
+@main_only
+def sheet(
+    network: Path | None,
+    seeds: list[int | Path] | None,
+    psi: float,
+    label: str | None,
+    device: str,
+    direction: str,
+    strengths: list[float],
+    layers: str | None,
+    outdir: Path,
+) -> None:
+    """Write sheet-NAME.png: a row for each seed and latent, a column for each strength."""
+    from stylegan.editing.edit import direction_sheet
+    from stylegan.images.grid import make_grid
+    from stylegan.images.png import make_folder, save_png
+
+    start = time.perf_counter()
+    G, folder = open_trained(network, device)
+    found, rows = find_direction(G, folder, direction), parsed_layers(G, layers)
+    latents = list(chosen_latents(G, seeds, psi, label).values())
+    make_folder(outdir)
+    images = direction_sheet(G, latents, found, strengths, layers=rows)
+    with wrong_usage():
+        total = len(latents) * len(strengths)
+        sheet = make_grid(with_progress(images, "Drawing", total), len(strengths), len(latents))
+    path = outdir / f"sheet-{found.name}.png"
+    save_png(sheet, path)
+    say_wrote(path, start)
+
+
+def _line(direction: Direction) -> str:
+    space = "style space" if direction.styles else "w"
+    layers = "all layers" if direction.layers is None else f"layers {','.join(map(str, direction.layers))}"
+    return ", ".join(
+        part
+        for part in (
+            f"{direction.name}: {direction.method} in {space}",
+            "" if direction.styles else layers,
+            direction.note,
+        )
+        if part
+    )

@@ -1,0 +1,65 @@
+"""Feature maps of a synthesis network, read while it draws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stylegan.errors import ConfigError
+from stylegan.inversion.projector import feature_shapes
+from stylegan.networks.generator import FamilyGenerator
+from stylegan.sampling.latent import Latent, synthesize
+
+
+class FeatureMaps:
+    """The feature maps of one layer of a generator, which cover the image.
+
+    The layer is the last styled one with at most `resolution` pixels per side. The margins of StyleGAN3, which reach
+    beyond the image, are cut off. Layers behind it are not computed.
+
+    Raises: ConfigError for a network without such a layer.
+    """
+
+    def __init__(self, G: FamilyGenerator, resolution: int):
+        margin = getattr(G.settings, "margin_size", 0)
+        self.synthesis = G.synthesis
+        fitting = []
+        for name, (channels, side, _) in feature_shapes(G).items():
+            inside = side if side == G.img_resolution else side - 2 * margin  # the last layers of StyleGAN3 have none
+            if inside <= resolution:
+                fitting.append((name, channels, inside, (side - inside) // 2))
+        if not fitting:
+            raise ConfigError(
+                f"this network has no styled layer of at most {resolution} pixels, whose features show it."
+            )
+        self.layer, self.channels, self.size, self.margin = fitting[-1]
+
+    def __call__(self, ws: Tensor, latent: Latent | None = None) -> Tensor:
+        """Return the maps [N, channels, size, size] for ws [N, num_ws, w_dim], differentiable.
+
+        latent: its offsets and noise are those of the images.
+        """
+        found: list[Tensor] = []
+
+        def keep(module: Any, args: Any, output: Tensor) -> None:
+            found.append(output)
+            raise _Reached
+
+        offsets = {} if latent is None else latent.offsets
+        handle = self.synthesis.get_submodule(self.layer).register_forward_hook(keep)
+        try:
+            synthesize(self.synthesis, ws, offsets, {} if latent is None else latent.noise)
+        except _Reached:
+            pass
+        finally:
+            handle.remove()
+        maps = found[0].to(torch.float32)
+        if self.layer in offsets:  # are added behind this hook
+            maps = maps + offsets[self.layer].to(maps)
+        return maps[..., self.margin : maps.shape[-2] - self.margin, self.margin : maps.shape[-1] - self.margin]
+
+
+class _Reached(Exception):
+    """The layer has been computed, and nothing behind it is needed."""
