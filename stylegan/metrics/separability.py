@@ -55,8 +55,8 @@ def measure(subject: Subject, *, space: str) -> Score:
     width = subject.generator.z_dim if space == "z" else subject.generator.w_dim
     if subject.num // 2 <= width:
         raise ConfigError(
-            f"half of the images, {subject.num // 2}, must be more than the {width} dimensions of {space}, or any labels "
-            "are separable; measure more images."
+            f"half of the images, {subject.num // 2}, must be more than the {width} dimensions of {space}, or any "
+            "labels are separable; measure more images."
         )
     annotated = annotate(subject)
     with torch.no_grad():

@@ -6,6 +6,9 @@ import torch
 from tiny_generator import tiny_generator
 
 from stylegan.errors import ConfigError
+from stylegan.machine.processes import World
+from stylegan.metrics import path_length
+from stylegan.metrics.batches import share
 from stylegan.metrics.path_length import measure, prepared, slerp, trimmed_mean
 from stylegan.metrics.subject import Subject
 
@@ -91,6 +94,17 @@ def test_a_network_is_measured_twice_alike_and_global_random_numbers_stay():
     assert first == second > 0
     assert torch.equal(torch.get_rng_state(), state)
     assert length(G, num=12, seed=1).value != first
+
+
+def test_processes_share_the_steps_of_one():
+    subject = Subject(G=tiny_generator(), num=21, network=SquaredError())
+    which = {"space": "z", "full": True, "crop": False}
+    whole, *parts = (
+        torch.cat(list(path_length._distances(subject, 8, share(3, world), **which)))
+        for world in (World(), World(0, 2), World(1, 2))
+    )
+    assert len(whole) == 21
+    assert torch.equal(torch.cat(parts), whole)
 
 
 def test_labels_need_the_data():
