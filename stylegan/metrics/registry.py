@@ -193,8 +193,8 @@ class Request:
         """The row of the table."""
         return METRICS[self.key]
 
-    def check(self, architecture: str, channels: int) -> None:
-        """Raises ConfigError if networks of this generation, or these channels, cannot be measured."""
+    def check(self, architecture: str, channels: int, *, labels: bool = True) -> None:
+        """Raises ConfigError if networks of this generation, these channels or without labels cannot be measured."""
         known = self.metric.architectures
         if known and architecture not in known:
             raise ConfigError(
@@ -203,6 +203,10 @@ class Request:
             )
         if self.metric.sees_through:
             check_channels(channels, self.name)
+        if self.metric.needs_labels and not labels:
+            raise ConfigError(
+                f"{self.name} needs the labels of the data; train with `data.labels`, or measure snapshots afterwards."
+            )
 
     def load_detector(self, device: torch.device | str = "cpu", own: TorchScriptNetwork | None = None) -> Any:
         """The network that the metric sees images through, if it has one; `own` is that of a file.

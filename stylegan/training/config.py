@@ -214,7 +214,8 @@ class TrainConfig(_Frozen):
                 f"`{name}`: frozen layers would keep random weights; start from a checkpoint, or freeze nothing"
             )
         for metric in self.metrics:
-            _parsed(metric).check(self.architecture, self.generator.get("img_channels", 3))
+            channels = self.generator.get("img_channels", 3)
+            _parsed(metric).check(self.architecture, channels, labels=self.data.labels)
         group = self.group_size
         if group is not None and (not isinstance(group, int) or group < 1):
             raise ValueError(f"{_MBSTD} must be at least 1, or null for the whole batch, got {group!r}")

@@ -42,11 +42,9 @@ class SnapshotScores:
             if _network(request) not in self._detectors:
                 self._detectors[_network(request)] = request.load_detector(device)
         self._dataset: Dataset | None = None
-        metrics = [request.metric for request in self._requests]
-        if any(metric.needs_reals or data.labels for metric in metrics):
-            labels = data.labels or any(metric.needs_labels for metric in metrics)
+        if any(request.metric.needs_reals or data.labels for request in self._requests):
             self._dataset = open_dataset(
-                data.path, use_labels=labels, cache_gb=data.cache_gb, processes=world.local_size
+                data.path, use_labels=data.labels, cache_gb=data.cache_gb, processes=world.local_size
             )
 
     def __call__(self, state: TrainingState, snapshot: Path | None) -> dict[str, Score]:

@@ -14,8 +14,9 @@ from tiny_run import tiny_config, tiny_images
 from stylegan.checkpoints import load
 from stylegan.checkpoints.layout import TRAINING_FILES
 from stylegan.checkpoints.snapshots import discriminator_features
-from stylegan.data import open_dataset
+from stylegan.data import open_dataset, prepare
 from stylegan.errors import ConfigError
+from stylegan.metrics.distances import DISTANCES
 from stylegan.metrics.equivariance import equivariance
 from stylegan.metrics.features import DETECTORS
 from stylegan.metrics.fid import fid
@@ -162,6 +163,11 @@ def test_a_stop_ends_measuring_too(images, tmp_path, monkeypatch):
             "eqt1k_frac can be measured with stylegan3 only, not with stylegan2; leave it out of the metrics.",
         ),
         (
+            {"metrics": ["fid8_class_moments"]},
+            "fid8_class_moments needs the labels of the data; train with `data.labels`, or measure snapshots "
+            "afterwards.",
+        ),
+        (
             {"metrics": [METRIC], "channels": 4},
             f"{METRIC} takes gray or RGB images, got 4 channels; leave this metric out.",
         ),
@@ -189,6 +195,29 @@ def test_a_stylegan3_is_scored_by_its_equivariance_too(images, tmp_path):
     (line,) = lines_of(run, "eqr8")
     assert line["results"]["eqr8"] == pytest.approx(equivariance(G, "eqr", num=8).value)
     assert "Equivariance to rotations <small>dB" in (run / "index.html").read_text()
+
+
+def test_a_snapshot_is_measured_with_every_kind_of_metric(tmp_path, monkeypatch):
+    class Difference:
+        name, resize, sha256 = "efflite0", "none", None
+
+        def __call__(self, a, b):
+            return (a - b).square().mean((1, 2, 3))
+
+    monkeypatch.setitem(DISTANCES, "efflite0", lambda device: Difference())
+    data = tmp_path / "classes.zip"
+    prepare(tiny_images(tmp_path / "classes", classes=3), data)
+    names = [METRIC, "fid8_class_moments", "kid20_moments", "recall20_moments", "coverage20_moments",
+             "authenticity20_moments", "dci20_w_moments", "ppl8_wend_efflite0"]  # fmt: skip
+    changes = {"kimg": 0.032, "metrics": names, "label_dim": 3}
+    config = tiny_config(data, **changes)
+    run = new_run_folder(tmp_path, config, "classes")
+    (tick,) = train(config, run)
+    assert list(tick.scores) == names
+    (line,) = lines_of(run, "fid8_class_moments")
+    assert set(line["details"]["classes"]) == {"class0", "class1", "class2"}
+    assert len(line["network_sha256"]) == 64
+    assert line["nimg"] == 32
 
 
 @pytest.fixture
