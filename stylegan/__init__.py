@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from stylegan import augment as augment
     from stylegan import checkpoints as checkpoints
     from stylegan import data as data
+    from stylegan import editing as editing
     from stylegan import errors
     from stylegan import files as files
     from stylegan import images as images
     from stylegan import inference as inference
+    from stylegan import inversion as inversion
     from stylegan import losses as losses
     from stylegan import machine as machine
     from stylegan import metrics as metrics
@@ -77,6 +79,7 @@ _SUBMODULES = (
     "files",
     "images",
     "inference",
+    "inversion",
     "losses",
     "machine",
     "metrics",
