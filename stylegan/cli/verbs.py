@@ -10,6 +10,8 @@ VERBS = {
     "interpolate": "Draw a seamless loop that passes through several seeds.",
     "move": "Draw a seamless loop in which the images of a StyleGAN3 shift or rotate.",
     "metrics": "Measure the quality of the images of a network.",
+    "studio": "Open a page in the browser to explore, mix, loop and invert with trained networks.",
+    "serve": "Serve the same as an HTTP API, without the page.",
     "models": "List the networks that ship with the library.",
     "info": "Print the layers, parameters and shapes of the networks in a checkpoint.",
 }
