@@ -108,15 +108,18 @@ def serve(
         run(session, bound, page=page, hosts=hosts, started=started)
 
 
-def offered(networks: tuple[Path, ...]) -> dict[str, Path]:
+def offered(networks: tuple[Path, ...]) -> dict[str, Path | str]:
     """Return the networks by name: those given, named by their folders, then the other bundled ones."""
     from stylegan.models import bundled
 
-    named: dict[str, Path] = {}
+    named: dict[str, Path | str] = {}
     for path in networks:
+        if path in bundled().values():
+            named[path.name] = path.name
+            continue
         name = path.resolve().name
         number = 2
         while name in named:
             name, number = f"{path.resolve().name}-{number}", number + 1
         named[name] = path
-    return {**named, **{name: path for name, path in bundled().items() if name not in named}}
+    return {**named, **{name: name for name in bundled() if name not in named}}

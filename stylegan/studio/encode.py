@@ -10,9 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
+from stylegan.errors import ConfigError
 from stylegan.images.grid import grid
 from stylegan.images.pixels import to_pil
 
+MAX_WEBP_SIDE = 16383
 MEDIA_TYPES = {
     "png": "image/png",
     "webp": "image/webp",
@@ -23,7 +25,12 @@ MEDIA_TYPES = {
 
 
 def encoded(image: Tensor, form: str = "png") -> bytes:
-    """Return one image [C, H, W] uint8 as "png" or "webp", both without loss."""
+    """Return one image [C, H, W] uint8 as "png" or "webp", both without loss.
+
+    Raises: ConfigError for a WebP that is larger than the format allows.
+    """
+    if form == "webp" and max(image.shape) > MAX_WEBP_SIDE:
+        raise ConfigError(f"a WebP has at most {MAX_WEBP_SIDE} pixels per side, got {max(image.shape)}; use `format` png.")
     buffer = io.BytesIO()
     options = {"compress_level": 1} if form == "png" else {"lossless": True, "quality": 0, "method": 0}
     to_pil(image).save(buffer, format=form.upper(), **options)  # the fastest settings: an answer is sent only once

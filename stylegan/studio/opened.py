@@ -21,7 +21,7 @@ from stylegan.sampling.mixing import named_styles
 from stylegan.sampling.transform import inverse_transform, transform_of
 
 
-def facts(source: Path) -> dict[str, Any]:
+def facts(source: Path | str) -> dict[str, Any]:
     """Return what a checkpoint says about itself, without reading its weights; values are None if unknown."""
     try:
         config = read_config(checkpoint_folder(source))
@@ -40,7 +40,7 @@ def facts(source: Path) -> dict[str, Any]:
 class OpenedNetwork:
     """A generator and its form for inference, on the device of the session."""
 
-    def __init__(self, source: Path, device: torch.device, precision: str):
+    def __init__(self, source: Path | str, device: torch.device, precision: str):
         self.source = source
         self.G = load(source, device=device)  # for the projector, which needs gradients
         self.fast = self.G.for_inference(precision)

@@ -38,6 +38,36 @@ def is_loopback(bound: socket.socket) -> bool:
     return ipaddress.ip_address(bound.getsockname()[0]).is_loopback
 
 
+def server(
+    session: Session, bound: socket.socket, *, page: bool = True, hosts: Collection[str] = ()
+) -> tuple[uvicorn.Server, str]:
+    """Return a server that finishes the calls that wait and closes the session when it ends, and its start URL.
+
+    Args:
+        bound: from `bind`. If other machines can reach it, a token is made, which the start URL contains.
+        page: whether to serve the page as well.
+        hosts: names under which the studio may be called besides those of this machine.
+    """
+    address, port = bound.getsockname()[:2]
+    token = None if is_loopback(bound) else secrets.token_urlsafe(24)
+    app = create_app(session, page=page, hosts={*LOOPBACK, address, socket.gethostname(), *hosts}, token=token)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
+        timeout_keep_alive=30,
+        limit_concurrency=200,
+        ws="none",
+        http="h11",
+        loop="asyncio",
+    )
+    unspecified = ipaddress.ip_address(address).is_unspecified
+    name = socket.gethostname() if unspecified else f"[{address}]" if ":" in address else address
+    return uvicorn.Server(config), f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+
+
 def run(
     session: Session,
     bound: socket.socket,
@@ -46,30 +76,8 @@ def run(
     hosts: Collection[str] = (),
     started: Callable[[str], None] = lambda url: None,
 ) -> None:
-    """Serve a session until SIGINT or SIGTERM, then finish the calls that wait and close it within 10 s.
-
-    Args:
-        bound: from `bind`. If other machines can reach it, a token is made, which the start URL contains.
-        hosts: names under which the studio may be called besides those of this machine.
-        started: called with the start URL.
-    """
-    address, port = bound.getsockname()[:2]
-    token = None if is_loopback(bound) else secrets.token_urlsafe(24)
-    known = {*LOOPBACK, address, socket.gethostname(), *hosts}
-    app = create_app(session, page=page, hosts=known, token=token)
-    any_address = ipaddress.ip_address(address).is_unspecified
-    name = socket.gethostname() if any_address else f"[{address}]" if ":" in address else address
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN_S,
-        timeout_keep_alive=30,
-        ws="none",
-        http="h11",
-        loop="asyncio",
-        limit_concurrency=200,
-    )
-    started(f"http://{name}:{port}/" + (f"?token={token}" if token else ""))
-    uvicorn.Server(config).run(sockets=[bound])
+    """Serve until SIGINT or SIGTERM, then end within 10 s. `started` is called with the URL; others as in `server`."""
+    serving, url = server(session, bound, page=page, hosts=hosts)
+    bound.listen(100)  # so that a browser which is opened now is answered as soon as the server runs
+    started(url)
+    serving.run(sockets=[bound])

@@ -11,13 +11,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import torch
 from torch import Tensor
 
-from stylegan.errors import ConfigError, DataError
+from stylegan.errors import ConfigError, DataError, StyleGANError
 from stylegan.images.grid import make_grid
 from stylegan.images.pixels import to_uint8
 from stylegan.images.png import save_png
@@ -72,7 +73,7 @@ class Session:
         precision: str = "auto",
         limits: Limits | None = None,
     ):
-        self.sources = {name: Path(source) for name, source in (bundled() if networks is None else networks).items()}
+        self.sources: dict[str, Path | str] = dict({name: name for name in bundled()} if networks is None else networks)
         if not self.sources:
             raise ConfigError("the studio needs at least one network, got none.")
         self.limits = limits or Limits()
@@ -101,11 +102,17 @@ class Session:
         """Return the numbers of waiting calls and of waiting and running jobs."""
         return self._worker.load
 
+    def warm(self) -> None:
+        """Open the first network and draw with it, so that the first call does not wait for that."""
+        with suppress(StyleGANError):
+            opened = self._open(next(iter(self.sources)))
+            self._worker.call(lambda: list(draw(opened.fast, torch.zeros(1, opened.G.num_ws, opened.G.w_dim))))
+
     # Networks
 
     def networks(self) -> list[dict[str, Any]]:
-        """Return the name of each network and what its checkpoint says about itself."""
-        return [{"name": name, **facts(source)} for name, source in self.sources.items()]
+        """Return the name of each network, its path, and what its checkpoint says about itself."""
+        return [{"name": name, "source": str(source), **facts(source)} for name, source in self.sources.items()]
 
     def card(self, name: str) -> dict[str, Any]:
         """Return all that is known about a network, see `OpenedNetwork.card`."""
