@@ -25,7 +25,7 @@ class Cancelled(Exception):
     """Raised inside a job that was cancelled."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """One long job, which other threads may look at while it runs.
 

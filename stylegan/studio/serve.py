@@ -21,12 +21,13 @@ DRAIN_S = 6  # for answers that are being computed; closing the session takes a 
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a bound socket; port 0 takes any free one. Raises: OutputError if the address cannot be bound."""
+    """Return a socket that listens; port 0 takes any free one. Raises: OutputError if the address cannot be bound."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
+        bound.listen(100)  # so that a browser which is opened now is answered as soon as the server runs
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OutputError(f"cannot listen on {host}, port {port}: {reason}; choose another `host` or `port`.") from error
@@ -78,6 +79,5 @@ def run(
 ) -> None:
     """Serve until SIGINT or SIGTERM, then end within 10 s. `started` is called with the URL; others as in `server`."""
     serving, url = server(session, bound, page=page, hosts=hosts)
-    bound.listen(100)  # so that a browser which is opened now is answered as soon as the server runs
     started(url)
     serving.run(sockets=[bound])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
+from studio_helpers import client_of
 from golden import fill
 from tiny_generator import tiny_generator
 
@@ -15,8 +14,6 @@ from stylegan.checkpoints import Checkpoint, save
 from stylegan.networks import stylegan3
 from stylegan.studio import Session
 from stylegan.studio.limits import Limits
-
-EXTRA = "pip install 'stylegan[studio]'"
 
 
 @pytest.fixture(scope="session")
@@ -54,37 +51,8 @@ def limited(networks) -> Iterator[Callable[..., Session]]:
 
 @pytest.fixture(scope="module")
 def client(session):
-    return client_of(session)
-
-
-def client_of(session: Session, **options):
-    """Return a client that calls the app of a session without a network; the app never closes the session."""
-    pytest.importorskip("fastapi", reason=EXTRA)
-    testclient = pytest.importorskip("fastapi.testclient", reason="pip install httpx2")
-    from stylegan.studio.app import create_app
-
-    return testclient.TestClient(
-        create_app(session, **options), base_url="http://localhost:7860", raise_server_exceptions=False
-    )
-
-
-@contextmanager
-def serving(session: Session, **options) -> Iterator[str]:
-    """Serve a session on a free port from another thread, and yield the start URL."""
-    pytest.importorskip("fastapi", reason=EXTRA)
-    pytest.importorskip("uvicorn", reason=EXTRA)
-    from stylegan.studio.serve import bind, server
-
-    bound = bind("127.0.0.1", 0)
-    running, url = server(session, bound, **options)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [bound]})
-    thread.start()
-    try:
-        yield url
-    finally:
-        running.should_exit = True
-        thread.join(15)
-        bound.close()
+    with client_of(session) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -40,8 +40,10 @@ let settled = 0;
 function remember(blob, seed) {
   clearTimeout(settled); // a slider that moves leaves one entry
   const entry = { blob, seed, ...structuredClone(drawing()) };
+  const key = JSON.stringify(entry); // a Blob is {} in it
   settled = setTimeout(() => {
-    history.unshift({ ...entry, url: URL.createObjectURL(entry.blob) });
+    if (history[0]?.key === key) return;
+    history.unshift({ ...entry, key, url: URL.createObjectURL(entry.blob) });
     for (const old of history.splice(HISTORY)) URL.revokeObjectURL(old.url);
     $("history").replaceChildren(...history.map(thumbnail));
   }, 600);
