@@ -35,7 +35,9 @@ try:
     from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException as StarletteHTTPException
 except ImportError as error:
-    raise MissingExtra("the studio needs FastAPI and uvicorn. Install them with: pip install 'stylegan[studio]'") from error
+    raise MissingExtra(
+        "the studio needs FastAPI and uvicorn. Install them with: pip install 'stylegan[studio]'"
+    ) from error
 
 PAGE = {  # every file of the page; a client never names a path
     "index.html": "text/html; charset=utf-8",

@@ -30,7 +30,9 @@ def encoded(image: Tensor, form: str = "png") -> bytes:
     Raises: ConfigError for a WebP that is larger than the format allows.
     """
     if form == "webp" and max(image.shape) > MAX_WEBP_SIDE:
-        raise ConfigError(f"a WebP has at most {MAX_WEBP_SIDE} pixels per side, got {max(image.shape)}; use `format` png.")
+        raise ConfigError(
+            f"a WebP has at most {MAX_WEBP_SIDE} pixels per side, got {max(image.shape)}; use `format` png."
+        )
     buffer = io.BytesIO()
     options = {"compress_level": 1} if form == "png" else {"lossless": True, "quality": 0, "method": 0}
     to_pil(image).save(buffer, format=form.upper(), **options)  # the fastest settings: an answer is sent only once

@@ -15,7 +15,9 @@ from stylegan.studio.session import Session
 try:
     import uvicorn
 except ImportError as error:
-    raise MissingExtra("the studio needs FastAPI and uvicorn. Install them with: pip install 'stylegan[studio]'") from error
+    raise MissingExtra(
+        "the studio needs FastAPI and uvicorn. Install them with: pip install 'stylegan[studio]'"
+    ) from error
 
 DRAIN_S = 6  # for answers that are being computed; closing the session takes a few more
 
@@ -30,7 +32,9 @@ def bind(host: str, port: int) -> socket.socket:
         bound.listen(100)  # so that a browser which is opened now is answered as soon as the server runs
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"cannot listen on {host}, port {port}: {reason}; choose another `host` or `port`.") from error
+        raise OutputError(
+            f"cannot listen on {host}, port {port}: {reason}; choose another `host` or `port`."
+        ) from error
     return bound
 
 

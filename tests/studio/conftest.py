@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from studio_helpers import client_of
 from golden import fill
+from studio_helpers import client_of
 from tiny_generator import tiny_generator
 
 from stylegan.checkpoints import Checkpoint, save

@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 import torch
-from studio_helpers import client_of, photo
 from PIL import Image
+from studio_helpers import client_of, photo
 
 import stylegan
 from stylegan.errors import BusyError, MissingExtra, OutOfMemoryError
@@ -268,7 +268,9 @@ def bomb():
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize(
@@ -296,7 +298,10 @@ def test_uploads_that_are_no_images_are_refused_with_the_reason(client, session,
 
 def test_bodies_beyond_the_limit_are_refused_before_they_are_read(networks, limited):
     client = client_of(limited(upload_bytes=5000, body_bytes=500))
-    assert client.post("/v1/project?network=plain", content=bytes(5001), headers={"content-type": "image/png"}).status_code == 413
+    assert (
+        client.post("/v1/project?network=plain", content=bytes(5001), headers={"content-type": "image/png"}).status_code
+        == 413
+    )
     assert client.post("/v1/generate", json={**PLAIN, "label": "x" * 600}).status_code == 413
     chunks = (bytes(1000) for _ in range(100))  # without a stated length
     answer = client.post("/v1/project?network=plain", content=chunks, headers={"content-type": "image/png"})

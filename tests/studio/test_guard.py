@@ -55,7 +55,9 @@ def test_other_sites_read_nothing(client, site):
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 def test_content_types_that_a_form_can_send_are_refused(client, kind):
     headers = {"content-type": kind}
-    assert client.post("/v1/generate", content=b'{"network": "plain", "seeds": [1]}', headers=headers).status_code == 415
+    assert (
+        client.post("/v1/generate", content=b'{"network": "plain", "seeds": [1]}', headers=headers).status_code == 415
+    )
     assert client.post("/v1/project?network=plain", content=b"x", headers=headers).status_code == 415
 
 
@@ -124,7 +126,12 @@ class TestToken:
     def test_nothing_is_served_without_it(self, remote):
         for path in ("/", "/main.js", "/v1/health", "/v1/openapi.json", "/?token=wrong", "/?token="):
             assert remote.get(path).status_code == 401
-        wrong = ({"authorization": "Bearer x"}, {"authorization": self.TOKEN}, {"cookie": "stylegan_token=x"}, {"cookie": '="; é'.encode()})
+        wrong = (
+            {"authorization": "Bearer x"},
+            {"authorization": self.TOKEN},
+            {"cookie": "stylegan_token=x"},
+            {"cookie": '="; é'.encode()},
+        )
         for headers in wrong:
             assert remote.get("/v1/health", headers=headers).status_code == 401
 

@@ -28,7 +28,8 @@ def page(browser, url):
     page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on(
-        "request", lambda request: None if request.url.startswith((url, "blob:", "data:")) else wrong.append(request.url)
+        "request",
+        lambda request: None if request.url.startswith((url, "blob:", "data:")) else wrong.append(request.url),
     )
     opened(page, url)
     yield page

@@ -85,7 +85,18 @@ def test_ending_the_server_answers_what_waits_and_stops_jobs(limited):
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGTERM is a POSIX signal")
 def test_sigterm_ends_the_command_and_removes_its_files(networks, tmp_path):
-    command = [sys.executable, "-m", "stylegan", "serve", "--network", networks["plain"], "--port", "0", "--device", "cpu"]
+    command = [
+        sys.executable,
+        "-m",
+        "stylegan",
+        "serve",
+        "--network",
+        networks["plain"],
+        "--port",
+        "0",
+        "--device",
+        "cpu",
+    ]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:

@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 import torch
-from studio_helpers import photo
 from PIL import Image
 from pydantic import ValidationError
 from run_cli import run
+from studio_helpers import photo
 
 import stylegan
 from stylegan.errors import BusyError, ConfigError, DataError
@@ -156,7 +156,22 @@ def test_a_loop_is_the_file_of_the_command_line(session, networks, tmp_path, for
     job = wait(session.interpolate(Interpolate(network="pets", label="dog", psi=0.7, format=form, **seeds)))
     assert (job.state, job.step, job.total) == ("done", 12, 12)
     dest = tmp_path / f"loop.{form}"
-    options = "--seeds 0-2 --frames 4 --space z --fps 20 --class dog --trunc 0.7 --device cpu".split()
+    options = [
+        "--seeds",
+        "0-2",
+        "--frames",
+        "4",
+        "--space",
+        "z",
+        "--fps",
+        "20",
+        "--class",
+        "dog",
+        "--trunc",
+        "0.7",
+        "--device",
+        "cpu",
+    ]
     run("interpolate", "--network", networks["pets"], *options, "--dest", dest)
     with Image.open(dest) as ours, Image.open(job.files[f"loop.{form}"]) as theirs:
         assert ours.n_frames == theirs.n_frames == 12
