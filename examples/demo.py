@@ -5,6 +5,7 @@ python examples/demo.py
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import signal
 import threading
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import stylegan
+from stylegan.checkpoints.commands import stylegan_command
 from stylegan.data.samples import avatars
 from stylegan.errors import MissingExtra
 from stylegan.images import make_grid, save_video
@@ -60,8 +62,14 @@ def demo(out: Path = OUT, seconds: float = TRAINING_S) -> None:
     last = train_for(seconds, run)
     write_page(out / "index.html", run.folder, last, [*chapters, *about_training(out, run, last)])
     print(f"Wrote {out / 'index.html'}, in {time.perf_counter() - start:.0f} s: open it in a browser. Then try")
+    longer = stylegan_command("train", "--resume", run.folder, "--kimg", last.nimg // 1000 + 100)
     print(f"  .venv/bin/stylegan generate --seeds 100-131 --grid 8x4 --trunc {TRUNC}  # other faces")
-    print(f"  .venv/bin/stylegan train --resume {run.folder} --kimg {last.nimg // 1000 + 100}  # continue training")
+    print(f"  .venv/bin/{longer}  # continue training")
+
+
+def quote(path: object) -> str:
+    """Return a path, or code, as one word of a shell."""
+    return shlex.quote(str(path))
 
 
 def train_for(seconds: float, run: Run) -> Tick:
@@ -119,7 +127,7 @@ def about_drawing(out: Path) -> Iterator[Chapter]:
         "New faces",
         "grid.png",
         "Drawn by the network alone: every seed, a number, gives a different face.",
-        f"stylegan generate --outdir {out} --seeds 0-27 --grid 7x4 --trunc {TRUNC}",
+        f"stylegan generate --outdir {quote(out)} --seeds 0-27 --grid 7x4 --trunc {TRUNC}",
     )
     stylegan.save_png(make_grid(truncation_sweep(G, range(4), PSIS), len(PSIS), 4), out / "truncation.png")
     yield Chapter(
@@ -127,7 +135,7 @@ def about_drawing(out: Path) -> Iterator[Chapter]:
         "truncation.png",
         f"From the opposite of a face (ψ = {PSIS[0]}) through the average of all faces (ψ = 0, the third column) to an "
         f"exaggeration (ψ = {PSIS[-1]}): a small ψ gives better images, a large ψ more variety.",
-        f"stylegan generate --outdir {out} --seeds 0-3 --trunc={','.join(map(str, PSIS))}",
+        f"stylegan generate --outdir {quote(out)} --seeds 0-3 --trunc={','.join(map(str, PSIS))}",
     )
     rows, columns = range(4), range(4, 10)
     layers = parse_styles("coarse", G.num_ws)
@@ -137,14 +145,14 @@ def about_drawing(out: Path) -> Iterator[Chapter]:
         "mix.png",
         "Every face has the coarse layers (head, hair, hat) of the face at the top of its column and the finer layers "
         "(colors, details) of the face at the left of its row.",
-        f"stylegan mix --outdir {out} --rows 0-3 --cols 4-9 --styles coarse --trunc {TRUNC}",
+        f"stylegan mix --outdir {quote(out)} --rows 0-3 --cols 4-9 --styles coarse --trunc {TRUNC}",
     )
     save_video(draw(G, loop(G, range(6), 20, psi=TRUNC)), out / "loop.gif", fps=20)
     yield Chapter(
         "Moving",
         "loop.gif",
         "A straight line through the latent space W of the network from seed to seed, and back to the first.",
-        f"stylegan interpolate --seeds 0-5 --frames 20 --fps 20 --trunc {TRUNC} --dest {out}/loop.gif",
+        f"stylegan interpolate --seeds 0-5 --frames 20 --fps 20 --trunc {TRUNC} --dest {quote(out / 'loop.gif')}",
     )
 
 
@@ -156,7 +164,8 @@ def about_training(out: Path, run: Run, last: Tick) -> Iterator[Chapter]:
         "The images it learns from",
         "reals.png",
         f"{len(data)} drawn faces that come with the library, resized to {data.resolution} pixels.",
-        f"stylegan dataset --source {avatars()} --dest {out / DATA} --resolution {data.resolution}x{data.resolution}",
+        f"stylegan dataset --source {quote(avatars())} --dest {quote(out / DATA)} "
+        f"--resolution {data.resolution}x{data.resolution}",
     )
     time_strip(run.folder, out / "time.png", min_px=96)
     yield Chapter(
@@ -164,7 +173,8 @@ def about_training(out: Path, run: Run, last: Tick) -> Iterator[Chapter]:
         "time.png",
         "Each row is one seed, drawn at intervals while the network learns, from noise at the left to the state "
         f"after {last.nimg / 1000:.0f} thousand training images (kimg) at the right.",
-        f"stylegan train --data {out / DATA} --cfg cpu32 {AS_FLAGS} --kimg {last.nimg / 1000:g} --outdir {out}",
+        f"stylegan train --data {quote(out / DATA)} --cfg cpu32 {AS_FLAGS} --kimg {last.nimg / 1000:g} "
+        f"--outdir {quote(out)}",
     )
     images = stylegan.generate(stylegan.load(run.folder), range(32), psi=TRUNC)
     stylegan.save_png(stylegan.grid(images, 8), out / FRESH / "grid.png")
@@ -172,8 +182,10 @@ def about_training(out: Path, run: Run, last: Tick) -> Iterator[Chapter]:
         "After a few minutes",
         f"{FRESH}/grid.png",
         f"Drawn by the new network after {last.seconds:.0f} seconds of training. The network above trained for hours.",
-        f"stylegan generate --network {run.folder} --outdir {out / FRESH} --seeds 0-31 --grid 8x4 --trunc {TRUNC}",
+        f"stylegan generate --network {quote(run.folder)} --outdir {quote(out / FRESH)} --seeds 0-31 --grid 8x4 "
+        f"--trunc {TRUNC}",
     )
+    arguments = f"{str(run.folder)!r}, {str(out / 'losses.png')!r}"
     try:
         loss_plot(run.folder, out / "losses.png")
     except MissingExtra as error:
@@ -184,7 +196,7 @@ def about_training(out: Path, run: Run, last: Tick) -> Iterator[Chapter]:
         "losses.png",
         "The generator draws images, and the discriminator scores how real they look. Both keep learning as long as "
         "neither wins, that is, while no score grows without bound.",
-        f"python -c \"from stylegan.runs.report import loss_plot; loss_plot('{run.folder}', '{out / 'losses.png'}')\"",
+        f"python -c {quote(f'from stylegan.runs.report import loss_plot; loss_plot({arguments})')}",
     )
 
 

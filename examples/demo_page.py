@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from html import escape
 from pathlib import Path
 from string import Template
@@ -33,7 +34,7 @@ def write_page(path: Path, run: Path, last: Tick, chapters: list[Chapter]) -> No
         network=DEFAULT,
         kimg=f"{last.nimg / 1000:.1f}",
         seconds=f"{last.seconds:.0f}",
-        run=escape(str(run)),
+        run=escape(shlex.quote(str(run))),
         run_page=escape(f"{run.name}/index.html"),
         more_kimg=last.nimg // 1000 + 100,
         chapters="\n".join(_section(path.parent, chapter) for chapter in chapters),

@@ -50,6 +50,10 @@ class PickleError(CheckpointError):
         return f"{file}{place}{self.reason}; nothing was run."
 
 
+class DownloadError(StyleGANError):
+    """Raised for a file that cannot be downloaded, or that is another one than expected."""
+
+
 class OutputError(StyleGANError, OSError):
     """Raised for a file or folder that cannot be written."""
 
@@ -71,4 +75,4 @@ class MissingExtra(StyleGANError, ImportError):
 
 
 class NonFiniteError(StyleGANError, ArithmeticError):
-    """Raised when training has produced NaN or infinity and cannot continue."""
+    """Raised when training has produced NaN or infinity and cannot continue, and for images that hold them."""

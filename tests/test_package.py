@@ -58,8 +58,33 @@ def test_every_public_name_leads_to_what_it_names(name):
 
 
 def test_a_name_that_is_not_public_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="module 'stylegan' has no attribute 'nothing'"):
-        _ = stylegan.nothing
+    for name in ("nothing", "laod", "network", "_nothing"):
+        with pytest.raises(AttributeError, match=f"module 'stylegan' has no attribute '{name}'"):
+            getattr(stylegan, name)
+    with pytest.raises(AttributeError, match=r"module 'stylegan\.networks' has no attribute 'stylegan4'"):
+        _ = stylegan.networks.stylegan4
+
+
+def test_every_folder_and_generation_is_reachable_after_importing_the_package_alone():
+    folders = {path.parent.name for path in LIBRARY.glob("*/__init__.py")} - {"cli"}  # a program, not a library
+    assert set(stylegan._SUBMODULES) == folders | {"errors", "minimal"}
+    assert set(dir(stylegan)) >= folders
+    reached = [f"stylegan.{name}" for name in folders]
+    reached += [f"stylegan.networks.{name}.Generator" for name in stylegan.networks._GENERATIONS]
+    code = f"import stylegan; assert all([{', '.join(reached)}])"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_type_checker_sees_the_names_that_are_reachable_and_no_others():
+    """The imports that only a type checker reads are those that `__getattr__` makes."""
+    lazy_names = {".": [*stylegan._MODULES, *stylegan._SUBMODULES], "networks": stylegan.networks._GENERATIONS}
+    for folder, names in lazy_names.items():
+        tree = ast.parse((LIBRARY / folder / "__init__.py").read_text(encoding="utf-8"))
+        hidden, lazy = (node for node in tree.body if isinstance(node, ast.If))
+        assert ast.unparse(hidden.test) == "TYPE_CHECKING"
+        seen = [alias.asname or alias.name for imported in hidden.body for alias in imported.names]
+        assert sorted(seen) == sorted(names)
+        assert ast.unparse(lazy.test) == "not TYPE_CHECKING"  # else every misspelt name would be `object`
 
 
 def test_importing_the_package_or_the_command_line_imports_no_torch():
@@ -130,7 +155,16 @@ reveal_type(stylegan.latents([0], G.z_dim))
 reveal_type(stylegan.load_checkpoint("run").G_ema)
 reveal_type(stylegan.prepare("images", "data.zip"))
 stylegan.save_png(stylegan.grid(images), "grid.png")
+reveal_type(stylegan.networks.stylegan2.Generator(img_resolution=16))
 raise stylegan.errors.ConfigError
+"""
+WRONG = """
+import stylegan
+
+stylegan.laod("run")
+stylegan.load("run").num_ws.nothing
+stylegan.networks.stylegan4
+stylegan.images.nothing
 """
 TYPES = [
     r"stylegan\.networks\.\w+\.\w*Generator",
@@ -139,13 +173,14 @@ TYPES = [
     r"torch\.\S*Tensor",
     r"stylegan\.networks\.\w+\.\w*Generator \| None",
     r"stylegan\.data\.prepare\.PrepareReport",
+    r"stylegan\.networks\.stylegan2\.Generator",
 ]
 
 
 def test_a_type_checker_knows_the_types_of_the_public_names(tmp_path):
     pytest.importorskip("mypy", reason="pip install 'stylegan[dev]'")
     (tmp_path / "use.py").write_text(USE, encoding="utf-8")
-    (tmp_path / "wrong.py").write_text('import stylegan\nstylegan.nothing\nstylegan.load("run").num_ws.nothing\n')
+    (tmp_path / "wrong.py").write_text(WRONG, encoding="utf-8")
     command = [sys.executable, "-m", "mypy", "use.py", "wrong.py", "--config-file", str(ROOT / "pyproject.toml")]
     command += ["--cache-dir", str(ROOT / ".mypy_cache")]  # that of `make lint`, since PyTorch takes half a minute
     result = subprocess.run(
@@ -158,7 +193,7 @@ def test_a_type_checker_knows_the_types_of_the_public_names(tmp_path):
     errors = [
         line.split(":")[0] + ":" + line.split(":")[1] for line in result.stdout.splitlines() if ": error: " in line
     ]
-    assert errors == ["wrong.py:2", "wrong.py:3"], result.stdout
+    assert errors == [f"wrong.py:{line}" for line in range(4, 8)], result.stdout
     assert (LIBRARY / "py.typed").is_file()
 
 
@@ -180,7 +215,7 @@ def test_every_folder_lists_its_names(folder):
 def test_no_text_of_the_library_names_a_flag_or_a_command():
     """Messages name settings and functions, and only the command line knows flags and verbs."""
     programs = {"data/samples/make_avatars.py", "checkpoints/bundle.py"}  # have options of their own
-    programs |= {"checkpoints/native.py"}  # its model cards show a command
+    programs |= {"checkpoints/commands.py", "checkpoints/native.py"}  # model cards show a command
     found = [
         (name, text)
         for path in sorted(LIBRARY.rglob("*.py"))

@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 
 from stylegan.augment.corruption import cut_out
+from stylegan.machine.surroundings import float32_by_default, without_autocast
 
 TRANSLATION = 1 / 8  # of the sides of an image, at most
 
 
+@float32_by_default()
+@without_autocast()
 def diff_augment(images: Tensor, cutout: float = 0.5) -> Tensor:
     """Change color, position and a rectangle of each image, with its own random values from torch's generator.
 

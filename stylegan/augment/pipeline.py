@@ -15,6 +15,7 @@ from stylegan.augment.geometry import warp, wavelet
 from stylegan.augment.matrices import rotation, scaling, translation
 from stylegan.augment.randomness import Draws, PercentileDraws, RandomDraws
 from stylegan.errors import ConfigError, ShapeError
+from stylegan.machine.surroundings import float32_by_default, without_autocast
 
 MULTIPLIERS = (
     "xflip", "rotate90", "xint", "scale", "rotate", "aniso", "xfrac", "brightness", "contrast", "lumaflip", "hue",
@@ -101,6 +102,8 @@ class AugmentPipe(nn.Module):
         self.register_buffer("Hz_geom", wavelet())
         self.register_buffer("Hz_fbank", filter_bank())
 
+    @float32_by_default()
+    @without_autocast()
     def forward(self, images: Tensor, debug_percentile: float | None = None) -> Tensor:
         """Augment every image with its own random values.
 

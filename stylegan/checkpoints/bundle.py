@@ -19,13 +19,14 @@ import torch
 from torch import Tensor
 
 from stylegan.checkpoints.checkpoint import Checkpoint
+from stylegan.checkpoints.commands import generate_command
 from stylegan.checkpoints.layout import CONFIG, DRAWS, FEATURES, NETWORKS
 from stylegan.checkpoints.native import (
     Contents,
     checkpoint_folder,
     contents,
-    load_checkpoint,
     read_config,
+    read_folder,
     refuse_foreign,
     write,
 )
@@ -71,7 +72,7 @@ def bundle(source: Path | str, folder: Path, card: Card) -> Bundled:
     """
     refuse_foreign(folder)
     place = checkpoint_folder(source)
-    checkpoint = load_checkpoint(place)
+    checkpoint = read_folder(place)
     generator = _labeled(checkpoint, card)
     texts = contents(Checkpoint(G_ema=generator, nimg=checkpoint.nimg, origin=card.origin, licence=card.licence)).texts
     features = read_config(place).get(FEATURES)
@@ -85,7 +86,7 @@ def bundle(source: Path | str, folder: Path, card: Card) -> Bundled:
     }
     with atomic_folder(folder) as temporary:
         write(Contents(texts, {NETWORKS["G_ema"]: in_half(generator)}), temporary)
-        stored = load_checkpoint(temporary).G_ema
+        stored = read_folder(temporary).G_ema
         assert stored is not None
         psnr_db = float(psnr(generator, stored).min())
         if not psnr_db >= LEAST_PSNR_DB:  # NaN too
@@ -124,7 +125,13 @@ def model_card(name: str, generator: FamilyGenerator, config: dict[str, Any]) ->
     kimg = f"{config['nimg'] / 1000:,.0f} kimg" if config["nimg"] else f"{TODO} kimg"
     parameters = sum(p.numel() for p in generator.parameters())
     names = generator.class_names or generator.label_names or []
-    label = f' --class "{names[0]}"' if generator.class_names else ""
+    command = generate_command(
+        name,
+        *("--seeds", "0-31", "--grid", "8x4", "--trunc", "0.7"),
+        c_dim=generator.c_dim,
+        class_names=generator.class_names,
+        label_names=generator.label_names,
+    )
     return f"""---
 library_name: stylegan
 tags: [{config["architecture"]}]
@@ -136,7 +143,7 @@ license: {config["licence"]}
 {parameters:,} parameters in float16.{f" Classes: {', '.join(names)}." if names else ""}
 
 ```
-stylegan generate --network {name}{label} --seeds 0-31 --grid 8x4 --trunc 0.7
+{command}
 ```
 
 ## Data

@@ -1,7 +1,7 @@
 """The native checkpoint: a folder of safetensors and a config.json. Nothing in it can be executed.
 
 config.json                  format, architecture, settings of the networks, origin, licence
-generator_ema.safetensors    the averaged generator; tensors in float16 are loaded as float32
+generator_ema.safetensors    the averaged generator; those in float16 or bfloat16 are loaded as float32
 generator.safetensors        optional, for further training
 discriminator.safetensors    optional, for further training
 README.md                    a model card
@@ -18,19 +18,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from stylegan.checkpoints.checkpoint import Checkpoint
+from stylegan.checkpoints.checkpoint import Checkpoint, facts
+from stylegan.checkpoints.commands import generate_command
 from stylegan.checkpoints.layout import CONFIG, FEATURES, KIND, NETWORKS, WEIGHTS
+from stylegan.checkpoints.rebuild import N, empty, fill, require_shapes
 from stylegan.checkpoints.snapshots import damage, newest_snapshot
-from stylegan.errors import CheckpointError, MissingExtra, OutputError, StyleGANError
+from stylegan.errors import CheckpointError, OutputError
 from stylegan.files.atomic import atomic_folder
 from stylegan.files.paths import local_path
 from stylegan.inference import InferenceGenerator
-from stylegan.machine.devices import resolve_device
 from stylegan.models import find
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.family import (
@@ -43,16 +43,23 @@ from stylegan.networks.family import (
 from stylegan.networks.generator import FamilyGenerator
 
 FORMAT = 1
+MOST_BYTES = 16_000_000  # of a config.json; names of 100,000 classes fit
 _NAMES = ("class_names", "label_names")  # optional in config.json: meanings of the generator's labels
 
 
-def save(checkpoint: Checkpoint, folder: Path | str) -> None:
+def save(checkpoint: Checkpoint | FamilyGenerator, folder: Path | str) -> None:
     """Write a native checkpoint; an older one of that name is replaced once the new one is complete.
+
+    A generator alone is saved as the averaged one of a checkpoint.
 
     Raises: CheckpointError without a generator or for foreign networks, OutputError if `folder` holds something else or
         cannot be written.
     """
     folder = local_path(folder)
+    if isinstance(checkpoint, nn.Module):  # `contents` refuses those that are not a generator of the family
+        checkpoint = Checkpoint(G_ema=checkpoint)
+    if not isinstance(checkpoint, Checkpoint):
+        raise CheckpointError(f"a generator or a Checkpoint can be saved, got {type(checkpoint).__name__}.")
     refuse_foreign(folder)
     files = contents(checkpoint)
     with atomic_folder(folder) as temporary:
@@ -69,8 +76,9 @@ class Contents(NamedTuple):
 def contents(checkpoint: Checkpoint) -> Contents:
     """Return the files of a native checkpoint. Raises: CheckpointError without a generator, or for foreign networks."""
     generator = checkpoint.G_ema or checkpoint.G
-    if generator is None:
-        raise CheckpointError("a checkpoint needs a generator to be saved, got none; pass G_ema.")
+    if generator is None or isinstance(generator, FamilyDiscriminator):
+        found = "none" if generator is None else "a discriminator"
+        raise CheckpointError(f"a checkpoint needs a generator to be saved, got {found}; pass G_ema.")
     for network in (checkpoint.G_ema, checkpoint.G, checkpoint.D):
         _require_own(network)
     architecture = architecture_of(generator)
@@ -97,7 +105,7 @@ def write(files: Contents, folder: Path) -> None:
     Raises: OSError if the disk is full or cannot be written.
     """
     for name, text in files.texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
     for name, tensors in files.tensors.items():
         try:
             save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, folder / name)
@@ -105,17 +113,14 @@ def write(files: Contents, folder: Path) -> None:
             raise OSError(str(error)) from error
 
 
-def load_checkpoint(source: Path | str) -> Checkpoint:
-    """Read every network of a native folder, of the newest undamaged snapshot of a run folder, or of a bundled network.
+def read_folder(source: Path | str, *, to_draw: bool = False) -> Checkpoint:
+    """Read a native folder, the newest undamaged snapshot of a run folder, or a bundled network.
 
+    Args:
+        to_draw: leave out a discriminator that needs the weights of another package.
     Raises: CheckpointError if `source` is not a checkpoint or is damaged, or if its discriminator needs other trained
         weights than this version has; MissingExtra if these are not installed.
     """
-    return _read(source)
-
-
-def _read(source: Path | str, *, to_draw: bool = False) -> Checkpoint:
-    """Read a checkpoint; `to_draw` leaves out a discriminator that needs the weights of another package."""
     folder = checkpoint_folder(source)
     config = read_config(folder)
     networks: dict[str, Any] = {}
@@ -134,32 +139,13 @@ def _read(source: Path | str, *, to_draw: bool = False) -> Checkpoint:
                 networks[name] = _read_network(folder / file, _discriminator_class(config, folder), args)
             else:
                 networks[name] = _read_network(folder / file, generator_class(config["architecture"]), args)
-                for key in _NAMES:
-                    setattr(networks[name], key, _names(config, key, folder))
+                name_labels(networks[name], config, folder / CONFIG)
     if not networks:
         raise CheckpointError(f"{folder} holds no weights; expected {NETWORKS['G_ema']} in it.")
-    return Checkpoint(
-        **networks,
-        augment_p=config.get("augment_p", 0.0),
-        nimg=config.get("nimg"),
-        origin=config.get("origin"),
-        licence=config.get("licence"),
-    )
-
-
-def load(source: Path | str, *, device: str | torch.device = "auto") -> FamilyGenerator:
-    """Return the generator for drawing: the averaged one, in eval mode, on `device`.
-
-    Args:
-        source: a native folder, a run folder or the name of a bundled network, such as "avatars64".
-        device: "cpu", "cuda", "mps", ...; "auto" uses a GPU if the machine has one.
-    Raises: CheckpointError as in `load_checkpoint`.
-    """
-    checkpoint = _read(source, to_draw=True)
-    generator = checkpoint.G_ema or checkpoint.G
-    if generator is None:
-        raise CheckpointError(f"{source} holds no generator, only a discriminator; choose another checkpoint.")
-    return generator.to(resolve_device(device))
+    try:
+        return Checkpoint(**networks, **facts(config))
+    except CheckpointError as error:
+        raise CheckpointError(f"{error} in {folder / CONFIG}; the checkpoint is damaged.") from error
 
 
 def _require_own(network: nn.Module | None) -> None:
@@ -184,7 +170,7 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def checkpoint_folder(source: Path | str) -> Path:
-    """Return the folder that `load_checkpoint` reads. Raises: CheckpointError if `source` is not a checkpoint."""
+    """Return the folder that `read_folder` reads. Raises: CheckpointError if `source` is not a checkpoint."""
     source = find(source)
     if (source / "snapshots").is_dir():
         snapshot = newest_snapshot(source)
@@ -202,25 +188,35 @@ def checkpoint_folder(source: Path | str) -> Path:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Return the content of the config.json of a checkpoint. Raises: CheckpointError unless it is of this format."""
+    file = folder / CONFIG
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder / CONFIG} cannot be read: {error}; the checkpoint is damaged.") from error
+        if file.stat().st_size > MOST_BYTES:
+            raise CheckpointError(f"{file} is larger than {MOST_BYTES / 1e6:.0f} MB; the checkpoint is damaged.")
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{file} cannot be read: {error}; the checkpoint is damaged.") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else None
-        raise CheckpointError(f"{folder} is not a checkpoint of format {FORMAT}, got {found!r}; update stylegan.")
+        raise CheckpointError(
+            f"{folder} is not a checkpoint of format {FORMAT}, got {reprlib.repr(found)}; update stylegan."
+        )
     if config.get("architecture") not in ARCHITECTURES:
         raise CheckpointError(
-            f"{folder} has architecture {config.get('architecture')!r}; this version knows {', '.join(ARCHITECTURES)}."
+            f"{folder} has architecture {reprlib.repr(config.get('architecture'))}; "
+            f"this version knows {', '.join(ARCHITECTURES)}."
         )
     return config
 
 
-def _names(config: dict[str, Any], key: str, folder: Path) -> list[str] | None:
-    names, c_dim = config.get(key), config["generator"].get("c_dim", 0)
-    if names is None or (isinstance(names, list) and len(names) == c_dim and all(isinstance(n, str) for n in names)):
-        return names
-    raise CheckpointError(f"{key} in {folder / CONFIG} must be {c_dim} strings; correct or remove it.")
+def name_labels(G: FamilyGenerator, config: dict[str, Any], place: Path | str) -> None:
+    """Give a generator the names of its labels that a config has. Raises: CheckpointError if their number is wrong."""
+    for key in _NAMES:
+        names = config.get(key)
+        if names is not None and not (
+            isinstance(names, list) and len(names) == G.c_dim and all(isinstance(name, str) for name in names)
+        ):
+            raise CheckpointError(f"{key} in {place} must be {G.c_dim} strings; correct or remove it.")
+        setattr(G, key, names)
 
 
 def _about(D: FamilyDiscriminator) -> dict[str, Any]:
@@ -251,27 +247,23 @@ def _discriminator_class(config: dict[str, Any], folder: Path) -> type[FamilyDis
     return found
 
 
-def _read_network(
-    file: Path, network_class: type[FamilyGenerator] | type[FamilyDiscriminator], args: dict[str, Any]
-) -> nn.Module:
+def _read_network(file: Path, network_class: type[N], settings: dict[str, Any]) -> N:
     try:
-        with torch.device("meta"):  # no random initialization of weights that are replaced at once
-            network = network_class(**args)
-        tensors = {name: v.float() if v.dtype == torch.float16 else v for name, v in load_file(file).items()}
-        network.load_state_dict(tensors, assign=True)
+        network = empty(network_class, settings)
+        with safe_open(file, framework="pt") as stored:
+            require_shapes(network, {name: stored.get_slice(name).get_shape() for name in stored.keys()})  # noqa: SIM118
+        return fill(network, load_file(file))
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{file} cannot be read: {error}; the checkpoint is damaged.") from error
-    except MissingExtra:
-        raise
-    except (RuntimeError, TypeError, StyleGANError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{file} does not fit the config.json beside it: {reason}") from error
-    return network.eval().requires_grad_(False)
+    except CheckpointError as error:
+        raise CheckpointError(f"{file} does not fit the config.json beside it: {error}.") from error
 
 
 def _model_card(config: dict[str, Any]) -> str:
     generator = config["generator"]
     size, channels = generator["img_resolution"], generator["img_channels"]
+    names = {key: config.get(key) for key in ("class_names", "label_names")}
+    command = generate_command(".", "--seeds", "0-7", "--trunc", "0.7", c_dim=generator["c_dim"], **names)
     return f"""---
 library_name: stylegan
 tags: [{config["architecture"]}]
@@ -282,6 +274,6 @@ license: {config["licence"] or "unknown"}
 Origin: {config["origin"] or "not stated"}. Licence of the weights: {config["licence"] or "not stated"}.
 
 ```
-stylegan generate --network . --seeds 0-7 --trunc 0.7
+{command}
 ```
 """

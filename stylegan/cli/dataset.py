@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from stylegan.cli.launch import main_only
-from stylegan.cli.options import LocalPath, switch, wrong_usage
+from stylegan.cli.messages import with_flags
+from stylegan.cli.options import LocalPath, PathOrURL, switch, wrong_usage
 
 if TYPE_CHECKING:
     from stylegan.data.prepare import PrepareConfig, PrepareReport
@@ -31,9 +33,9 @@ class _Size(click.ParamType):
 @click.command("dataset")
 @click.option(
     "--source",
-    type=LocalPath(exists=True),
+    type=PathOrURL(exists=True),
     required=True,
-    help="Folder (any depth), zip or IDX file of images.",
+    help="Folder (any depth), zip, tar, IDX or TFRecord file of images, or shards.",
 )
 @click.option("--dest", type=LocalPath(), required=True, help="New data set: NAME.zip or the name of a folder.")
 @click.option(
@@ -62,7 +64,7 @@ class _Size(click.ParamType):
     type=click.Choice(["auto", "json", "folders", "none"]),
     default="auto",
     show_default=True,
-    help="Labels from dataset.json or class sub-folders; auto takes the first of them that exists.",
+    help="Labels of the source, as in dataset.json, or class sub-folders; auto takes the first of them that exists.",
 )
 @switch("--alpha", default=False, help="Keep transparency as a fourth channel.  [default: put it on white]")
 @click.option(
@@ -126,16 +128,33 @@ def _run(config: PrepareConfig) -> PrepareReport:
 
 def _summary(report: PrepareReport) -> str:
     side = f"{report.resolution}x{report.resolution}"
-    labels = f"{report.label_dim} labels" if report.label_dim else "no labels"
     images = "1 image" if report.used == 1 else f"{report.used} images"
-    text = f"{report.dest}: {images}, {side}, {_COLORS[report.channels]}, {labels}."
+    lines = [f"{report.dest}: {images}, {side}, {_COLORS[report.channels]}, {_labels_text(report)}."]
     if report.not_needed:
-        text += f"\n{report.not_needed} more were not needed (--max-images)."
+        lines.append(f"{report.not_needed} more were not needed (--max-images).")
     if report.flattened:
-        text += f"\n{report.flattened} had transparent pixels, which are white now; --alpha keeps them."
+        lines.append(f"{report.flattened} had transparent pixels, which are white now; --alpha keeps them.")
     if report.enlarged:
-        text += f"\n{report.enlarged} were smaller and have been enlarged to {side}; --strict refuses such images."
-    return text
+        lines.append(f"{report.enlarged} were smaller and have been enlarged to {side}; --strict refuses such images.")
+    if report.leftovers:
+        files = "1 leftover" if len(report.leftovers) == 1 else f"{len(report.leftovers)} leftovers"
+        lines.append(f"Skipped {files} of systems and tools: {_listed(report.leftovers)}.")
+    return "\n".join([*lines, *map(with_flags, report.notes)])
+
+
+def _labels_text(report: PrepareReport) -> str:
+    n = report.label_dim
+    if n == 0:
+        return "no labels"
+    if report.label_names:
+        return f"labels of {n} {'value' if n == 1 else 'values'}: {_listed(report.label_names)}"
+    classes = f"{n} {'class' if n == 1 else 'classes'}"
+    return f"{classes}: {_listed(report.class_names)}" if report.class_names else classes
+
+
+def _listed(names: Sequence[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(_printable, names[:most])) + more
 
 
 def _left_out_text(left_out: list[tuple[str, str]]) -> str:

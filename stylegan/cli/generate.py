@@ -132,6 +132,7 @@ def command(
     from stylegan.images.grid import make_grid
     from stylegan.images.png import make_folder, save_png
     from stylegan.sampling.generate import generate_images
+    from stylegan.sampling.labels import class_labels
     from stylegan.sampling.tar_output import write_shards
     from stylegan.sampling.transform import inverse_transform, transform_of
     from stylegan.sampling.truncation import truncation_sweep
@@ -140,6 +141,7 @@ def command(
     G = open_network(world)
     if any(translate + rotate):
         transform_of(G).copy_(inverse_transform(*translate, *rotate))
+    class_labels(G, drawing["label"], 1)  # refuses a label that does not fit before a folder is made
     make_folder(outdir)
     progress = partial(with_progress, what="Drawing", show=world.is_main)
 

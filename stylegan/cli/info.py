@@ -9,14 +9,17 @@ import click
 
 from stylegan.cli.options import Network
 
+ROLES = {"G_ema": "the averaged generator", "G": "the generator in training", "D": "the discriminator"}
+
 
 @click.command()
 @click.argument("source", type=Network(), required=False)
-@click.option("--network", type=Network(), metavar="FOLDER|NAME", help="The same as SOURCE.")
+@click.option("--network", type=Network(), metavar="FILE|FOLDER|NAME", help="The same as SOURCE.")
 def command(source: Path | None, network: Path | None) -> None:
     """Print the layers, parameters, buffers, output shapes and datatypes of every network in SOURCE.
 
-    SOURCE is a checkpoint, the folder of a run, whose newest snapshot is read, or a name that `stylegan models` lists.
+    SOURCE is a checkpoint of this library or a file of another tool, the folder of a run, whose newest snapshot is
+    read, or a name that `stylegan models` lists.
     Shapes are for 4 images. NAME:1 is the second output of a layer, the image so far, which the official tables list
     with the shape of the first output. float16 marks the layers that can compute in reduced precision; the device and
     --precision decide whether they do.
@@ -33,15 +36,24 @@ def command(source: Path | None, network: Path | None) -> None:
     if G is not None:
         click.echo(f"architecture: {architecture_of(G)}")
     click.echo(f"origin: {checkpoint.origin or 'not stated'}; licence: {checkpoint.licence or 'not stated'}")
+    if checkpoint.nimg is not None:
+        click.echo(f"trained with {checkpoint.nimg / 1000:,.0f} thousand real images")
+    if checkpoint.augment_p:
+        click.echo(f"augmentation probability: {checkpoint.augment_p:.3f}")
     for kind, names in _names(G):
         click.echo(f"{kind}: {', '.join(f'{i} {name}' for i, name in enumerate(names))}")
-    for name, net, table in (
-        ("G_ema, the averaged generator", checkpoint.G_ema, generator_table),
-        ("G, the generator in training", checkpoint.G, generator_table),
-        ("D, the discriminator", checkpoint.D, discriminator_table),
-    ):
-        if net is not None:
-            click.echo(f"\n{name}\n\n{table(net)}")
+    for name, net in checkpoint.networks.items():
+        table = discriminator_table if name == "D" else generator_table
+        click.echo(f"\n{name}, {ROLES[name]}: {_about(net)}\n\n{table(net)}")
+
+
+def _about(network: Any) -> str:
+    """Return the size of a network and the precision that it declares."""
+    shape = f"{network.img_resolution}x{network.img_resolution}, {network.img_channels} channels"
+    labels = f", {network.c_dim} labels" if network.c_dim else ""
+    marked = getattr(network.settings, "num_fp16_res", 0)
+    precision = f"float32, reduced in the {marked} highest resolutions" if marked else "float32"
+    return f"{shape}{labels}; {sum(p.numel() for p in network.parameters()):,} parameters, {precision}"
 
 
 def _names(G: Any) -> list[tuple[str, list[str]]]:

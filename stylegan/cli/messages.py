@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 
@@ -16,13 +17,20 @@ _MORE = {
     "channel_max": "--cmax",
     "d_lr": "--dlr",
     "g_lr": "--glr",
+    "overwrite": "--force",
+    "convert": "`stylegan convert`",
     "prepare": "`stylegan dataset`",
 }
 
 
-def with_flags(message: str) -> str:
-    """Replace every setting in backticks by its flag; what no flag sets stays as it is."""
-    return re.sub(r"`([\w.]+)`", lambda match: flags().get(match[1], match[0]), message)
+def with_flags(message: str, typed: Mapping[str, str] | None = None) -> str:
+    """Replace every setting in backticks by its flag; what no flag sets stays as it is.
+
+    Args:
+        typed: how the user spelled settings, which wins: {"g_lr": "--lr"}, or {"snap_ticks": "snap_ticks"} for --set.
+    """
+    names = {**flags(), **(typed or {})}
+    return re.sub(r"`([\w.]+)`", lambda match: names.get(match[1], match[0]), message)
 
 
 @cache
@@ -35,6 +43,7 @@ def flags() -> dict[str, str]:
         command: click.Command = import_module(f"stylegan.cli.{verb}").command
         options = [param for param in command.params if isinstance(param, click.Option) and not param.hidden]
         found |= {str(param.name): param.opts[0] for param in options if param.opts[0].startswith("--")}
-    settings = {setting: found[flag] for flag, names in SETTINGS.items() for setting in names}
+    opposite = ("no_growing",)  # of its setting
+    settings = {setting: found[flag] for flag, names in SETTINGS.items() if flag not in opposite for setting in names}
     short = {setting.rpartition(".")[2]: flag for setting, flag in settings.items()}
     return {**short, **found, **settings, **_MORE}

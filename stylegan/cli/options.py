@@ -7,7 +7,7 @@ import math
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,7 @@ class PathOrURL(LocalPath):
 
 
 class Network(click.ParamType):
-    """A path that exists, or the name of a bundled network, which becomes the path of its folder."""
+    """A path of a checkpoint of any kind, or the name of a bundled network, which becomes the path of its folder."""
 
     name = "network"
 
@@ -81,7 +81,7 @@ class Network(click.ParamType):
         try:
             return find(value)
         except CheckpointError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(with_flags(str(error)), param, ctx)
 
 
 class Psi(Psis):
@@ -122,12 +122,12 @@ gpus_option = click.option(
     help="Number of processes that torchrun must have started.",
 )
 _NETWORK = (
-    "The network: a checkpoint, the folder of a run, whose newest snapshot is used, or a name that `stylegan models` "
-    "lists."
+    "The network: a checkpoint of this library or a file of another tool, the folder of a run, whose newest snapshot "
+    "is used, or a name that `stylegan models` lists."
 )
-network_option = click.option("--network", type=Network(), required=True, metavar="FOLDER|NAME", help=_NETWORK)
+network_option = click.option("--network", type=Network(), required=True, metavar="FILE|FOLDER|NAME", help=_NETWORK)
 network_or_default_option = click.option(
-    "--network", type=Network(), metavar="FOLDER|NAME", help=f"{_NETWORK}  [default: {DEFAULT}]"
+    "--network", type=Network(), metavar="FILE|FOLDER|NAME", help=f"{_NETWORK}  [default: {DEFAULT}]"
 )
 outdir_option = click.option(
     "--outdir",
@@ -224,7 +224,8 @@ def sampling_options(command: Callable) -> Callable:
                 click.echo(f"Drawing with {DEFAULT}, which ships with the library; choose another with --network.")
             folder = network or bundled()[DEFAULT]
             place = resolve_device(device)
-            G = open_network(folder, world.device_for(place) if world else place, precision, compile, center)
+            spot = world.device_for(place) if world else place
+            G = open_network(folder, spot, precision, compile, center, world)
             if options["noise_mode"] == "random" and not G.synthesis.has_noise and (world is None or world.is_main):
                 click.echo("Note: --noise-mode random changes nothing: this network has no noise inputs.", err=True)
             return G
@@ -259,25 +260,42 @@ def video_options(default_dest: str) -> Callable:
     return add
 
 
-def open_network(network: Path, device: torch.device, precision: str, compile: bool, center: str = "global") -> Any:
-    """Return the averaged generator of a checkpoint in its inference form; `center` is that of --trunc-center."""
-    from stylegan.checkpoints import load
+def open_network(
+    network: Path,
+    device: torch.device,
+    precision: str,
+    compile: bool,
+    center: str = "global",
+    world: World | None = None,
+) -> Any:
+    """Return the averaged generator of a checkpoint in its inference form; `center` is that of --trunc-center.
+
+    The first process of a World prints the licence of the weights.
+    """
+    from stylegan.checkpoints.open import drawing_generator, read
     from stylegan.machine.memory import keep_freed_memory
     from stylegan.sampling.class_center import ClassCentered
 
     keep_freed_memory()
-    G = load(network, device=device).for_inference(precision, compile)
+    checkpoint = read(network, to_draw=True)
+    if world is None or world.is_main:
+        say_licence(checkpoint.licence, checkpoint.origin)
+    G = drawing_generator(checkpoint, network).to(device).for_inference(precision, compile)
     return ClassCentered(G) if center == "class" else G
 
 
 @contextmanager
-def wrong_usage(option: str | None = None) -> Iterator[None]:
-    """Turn a ConfigError of the block into a usage error, of `option` if that option alone can cause it."""
+def wrong_usage(option: str | None = None, typed: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Turn a ConfigError of the block into a usage error, of `option` if that option alone can cause it.
+
+    Args:
+        typed: how the user spelled settings, see `with_flags`.
+    """
     try:
         yield
     except ConfigError as error:
         if option is None:
-            raise click.UsageError(with_flags(str(error))) from error
+            raise click.UsageError(with_flags(str(error), typed)) from error
         raise click.BadParameter(with_flags(str(error)), param_hint=f"'{option}'") from error
 
 
@@ -303,6 +321,14 @@ def write_loop(images: Iterable[Tensor], total: int, dest: str, fps: float, sinc
 
     save_video(with_progress(images, "Drawing", total), dest, fps=fps)
     say_wrote(f"{dest} ({total} images, {total / fps:.1f} s long)", since)
+
+
+def say_licence(licence: str | None, origin: str | None) -> None:
+    """Print a licence of weights that is not that of this library, once per command."""
+    said = click.get_current_context().meta.setdefault("stylegan.licences", {None, "Apache-2.0"})
+    if licence not in said:
+        said.add(licence)
+        click.echo(f"Licence of the weights: {licence}. Origin: {origin or 'not stated'}.", err=True)
 
 
 def say_wrote(what: Path | str, since: float) -> None:

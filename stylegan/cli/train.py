@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylegan.cli.launch import launched
-from stylegan.cli.options import LocalPath, PathOrURL, gpus_option, switch, with_announcement, wrong_usage
-from stylegan.cli.train_config import new_settings, resumed_settings
+from stylegan.cli.messages import with_flags
+from stylegan.cli.options import (
+    LocalPath,
+    Network,
+    PathOrURL,
+    gpus_option,
+    say_licence,
+    switch,
+    with_announcement,
+    wrong_usage,
+)
+from stylegan.cli.train_config import new_settings, resumed_settings, spelled
 from stylegan.cli.train_progress import ShowTicks
 from stylegan.errors import ConfigError
 
@@ -28,7 +38,7 @@ STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") i
 def _keep(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
     if value is None or value == "all":
         return value
-    if value.isdecimal() and int(value):
+    if value.isdecimal() and len(value) < 10 and int(value):
         return int(value)
     raise click.BadParameter(f"expected a number of snapshots from 1, or all, got {value!r}.", param_hint="--keep")
 
@@ -179,10 +189,12 @@ class _OrAuto(click.ParamType):
 )
 @click.option(
     "--resume",
-    type=LocalPath(exists=True),
-    metavar="RUN|FILE",
-    help="Resume a run, in its folder and with its settings; --kimg, --keep and --metrics may change. "
-    "With --transfer, or for a checkpoint without a run, start a new run from its weights.",
+    type=Network(),
+    metavar="RUN|FILE|NAME",
+    help="Resume a run, in its folder and with its settings. Its length, what it writes and measures, and how it "
+    "computes may change: --kimg, --snap, --keep, --metrics, --batch-gpu, --precision ... "
+    "With --transfer, or for a checkpoint or snapshot, which may be a file of another tool, start a new run from its "
+    "weights, on the data of its run unless --data names another.",
 )
 @switch("--transfer", default=False, help="Start a new run from the weights of --resume.")
 @click.option(
@@ -233,11 +245,12 @@ def command(
     stylegan train --resume runs/00000-stylegan2-faces64-batch8-gamma2
     stylegan train --resume FILE_OR_RUN --transfer --data mine64.zip --freezed 4
     """
+    from stylegan.checkpoints.commands import stylegan_command
     from stylegan.data.pixels import untracked
     from stylegan.training.plan import is_checkpoint, new_plan, resumed_plan
     from stylegan.training.run import begin
 
-    with wrong_usage():
+    with wrong_usage(typed=spelled(flags)):
         if transfer and resume is None:
             raise ConfigError("--transfer needs weights to start from; add --resume FILE.")
         if resume is None or transfer or is_checkpoint(resume):
@@ -245,9 +258,12 @@ def command(
         else:
             if desc:
                 raise ConfigError("--resume continues a run in its folder, which keeps its name; leave out --desc.")
-            plan = resumed_plan(resume, resumed_settings({"outdir": outdir, **flags}), world)
+            plan = resumed_plan(resume, resumed_settings({"outdir": outdir, **flags}, resume), world)
         outdir = outdir or Path("runs")
+        if world.is_main and plan.folder is None:
+            say_licence(plan.config.transfer.licence, plan.config.transfer.origin)
         if dry_run:
+            plan.snapshot_to_resume()
             _show(plan)
             if not force:
                 plan.require_room(outdir)
@@ -255,7 +271,7 @@ def command(
         track = with_announcement if world.is_main else untracked
         run = begin(plan, outdir, tensorboard=tensorboard, force=force, desc=desc, track=track)
     echo = click.echo if world.is_main else _silently
-    echo(f"{run.headline} Ctrl-C stops with a snapshot.")
+    echo(f"{with_flags(run.headline)} Ctrl-C stops with a snapshot.")
     with (
         _stopped_by_signal(run) as received,
         ShowTicks(run.config) if world.is_main else nullcontext(_silently) as show,
@@ -263,17 +279,26 @@ def command(
         for tick in run:
             show(tick)
     if number := world.largest(max(received, default=0)):
-        echo(f"Stopped. Resume with: stylegan train --resume {run.folder}", err=True)
+        echo(f"Stopped. Resume with: {stylegan_command('train', '--resume', run.folder)}", err=True)
         sys.exit(128 + number)
-    echo(f"Done. Draw images with: stylegan generate --network {run.folder} --seeds 0-31 --grid auto --trunc 0.7")
+    echo(f"Done. Draw images with: {_to_draw(run)}")
+
+
+def _to_draw(run: Run) -> str:
+    """Return the command that draws with the network of a run."""
+    from stylegan.checkpoints.commands import generate_command
+
+    data, options = run.dataset, ("--seeds", "0-31", "--grid", "auto", "--trunc", "0.7")
+    names = {"class_names": data.class_names, "label_names": data.label_names}
+    return generate_command(run.folder, *options, c_dim=data.label_dim, **names)
 
 
 def _show(plan: Plan) -> None:
     """Print the settings, and what the run takes over and needs beside them."""
     if plan.world.is_main:
         click.echo(plan.config.to_json(), nl=False)
-        for remark in filter(None, (plan.report, plan.precision_reason)):
-            click.echo(remark, err=True)
+        for remark in filter(None, (plan.report, plan.precision_reason, *plan.remarks)):
+            click.echo(with_flags(remark), err=True)
         click.echo(plan.needed(), err=True)
 
 

@@ -68,22 +68,35 @@ def new_settings(flags: dict[str, Any]) -> Given:
     return Given(_from_file(flags["config_file"]), _from_flags(flags), _from_assignments(flags["assignments"]))
 
 
-def resumed_settings(flags: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings that the flags change of a resumed run. Raises: UsageError for those that a run keeps."""
+def spelled(flags: dict[str, Any]) -> dict[str, str]:
+    """Return how the user named each setting: {"g_lr": "--lr"}, or {"g_lr": "g_lr"} for one that --set assigns."""
+    given = [flag for flag in SETTINGS if flags.get(flag) is not None]
+    names = {setting: "--" + flag.replace("_", "-") for flag in given for setting in SETTINGS[flag]}
+    return names | {setting: setting for setting in _from_assignments(flags["assignments"])}
+
+
+def resumed_settings(flags: dict[str, Any], run: Path) -> dict[str, Any]:
+    """Return the settings that the flags and --set change of a resumed run.
+
+    Raises: UsageError for those that a run keeps, and for another --outdir than that of `run`.
+    """
     from stylegan.training.plan import CHANGEABLE
 
-    given = {flag for flag, value in flags.items() if value not in (None, ())}
-    refused = {flag for flag in given if not set(SETTINGS.get(flag, ("",))) <= set(CHANGEABLE)}
+    kept = [name for setting, name in spelled(flags).items() if setting not in CHANGEABLE]
+    refused = {name if name.startswith("--") else f"--set {name}" for name in kept}
+    if flags["config_file"] is not None:
+        refused.add("--config")
+    if flags["outdir"] is not None and flags["outdir"].resolve() != run.resolve().parent:
+        refused.add("--outdir")
     if refused:
-        name = {"assignments": "set", "config_file": "config"}
-        names = ", ".join(sorted("--" + name.get(flag, flag).replace("_", "-") for flag in refused))
+        names = ", ".join(sorted(refused))
         raise click.UsageError(f"--resume keeps the settings of the run; leave out {names}, or start a new run.")
-    return _from_flags(flags)
+    return _from_flags(flags) | _from_assignments(flags["assignments"])
 
 
 def _from_flags(flags: dict[str, Any]) -> dict[str, Any]:
     given = {flag: flags[flag] for flag in SETTINGS if flags[flag] is not None}
-    if "no_growing" in given:
+    if given.pop("no_growing", False):
         given["no_growing"] = None  # the value of the setting
     settings = {setting: value for flag, value in given.items() for setting in SETTINGS[flag]}
     if flags["discriminator"] == "projected":  # whose widths are settings of its own

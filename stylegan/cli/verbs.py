@@ -13,5 +13,6 @@ VERBS = {
     "studio": "Open a page in the browser to explore, mix, loop and invert with trained networks.",
     "serve": "Serve the same as an HTTP API, without the page.",
     "models": "List the networks that ship with the library.",
+    "convert": "Convert a checkpoint to a native folder or to the format of another tool; download published ones.",
     "info": "Print the layers, parameters and shapes of the networks in a checkpoint.",
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +11,8 @@ import numpy as np
 
 from stylegan.errors import OutputError
 from stylegan.files.atomic import atomic_file
-from stylegan.files.cache import existing_folder
+from stylegan.files.cache import existing_folder, free_bytes
+from stylegan.files.lock import lock
 
 
 class PixelCache:
@@ -69,10 +69,9 @@ class PixelCache:
         """Return a clause that says why an array of this many bytes cannot be kept; None if it can."""
         if size > self.max_bytes:
             return f"cache_gb allows {self.max_bytes / 1e9:.3g} GB"
-        with suppress(OSError):
-            free = shutil.disk_usage(existing_folder(self.folder)).free
-            if self.growth(size) > free:
-                return f"{self.folder} has {free / 1e9:.3g} GB free; set STYLEGAN_CACHE to a folder with more"
+        free = free_bytes(existing_folder(self.folder))
+        if self.growth(size) > free:
+            return f"{self.folder} has {free / 1e9:.3g} GB free; set STYLEGAN_CACHE to a folder with more"
         return None
 
     def _file(self, name: str) -> Path:
@@ -93,18 +92,16 @@ class PixelCache:
         for _, bytes_, file in files:
             if used + size <= self.max_bytes:
                 return
-            file.unlink(missing_ok=True)
-            used -= bytes_
+            with suppress(OSError):  # Windows keeps a file that a process has mapped
+                file.unlink(missing_ok=True)
+                used -= bytes_
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
-        """Wait until no other process or thread is in such a block. Does nothing where the system has no such locks."""
+        """Wait until no other process or thread is in such a block. Warns once where the system has no locks."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self.folder.with_suffix(".lock").open("ab") as lock:
-            with suppress(OSError, ImportError):
-                import fcntl  # not on Windows
-
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with self.folder.with_suffix(".lock").open("ab") as file:
+            lock(file)
             yield
 
 

@@ -83,9 +83,10 @@ class Dataset:
     @cached_property
     def class_members(self) -> list[np.ndarray]:
         """The indices of the images of each class that has some. Raises: DataError unless labels are classes."""
-        if self.label_table is None or self.label_table.values.ndim != 1:
+        numbers = self.class_numbers(np.arange(len(self)))
+        if numbers is None:
             raise DataError(f"{self.path} has no class numbers, which balanced classes need; leave out `balanced`.")
-        return members_of(self.label_table.values[self.subset.index])
+        return members_of(numbers)
 
     def image(self, i: int) -> torch.Tensor:
         """Image i as uint8 [C, H, W]."""
@@ -110,6 +111,12 @@ class Dataset:
         if self.label_table is None:
             return torch.zeros(len(at), 0)
         return torch.from_numpy(self.label_table.rows(self.subset.index[at]))
+
+    def class_numbers(self, indices: Indices) -> np.ndarray | None:
+        """Classes of N images by number, int64 [N]: `labels` without one-hot rows. None unless labels are classes."""
+        if self.label_table is None or self.label_table.values.ndim != 1:
+            return None
+        return self.label_table.values[self.subset.index[np.asarray(indices, np.int64)]]
 
     def stream(self, seed: int, rank: int = 0, ranks: int = 1, *, balanced: bool = False) -> Stream:
         """The endless shuffled stream of images that one of `ranks` processes trains on.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from stylegan.data.cache import PixelCache
+from stylegan.data.class_folders import class_folders, folder_labels
 from stylegan.data.dataset import Dataset
-from stylegan.data.labels import folder_classes, label_table
+from stylegan.data.labels import LabelTable, empty_classes, label_table
 from stylegan.data.pixels import SourcePixels
 from stylegan.data.shards.index import INDEX, is_sharded, parse_index, read_labels
 from stylegan.data.shards.pixels import ShardPixels
@@ -41,7 +43,7 @@ def open_dataset(
 
     Args:
         path: a zip or folder in the official format, or any source of equal square images (see `open_source`); or the
-            shards that `prepare` wrote, a folder or its URL.
+            shards that `prepare` wrote: their folder, its URL or that of their index.
         use_labels: read the labels; without, `label_dim` is 0.
         max_images: use a random subset of this size, the same for the same `seed`. Of shards, in which the images are
             shuffled already, the first ones.
@@ -81,7 +83,7 @@ def _open_source(path: Path, use_labels: bool, workers: int, cache: PixelCache) 
         raise DataError(f"{path} holds no images; make a data set with `prepare`.")
     labels = source.labels() if use_labels else None
     if use_labels and labels is None:
-        if folder_classes(source.names):
+        if folder_labels(class_folders(source.names)):
             raise DataError(
                 f"{path} has class folders and no dataset.json; make a data set with labels of it with `prepare`, or "
                 "train without them."
@@ -93,7 +95,7 @@ def _open_source(path: Path, use_labels: bool, workers: int, cache: PixelCache) 
         name=path.resolve().stem,
         fingerprint=fingerprint,
         pixels=SourcePixels(source, fingerprint, workers, cache),
-        label_table=label_table(labels, source.names, str(path)) if labels else None,
+        label_table=_with_warning(label_table(labels, source.names, str(path)), path) if labels else None,
         subset=Subset(np.arange(len(source.names))),
     )
 
@@ -101,6 +103,10 @@ def _open_source(path: Path, use_labels: bool, workers: int, cache: PixelCache) 
 def _open_shards(path: str, use_labels: bool, workers: int, cache: PixelCache, processes: int) -> Dataset:
     """The whole of a folder of shards, or of its URL; nothing else is read from there."""
     root = path.rstrip("/").removesuffix(f"/{INDEX}")
+    if root.lower().endswith((".zip", ".tar", ".gz", ".tgz")):
+        raise DataError(
+            f"{root} is a URL of a file, and only shards are read from URLs; download it, then give its path."
+        )
     content = read_bytes(f"{root}/{INDEX}")
     index = parse_index(content, f"{root}/{INDEX}")
     fingerprint = hashlib.sha256(content).hexdigest()[:16]
@@ -111,6 +117,13 @@ def _open_shards(path: str, use_labels: bool, workers: int, cache: PixelCache, p
         name=root.rpartition("/")[2],
         fingerprint=fingerprint,
         pixels=pixels,
-        label_table=read_labels(root, index) if use_labels else None,
+        label_table=_with_warning(read_labels(root, index), root) if use_labels else None,
         subset=Subset(np.arange(index.images), shard_sizes=tuple(shard.images for shard in index.shards)),
     )
+
+
+def _with_warning(table: LabelTable, where: object) -> LabelTable:
+    """Return the labels, and warn of classes without images, whose number is part of the size of the network."""
+    if table.values.ndim == 1 and (clause := empty_classes(table.values, table.class_names)) is not None:
+        warnings.warn(f"{where}: {clause}.", RuntimeWarning, stacklevel=4)
+    return table

@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from stylegan.data.labels import LabelList, class_folders, folder_classes, label_table
+from stylegan.data.class_folders import class_folders, folder_labels, why_no_classes
+from stylegan.data.labels import LabelList, entries_without_image, label_notes, label_table, labels_of
 from stylegan.data.ordered_map import ordered_map
+from stylegan.data.shards.remote import is_url
 from stylegan.data.shards.writer import ShardWriter, shard_writer
-from stylegan.data.sources import Source, open_source
+from stylegan.data.source import Source
+from stylegan.data.sources import open_source
 from stylegan.data.writer import DatasetWriter, dataset_writer, encode_png
 from stylegan.errors import ConfigError, DataError
 from stylegan.files.paths import local_path, refuse_name_of_file
@@ -30,7 +33,8 @@ _LARGE_PIXELS = 1 << 24  # such images are converted one at a time, so that memo
 class PrepareConfig:
     """The settings of `prepare`. Raises: ConfigError for values that make no sense."""
 
-    source: Path  # a folder, zip or IDX file, see `open_source`; images of 28x28 in an IDX file are padded to 32x32
+    # A folder, zip, tar, IDX file, shards, ..., see `open_source`; images of 28x28 in an IDX file are padded to 32x32.
+    source: Path | str
     dest: Path  # a new name; ending in .zip it becomes an uncompressed zip, else a folder
     # Pixels per side, a power of two >= 4, or (width, height) for center-crop-wide. None takes the most common square
     # power-of-two size and leaves out images of other sizes.
@@ -40,8 +44,8 @@ class PrepareConfig:
     transform: str | None = None
     resize_filter: str = "bicubic"  # one of FILTERS; the official tools take "lanczos" unless asked for "box"
     max_images: int | None = None  # stop after this number of usable images; class folders contribute in turn
-    # "json" reads the dataset.json of the source (or the labels file beside an IDX file), "folders" takes class
-    # sub-folders, "none" nothing, and "auto" the first of these that the source has.
+    # "json" reads the labels that come with the source (dataset.json, the labels file beside an IDX file, .cls files in
+    # a tar), "folders" takes class sub-folders, "none" nothing, and "auto" the first of these that the source has.
     labels: str = "auto"
     alpha: bool = False  # keep transparency as a fourth channel, which is opaque in images without any
     shards: int | None = None  # write tars of this number of images, in a random order, to the folder `dest`
@@ -95,6 +99,10 @@ class PrepareReport:
     not_needed: int  # images that were not read, because max_images was reached
     flattened: int  # images whose transparent pixels are white now
     enlarged: int = 0  # images that were smaller than the data set
+    leftovers: tuple[str, ...] = ()  # names of what systems and tools left in the source, which was skipped
+    class_names: tuple[str, ...] | None = None  # of all classes, None without any or if they are not known
+    label_names: tuple[str, ...] | None = None  # of each value of label vectors
+    notes: tuple[str, ...] = ()  # sentences about the labels
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,7 @@ Steps = Iterator[PrepareStep]
 
 
 def prepare(source: str | Path, dest: str | Path, **settings: Any) -> PrepareReport:
-    """Turn a folder, zip or IDX file of images into a data set of equal square images in the official format.
+    """Turn a folder, zip, tar or other source of images into a data set of equal square images in the official format.
 
     >>> prepare("photos", "faces64.zip", resolution=64, transform="center-crop")
 
@@ -124,7 +132,8 @@ def prepare(source: str | Path, dest: str | Path, **settings: Any) -> PrepareRep
     Raises: ConfigError for settings that make no sense, DataError for a source that is missing, has no usable image
         or labels only some images, OutputError if `dest` is taken or cannot be written.
     """
-    *_, last = prepare_steps(PrepareConfig(source=local_path(source), dest=local_path(dest), **settings))
+    where = source if is_url(source) else local_path(source)
+    *_, last = prepare_steps(PrepareConfig(source=where, dest=local_path(dest), **settings))
     assert last.report is not None
     return last.report
 
@@ -134,14 +143,22 @@ def prepare_steps(config: PrepareConfig) -> Steps:
     _refuse_overlap(config.source, config.dest)
     # The writer comes first, so that a taken destination is reported at once and not after a long scan.
     with open_source(config.source) as source, _writer(config) as writer:
-        listed = _listed_labels(source, config)
         tally = _Tally(total=2 * len(source.names) + len(source.ignored), strict=config.strict)
+        listed = _listed_labels(source, config, tally)
         headers: dict[str, Header] = {}
         yield from _scan(source, config, tally, headers)
-        plan = _plan(headers, config, listed)
+        folders: dict[str, str | None] = {}
+        if listed is None and config.labels in ("auto", "folders"):
+            folders = class_folders(list(headers), explicit=config.labels == "folders")
+        if config.labels == "folders":
+            yield from _leave_out_classless(source, folders, tally, headers)
+        plan = _plan(headers, config, folders)
         yield from _write(source, plan, config, tally, writer)
-        labels = _final_labels(listed, tally.written, config)
+        labels = _final_labels(listed, folders, tally, config)
         writer.finish(labels.to_json() if labels else {"labels": None})
+    table = label_table(labels, list(labels.by_name), str(config.dest)) if labels else None
+    if labels and table:
+        tally.notes += label_notes(labels, table)
     yield PrepareStep(
         tally.total,
         tally.total,
@@ -150,11 +167,15 @@ def prepare_steps(config: PrepareConfig) -> Steps:
             used=len(tally.written),
             resolution=plan.width,
             channels=plan.channels,
-            label_dim=label_table(labels, list(labels.by_name), str(config.dest)).label_dim if labels else 0,
+            label_dim=table.label_dim if table else 0,
             left_out=tuple(sorted(tally.left_out)),
             not_needed=len(source.names) + len(source.ignored) - len(tally.written) - len(tally.left_out),
             flattened=tally.flattened,
             enlarged=tally.enlarged,
+            leftovers=tuple(source.leftovers),
+            class_names=tuple(table.class_names) if table and table.class_names else None,
+            label_names=tuple(table.label_names) if table and table.label_names else None,
+            notes=tuple(tally.notes),
         ),
     )
 
@@ -168,6 +189,7 @@ class _Tally:
     enlarged: int = 0
     left_out: list[tuple[str, str]] = field(default_factory=list)  # an archive may hold a name twice
     written: dict[str, str] = field(default_factory=dict)  # name in the source -> name in the set
+    notes: list[str] = field(default_factory=list)
 
     def step(self) -> PrepareStep:
         self.done += 1
@@ -184,11 +206,8 @@ def _scan(source: Source, config: PrepareConfig, tally: _Tally, headers: dict[st
     """Fill `headers` with those of the images that may be usable."""
     for name, reason in source.ignored:
         yield tally.leave_out(name, reason)
-    folders = class_folders(source.names) if config.labels == "folders" else {}
     for name in source.names:
         try:
-            if folders and folders[name] is None:
-                raise DataError("it is in no class folder")
             header = source.header(name)
             if config.strict and _enlarges(header, config):
                 raise DataError(
@@ -200,7 +219,19 @@ def _scan(source: Source, config: PrepareConfig, tally: _Tally, headers: dict[st
         else:
             yield tally.step()
     if not headers:
-        raise DataError(_nothing_usable(config.source, tally.left_out))
+        raise DataError(_nothing_usable(source, tally.left_out))
+
+
+def _leave_out_classless(
+    source: Source, folders: Mapping[str, str | None], tally: _Tally, headers: dict[str, Header]
+) -> Steps:
+    """Remove the images that are in no class folder from `headers`."""
+    for name, folder in folders.items():
+        if folder is None:
+            del headers[name]
+            yield tally.leave_out(name, "it is in no class folder")
+    if not headers:
+        raise DataError(_nothing_usable(source, tally.left_out))
 
 
 @dataclass(frozen=True)
@@ -221,11 +252,11 @@ class _Converted:
     flattened: bool  # it had transparent pixels, which are white now
 
 
-def _plan(headers: Mapping[str, Header], config: PrepareConfig, listed: LabelList | None) -> _Plan:
+def _plan(headers: Mapping[str, Header], config: PrepareConfig, folders: Mapping[str, str | None]) -> _Plan:
     """Decide from all headers what every image has to become."""
     names = list(headers)
-    if config.max_images is not None and listed is None and config.labels != "none" and folder_classes(names):
-        names = _in_turns(names)
+    if config.max_images is not None and folders and folder_labels({name: folders[name] for name in names}):
+        names = _in_turns(names, folders)
     if config.shards is not None:
         count = min(config.max_images or len(names), len(names))
         shuffled = np.random.RandomState(0).permutation(count)
@@ -274,38 +305,45 @@ def _write(
         if len(tally.written) == config.max_images:
             return
     if not tally.written:
-        raise DataError(_nothing_usable(config.source, tally.left_out))
+        raise DataError(_nothing_usable(source, tally.left_out))
 
 
 def _writer(config: PrepareConfig) -> AbstractContextManager[DatasetWriter | ShardWriter]:
     return dataset_writer(config.dest) if config.shards is None else shard_writer(config.dest, config.shards)
 
 
-def _listed_labels(source: Source, config: PrepareConfig) -> LabelList | None:
+def _listed_labels(source: Source, config: PrepareConfig, tally: _Tally) -> LabelList | None:
     """The labels that come with the source, checked before any work is done; None without, or if none are wanted."""
     if config.labels not in ("auto", "json"):
         return None
     labels = source.labels()
     if labels is not None and source.names:
-        label_table(labels, source.names, f"dataset.json of {source.path}")
-    elif config.labels == "json":
+        where = f"dataset.json of {source.path}"
+        label_table(labels, source.names, where)
+        if unused := entries_without_image(labels, source.names):
+            tally.notes.append(f"{len(unused)} labels of {where} are of no image, the first of them {unused[0]}.")
+        return labels_of(labels, source.names, where)
+    if config.labels == "json":
         raise DataError(f"{source.path} comes with no labels; add a dataset.json that has them.")
+    return None
+
+
+def _final_labels(
+    listed: LabelList | None, folders: Mapping[str, str | None], tally: _Tally, config: PrepareConfig
+) -> LabelList | None:
+    """The labels of the written images by their new names."""
+    if listed is not None:
+        return replace(listed, by_name={new: listed.by_name[old] for old, new in tally.written.items()})
+    written = {name: folders[name] for name in tally.written} if folders else {}
+    labels = folder_labels({tally.written[name]: folder for name, folder in written.items()})
+    if labels is None and config.labels == "folders":
+        raise DataError(f"the usable images of {config.source} are in fewer than two class folders.")
+    if labels is None and config.labels == "auto" and (reason := why_no_classes(written)) is not None:
+        tally.notes.append(reason)
     return labels
 
 
-def _final_labels(listed: LabelList | None, written: Mapping[str, str], config: PrepareConfig) -> LabelList | None:
-    """The labels of the written images by their new names."""
-    labels = listed
-    if labels is None and config.labels in ("auto", "folders"):
-        labels = folder_classes(list(written))
-    if labels is None:
-        if config.labels == "folders":
-            raise DataError(f"the usable images of {config.source} are in fewer than two class folders.")
-        return None
-    return replace(labels, by_name={new: labels.by_name[old] for old, new in written.items()})
-
-
-def _common_side(headers: Mapping[str, Header], source: Path) -> int:
+def _common_side(headers: Mapping[str, Header], source: Path | str) -> int:
     sides = Counter(h.width for h in headers.values() if h.width == h.height and _is_power_of_two(h.width))
     if not sides:
         name, header = next(iter(headers.items()))
@@ -316,9 +354,8 @@ def _common_side(headers: Mapping[str, Header], source: Path) -> int:
     return max(sides, key=lambda side: (sides[side], side))
 
 
-def _in_turns(names: Sequence[str]) -> list[str]:
+def _in_turns(names: Sequence[str], folders: Mapping[str, str | None]) -> list[str]:
     """Order images as the first of each class, then the second of each, so that any number of them is mixed."""
-    folders = class_folders(names)
     seen: Counter[str | None] = Counter()
     rank = {}
     for name in names:
@@ -327,15 +364,20 @@ def _in_turns(names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: (rank[name], name))
 
 
-def _nothing_usable(source: Path, left_out: Sequence[tuple[str, str]]) -> str:
+def _nothing_usable(source: Source, left_out: Sequence[tuple[str, str]]) -> str:
     if not left_out:
-        return f"{source} is empty; give a folder, zip or IDX file that holds images."
+        only = f"holds only leftovers of systems and tools ({source.leftovers[0]})" if source.leftovers else "is empty"
+        return f"{source.path} {only}; give a folder, zip or tar that holds images."
     name, reason = left_out[0]
-    return f"{source} holds no usable image: all {len(left_out)} files were left out, for example {name}: {reason}."
+    return (
+        f"{source.path} holds no usable image: all {len(left_out)} files were left out, for example {name}: {reason}."
+    )
 
 
-def _refuse_overlap(source: Path, dest: Path) -> None:
-    inside, outer = dest.resolve(), source.resolve()
+def _refuse_overlap(source: Path | str, dest: Path) -> None:
+    if is_url(source):
+        return
+    inside, outer = dest.resolve(), Path(source).resolve()
     if inside == outer or outer in inside.parents:
         raise ConfigError(f"the destination {dest} is inside the source {source}; choose a place outside it.")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stylegan.errors import OutputError
 from stylegan.files.paths import local_path
+from stylegan.files.warn_once import warn_once
 
 
 @contextmanager
@@ -79,7 +80,7 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
 def write_text(path: Path | str, text: str) -> None:
     """Write a text file completely or not at all."""
     with atomic_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _sync_tree(folder: Path) -> None:
@@ -91,12 +92,25 @@ def _sync_tree(folder: Path) -> None:
         _sync(inside)
 
 
+# The disk failed, or has no room for what was written; any other error says that it cannot flush.
+_LOST = {getattr(errno, name, None) for name in ("EIO", "ENOSPC", "EDQUOT", "EFBIG", "ENXIO", "ENODEV", "ESTALE")}
+
+
 def _sync(path: str | Path) -> None:
-    """Flush a file, or the list of names of a folder, to the disk. Windows keeps the names of folders by itself."""
+    """Flush a file, or the list of names of a folder, to the disk. Warns once where the system cannot do that.
+
+    Windows keeps the names of folders by itself. Raises: OSError if what was written is lost.
+    """
     if sys.platform == "win32" and os.path.isdir(path):
         return
-    descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno in _LOST or not os.path.exists(path):
+            raise
+        reason = error.strerror or error
+        warn_once(f"files are written but not flushed ({reason}), so a power cut may take the newest ones away.")

@@ -12,7 +12,7 @@ CHECKSUMS = "checksums.json"  # {file name: {"bytes": size, "sha256": hexadecima
 def write_checksums(folder: Path) -> None:
     """List every file of a folder that is complete."""
     files = {file.name: _describe(file) for file in sorted(folder.iterdir())}
-    (folder / CHECKSUMS).write_text(to_json(files), encoding="utf-8")
+    (folder / CHECKSUMS).write_text(to_json(files), encoding="utf-8", newline="\n")
 
 
 def to_json(files: dict[str, dict]) -> str:
@@ -52,10 +52,14 @@ def _compare(file: Path, written: dict) -> str | None:
         return f"{file.name} cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
-def _describe(file: Path) -> dict:
-    sha256, size = hashlib.sha256(), 0
+def sha256_of(file: Path) -> str:
+    """Return the SHA-256 of the content of a file, in hexadecimal. Raises: OSError if it cannot be read."""
+    sha256 = hashlib.sha256()
     with file.open("rb") as stream:
         while chunk := stream.read(1 << 20):
             sha256.update(chunk)
-            size += len(chunk)
-    return {"bytes": size, "sha256": sha256.hexdigest()}
+    return sha256.hexdigest()
+
+
+def _describe(file: Path) -> dict:
+    return {"bytes": file.stat().st_size, "sha256": sha256_of(file)}

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from stylegan.errors import ConfigError
+from stylegan.errors import ConfigError, ShapeError
+from stylegan.images.pixels import as_bytes
 from stylegan.machine.memory import available_bytes
 
 _COPIES = 2  # of a sheet while it becomes a PNG: in the order of Pillow, and in an image of Pillow
@@ -25,11 +26,13 @@ def grid(images: Tensor | Sequence[Tensor], columns: int | None = None) -> Tenso
     """Place images side by side, row by row, in as many rows as they need.
 
     Args:
-        images: [N, C, H, W], or N tensors [C, H, W] of one shape and dtype.
+        images: [N, C, H, W], or N tensors [C, H, W] of one shape; uint8, or floats in [-1, 1].
         columns: images in a row; None chooses as `auto_shape` does.
-    Returns: [C, rows * H, columns * W] on the CPU; places without an image are zero.
-    Raises: ConfigError for no image or fewer than 1 column.
+    Returns: [C, rows * H, columns * W] uint8 on the CPU; places without an image are black.
+    Raises: ConfigError for no image or fewer than 1 column, ShapeError for images of different shapes.
     """
+    if isinstance(images, Tensor) and images.ndim != 4:
+        raise ShapeError(f"a grid takes images [N, C, H, W], got {list(images.shape)}; pass one image as image[None].")
     if columns is None:
         columns = auto_shape(len(images))[0]
     if columns < 1:
@@ -38,22 +41,27 @@ def grid(images: Tensor | Sequence[Tensor], columns: int | None = None) -> Tenso
 
 
 def make_grid(images: Iterable[Tensor], columns: int, rows: int) -> Tensor:
-    """Place image k at row k // columns and column k % columns; places without an image stay zero.
+    """Place image k at row k // columns and column k % columns; places without an image stay black.
 
     Args:
-        images: at least one and at most rows * columns, each [C, H, W] and of one shape. They are taken one at a
-            time, so a stream needs no more memory than the sheet.
-    Returns: [C, rows * H, columns * W].
-    Raises: ConfigError for no image or too many, or if the sheet is larger than the memory that is free.
+        images: at least one and at most rows * columns, each [C, H, W] and of one shape, uint8 or floats in
+            [-1, 1]. They are taken one at a time, so a stream needs no more memory than the sheet.
+    Returns: [C, rows * H, columns * W] uint8 on the CPU.
+    Raises: ConfigError for no image or too many, or if the sheet is larger than the memory that is free; ShapeError for
+        images of different shapes.
     """
     sheet = None
     for k, image in enumerate(images):
         if k >= rows * columns:
             raise ConfigError(f"a {columns}x{rows} grid holds {rows * columns} images, got more; make it larger.")
-        c, h, w = image.shape
-        if sheet is None:
+        image = as_bytes(image)
+        if sheet is None and image.ndim == 3:
             _require_memory(image, columns, rows)
-            sheet = torch.zeros(c, rows * h, columns * w, dtype=image.dtype)
+            c, h, w = image.shape
+            sheet = torch.zeros(c, rows * h, columns * w, dtype=torch.uint8, device="cpu")
+        if sheet is None or image.shape != (c, h, w):
+            expected = "[C, H, W]" if sheet is None else str([c, h, w])
+            raise ShapeError(f"a grid takes images of one shape {expected}, got {list(image.shape)}.")
         y, x = k // columns * h, k % columns * w
         sheet[:, y : y + h, x : x + w] = image
     if sheet is None:

@@ -28,8 +28,8 @@ def composed_kernel(weight: Tensor, f: Tensor | None) -> Tensor:
     def up(x: Tensor) -> Tensor:
         return resample_conv2d(x, weight, f, up=2, padding=weight.shape[-1] // 2, flip_weight=False)
 
-    kernel = _phases(up, weight.shape[1], weight.shape[-1] + _taps(f) - 1)
-    return kernel.flatten(0, 2).to(weight)
+    kernel = _phases(up, weight.shape[1], weight.shape[-1] + _taps(f) - 1, weight)
+    return kernel.flatten(0, 2)
 
 
 def composed_upsampling(x: Tensor, kernel: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def composed_upsampling(x: Tensor, kernel: Tensor) -> Tensor:
 
 def image_taps(f: Tensor) -> list[list[list[list[float]]]]:
     """Return the weights of `upsample2d` with the filter `f`: [row phase][column phase][row][column]."""
-    return _phases(lambda x: upsample2d(x, f), 1, _taps(f))[:, :, 0, 0].tolist()
+    return _phases(lambda x: upsample2d(x, f), 1, _taps(f), f)[:, :, 0, 0].tolist()
 
 
 def upsample_image(img: Tensor, taps: list[list[list[list[float]]]]) -> Tensor:
@@ -67,12 +67,12 @@ def upsample_image(img: Tensor, taps: list[list[list[list[float]]]]) -> Tensor:
     return torch.stack(rows, 3).reshape(n, c, 2 * h, 2 * w)
 
 
-def _phases(up: Callable[[Tensor], Tensor], channels: int, taps: int) -> Tensor:
+def _phases(up: Callable[[Tensor], Tensor], channels: int, taps: int, like: Tensor) -> Tensor:
     """Return the weights [2, 2, O, I, R, R] of a linear map that doubles the resolution, from its impulse response."""
     radius = (taps + 1) // 4  # inputs on either side that can matter to an output
     size = 2 * radius + 1
-    impulse = torch.zeros(channels, channels, size, size)
-    impulse[:, :, radius, radius] = torch.eye(channels)
+    impulse = like.new_zeros(channels, channels, size, size)
+    impulse[:, :, radius, radius] = torch.eye(channels, dtype=like.dtype, device=like.device)
     response = up(impulse).reshape(channels, -1, size, 2, size, 2)  # [I, O, row, a, column, b]
     return response.flip([2, 4]).permute(3, 5, 1, 0, 2, 4)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 from stylegan.errors import ConfigError
 from stylegan.inference.minimal import MinimalInferenceSynthesis
@@ -11,7 +12,7 @@ from stylegan.inference.r3gan import R3GANInferenceSynthesis
 from stylegan.inference.stylegan1 import StyleGAN1InferenceSynthesis
 from stylegan.inference.stylegan2 import StyleGAN2InferenceSynthesis
 from stylegan.inference.stylegan3 import StyleGAN3InferenceSynthesis
-from stylegan.inference.synthesis import InferenceSynthesis
+from stylegan.inference.synthesis import InferenceSynthesis, weights_are_prepared
 from stylegan.machine.precision import require_precision
 from stylegan.networks import minimal_gan, progan, r3gan, stylegan1, stylegan2, stylegan3
 from stylegan.networks.generator import BaseGenerator, FamilyGenerator
@@ -44,6 +45,10 @@ class InferenceGenerator(BaseGenerator):
     @precision.setter
     def precision(self, value: str) -> None:
         self.for_inference(value, self.synthesis.compile_requested)
+
+    def load_state_dict(self, *_: Any, **__: Any) -> Any:
+        """Raises: CheckpointError, because the weights are stored in a form that depends on the settings."""
+        raise weights_are_prepared()
 
     def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
         """Return this generator. Raises: ConfigError for another precision, or to compile one that is not compiled."""

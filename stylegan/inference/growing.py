@@ -17,6 +17,7 @@ from stylegan.networks import progan, stylegan1
 from stylegan.networks.growing import GrowingBlock, GrowingSynthesis, enlarge, level_and_fade
 from stylegan.networks.layers import EqualizedConv2d
 from stylegan.networks.precision import block_dtype
+from stylegan.ops.number_formats import channels_last, wide, wide_dtype
 
 
 class GrowingInferenceSynthesis(InferenceSynthesis):
@@ -37,14 +38,16 @@ class GrowingInferenceSynthesis(InferenceSynthesis):
             block: GrowingBlock = getattr(synthesis, f"b{r}")
             # bfloat16 has the range of float32, so the marks, which keep low resolutions from overflow, are not needed
             marked = block.low_precision or (self.precision == "bf16" and r >= 8)
-            blocks.append((block, block_dtype(marked, self.precision, synthesis.lod.device)))
+            blocks.append(
+                (block, block_dtype(marked, self.precision, synthesis.lod.device, wide_dtype(synthesis.lod.dtype)))
+            )
         return blocks
 
     def image(self, x: Tensor, coarse: Tensor) -> Tensor:
         """The image of full size from the features of the highest resolution and of the one before."""
         img = self.torgbs[-1](x)
         if self.fade is not None:
-            img = img.lerp(enlarge(self.torgbs[-2](coarse)), self.fade)
+            img = img.lerp(enlarge(self.torgbs[-2](coarse)), self.fade.to(img.dtype))
         return enlarge(img, self.left_out)
 
 
@@ -52,7 +55,7 @@ def convolution(layer: progan.SynthesisLayer | stylegan1.SynthesisLayer, dtype: 
     """The prepared convolution of a layer; None for a layer without one."""
     if layer.weight is None:
         return None
-    weight = layer.weight.detach() * layer.weight_gain
+    weight = wide(layer.weight.detach()) * layer.weight_gain
     if layer.up == 1:
         return prepare(weight, dtype, None)
     return prepare(weight.flip([2, 3]), dtype, layer.box)  # which takes enlarging kernels for convolution
@@ -63,11 +66,11 @@ class DenseInput(nn.Module):
 
     def __init__(self, block: progan.SynthesisBlock | stylegan1.SynthesisBlock):
         super().__init__()
-        self.weight = nn.Buffer(block.dense.detach() * block.dense_gain)
+        self.weight = nn.Buffer(wide(block.dense.detach()) * block.dense_gain)
 
     def forward(self, w: Tensor) -> Tensor:
         """w [N, D] -> [N, C, 4, 4]"""
-        return F.linear(w, self.weight).unflatten(1, [-1, 4, 4]).contiguous(memory_format=torch.channels_last)
+        return channels_last(F.linear(w, self.weight).unflatten(1, [-1, 4, 4]))
 
 
 class ToRGB(nn.Module):
@@ -76,9 +79,11 @@ class ToRGB(nn.Module):
     def __init__(self, torgb: EqualizedConv2d, dtype: torch.dtype):
         super().__init__()
         assert torgb.bias is not None
-        self.weight = nn.Buffer((torgb.weight.detach() * torgb.weight_gain)[:, :, 0, 0].t().to(dtype).contiguous())
-        self.bias = nn.Buffer(torgb.bias.detach()[:, None, None].clone())
+        self.weight = nn.Buffer(
+            (wide(torgb.weight.detach()) * torgb.weight_gain)[:, :, 0, 0].t().to(dtype).contiguous()
+        )
+        self.bias = nn.Buffer(wide(torgb.bias.detach())[:, None, None].clone())
 
     def forward(self, x: Tensor) -> Tensor:
         """x [N, C, H, W] -> [N, img_channels, H, W] float32"""
-        return (x.permute(0, 2, 3, 1) @ self.weight).permute(0, 3, 1, 2).to(torch.float32) + self.bias
+        return wide((x.permute(0, 2, 3, 1) @ self.weight).permute(0, 3, 1, 2)) + self.bias

@@ -12,6 +12,7 @@ from stylegan.inference.synthesis import InferenceSynthesis
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.r3gan import ResidualBlock, SynthesisNetwork, SynthesisStage, Transition
 from stylegan.ops import upsample2d
+from stylegan.ops.number_formats import channels_last, wide
 
 
 class R3GANInferenceSynthesis(InferenceSynthesis):
@@ -19,23 +20,23 @@ class R3GANInferenceSynthesis(InferenceSynthesis):
 
     def __init__(self, synthesis: SynthesisNetwork, precision: str, compile: bool):
         super().__init__(synthesis, precision, compile)
-        self.basis = nn.Buffer(synthesis.basis.detach().clone())
-        self.linear = nn.Buffer(synthesis.linear.detach().clone())
+        self.basis = nn.Buffer(wide(synthesis.basis.detach()).clone())
+        self.linear = nn.Buffer(wide(synthesis.linear.detach()).clone())
         self.stages = cast("list[_Stage]", nn.ModuleList())
         for r, stage in zip(synthesis.block_resolutions, synthesis.stages, strict=True):
             # bfloat16 has the range of float32, so the marks, which keep low resolutions from overflow, are not needed
             marked = stage.low_precision or (precision == "bf16" and r > 4)
-            self.stages.append(_Stage(stage, block_dtype(marked, precision, self.basis.device)))
+            self.stages.append(_Stage(stage, block_dtype(marked, precision, self.basis.device, self.basis.dtype)))
         self.torgb = _kernel(synthesis.torgb, self.stages[-1].dtype)
 
     def prepare_inputs(self, ws: Tensor) -> tuple[Tensor]:
         x = self.basis * F.linear(ws[:, 0], self.linear)[:, :, None, None]
-        return (x.contiguous(memory_format=torch.channels_last),)
+        return (channels_last(x),)
 
     def draw(self, x: Tensor, *, noise_mode: str) -> Tensor:  # type: ignore[override]
         for stage in self.stages:
             x = stage(x)
-        return F.conv2d(x, self.torgb).to(torch.float32)
+        return wide(F.conv2d(x, self.torgb))
 
 
 class _Stage(nn.Module):

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylegan.ops.number_formats import wide
 from stylegan.ops.upfirdn2d import phase
 
 # For `torch.compile`: inline these long sums where they are used once, and store them where they are used more often.
@@ -109,7 +110,7 @@ def separable_terms(f: Tensor, tolerance: float) -> list[tuple[list[float], list
 
 
 def _weighted_sum(xs: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    terms = [x.to(torch.float32) * weight for x, weight in zip(xs, weights, strict=True)]
+    terms = [wide(x) * weight for x, weight in zip(xs, weights, strict=True)]
     return sum(terms[1:], terms[0])
 
 

@@ -15,6 +15,7 @@ from stylegan.networks.generator import noise_like
 from stylegan.networks.growing import GrowingSynthesis
 from stylegan.networks.stylegan1 import SynthesisBlock, SynthesisLayer
 from stylegan.ops import filter2d, instance_norm, pixel_norm
+from stylegan.ops.number_formats import channels_last, wide
 
 Style = tuple[Tensor, Tensor] | None  # scale and shift [N, C]
 
@@ -46,11 +47,11 @@ class _ConstInput(nn.Module):
 
     def __init__(self, const: Tensor):
         super().__init__()
-        self.const = nn.Buffer(const.detach()[None].clone())
+        self.const = nn.Buffer(wide(const.detach())[None].clone())
 
     def forward(self, w: Tensor) -> Tensor:
         """w [N, D] -> [N, C, 4, 4]"""
-        return self.const.expand(len(w), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        return channels_last(self.const.expand(w.shape[0], -1, -1, -1))
 
 
 class _Block(nn.Module):
@@ -116,8 +117,8 @@ class _Layer(nn.Module):
 def _instance_norm_in_two_passes(x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
     """`instance_norm` for a compiler: statistics in one pass, by pieces that fit in a cache, then an affine map."""
     n, c, h, w = x.shape
-    pieces = x.permute(0, 2, 3, 1).reshape(n, -1, min(h * w, 64), c).to(torch.float32)
-    variance, mean = torch.var_mean(pieces, 2, unbiased=False)
+    pieces = x.permute(0, 2, 3, 1).reshape(n, -1, min(h * w, 64), c)
+    variance, mean = torch.var_mean(wide(pieces), 2, unbiased=False)
     factor = (variance.mean(1) + mean.var(1, unbiased=False) + 1e-8).rsqrt()
     factor = factor * scale if scale is not None else factor
     term = -mean.mean(1) * factor

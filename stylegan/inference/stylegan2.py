@@ -24,6 +24,7 @@ from stylegan.networks.precision import block_dtype
 from stylegan.networks.stylegan2 import SynthesisBlock, SynthesisLayer, SynthesisNetwork, ToRGB
 from stylegan.ops import upsample2d
 from stylegan.ops.modulated_conv2d import small_style, small_weight
+from stylegan.ops.number_formats import channels_last, wide, wide_dtype
 
 Styles = list[tuple[Tensor, ...]]  # the inputs of each layer of a block that depend on its w
 
@@ -37,7 +38,8 @@ class StyleGAN2InferenceSynthesis(InferenceSynthesis):
         for block in synthesis.blocks:
             # bfloat16 has the range of float32, so the marks, which keep low resolutions from overflow, are not needed
             marked = block.low_precision or (precision == "bf16" and not block.is_first)
-            dtype = block_dtype(marked, precision, block.resample_filter.device)
+            f = block.resample_filter
+            dtype = block_dtype(marked, precision, f.device, wide_dtype(f.dtype))
             self.blocks.append(_Block(block, dtype, compile))
 
     def prepare_inputs(self, ws: Tensor) -> tuple[list[Styles]]:
@@ -81,8 +83,7 @@ class _Block(nn.Module):
         self, x: Tensor | None, img: Tensor | None, styles: Styles, noise_mode: str
     ) -> tuple[Tensor, Tensor | None]:
         if x is None:
-            n = len(styles[0][0])
-            x = self.const.expand(n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
+            x = channels_last(self.const.expand(styles[0][0].shape[0], -1, -1, -1))
             x = self.conv1(x, *styles[0], noise_mode)
         else:
             x = x.to(self.dtype)
@@ -108,16 +109,17 @@ class _Layer(nn.Module):
         self.gain = layer.act_gain * gain
         self.clamp = layer.conv_clamp * gain if layer.conv_clamp is not None else None
         self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
-        weight = layer.weight.detach()
+        weight = wide(layer.weight.detach())
         if dtype == torch.float16:
             weight = small_weight(weight)
         self.squares = nn.Buffer(weight.square().sum([2, 3]).t().contiguous())  # [I, O]
         f = layer.resample_filter if layer.up > 1 else None
         self.convolve = prepare(weight, dtype, f)
-        self.bias = nn.Buffer((layer.bias.detach() * self.gain).to(dtype)[None, :, None, None])
+        self.bias = nn.Buffer((wide(layer.bias.detach()) * self.gain).to(dtype)[None, :, None, None])
         self.use_noise = layer.use_noise
         if layer.use_noise:
-            self.noise_strength = layer.noise_strength.item() * self.gain
+            strength = layer.noise_strength.detach()
+            self.noise_strength = nn.Buffer(torch.full_like(wide(strength), strength.item() * self.gain))
             self.noise_const = nn.Buffer(layer.noise_const.clone())
 
     def style(self, w: Tensor) -> tuple[Tensor, Tensor]:
@@ -143,16 +145,16 @@ class PreparedToRGB(nn.Module):
         super().__init__()
         self.dtype, self.clamp = dtype, layer.conv_clamp
         self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
-        weight = layer.weight * (layer.weight_gain * input_gain)
-        self.weight = nn.Buffer(weight.detach()[:, :, 0, 0].t().contiguous())  # [I, C]
-        self.bias = nn.Buffer(layer.bias.detach()[None, :, None, None].clone())
+        weight = wide(layer.weight.detach()) * (layer.weight_gain * input_gain)
+        self.weight = nn.Buffer(weight[:, :, 0, 0].t().contiguous())  # [I, C]
+        self.bias = nn.Buffer(wide(layer.bias.detach())[None, :, None, None].clone())
 
     def style(self, w: Tensor) -> tuple[Tensor, ...]:
         """w [N, D] -> kernels [N, I, C]."""
         return ((self.affine(w)[:, :, None] * self.weight).to(self.dtype),)
 
     def forward(self, x: Tensor, kernel: Tensor) -> Tensor:
-        n, _, height, width = x.shape
-        rgb = torch.bmm(x.to(self.dtype).permute(0, 2, 3, 1).reshape(n, height * width, -1), kernel)
-        rgb = rgb.reshape(n, height, width, -1).permute(0, 3, 1, 2).to(torch.float32) + self.bias
+        n, channels, height, width = x.shape
+        rgb = torch.bmm(x.to(self.dtype).permute(0, 2, 3, 1).reshape(n, height * width, channels), kernel)
+        rgb = wide(rgb.reshape(n, height, width, -1).permute(0, 3, 1, 2)) + self.bias
         return rgb.clamp(-self.clamp, self.clamp) if self.clamp is not None else rgb

@@ -21,6 +21,7 @@ from stylegan.networks.stylegan3 import SynthesisLayer, SynthesisNetwork, ToRGB
 from stylegan.ops import filtered_lrelu
 from stylegan.ops.bias_act import activation_gain
 from stylegan.ops.modulated_conv2d import small_style, small_weight
+from stylegan.ops.number_formats import wide, wide_dtype
 
 GAIN = activation_gain("lrelu")
 CHANNELS = 32  # a vector of bfloat16, and a tile of matrix units
@@ -37,7 +38,8 @@ class StyleGAN3InferenceSynthesis(InferenceSynthesis):
 
         def dtype(layer: SynthesisLayer) -> torch.dtype:
             # bfloat16 has the range of float32, so the marks, which keep low rates from overflow, are not needed
-            return block_dtype(layer.low_precision or precision == "bf16", precision, layer.weight.device)
+            marked = layer.low_precision or precision == "bf16"
+            return block_dtype(marked, precision, layer.weight.device, wide_dtype(layer.magnitude_ema.dtype))
 
         *layers, torgb = synthesis.layers
         assert isinstance(torgb, ToRGB)
@@ -61,16 +63,16 @@ class _Layer(nn.Module):
     def __init__(self, layer: SynthesisLayer, dtype: torch.dtype, compile: bool):
         super().__init__()
         self.dtype = dtype
-        weight = layer.weight.detach()
+        weight = wide(layer.weight.detach())
         if dtype == torch.float16:
             weight = small_weight(weight)
         self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
-        self.input_gain = layer.magnitude_ema.rsqrt().item()
+        self.input_gain = nn.Buffer(layer.magnitude_ema.rsqrt())
         out_missing, self.in_missing = (-n % CHANNELS for n in weight.shape[:2])
         self.squares = nn.Buffer(F.pad(weight.square().sum([2, 3]).t(), [0, out_missing]).contiguous())  # [I, O]
         weight = F.pad(weight, [0, 0, 0, 0, 0, self.in_missing, 0, out_missing]).to(dtype)
         self.weight = nn.Buffer(weight.contiguous(memory_format=torch.channels_last))
-        bias = F.pad(layer.bias.detach() * GAIN, [0, out_missing])
+        bias = F.pad(wide(layer.bias.detach()) * GAIN, [0, out_missing])
         self.bias = nn.Buffer(bias[None, :, None, None])
         self.resample = _shifted(layer, dtype) if compile else _Resampling(layer)
 
@@ -97,8 +99,8 @@ class _Resampling(nn.Module):
         super().__init__()
         self.up_filter: Tensor | None
         self.down_filter: Tensor | None
-        self.register_buffer("up_filter", layer.up_filter)
-        self.register_buffer("down_filter", layer.down_filter)
+        self.register_buffer("up_filter", copy.deepcopy(layer.up_filter))
+        self.register_buffer("down_filter", copy.deepcopy(layer.down_filter))
         self.up, self.down, self.padding, self.clamp = layer.up, layer.down, layer.padding, layer.conv_clamp
 
     def forward(self, x: Tensor) -> Tensor:

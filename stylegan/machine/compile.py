@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
 
@@ -26,16 +26,26 @@ def compile_or_eager(function: Callable[P, T], compiler_options: dict[str, Any] 
         function: must not change anything before the compiler can fail, apart from random numbers.
         compiler_options: the `options` of `torch.compile`.
     """
-    compiled = torch.compile(function, dynamic=False, options=compiler_options)
-    chosen = compiled
+    return _CompiledOrEager(function, compiler_options)
 
-    def call(*args: P.args, **options: P.kwargs) -> T:
-        nonlocal chosen
-        if chosen is function:
-            return function(*args, **options)
+
+class _CompiledOrEager(Generic[P, T]):
+    """The callable of `compile_or_eager`. A copy, or one read from a pickle, is compiled by itself."""
+
+    def __init__(self, function: Callable[P, T], compiler_options: dict[str, Any] | None):
+        self.function, self.compiler_options = function, compiler_options
+        self.compiled = torch.compile(function, dynamic=False, options=compiler_options)
+        self.failed = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.function, self.compiler_options)
+
+    def __call__(self, *args: P.args, **options: P.kwargs) -> T:
+        if self.failed:
+            return self.function(*args, **options)
         random_state = _random_state()
         try:
-            return compiled(*args, **options)
+            return self.compiled(*args, **options)
         except (MemoryError, torch.OutOfMemoryError, StyleGANError):
             raise
         except (
@@ -44,13 +54,11 @@ def compile_or_eager(function: Callable[P, T], compiler_options: dict[str, Any] 
             if is_out_of_memory(error):
                 raise
             _restore(random_state)
-            result = function(*args, **options)
+            result = self.function(*args, **options)
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             warnings.warn(f"torch.compile failed ({reason}); continuing without it.", RuntimeWarning, stacklevel=2)
-            chosen = function
+            self.failed = True
             return result
-
-    return call
 
 
 def _random_state() -> list[torch.Tensor]:

@@ -21,4 +21,4 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
             raise RuntimeError("it holds no numbers")
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
-        raise StyleGANError(f"device {str(device)!r} is not available here; set `device` to cpu or auto.") from error
+        raise StyleGANError(f"`device` {str(device)!r} is not available here; set `device` to cpu or auto.") from error

@@ -37,7 +37,7 @@ def require_precision(precision: str, device: torch.device) -> None:
 
     if check_precision(precision) != "auto" and not works(DTYPES[precision]):
         working = [name for name, dtype in DTYPES.items() if works(dtype)]
-        raise ConfigError(f"precision {precision} does not work on {device} here; use {' or '.join(working)}.")
+        raise ConfigError(f"`precision` {precision} does not work on {device} here; use {' or '.join(working)}.")
 
 
 class Choice(NamedTuple):

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from stylegan.data.dataset import Dataset
-from stylegan.images.pixels import to_uint8
+from stylegan.images.pixels import as_bytes
 from stylegan.machine.processes import World
+from stylegan.machine.surroundings import in_ordinary_torch
 from stylegan.metrics.protocol import random_latents
 from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import batched
@@ -39,7 +40,7 @@ def fake_batches(G: GeneratorLike, dataset: Dataset, num: int, seed: int, world:
     """
     batch = max(1, min(BATCH, BATCH * 256**2 // G.img_resolution**2))  # fewer large images, for the sake of memory
     mine = share(-(-num // batch), world)
-    return _draw(G, dataset, num, seed, batch, mine), len(mine)
+    return in_ordinary_torch(_draw(G, dataset, num, seed, batch, mine), gradients=False), len(mine)
 
 
 def _draw(G: GeneratorLike, dataset: Dataset, num: int, seed: int, batch: int, mine: range) -> Iterator[Tensor]:
@@ -50,5 +51,4 @@ def _draw(G: GeneratorLike, dataset: Dataset, num: int, seed: int, batch: int, m
             continue
         # The noise is that of the batch, whichever process draws it.
         torch.manual_seed(int(np.random.SeedSequence([seed, i]).generate_state(1)[0]))
-        with torch.inference_mode():
-            yield to_uint8(G.synthesis(G.mapping(z, c), noise_mode="random"))
+        yield as_bytes(G.synthesis(G.mapping(z, c), noise_mode="random"))

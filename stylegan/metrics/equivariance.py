@@ -113,9 +113,9 @@ def equivariance(
                     transform.copy_(inverse)
                     return G.synthesis(ws, noise_mode="const")
 
-                moved, drawn, mask = move(draw, *numbers)
-                mask = mask.double().expand_as(moved)
-                error += float(((moved.double() - drawn.double()).square() * mask).sum())
+                moved, drawn, mask = (x.cpu().double() for x in move(draw, *numbers))  # MPS has no float64
+                mask = mask.expand_as(moved)
+                error += float(((moved - drawn).square() * mask).sum())
                 weight += float(mask.sum())
     finally:
         with torch.no_grad():

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
+from stylegan.machine.surroundings import ordinary_torch
 from stylegan.networks import efficientnet_lite, mobilenet_v2
 from stylegan.networks.efficientnet_lite import SIZES, load_efficientnet_lite
 from stylegan.networks.mobilenet_v2 import load_mobilenet_v2
@@ -57,7 +58,7 @@ class FeatureNetwork:
         device = next(network.parameters()).device
         self._mean, self._std = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (mean, std))
 
-    @torch.inference_mode()
+    @ordinary_torch(gradients=False)
     def __call__(self, images: Tensor) -> Tensor:
         """uint8 [N, C, H, W], gray or RGB -> [N, feature_dim] float32, each from 0 to 6.
 

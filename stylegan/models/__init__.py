@@ -34,6 +34,12 @@ def find(source: Path | str) -> Path:
         return path
     if str(source) in networks:
         return networks[str(source)]
+    from stylegan.models.published import find_published  # which few need
+
+    if (entry := find_published(str(source))) is not None:
+        raise CheckpointError(
+            f"{source} is the name of a published network; download {entry.name} with `convert` and choose the result."
+        )
     raise CheckpointError(
         f"{source} does not exist; expected a checkpoint, a run folder or the name of a bundled network: "
         f"{', '.join(networks)}."

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.machine.precision import check_precision
+from stylegan.networks.layers import tensor_shapes
 from stylegan.networks.mapping import FamilyMapping
+from stylegan.networks.network import Network, as_numbers
 from stylegan.networks.settings import NetworkFields, Settings
+from stylegan.ops.number_formats import wide_dtype
 
 if TYPE_CHECKING:
     from stylegan.inference.generator import InferenceGenerator
@@ -18,7 +23,7 @@ if TYPE_CHECKING:
 NOISE_MODES = ("random", "const", "none")
 
 
-class FamilySynthesis(nn.Module):
+class FamilySynthesis(Network):
     """Base class of all synthesis networks: ws [N, num_ws, w_dim] to images.
 
     Attributes:
@@ -30,14 +35,19 @@ class FamilySynthesis(nn.Module):
     img_resolution: int
     img_channels: int
     precision = "auto"
+    extra_repr = tensor_shapes
 
     @property
     def has_noise(self) -> bool:
         """True if `noise_mode` makes a difference, which it does not in ProGAN, StyleGAN3 and R3GAN."""
         return any("noise" in name for name, _ in self.named_buffers())
 
-    def checked(self, ws: Tensor, noise_mode: str) -> Tensor:
-        """ws in float32. Raises: ShapeError for another shape, ConfigError for an unknown noise mode."""
+    def checked(self, ws: Any, noise_mode: str) -> Tensor:
+        """Return ws on the device and in the format of the network.
+
+        Raises: ShapeError for another shape, ConfigError for an unknown noise mode.
+        """
+        ws = as_numbers(ws)
         r, num_ws, w_dim = self.img_resolution, self.num_ws, self.w_dim
         if ws.ndim != 3 or ws.shape[1:] != (num_ws, w_dim):
             raise ShapeError(
@@ -46,10 +56,10 @@ class FamilySynthesis(nn.Module):
             )
         if noise_mode not in NOISE_MODES:
             raise ConfigError(f"noise_mode must be one of {', '.join(NOISE_MODES)}, got {noise_mode!r}.")
-        return ws.to(torch.float32)
+        return self.own(ws)
 
 
-class BaseGenerator(nn.Module):
+class BaseGenerator(Network):
     """Base class of everything that draws images: z, c -> ws -> image.
 
     Subclasses build `mapping` and `synthesis`.
@@ -78,18 +88,26 @@ class BaseGenerator(nn.Module):
     def num_ws(self) -> int:
         return self.synthesis.num_ws
 
+    def extra_repr(self) -> str:
+        names = ("z_dim", "c_dim", "w_dim", "num_ws", "img_resolution", "img_channels")
+        return ", ".join(f"{name}={getattr(self, name)}" for name in names)
+
     def forward(
         self,
         z: Tensor,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
+        c: Tensor | int | None = None,
+        truncation_psi: float | Tensor = 1.0,
         truncation_cutoff: int | None = None,
+        *,
         noise_mode: str = "random",
+        force_fp32: bool = False,
     ) -> Tensor:
-        """z [N, z_dim], c [N, c_dim] or None -> [N, img_channels, R, R] float32, nominally in [-1, 1]."""
-        ws = self.mapping(z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
-        return self.synthesis(ws, noise_mode=noise_mode)
+        """Return the images [N, img_channels, R, R] of z [N, z_dim], float32 and nominally in [-1, 1].
+
+        Args: those of `mapping`, then those of `synthesis`.
+        """
+        ws = self.mapping(z, c, truncation_psi, truncation_cutoff)
+        return self.synthesis(ws, noise_mode=noise_mode, force_fp32=force_fp32)
 
 
 class GeneratorFields(NetworkFields, Protocol):
@@ -127,6 +145,16 @@ class FamilyGenerator(BaseGenerator):
     def precision(self, value: str) -> None:
         self.synthesis.precision = self.check_precision(value)
 
+    @property
+    def init_args(self) -> tuple[Any, ...]:
+        """Positional arguments that build a network like this one, none: the name of the official releases."""
+        return ()
+
+    @property
+    def init_kwargs(self) -> dict[str, Any]:
+        """Arguments that build a network like this one: the name of the official releases for `asdict(G.settings)`."""
+        return asdict(self.settings)
+
     def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
         """Return a copy optimized for speed, with the same calls and attributes and without gradients.
 
@@ -144,8 +172,13 @@ class FamilyGenerator(BaseGenerator):
 
 
 def noise_like(x: Tensor, noise_mode: str, const: Tensor) -> Tensor:
-    """Return float32 noise for x [N, C, H, W]: `const` [H, W] in the mode "const", else a new sample [N, 1, H, W]."""
+    """Return noise for x [N, C, H, W]: `const` [H, W] in the mode "const", else a new sample [N, 1, H, W]."""
     if noise_mode == "const":
         return const
     n, _, h, w = x.shape
-    return torch.randn([n, 1, h, w], device=x.device)
+    return random_noise([n, 1, h, w], x)
+
+
+def random_noise(shape: Sequence[int], like: Tensor) -> Tensor:
+    """Return unit Gaussian numbers: drawn in float32, so that a seed gives the same in every format."""
+    return torch.randn(shape, dtype=torch.float32, device=like.device).to(wide_dtype(like.dtype))

@@ -16,6 +16,7 @@ from stylegan.networks.generator import FamilyGenerator, FamilySynthesis
 from stylegan.networks.layers import EqualizedConv2d
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.sizes import PyramidSettings
+from stylegan.ops.number_formats import wide
 
 
 class GrowingBlock(nn.Module):
@@ -30,7 +31,7 @@ class GrowingBlock(nn.Module):
 
     def image(self, x: Tensor) -> Tensor:
         """Convert features to an image: [N, O, H, W] -> [N, img_channels, H, W] float32"""
-        return self.torgb(x).to(torch.float32)
+        return wide(self.torgb(x))
 
 
 class GrowingSynthesis(FamilySynthesis):
@@ -54,27 +55,29 @@ class GrowingSynthesis(FamilySynthesis):
         for r in self.block_resolutions:
             setattr(self, f"b{r}", block(r))
 
-    def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
+    def forward(self, ws: Tensor, *, noise_mode: str = "random", force_fp32: bool = False) -> Tensor:
         """
         Args:
             ws: [N, num_ws, w_dim].
             noise_mode: "random" draws new noise, "const" takes the network's own, "none" adds none.
+            force_fp32: compute as with the precision fp32.
         Returns: [N, img_channels, R, R] float32, nominally in [-1, 1].
         Raises: ShapeError for another shape, ConfigError for another mode.
         """
-        rows = self.checked(ws, noise_mode).expand(-1, 2 * len(self.block_resolutions), -1).unbind(1)
+        ws, precision = self.checked(ws, noise_mode), "fp32" if force_fp32 else self.precision
+        rows = ws.expand(-1, 2 * len(self.block_resolutions), -1).unbind(1)
         level, fade = level_and_fade(self.lod, len(self.block_resolutions))
         blocks: list[GrowingBlock] = [getattr(self, f"b{r}") for r in self.block_resolutions]
         blocks = blocks[: len(blocks) - level]
         x = coarse = None
         for i, block in enumerate(blocks):
             coarse = x
-            dtype = block_dtype(block.low_precision, self.precision, ws.device)
+            dtype = block_dtype(block.low_precision, precision, ws.device, ws.dtype)
             x = block(x, rows[2 * i], rows[2 * i + 1], noise_mode, dtype)
         assert x is not None
         img = blocks[-1].image(x)
         if fade is not None and coarse is not None:
-            img = img.lerp(enlarge(blocks[-2].image(coarse)), fade)
+            img = img.lerp(enlarge(blocks[-2].image(coarse)), fade.to(img.dtype))
         return enlarge(img, level)
 
 

@@ -13,6 +13,7 @@ from stylegan.networks.growing import level_and_fade, shrink
 from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear, MinibatchStd
 from stylegan.networks.precision import block_dtype
 from stylegan.ops import filter2d, setup_filter
+from stylegan.ops.number_formats import channels_last
 
 if TYPE_CHECKING:
     from stylegan.networks import progan, stylegan1
@@ -89,16 +90,12 @@ class GrowingDiscriminator(FamilyDiscriminator):
             setattr(self, f"b{r}", DiscriminatorBlock(r, settings, blur_filter))
         self.b4 = DiscriminatorEpilogue(settings, num_outputs)
 
-    def outputs(self, img: Tensor, c: Tensor | None = None) -> Tensor:
-        """img [N, img_channels, R, R] in [-1, 1] -> [N, num_outputs] float32; `c` is only checked.
-
-        Raises: ShapeError for an image of another shape, or a label given to an unconditional network.
-        """
-        self.check(img, c)
+    def outputs(self, img: Tensor) -> Tensor:
+        """Return img [N, img_channels, R, R] in [-1, 1], which `checked` returned, as [N, num_outputs]."""
         level, fade = level_and_fade(self.lod, len(self.block_resolutions))
         blocks: list[DiscriminatorBlock] = [getattr(self, f"b{r}") for r in self.block_resolutions[level:]]
-        dtypes = [block_dtype(block.low_precision, self._precision, img.device) for block in blocks]
-        img = shrink(img.to(torch.float32).contiguous(memory_format=torch.channels_last), level)
+        dtypes = [block_dtype(block.low_precision, self._precision, img.device, img.dtype) for block in blocks]
+        img = shrink(channels_last(img), level)
         x: Tensor = blocks[0].fromrgb(img.to(dtypes[0]))
         for i, block in enumerate(blocks):
             x = block(x.to(dtypes[i]))

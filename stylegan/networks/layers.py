@@ -15,8 +15,18 @@ from torch import Tensor, nn
 
 from stylegan.ops import bias_act, minibatch_std, resample_conv2d, setup_filter
 from stylegan.ops.bias_act import activation_gain
+from stylegan.ops.number_formats import wide
 
 SQRT_HALF = math.sqrt(0.5)  # keeps the variance of a sum of two branches at one
+
+
+def tensor_shapes(module: nn.Module) -> str:
+    """Describe the parameters and buffers of a module without those of its children: "weight=[8, 4], bias=[8]".
+
+    A module that has it as its `extra_repr` shows its sizes when it is printed.
+    """
+    tensors = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+    return ", ".join(f"{name}={list(tensor.shape)}" for name, tensor in tensors)
 
 
 class EqualizedLinear(nn.Module):
@@ -25,6 +35,8 @@ class EqualizedLinear(nn.Module):
     x [N, in_features] -> [N, out_features], in the dtype of x. A `lr_multiplier` below one slows learning. The gain of
     the activation is applied behind it (StyleGAN2) or, with `gain_in_weight`, to the weight (ProGAN and StyleGAN1).
     """
+
+    extra_repr = tensor_shapes
 
     def __init__(
         self,
@@ -45,8 +57,8 @@ class EqualizedLinear(nn.Module):
         self.bias_gain = lr_multiplier
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = (self.weight * self.weight_gain).to(x.dtype), (self.bias * self.bias_gain).to(x.dtype)
-        return bias_act(F.linear(x, weight, bias), act=self.activation, gain=self.act_gain)
+        weight, bias = wide(self.weight) * self.weight_gain, wide(self.bias) * self.bias_gain
+        return bias_act(F.linear(x, weight.to(x.dtype), bias.to(x.dtype)), act=self.activation, gain=self.act_gain)
 
 
 class EqualizedConv2d(nn.Module):
@@ -57,6 +69,8 @@ class EqualizedConv2d(nn.Module):
     """
 
     resample_filter: Tensor
+
+    extra_repr = tensor_shapes
 
     def __init__(
         self,
@@ -95,7 +109,7 @@ class EqualizedConv2d(nn.Module):
         """`gain` scales the output and the clamp with it: sqrt(1/2) in residual branches."""
         x = resample_conv2d(
             x,
-            (self.weight * self.weight_gain).to(x.dtype),
+            (wide(self.weight) * self.weight_gain).to(x.dtype),
             self.resample_filter,
             up=self.up,
             down=self.down,
@@ -107,11 +121,17 @@ class EqualizedConv2d(nn.Module):
 
 
 class MinibatchStd(nn.Module):
-    """Append the minibatch standard deviation as channels, see `ops.minibatch_std`."""
+    """Append the minibatch standard deviation as channels, see `ops.minibatch_std`.
+
+    With a `group_size` of 1 an image is its own group, and every image gets the same constant.
+    """
 
     def __init__(self, group_size: int | None, num_channels: int = 1):
         super().__init__()
         self.group_size, self.num_channels = group_size, num_channels
+
+    def extra_repr(self) -> str:
+        return f"group_size={self.group_size}, num_channels={self.num_channels}"
 
     def forward(self, x: Tensor) -> Tensor:
         return minibatch_std(x, self.group_size, self.num_channels)

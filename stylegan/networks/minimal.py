@@ -155,6 +155,8 @@ class Conv2dWeightModulate(nn.Module):
 class Discriminator(nn.Module):
     """Image -> classification score. StyleGAN2 Fig. 7(c).
 
+    A score depends on the other images of its batch, through `MiniBatchStdDev`.
+
     Args:
         log_resolution: log2 of the image resolution, at least 2.
         n_features: channels of the first block; doubled with every halving of the resolution.
@@ -283,6 +285,9 @@ class EqualizedWeight(nn.Module):
         super().__init__()
         self.c = 1 / math.sqrt(math.prod(shape[1:]))
         self.weight = nn.Parameter(torch.randn(*shape))
+
+    def extra_repr(self) -> str:
+        return str(list(self.weight.shape))
 
     def forward(self) -> Tensor:
         return self.weight * self.c

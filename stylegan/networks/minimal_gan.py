@@ -7,6 +7,7 @@ images in [-1, 1] instead of the specification's [0, 1].
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from stylegan.errors import ConfigError
 from stylegan.networks import minimal
 from stylegan.networks.discriminator import FamilyDiscriminator
-from stylegan.networks.generator import FamilyGenerator, FamilySynthesis
+from stylegan.networks.generator import FamilyGenerator, FamilySynthesis, random_noise
 from stylegan.networks.mapping import FamilyMapping
 from stylegan.networks.settings import (
     Depth,
@@ -74,6 +75,7 @@ class Mapping(FamilyMapping, minimal.MappingNetwork):
     """`minimal.MappingNetwork`, with one w per block and truncation."""
 
     c_dim = 0
+    narrow_weights: ClassVar[bool] = False  # the five modules use weights as they are
 
     def __init__(self, features: int, n_layers: int, num_ws: int, w_avg_beta: float):
         super().__init__(features, n_layers)
@@ -95,6 +97,8 @@ def check_precision(precision: str) -> str:
 class Synthesis(FamilySynthesis, minimal.Generator):
     """`minimal.Generator` with ws [N, num_ws, w_dim] and its own noise."""
 
+    narrow_weights: ClassVar[bool] = False
+
     def __init__(self, settings: GeneratorSettings):
         log_resolution = settings.img_resolution.bit_length() - 1
         super().__init__(log_resolution, settings.w_dim, settings.n_features, settings.max_features)
@@ -104,10 +108,13 @@ class Synthesis(FamilySynthesis, minimal.Generator):
             side = 4 << (i + 1) // 2
             self.register_buffer(f"noise_const{i}", torch.randn(1, 1, side, side))
 
-    def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:  # type: ignore[override]
-        """ws [N, num_ws, w_dim] -> [N, 3, R, R], nominally in [-1, 1]. Raises: ShapeError, ConfigError."""
+    def forward(self, ws: Tensor, *, noise_mode: str = "random", force_fp32: bool = False) -> Tensor:  # type: ignore[override]
+        """ws [N, num_ws, w_dim] -> [N, 3, R, R], nominally in [-1, 1]; always as with `force_fp32`.
+
+        Raises: ShapeError, ConfigError.
+        """
         ws = self.checked(ws, noise_mode)
-        noise = [self._noise(i, len(ws), noise_mode) for i in range(2 * self.n_blocks - 1)]
+        noise = [self._noise(i, ws.shape[0], noise_mode) for i in range(2 * self.n_blocks - 1)]
         pairs = [(None, noise[0]), *zip(noise[1::2], noise[2::2], strict=True)]
         return super().forward(ws.transpose(0, 1), pairs) * 2 - 1
 
@@ -115,7 +122,7 @@ class Synthesis(FamilySynthesis, minimal.Generator):
         if noise_mode == "none":
             return None
         const: Tensor = getattr(self, f"noise_const{i}")
-        return const if noise_mode == "const" else torch.randn([n, *const.shape[1:]], device=const.device)
+        return const if noise_mode == "const" else random_noise([n, *const.shape[1:]], const)
 
 
 class Generator(FamilyGenerator):
@@ -128,6 +135,7 @@ class Generator(FamilyGenerator):
     Settings = GeneratorSettings
     settings: GeneratorSettings
     synthesis: Synthesis
+    narrow_weights: ClassVar[bool] = False
     check_precision = staticmethod(check_precision)
 
     @by_words(GeneratorSettings)
@@ -140,12 +148,16 @@ class Generator(FamilyGenerator):
 class Discriminator(FamilyDiscriminator):
     """`minimal.Discriminator` for images in [-1, 1].
 
+    A logit depends on the other images of its batch, through the minibatch standard deviation; see
+    `FamilyDiscriminator`.
+
     Args: the fields of `DiscriminatorSettings`.
     Raises: ConfigError for settings of another type or out of bounds.
     """
 
     Settings = DiscriminatorSettings
     settings: DiscriminatorSettings
+    narrow_weights: ClassVar[bool] = False
     check_precision = staticmethod(check_precision)
 
     @by_words(DiscriminatorSettings)
@@ -156,8 +168,8 @@ class Discriminator(FamilyDiscriminator):
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
         """img [N, 3, R, R] in [-1, 1], N divisible by 4 -> logits [N, 1]"""
-        self.check(img, c)
-        return self.net((img.to(torch.float32) + 1) / 2)
+        img, _ = self.checked(img, c)
+        return self.net((img + 1) / 2)
 
 
 def _check(img_channels: int, c_dim: int) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from stylegan.networks.growing import GrowingBlock, GrowingGenerator, GrowingSynthesis
 from stylegan.networks.growing_discriminator import GrowingDiscriminator
-from stylegan.networks.layers import EqualizedConv2d
+from stylegan.networks.layers import EqualizedConv2d, tensor_shapes
 from stylegan.networks.mapping import FamilyMapping
 from stylegan.networks.settings import (
     ChannelBase,
@@ -31,6 +31,7 @@ from stylegan.networks.settings import (
 from stylegan.networks.sizes import PyramidSettings
 from stylegan.ops import bias_act, pixel_norm, resample_conv2d, setup_filter
 from stylegan.ops.bias_act import activation_gain
+from stylegan.ops.number_formats import channels_last, wide
 
 __all__ = ["Discriminator", "DiscriminatorSettings", "Generator", "GeneratorSettings"]
 
@@ -84,7 +85,7 @@ class LatentNormalization(FamilyMapping):
         return pixel_norm(torch.cat([part for part in (z, c) if part is not None], 1))
 
     def average(self, w: Tensor, update: bool) -> Tensor:
-        return torch.zeros_like(w[0])
+        return w.new_zeros(w.shape[1:])
 
 
 class SynthesisLayer(nn.Module):
@@ -95,6 +96,8 @@ class SynthesisLayer(nn.Module):
     """
 
     box: Tensor
+
+    extra_repr = tensor_shapes
 
     def __init__(self, in_channels: int, out_channels: int, settings: GeneratorSettings, *, up: int = 1):
         super().__init__()
@@ -107,7 +110,7 @@ class SynthesisLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [N, I, H, W] -> [N, O, H*up, W*up]"""
         if self.weight is not None:
-            weight = (self.weight * self.weight_gain).to(x.dtype)
+            weight = (wide(self.weight) * self.weight_gain).to(x.dtype)
             x = resample_conv2d(x, weight, self.box if self.up > 1 else None, up=self.up, padding=1)
         return pixel_norm(bias_act(x, self.bias, act="lrelu", gain=1, clamp=self.conv_clamp))
 
@@ -131,8 +134,8 @@ class SynthesisBlock(GrowingBlock):
     def forward(self, x: Tensor | None, w0: Tensor, w1: Tensor, noise_mode: str, dtype: torch.dtype) -> Tensor:
         """See `GrowingBlock`. Only the first block reads w0, and there is no noise."""
         if x is None:
-            x = F.linear(w0, self.dense * self.dense_gain).unflatten(1, [-1, 4, 4])
-            x = x.to(dtype).contiguous(memory_format=torch.channels_last)
+            x = F.linear(w0, wide(self.dense) * self.dense_gain).unflatten(1, [-1, 4, 4])
+            x = channels_last(x.to(dtype))
         return self.layer1(self.layer0(x.to(dtype)))
 
 
@@ -157,6 +160,9 @@ class Generator(GrowingGenerator):
 class Discriminator(GrowingDiscriminator):
     """Discriminator of ProGAN: an image to a score, high where it looks real, and a logit for each label.
 
+    A logit depends on the other images of its batch, through the minibatch standard deviation; see
+    `FamilyDiscriminator`.
+
     Args: the fields of `DiscriminatorSettings`.
     Attributes:
         lod: as in `Generator`.
@@ -165,6 +171,7 @@ class Discriminator(GrowingDiscriminator):
 
     Settings = DiscriminatorSettings
     settings: DiscriminatorSettings
+    needs_label = False
 
     @by_words(DiscriminatorSettings)
     def __init__(self, settings: DiscriminatorSettings):
@@ -175,9 +182,11 @@ class Discriminator(GrowingDiscriminator):
 
         Raises: ShapeError for an image of another shape, or a label given to an unconditional network.
         """
-        return self.outputs(img, c)[:, :1]
+        img, _ = self.checked(img, c)
+        return self.outputs(img)[:, :1]
 
     def score_and_labels(self, img: Tensor) -> tuple[Tensor, Tensor]:
         """img [N, img_channels, R, R] -> scores [N, 1], logits of the labels [N, c_dim], both float32."""
+        img, _ = self.checked(img, None)
         outputs = self.outputs(img)
         return outputs[:, :1], outputs[:, 1:]

@@ -18,13 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from stylegan.errors import ConfigError, ShapeError
+from stylegan.errors import ConfigError
 from stylegan.networks.discriminator import FamilyDiscriminator, FeatureWeights
 from stylegan.networks.efficientnet_lite import SIZES, EfficientNetLite, load_efficientnet_lite, package
+from stylegan.networks.layers import tensor_shapes
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.pretrained import as_constants
 from stylegan.networks.settings import ImageChannels, LabelWidth, Resolution, Settings, Whole, Width, by_words
 from stylegan.ops.conv2d import conv2d
+from stylegan.ops.number_formats import channels_last, wide
 
 DEEPEST_STRIDE = 32  # of the four scales 4, 8, 16 and 32
 SMALLEST_INPUT = 128  # pixels per side at which the deepest head still has a logit
@@ -120,6 +122,8 @@ class Head(nn.Module):
         c_dim: width of the label; 0 for none.
     """
 
+    extra_repr = tensor_shapes
+
     def __init__(self, in_channels: int, widths: Sequence[int], c_dim: int):
         super().__init__()
         layers: list[nn.Module] = []
@@ -133,7 +137,7 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor, c: Tensor | None) -> Tensor:
         """x [N, in_channels, H, W], c [N, c_dim] or None -> logits [N, (H / 2^stages - 3) * (W / 2^stages - 3)]"""
-        maps = self.score(self.stages(x)).to(torch.promote_types(x.dtype, torch.float32))  # float32, or double
+        maps = wide(self.score(self.stages(x)))
         if self.embed is not None and c is not None:
             # Projection of the image's features on the direction of its label. Miyato and Koyama 2018.
             direction = F.linear(c.to(maps), self.embed.to(maps))
@@ -176,15 +180,11 @@ class Discriminator(FamilyDiscriminator):
         Returns: logits [N, L] float32, those of all places of all scales.
         Raises: ShapeError for an image or label of another shape.
         """
-        self.check(img, c)
-        if self.c_dim > 0 and (c is None or c.ndim != 2 or c.shape[1] != self.c_dim):
-            found = "None" if c is None else list(c.shape)
-            raise ShapeError(f"this discriminator is conditional and takes labels c [N, {self.c_dim}], got {found}.")
-        x = img.to(torch.float32)
+        x, c = self.checked(img, c)
         if (side := self.settings.side) > self.img_resolution:
             x = F.interpolate(x, (side, side), mode="bilinear")
-        x = x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-        dtype = block_dtype(True, self._precision, img.device)
+        x = channels_last(x.expand(-1, 3, -1, -1))
+        dtype = block_dtype(True, self._precision, x.device, x.dtype)
         mixed = self.mixing(self.trunk.pyramid(x))
         return torch.cat([head(y.to(dtype), c) for head, y in zip(self.heads, mixed, strict=True)], 1)
 

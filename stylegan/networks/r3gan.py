@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from stylegan.errors import ConfigError
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.generator import FamilyGenerator, FamilySynthesis
+from stylegan.networks.layers import tensor_shapes
 from stylegan.networks.mapping import FamilyMapping
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.settings import (
@@ -33,6 +34,7 @@ from stylegan.networks.settings import (
 from stylegan.networks.sizes import PyramidSettings
 from stylegan.ops import bias_act, downsample2d, resample_conv2d, setup_filter, upsample2d
 from stylegan.ops.conv2d import conv2d
+from stylegan.ops.number_formats import channels_last, wide
 
 __all__ = ["Discriminator", "DiscriminatorSettings", "Generator", "GeneratorSettings"]
 
@@ -124,7 +126,7 @@ class Embedding(FamilyMapping):
             self.embed = random_weight(embed_dim, c_dim, gain=gain)
 
     def w(self, z: Tensor | None, c: Tensor | None) -> Tensor:
-        parts = [z, F.linear(c, self.embed) if c is not None else None]
+        parts = [z, F.linear(c, wide(self.embed)) if c is not None else None]
         return torch.cat([part for part in parts if part is not None], 1)
 
     def average(self, w: Tensor, update: bool) -> Tensor:
@@ -137,6 +139,8 @@ class ResidualBlock(nn.Module):
     The initialization of Fix-up (Zhang et al. 2019) replaces normalization: the last convolution starts at zero, and
     the others are scaled by L^(-1/4) in a network of L blocks.
     """
+
+    extra_repr = tensor_shapes
 
     def __init__(self, channels: int, settings: StageSettings):
         super().__init__()
@@ -162,6 +166,8 @@ class Transition(nn.Module):
     """Bilinear resampling by 2, up or down, and a 1x1 convolution where the widths differ."""
 
     resample_filter: Tensor
+
+    extra_repr = tensor_shapes
 
     def __init__(self, in_channels: int, out_channels: int, *, up: int = 1, down: int = 1):
         super().__init__()
@@ -214,19 +220,20 @@ class SynthesisNetwork(FamilySynthesis):
         """The stages from 4x4 to the highest resolution."""
         return [getattr(self, f"b{r}") for r in self.block_resolutions]
 
-    def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
+    def forward(self, ws: Tensor, *, noise_mode: str = "random", force_fp32: bool = False) -> Tensor:
         """
         Args:
             ws: [N, 1, w_dim].
             noise_mode: changes nothing, since there is no noise.
+            force_fp32: compute as with the precision fp32.
         Returns: [N, img_channels, R, R] float32, nominally in [-1, 1].
         Raises: ShapeError for another shape, ConfigError for an unknown mode.
         """
-        x = self.basis * F.linear(self.checked(ws, noise_mode)[:, 0], self.linear)[:, :, None, None]
-        x = x.contiguous(memory_format=torch.channels_last)
+        ws, precision = self.checked(ws, noise_mode), "fp32" if force_fp32 else self.precision
+        x = channels_last(wide(self.basis) * F.linear(ws[:, 0], wide(self.linear))[:, :, None, None])
         for stage in self.stages:
-            x = stage(x.to(block_dtype(stage.low_precision, self.precision, x.device)))
-        return conv2d(x, self.torgb.to(x.dtype)).to(torch.float32)
+            x = stage(x.to(block_dtype(stage.low_precision, precision, ws.device, ws.dtype)))
+        return wide(conv2d(x, self.torgb.to(x.dtype)))
 
 
 class Generator(FamilyGenerator):
@@ -294,14 +301,14 @@ class Discriminator(FamilyDiscriminator):
         Returns: logits [N, 1] float32.
         Raises: ShapeError for an image or label of another shape.
         """
-        self.check(img, c)
+        img, c = self.checked(img, c)
         stages: list[DiscriminatorStage] = [getattr(self, f"b{r}") for r in self.block_resolutions]
-        dtypes = [block_dtype(stage.low_precision, self._precision, img.device) for stage in stages]
-        x = conv2d(img.to(dtypes[0]).contiguous(memory_format=torch.channels_last), self.fromrgb.to(dtypes[0]))
+        dtypes = [block_dtype(stage.low_precision, self._precision, img.device, img.dtype) for stage in stages]
+        x = conv2d(channels_last(img.to(dtypes[0])), self.fromrgb.to(dtypes[0]))
         for stage, dtype in zip(stages, dtypes, strict=True):
             x = stage(x.to(dtype))
         # A convolution of each channel with a kernel as large as the image.
-        features = F.linear((x.to(torch.float32) * self.depthwise).sum([2, 3]), self.linear)
+        features = F.linear((wide(x) * wide(self.depthwise)).sum([2, 3]), wide(self.linear))
         if self.c_dim == 0:
             return features
         # Projection of the image's features on its label. Miyato and Koyama 2018.

@@ -27,6 +27,7 @@ from typing import (
 )
 
 from stylegan.errors import ConfigError
+from stylegan.machine.surroundings import float32_by_default
 from stylegan.ops.bias_act import ACTIVATIONS
 
 P = ParamSpec("P")
@@ -87,6 +88,19 @@ class OneOf:
 
     def admits(self, value: object) -> bool:
         return isinstance(value, str) and value in self.words
+
+
+@dataclass(frozen=True)
+class Text:
+    """Texts of up to `most` characters."""
+
+    most: int
+
+    def __str__(self) -> str:
+        return f"a text of up to {self.most} characters"
+
+    def admits(self, value: object) -> bool:
+        return isinstance(value, str) and len(value) <= self.most
 
 
 @dataclass(frozen=True)
@@ -167,7 +181,8 @@ def by_words(
     def decorate(init: Callable[[Any, S], None]) -> Callable[Concatenate[Any, P], None]:
         @wraps(init)
         def by_words_of_settings(self: Any, *args: P.args, **words: P.kwargs) -> None:
-            init(self, settings(*args, **words))
+            with float32_by_default():
+                init(self, settings(*args, **words))
 
         own = next(iter(inspect.signature(init).parameters.values()))
         hints = get_type_hints(settings)  # plain types, without bounds

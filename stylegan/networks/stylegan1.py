@@ -14,11 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan.errors import ShapeError
 from stylegan.networks.generator import noise_like
 from stylegan.networks.growing import GrowingBlock, GrowingGenerator, GrowingSynthesis
 from stylegan.networks.growing_discriminator import GrowingDiscriminator
-from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear
+from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear, tensor_shapes
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.settings import (
     Activation,
@@ -37,6 +36,7 @@ from stylegan.networks.settings import (
 from stylegan.networks.sizes import PyramidSettings
 from stylegan.ops import bias_act, filter2d, instance_norm, pixel_norm, resample_conv2d, setup_filter
 from stylegan.ops.bias_act import activation_gain
+from stylegan.ops.number_formats import channels_last, wide
 
 __all__ = ["Discriminator", "DiscriminatorSettings", "Generator", "GeneratorSettings"]
 
@@ -102,13 +102,14 @@ class Mapping(MappingNetwork):
             w_avg_beta=settings.w_avg_beta,
             gain_in_weight=True,
         )
+        self.embed: nn.Linear
         if settings.c_dim > 0:
             self.embed = nn.Linear(settings.c_dim, settings.z_dim, bias=False)
             nn.init.normal_(self.embed.weight)
 
     def join(self, z: Tensor | None, c: Tensor | None) -> Tensor:
-        parts = [part for part in (z, self.embed(c) if c is not None else None) if part is not None]
-        return pixel_norm(torch.cat(parts, 1))
+        embedded = F.linear(c, wide(self.embed.weight)) if c is not None else None
+        return pixel_norm(torch.cat([part for part in (z, embedded) if part is not None], 1))
 
 
 class SynthesisLayer(nn.Module):
@@ -121,6 +122,8 @@ class SynthesisLayer(nn.Module):
     noise_const: Tensor
     box: Tensor
     blur: Tensor | None
+
+    extra_repr = tensor_shapes
 
     def __init__(
         self, in_channels: int, out_channels: int, resolution: int, settings: GeneratorSettings, *, up: int = 1
@@ -142,7 +145,7 @@ class SynthesisLayer(nn.Module):
     def forward(self, x: Tensor, w: Tensor, noise_mode: str = "random") -> Tensor:
         """x [N, I, H, W], w [N, D] -> [N, O, H*up, W*up]"""
         if self.weight is not None:
-            weight = (self.weight * self.weight_gain).to(x.dtype)
+            weight = (wide(self.weight) * self.weight_gain).to(x.dtype)
             x = resample_conv2d(x, weight, self.box if self.up > 1 else None, up=self.up, padding=1)
             x = filter2d(x, self.blur) if self.blur is not None else x
         if self.settings.use_noise and noise_mode != "none":
@@ -187,8 +190,8 @@ class SynthesisBlock(GrowingBlock):
             if self.const_input:
                 x = self.const.expand(len(w0), -1, -1, -1)
             else:
-                x = F.linear(w0, self.dense * self.dense_gain).unflatten(1, [-1, 4, 4])
-            x = x.to(dtype).contiguous(memory_format=torch.channels_last)
+                x = F.linear(w0, wide(self.dense) * self.dense_gain).unflatten(1, [-1, 4, 4])
+            x = channels_last(x.to(dtype))
         return self.layer1(self.layer0(x.to(dtype), w0, noise_mode), w1, noise_mode)
 
 
@@ -216,6 +219,9 @@ class Discriminator(GrowingDiscriminator):
 
     With labels there is one logit for each class, and the label selects among them.
 
+    A logit depends on the other images of its batch, through the minibatch standard deviation; see
+    `FamilyDiscriminator`.
+
     Args: the fields of `DiscriminatorSettings`.
     Attributes:
         lod: as in `Generator`.
@@ -237,8 +243,6 @@ class Discriminator(GrowingDiscriminator):
         Returns: logits [N, 1] float32.
         Raises: ShapeError for an image or label of another shape.
         """
-        if self.c_dim > 0 and (c is None or c.shape[-1] != self.c_dim):
-            got = "None" if c is None else list(c.shape)
-            raise ShapeError(f"this discriminator is conditional and takes labels c [N, {self.c_dim}], got {got}.")
-        logits = self.outputs(img, c)
-        return (logits * c).sum(1, keepdim=True) if self.c_dim > 0 and c is not None else logits
+        img, c = self.checked(img, c)
+        logits = self.outputs(img)
+        return (logits * c).sum(1, keepdim=True) if c is not None else logits

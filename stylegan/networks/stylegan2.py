@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from stylegan.networks.generator import FamilyGenerator, FamilySynthesis, noise_like
-from stylegan.networks.layers import SQRT_HALF, EqualizedConv2d, EqualizedLinear
+from stylegan.networks.layers import SQRT_HALF, EqualizedConv2d, EqualizedLinear, tensor_shapes
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.settings import (
@@ -35,6 +35,7 @@ from stylegan.networks.sizes import Form, PyramidSettings
 from stylegan.networks.stylegan2_discriminator import Discriminator, DiscriminatorSettings
 from stylegan.ops import bias_act, modulated_conv2d, setup_filter, upsample2d
 from stylegan.ops.bias_act import activation_gain
+from stylegan.ops.number_formats import channels_last, wide
 
 __all__ = ["Discriminator", "DiscriminatorSettings", "Generator", "GeneratorSettings"]
 
@@ -70,6 +71,8 @@ class SynthesisLayer(nn.Module):
     resample_filter: Tensor
     noise_const: Tensor
 
+    extra_repr = tensor_shapes
+
     def __init__(
         self, in_channels: int, out_channels: int, resolution: int, settings: GeneratorSettings, *, up: int = 1
     ):
@@ -101,6 +104,8 @@ class SynthesisLayer(nn.Module):
 class ToRGB(nn.Module):
     """Modulated 1x1 convolution to the image's channels, without demodulation or activation."""
 
+    extra_repr = tensor_shapes
+
     def __init__(self, in_channels: int, settings: GeneratorSettings):
         super().__init__()
         self.conv_clamp = settings.conv_clamp
@@ -119,6 +124,8 @@ class SynthesisBlock(nn.Module):
     """One resolution of the generator, in any of the three forms of StyleGAN2 Fig. 7."""
 
     resample_filter: Tensor
+
+    extra_repr = tensor_shapes
 
     def __init__(self, resolution: int, settings: GeneratorSettings):
         super().__init__()
@@ -156,7 +163,7 @@ class SynthesisBlock(nn.Module):
         w = iter(ws.unbind(1))
         if x is None:
             x = self.const.to(dtype).unsqueeze(0).repeat(ws.shape[0], 1, 1, 1)
-            x = self.conv1(x.contiguous(memory_format=torch.channels_last), next(w), noise_mode)
+            x = self.conv1(channels_last(x), next(w), noise_mode)
         elif self.skip is not None:
             x = x.to(dtype)
             y = self.skip(x, gain=SQRT_HALF)
@@ -168,7 +175,7 @@ class SynthesisBlock(nn.Module):
         if img is not None:
             img = upsample2d(img, self.resample_filter)
         if self.torgb is not None:
-            rgb = self.torgb(x, next(w)).to(torch.float32)
+            rgb = wide(self.torgb(x, next(w)))
             img = rgb if img is None else img + rgb
         return x, img
 
@@ -192,19 +199,20 @@ class SynthesisNetwork(FamilySynthesis):
         """The blocks from 4x4 to the full resolution."""
         return [getattr(self, f"b{r}") for r in self.block_resolutions]
 
-    def forward(self, ws: Tensor, *, noise_mode: str = "random") -> Tensor:
+    def forward(self, ws: Tensor, *, noise_mode: str = "random", force_fp32: bool = False) -> Tensor:
         """
         Args:
             ws: [N, num_ws, w_dim].
             noise_mode: "random" draws new noise, "const" takes the network's own, "none" adds none.
+            force_fp32: compute as with the precision fp32.
         Returns: [N, img_channels, R, R] float32, nominally in [-1, 1].
         Raises: ShapeError for another shape, ConfigError for another mode.
         """
-        ws = self.checked(ws, noise_mode)
+        ws, precision = self.checked(ws, noise_mode), "fp32" if force_fp32 else self.precision
         x = img = None
         i = 0
         for block in self.blocks:
-            dtype = block_dtype(block.low_precision, self.precision, ws.device)
+            dtype = block_dtype(block.low_precision, precision, ws.device, ws.dtype)
             x, img = block(x, img, ws[:, i : i + block.num_conv + block.num_torgb], noise_mode, dtype)
             i += block.num_conv
         assert img is not None  # the last block has a toRGB in every architecture

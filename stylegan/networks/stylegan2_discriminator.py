@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import KW_ONLY, dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -25,11 +26,13 @@ from stylegan.networks.settings import (
     Positive,
     Resolution,
     Taps,
+    Whole,
     Width,
     by_words,
 )
 from stylegan.networks.sizes import Form, PyramidSettings
 from stylegan.ops import downsample2d, setup_filter
+from stylegan.ops.number_formats import channels_last, wide
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,9 @@ class DiscriminatorSettings(PyramidSettings):
     architecture: Form = "resnet"  # form of the network, "resnet", "orig" or "skip": StyleGAN2 Fig. 7
     mbstd_group_size: Width | None = 4  # images per group of the minibatch standard deviation; None for the whole batch
     mbstd_num_channels: Count = 1  # channels that it appends; 0 leaves it out
-    mapping_layers: Count = 8  # fully connected layers of the label's mapping network
+    mapping_layers: Annotated[int, Whole(0, 100)] = 8  # fully connected layers behind the embedded label
     cmap_dim: Width | None = None  # width of the mapped label; None for the channels at 4x4
+    lr_multiplier: Positive = 0.01  # learning rate of the label's layers relative to the rest
     num_fp16_res: Count = 0  # number of highest resolutions that may run in reduced precision
     conv_clamp: Positive | None = None  # limit on the absolute output of convolutions, for float16; None for no limit
     freeze_layers: Count = 0  # number of first layers that are not trained (Freeze-D)
@@ -58,10 +62,6 @@ class DiscriminatorSettings(PyramidSettings):
         size = f"{self.img_resolution}x{self.img_resolution}"
         if self.img_resolution < 8:
             raise ConfigError(f"a discriminator needs images of at least 8x8, got {size}.")
-        if self.c_dim > 0 and not 1 <= self.mapping_layers <= 100:
-            raise ConfigError(
-                f"mapping_layers of a conditional discriminator must be from 1 to 100, got {self.mapping_layers}."
-            )
 
 
 class DiscriminatorBlock(nn.Module):
@@ -156,6 +156,9 @@ class DiscriminatorEpilogue(nn.Module):
 class Discriminator(FamilyDiscriminator):
     """Discriminator of StyleGAN2: an image, optionally with a label, to a logit that is high where it looks real.
 
+    A logit depends on the other images of its batch, through the minibatch standard deviation; see
+    `FamilyDiscriminator`.
+
     Args: the fields of `DiscriminatorSettings`.
     Raises: ConfigError for settings of another type or out of bounds.
     """
@@ -175,7 +178,14 @@ class Discriminator(FamilyDiscriminator):
         cmap_dim = 0
         if settings.c_dim > 0:
             cmap_dim = settings.channels(4) if settings.cmap_dim is None else settings.cmap_dim
-            self.mapping = MappingNetwork(0, settings.c_dim, cmap_dim, None, num_layers=settings.mapping_layers)
+            self.mapping = MappingNetwork(
+                0,
+                settings.c_dim,
+                cmap_dim,
+                None,
+                num_layers=settings.mapping_layers,
+                lr_multiplier=settings.lr_multiplier,
+            )
         self.b4 = DiscriminatorEpilogue(settings, cmap_dim)
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
@@ -186,11 +196,11 @@ class Discriminator(FamilyDiscriminator):
         Returns: logits [N, 1] float32.
         Raises: ShapeError for an image or label of another shape.
         """
-        self.check(img, c)
-        img_: Tensor | None = img.to(torch.float32).contiguous(memory_format=torch.channels_last)
+        img, c = self.checked(img, c)
+        img_: Tensor | None = channels_last(img)
         x = None
         for r in self.block_resolutions:
             block: DiscriminatorBlock = getattr(self, f"b{r}")
-            x, img_ = block(x, img_, block_dtype(block.low_precision, self._precision, img.device))
+            x, img_ = block(x, img_, block_dtype(block.low_precision, self._precision, img.device, img.dtype))
         cmap = self.mapping(None, c) if self.c_dim > 0 else None
-        return self.b4(x.to(torch.float32) if x is not None else None, img_, cmap)
+        return self.b4(wide(x) if x is not None else None, img_, cmap)

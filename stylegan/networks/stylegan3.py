@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from stylegan.errors import ConfigError
 from stylegan.networks.generator import FamilyGenerator, FamilySynthesis
-from stylegan.networks.layers import EqualizedLinear
+from stylegan.networks.layers import EqualizedLinear, tensor_shapes
 from stylegan.networks.mapping import MappingNetwork
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.settings import (
@@ -37,6 +37,7 @@ from stylegan.networks.settings import (
 from stylegan.networks.stylegan2_discriminator import Discriminator, DiscriminatorSettings
 from stylegan.networks.stylegan3_schedule import Signal, schedule
 from stylegan.ops import bias_act, filtered_lrelu, lowpass, modulated_conv2d, radial_lowpass
+from stylegan.ops.number_formats import wide
 
 __all__ = ["Discriminator", "DiscriminatorSettings", "Generator", "GeneratorSettings"]
 
@@ -102,6 +103,8 @@ class SynthesisInput(nn.Module):
     phases: Tensor
     transform: Tensor
 
+    extra_repr = tensor_shapes
+
     def __init__(self, w_dim: int, signal: Signal):
         super().__init__()
         self.size, self.rate, self.bandwidth = signal.size, signal.rate, signal.cutoff
@@ -118,18 +121,18 @@ class SynthesisInput(nn.Module):
         self.register_buffer("phases", torch.rand(signal.channels) - 0.5)
 
     def forward(self, w: Tensor) -> Tensor:
-        """w [N, D] -> [N, C, size, size] float32"""
+        """w [N, D] -> [N, C, size, size], in the dtype of w"""
         motion = self.motion(w) @ self.transform
         freqs, shift = self.freqs @ motion[:, :2, :2], self.freqs @ motion[:, :2, 2:]  # [N, C, 2], [N, C, 1]
         phases = self.phases[:, None] + shift
         # Fade out the waves whose frequency, after the motion, exceeds what the sampling rate can represent.
         excess = (freqs.norm(dim=2) - self.bandwidth) / (self.rate / 2 - self.bandwidth)
         amplitudes = (1 - excess).clamp(0, 1)
-        positions = (torch.arange(self.size, device=w.device) + 0.5 - self.size / 2) / self.rate
+        positions = (torch.arange(self.size, device=w.device, dtype=w.dtype) + 0.5 - self.size / 2) / self.rate
         along_x = positions[:, None] * freqs[:, None, None, :, 0] + phases[:, None, None, :, 0]  # [N, 1, W, C]
         along_y = positions[:, None, None] * freqs[:, None, None, :, 1]  # [N, H, 1, C]
         waves = (2 * math.pi * (along_x + along_y)).sin() * amplitudes[:, None, None]
-        return (waves @ (self.weight.t() / math.sqrt(len(self.weight)))).permute(0, 3, 1, 2)
+        return (waves @ (wide(self.weight).t() / math.sqrt(len(self.weight)))).permute(0, 3, 1, 2)
 
     def motion(self, w: Tensor) -> Tensor:
         """Return the learned rotation and translation, w [N, D] -> [N, 3, 3]."""
@@ -147,6 +150,8 @@ class SynthesisLayer(nn.Module):
     magnitude_ema: Tensor
     up_filter: Tensor | None
     down_filter: Tensor | None
+
+    extra_repr = tensor_shapes
 
     def __init__(self, before: Signal, after: Signal, settings: GeneratorSettings):
         super().__init__()
@@ -186,7 +191,7 @@ class SynthesisLayer(nn.Module):
     def input_gain(self, x: Tensor, update_emas: bool) -> Tensor:
         """Return the factor that brings inputs to unit magnitude on average. StyleGAN3 Sec. 3.2."""
         if update_emas:
-            new = x.detach().to(torch.float32).square().mean().lerp(self.magnitude_ema, self.magnitude_ema_beta)
+            new = wide(x.detach()).square().mean().lerp(self.magnitude_ema, self.magnitude_ema_beta)
             self.magnitude_ema.copy_(new.where(new.isfinite(), self.magnitude_ema))  # a NaN would stay for good
         return self.magnitude_ema.rsqrt()
 
@@ -227,20 +232,23 @@ class SynthesisNetwork(FamilySynthesis):
         """The layers from the input on, and toRGB."""
         return [getattr(self, name) for name in self.layer_names]
 
-    def forward(self, ws: Tensor, *, noise_mode: str = "random", update_emas: bool = False) -> Tensor:
+    def forward(
+        self, ws: Tensor, *, noise_mode: str = "random", force_fp32: bool = False, update_emas: bool = False
+    ) -> Tensor:
         """
         Args:
             ws: [N, num_ws, w_dim].
             noise_mode: accepted as in the other generations; this network has no noise.
+            force_fp32: compute as with the precision fp32.
             update_emas: update `magnitude_ema` with this batch, as training does.
         Returns: [N, img_channels, R, R] float32, nominally in [-1, 1].
         Raises: ShapeError for another shape, ConfigError for another mode.
         """
         first, *others = self.checked(ws, noise_mode).unbind(1)
-        x = self.input(first)
+        x, precision = self.input(first), "fp32" if force_fp32 else self.precision
         for layer, w in zip(self.layers, others, strict=True):
-            x = layer(x, w, block_dtype(layer.low_precision, self.precision, ws.device), update_emas)
-        return x.to(torch.float32) * self.output_scale
+            x = layer(x, w, block_dtype(layer.low_precision, precision, first.device, first.dtype), update_emas)
+        return wide(x) * self.output_scale
 
 
 class Generator(FamilyGenerator):

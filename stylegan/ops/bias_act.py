@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan.errors import ConfigError
+from stylegan.ops.derivatives import apply, differentiable, keep, leading, total
 
 # name -> (function of x and alpha, default alpha, default gain). A gain of sqrt(2) keeps the variance of a
 # rectified unit Gaussian near one, so all layers can use the same initialization (He et al. 2015).
@@ -55,7 +56,7 @@ def bias_act(
     if b is not None:
         b = b.to(x.dtype).reshape([-1 if i == dim else 1 for i in range(x.ndim)])
     if act == "lrelu" and alpha > 0 and gain > 0:
-        return _LeakyReLU.apply(x, b, alpha, gain, clamp)
+        return apply(_LeakyReLU, x, b, alpha, gain, clamp)
     x = x + b if b is not None else x
     x = function(x, alpha)
     x = x * gain if gain != 1 else x
@@ -73,30 +74,49 @@ def _find(act: str) -> tuple[Callable[[Tensor, float], Tensor], float, float]:
     return ACTIVATIONS[act]
 
 
+@differentiable
 class _LeakyReLU(torch.autograd.Function):
     """All of `bias_act` for leaky ReLU. It saves only the output, whose sign gives the slope."""
 
     @staticmethod
-    def forward(ctx, x, b, alpha, gain, clamp):
+    def forward(x, b, alpha, gain, clamp):
         y = x * gain
         if b is not None:
             y.add_(b * gain)
         F.leaky_relu_(y, alpha)
         if clamp is not None:
             y.clamp_(-clamp, clamp)
-        ctx.save_for_backward(y)
-        ctx.options = alpha, gain, clamp, None if b is None else b.shape
         return y
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _, b, *ctx.options = inputs
+        ctx.b_shape = None if b is None else b.shape
+        keep(ctx, output)
 
     @staticmethod
     def backward(ctx, grad):
         (y,) = ctx.saved_tensors
-        alpha, gain, clamp, b_shape = ctx.options
-        grad_x = _Slope.apply(grad, y, alpha, gain, clamp)
-        grad_b = grad_x.sum_to_size(b_shape) if b_shape is not None and ctx.needs_input_grad[1] else None
+        grad_x = apply(_Slope, grad, y, *ctx.options)
+        grad_b = grad_x.sum_to_size(ctx.b_shape) if ctx.b_shape is not None and ctx.needs_input_grad[1] else None
         return grad_x, grad_b, None, None, None
 
+    @staticmethod
+    def tangent(ctx, x, b, *_):
+        (y,) = ctx.saved_tensors
+        along = total(x, b)
+        assert along is not None  # there is no tangent without the tangent of an input
+        return apply(_Slope, along.expand_as(y), y, *ctx.options)
 
+    @staticmethod
+    def vmap(info, dims, x, b, *options):
+        x, b = leading(x, dims[0]), None if b is None else leading(b, dims[1])
+        if dims[0] is None:
+            x = x.expand(info.batch_size, *x.shape[1:])
+        return apply(_LeakyReLU, x, b, *options), 0
+
+
+@differentiable
 class _Slope(torch.autograd.Function):
     """grad * d lrelu / dx, computed from the output y.
 
@@ -104,9 +124,7 @@ class _Slope(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, grad, y, alpha, gain, clamp):
-        ctx.save_for_backward(y)
-        ctx.options = alpha, gain, clamp
+    def forward(grad, y, alpha, gain, clamp):
         if torch.compiler.is_compiling() and alpha <= 1:
             return _slope_without_masks(grad, y, alpha, gain, clamp)
         result = torch.ops.aten.leaky_relu_backward(grad, y, alpha, True).mul_(gain)
@@ -115,9 +133,24 @@ class _Slope(torch.autograd.Function):
         return result
 
     @staticmethod
+    def setup_context(ctx, inputs, output):
+        _, y, *ctx.options = inputs
+        keep(ctx, y)
+
+    @staticmethod
     def backward(ctx, grad):
         (y,) = ctx.saved_tensors
-        return _Slope.apply(grad, y, *ctx.options), None, None, None, None
+        return apply(_Slope, grad, y, *ctx.options), None, None, None, None
+
+    @staticmethod
+    def tangent(ctx, grad, *_):
+        (y,) = ctx.saved_tensors
+        return apply(_Slope, grad if grad is not None else torch.zeros_like(y), y, *ctx.options)
+
+    @staticmethod
+    def vmap(info, dims, grad, y, *options):
+        grad, y = torch.broadcast_tensors(leading(grad, dims[0]), leading(y, dims[1]))
+        return apply(_Slope, grad, y, *options), 0
 
 
 def _slope_without_masks(grad: Tensor, y: Tensor, alpha: float, gain: float, clamp: float | None) -> Tensor:

@@ -14,77 +14,146 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylegan.errors import ShapeError
+from stylegan.ops.derivatives import apply, differentiable, keep, total
 from stylegan.ops.upfirdn2d import pad_then_crop, phase
 
 
 def conv2d(x: Tensor, weight: Tensor, *, stride: int = 1, padding: tuple[int, int] = (0, 0), groups: int = 1) -> Tensor:
     """Correlate as `F.conv2d` does: x [N, I, H, W], weight [O, I/groups, K, K] -> [N, O, H', W'].
 
-    `padding` is in (rows, columns).
+    `padding` is in (rows, columns). Raises: ShapeError for a weight of other channels or larger than the padded image.
     """
-    return _Convolution.apply(x, weight, stride, padding, groups)
+    (_, channels, h, w), (_, inputs, kh, kw) = x.shape, weight.shape
+    if channels != inputs * groups:
+        raise ShapeError(f"a weight {list(weight.shape)} takes {inputs * groups} channels, got an x {list(x.shape)}.")
+    if h + 2 * padding[0] < kh or w + 2 * padding[1] < kw:
+        raise ShapeError(
+            f"a kernel of {kh}x{kw} does not fit an image of {h}x{w} padded by {padding[0]} and {padding[1]}; use a "
+            "larger image or more padding."
+        )
+    return apply(_Convolution, x, weight, stride, *padding, groups)
 
 
 def conv_transpose2d(x: Tensor, weight: Tensor, *, stride: int = 1, padding: tuple[int, int] = (0, 0)) -> Tensor:
     """Transposed convolution, as `F.conv_transpose2d`.
 
     x [N, O, H, W], weight [O, I, K, K], padding (rows, columns) -> [N, I, (H-1)*stride + K - 2*padding, ...]
+    Raises: ShapeError for a weight of other channels.
     """
-    return _InputGradient.apply(x, weight, _transposed_size(x, weight, stride, padding), stride, padding, 1)
+    if x.shape[1] != len(weight):
+        raise ShapeError(f"a weight {list(weight.shape)} takes {len(weight)} channels, got an x {list(x.shape)}.")
+    return apply(_InputGradient, x, weight, *_transposed_size(x, weight, stride, padding), stride, *padding, 1)
 
 
+# Options are single numbers: rules that `torch.func` generates fail for tuples in nested derivatives (PyTorch 2.13).
+@differentiable
 class _Convolution(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, x, weight, stride, padding, groups):
-        ctx.save_for_backward(x, weight)
-        ctx.options = stride, padding, groups
-        return F.conv2d(x, weight, stride=stride, padding=padding, groups=groups)
+    def forward(x, weight, stride, pad_y, pad_x, groups):
+        return F.conv2d(x, weight, stride=stride, padding=(pad_y, pad_x), groups=groups)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, weight, *ctx.options = inputs
+        keep(ctx, x, weight)
 
     @staticmethod
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
-        grad_x = _InputGradient.apply(grad, weight, x.shape[2:], *ctx.options) if ctx.needs_input_grad[0] else None
-        grad_weight = _WeightGradient.apply(grad, x, weight, *ctx.options) if ctx.needs_input_grad[1] else None
-        return grad_x, grad_weight, None, None, None
+        grad_x = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            grad_x = apply(_InputGradient, grad, weight, *x.shape[2:], *ctx.options)
+        if ctx.needs_input_grad[1]:
+            grad_weight = apply(_WeightGradient, grad, x, weight, *ctx.options)
+        return grad_x, grad_weight, None, None, None, None
+
+    @staticmethod
+    def tangent(ctx, along_x, along_weight, *_):
+        x, weight = ctx.saved_tensors
+        return total(
+            apply(_Convolution, along_x, weight, *ctx.options) if along_x is not None else None,
+            apply(_Convolution, x, along_weight, *ctx.options) if along_weight is not None else None,
+        )
 
 
+@differentiable
 class _InputGradient(torch.autograd.Function):
     """Gradient for the image, bilinear in grad and weight.
 
     The size of the image is an argument because, with a stride, several sizes give the same result size.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, grad, weight, size, stride, padding, groups):
-        ctx.save_for_backward(grad, weight)
-        ctx.options = stride, padding, groups
-        return _transposed(grad, weight, size, stride, padding, groups)
+    def forward(grad, weight, height, width, stride, pad_y, pad_x, groups):
+        return _transposed(grad, weight, (height, width), stride, (pad_y, pad_x), groups)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        grad, weight, *sizes = inputs
+        ctx.size, ctx.options = sizes[:2], sizes[2:]
+        keep(ctx, grad, weight)
 
     @staticmethod
     def backward(ctx, u):
         grad, weight = ctx.saved_tensors
-        grad_grad = _Convolution.apply(u, weight, *ctx.options) if ctx.needs_input_grad[0] else None
-        grad_weight = _WeightGradient.apply(grad, u, weight, *ctx.options) if ctx.needs_input_grad[1] else None
-        return grad_grad, grad_weight, None, None, None, None
+        grad_grad = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            grad_grad = apply(_Convolution, u, weight, *ctx.options)
+        if ctx.needs_input_grad[1]:
+            grad_weight = apply(_WeightGradient, grad, u, weight, *ctx.options)
+        return grad_grad, grad_weight, None, None, None, None, None, None
+
+    @staticmethod
+    def tangent(ctx, along_grad, along_weight, *_):
+        grad, weight = ctx.saved_tensors
+        options = *ctx.size, *ctx.options
+        return total(
+            apply(_InputGradient, along_grad, weight, *options) if along_grad is not None else None,
+            apply(_InputGradient, grad, along_weight, *options) if along_weight is not None else None,
+        )
 
 
+@differentiable
 class _WeightGradient(torch.autograd.Function):
     """Gradient for the weight, bilinear in grad and x; `like` provides the shape of the weight."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, grad, x, like, stride, padding, groups):
-        ctx.save_for_backward(grad, x)
-        ctx.options = stride, padding, groups
+    def forward(grad, x, like, stride, pad_y, pad_x, groups):
         return torch.ops.aten.convolution_backward(
-            grad, x, like, None, [stride] * 2, list(padding), [1, 1], False, [0, 0], groups, [False, True, False]
+            grad, x, like, None, [stride] * 2, [pad_y, pad_x], [1, 1], False, [0, 0], groups, [False, True, False]
         )[1]
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        grad, x, _, *ctx.options = inputs
+        ctx.shape = output.shape
+        keep(ctx, grad, x)
 
     @staticmethod
     def backward(ctx, u):
         grad, x = ctx.saved_tensors
-        grad_grad = _Convolution.apply(x, u, *ctx.options) if ctx.needs_input_grad[0] else None
-        grad_x = _InputGradient.apply(grad, u, x.shape[2:], *ctx.options) if ctx.needs_input_grad[1] else None
-        return grad_grad, grad_x, None, None, None, None
+        grad_grad = grad_x = None
+        if ctx.needs_input_grad[0]:
+            grad_grad = apply(_Convolution, x, u, *ctx.options)
+        if ctx.needs_input_grad[1]:
+            grad_x = apply(_InputGradient, grad, u, *x.shape[2:], *ctx.options)
+        return grad_grad, grad_x, None, None, None, None, None
+
+    @staticmethod
+    def tangent(ctx, along_grad, along_x, *_):
+        grad, x = ctx.saved_tensors
+        options = x.new_empty(ctx.shape), *ctx.options
+        return total(
+            apply(_WeightGradient, along_grad, x, *options) if along_grad is not None else None,
+            apply(_WeightGradient, grad, along_x, *options) if along_x is not None else None,
+        )
 
 
 def _transposed_size(grad: Tensor, weight: Tensor, stride: int, padding: Sequence[int]) -> list[int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from stylegan.ops.number_formats import wide
+
 
 def instance_norm(x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None, *, eps: float = 1e-8) -> Tensor:
     """Return (x - mean) / sqrt(variance + eps) * scale + shift, with the statistics of each channel of each image.
@@ -15,7 +17,7 @@ def instance_norm(x: Tensor, scale: Tensor | None = None, shift: Tensor | None =
     Returns: [N, C, H, W] in channels_last.
     Source: StyleGAN Eq. 1.
     """
-    rows = x.permute(0, 2, 3, 1).to(torch.promote_types(x.dtype, torch.float32))
+    rows = wide(x.permute(0, 2, 3, 1))
     rows = rows - _mean(rows)
     factor = (_mean(rows.square()) + eps).rsqrt()
     factor = factor * scale[:, None, None] if scale is not None else factor

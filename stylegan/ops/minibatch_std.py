@@ -21,11 +21,12 @@ def minibatch_std(x: Tensor, group_size: int | None = 4, num_channels: int = 1) 
     Source: ProGAN Sec. 3.
     """
     n, c, h, w = x.shape
-    group = min(group_size, n) if group_size is not None else n
+    group = max(n if group_size is None else min(group_size, n), 1)
     if n % group or c % num_channels:
         raise ShapeError(
             f"minibatch standard deviation needs a batch divisible by its group size {group} and channels divisible "
-            f"by {num_channels}, got [{n}, {c}, {h}, {w}]; change the batch or mbstd_group_size."
+            f"by {num_channels}, got [{n}, {c}, {h}, {w}]; change the batch or the group size: `mbstd_group_size`, or "
+            "`group_size` of the `MinibatchStd` of a network that exists."
         )
     y = x.reshape(group, n // group, num_channels, c // num_channels, h, w)
     std = (y.var(0, unbiased=False) + 1e-8).sqrt()  # [N/group, F, C/F, H, W]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from stylegan.ops.number_formats import wide
 from stylegan.ops.resample_conv2d import resample_conv2d
 
 
@@ -25,7 +26,7 @@ def modulated_conv2d(
 
     Args:
         x: [N, I, H, W], any float dtype; the result has the same.
-        weight: [O, I, K, K] float32.
+        weight: [O, I, K, K], any float dtype; it is used in float32 or float64.
         s: [N, I] float32 styles.
         up: integer >= 1; upsamples through the filter `f` (see `resample_conv2d`).
         padding: default K // 2, which preserves the size.
@@ -35,6 +36,7 @@ def modulated_conv2d(
     Returns: [N, O, H*up, W*up] with the default padding.
     Source: StyleGAN2 Eqs. 1-3.
     """
+    weight = wide(weight)
     if x.dtype == torch.float16 and demodulate:
         weight, s = small_weight(weight), small_style(s)
     # Scaling x is the same linear map as scaling the weight (Eq. 1) without an [N, O, I, K, K] tensor.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from stylegan.ops.number_formats import wide
 
 
 def pixel_norm(x: Tensor, *, dim: int = 1, eps: float = 1e-8) -> Tensor:
@@ -12,5 +13,5 @@ def pixel_norm(x: Tensor, *, dim: int = 1, eps: float = 1e-8) -> Tensor:
     Also normalizes z and embedded labels before the mapping network.
     Source: ProGAN Sec. 4.2.
     """
-    square = x.to(torch.promote_types(x.dtype, torch.float32)).square()  # fp16 can hold neither eps nor 256**2
+    square = wide(x).square()  # fp16 can hold neither eps nor 256**2
     return x * (square.mean(dim, keepdim=True) + eps).rsqrt().to(x.dtype)

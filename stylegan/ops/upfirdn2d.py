@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan.errors import ShapeError
+from stylegan.ops.derivatives import apply, differentiable, keep, leading
 
 Sides = tuple[int, int, int, int]  # left, right, top, bottom
 Taps = Tensor | Sequence[float] | Sequence[Sequence[float]] | None
@@ -86,9 +87,9 @@ def upfirdn2d(
             f"a filter of {kh}x{kw} taps does not fit an image of {h * up_y + top + bottom}x"
             f"{w * up_x + left + right} pixels after padding; use a larger image or more padding."
         )
-    taps = (f * gain).to(x.dtype)
+    taps = (f.to(torch.promote_types(x.dtype, f.dtype)) * gain).to(x.dtype)
     taps = taps if flip_filter else taps.flip([0, 1])
-    return _UpFirDn.apply(x, taps, (up_x, up_y), (down_x, down_y), (left, right, top, bottom))
+    return apply(_UpFirDn, x, taps, (up_x, up_y), (down_x, down_y), (left, right, top, bottom))
 
 
 def filter2d(x: Tensor, f: Tensor, *, pad: int | Sequence[int] = 0, flip_filter: bool = False, gain: float = 1.0):
@@ -140,19 +141,24 @@ def down_padding(f: Tensor | None, down: int | Sequence[int], pad: int | Sequenc
     return left + (tx - dx + 1) // 2, right + (tx - dx) // 2, top + (ty - dy + 1) // 2, bottom + (ty - dy) // 2
 
 
+@differentiable
 class _UpFirDn(torch.autograd.Function):
     """Resampling by correlation with `taps`, which get no gradient."""
 
     @staticmethod
-    def forward(ctx, x, taps, up, down, pad):
-        ctx.save_for_backward(taps)
-        ctx.options = up, down, pad, x.shape
+    def forward(x, taps, up, down, pad):
         return _stretch(x, taps, up, pad, down) if up != (1, 1) else _correlate(x, taps, pad, stride=down)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, taps, *ctx.options = inputs
+        ctx.size = x.shape[2:]
+        keep(ctx, taps)
 
     @staticmethod
     def backward(ctx, grad):
         (taps,) = ctx.saved_tensors
-        up, down, (left, _, top, _), (_, _, h, w) = ctx.options
+        (up, down, (left, _, top, _)), (h, w) = ctx.options, ctx.size
         kh, kw = taps.shape
         pad = (
             kw - 1 - left,
@@ -160,7 +166,21 @@ class _UpFirDn(torch.autograd.Function):
             kh - 1 - top,
             h * up[1] - grad.shape[2] * down[1] + top - up[1] + 1,
         )
-        return _UpFirDn.apply(grad, taps.flip([0, 1]), down, up, pad), None, None, None, None
+        return apply(_UpFirDn, grad, taps.flip([0, 1]), down, up, pad), None, None, None, None
+
+    @staticmethod
+    def tangent(ctx, x, *_):
+        (taps,) = ctx.saved_tensors
+        return apply(_UpFirDn, x, taps, *ctx.options)
+
+    @staticmethod
+    def vmap(info, dims, x, taps, *options):
+        if dims[1] is not None:  # filters of several networks
+            xs = leading(x, dims[0]).expand(info.batch_size, *([-1] * 4))
+            results = [apply(_UpFirDn, x, f, *options) for x, f in zip(xs, leading(taps, dims[1]), strict=True)]
+            return torch.stack(results), 0
+        y = apply(_UpFirDn, leading(x, dims[0]).flatten(0, 1), taps, *options)
+        return y.unflatten(0, (info.batch_size, -1)), 0
 
 
 def _correlate(x: Tensor, taps: Tensor, pad: Sequence[int], stride: tuple[int, int] = (1, 1)) -> Tensor:

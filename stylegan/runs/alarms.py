@@ -27,7 +27,7 @@ def _collapse(records: Sequence[Record]) -> str:
         return ""
     return (
         f"collapse: generated images vary {diversity[-1]:.2f} times as much as real ones; "
-        "go back to an older snapshot, raise `r1_gamma`, or lower `g_lr` and `d_lr`."
+        "start a new run from an older snapshot, with a larger `r1_gamma`, or a smaller `g_lr` and `d_lr`."
     )
 
 
@@ -41,7 +41,8 @@ def _discriminator_wins(records: Sequence[Record]) -> str:
         return ""
     return (
         f"collapse: for {SUSTAINED_TICKS} ticks the discriminator has recognized nearly all images while the loss of "
-        f"the generator rose to {loss[-1]:.1f}; raise `r1_gamma`, set `augment.mode` to ada, or use more images."
+        f"the generator rose to {loss[-1]:.1f}; start a new run from an older snapshot, with a larger `r1_gamma`, "
+        "`augment.mode` ada, or more images."
     )
 
 
@@ -51,7 +52,7 @@ def _overfitting(records: Sequence[Record]) -> str:
         return ""
     return (
         f"overfitting: the discriminator scores held-out images like generated ones (gap {gap[-1]:.2f} of 1); "
-        "set `augment.mode` to ada, use more images, or stop the run."
+        "stop the run, or start a new one from an older snapshot with `augment.mode` ada or more images."
     )
 
 

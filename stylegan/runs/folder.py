@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def make_run_folder(parent: Path | str, info: RunInfo, name: str, config: str, d
     parent = local_path(parent)
     refuse_name_of_file(parent, "runs are written to a folder")
     label, desc = (re.sub(r"[^\w.+-]+", "_", text) for text in (name, desc))
+    existed = parent.exists()
     try:
         parent.mkdir(parents=True, exist_ok=True)
         taken = [int(m[1]) for m in (re.match(r"(\d{5})-", p.name) for p in parent.iterdir()) if m]
@@ -39,6 +41,9 @@ def make_run_folder(parent: Path | str, info: RunInfo, name: str, config: str, d
         )
         (folder / "snapshots").mkdir(parents=True)
     except OSError as error:
+        if not existed:
+            with suppress(OSError):
+                parent.rmdir()
         if error.errno == errno.ENAMETOOLONG:
             raise OutputError(
                 f"the folder of the run would have a name of {len(folder.name)} characters, too long for this disk: "
@@ -100,7 +105,7 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
                 file.truncate(end)  # half a line would spoil the next
                 raise
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; make room or choose another `outdir`.") from error
+        raise OutputError(f"cannot write {path}: {error.strerror}; make room, or make the folder writable.") from error
 
 
 def drop_lines_after(path: Path, nimg: int) -> None:

@@ -9,40 +9,34 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stylegan.errors import OutputError
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks
-    fcntl = None  # type: ignore[assignment]
+from stylegan.files.lock import lock
 
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
     """Keep other processes from the run folder while the block runs.
 
-    The lock of a process that was killed is released with it. Does nothing where the system or the file system has no
-    such locks.
+    The lock of a process that was killed is released with it. Warns once where the system or the file system has no
+    locks.
 
     Raises: OutputError that names the process which has the run.
     """
-    if fcntl is None:
-        yield
-        return
     path = run / ".lock"
     try:
         file = path.open("a+b", buffering=0)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; choose another `outdir`.") from error
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}; make the folder writable, or copy the run."
+        ) from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not lock(file, wait=False):
+                yield
+                return
         except BlockingIOError:
             file.seek(0)
             holder = file.read().decode() or "another process"
             raise OutputError(f"{run} is being trained by {holder}; wait until it ends, or stop it.") from None
-        except OSError:
-            yield
-            return
         if not _same(file.fileno(), path):  # the holder removed the file after we opened it
             with locked(run):
                 yield

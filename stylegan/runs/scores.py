@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from stylegan.checkpoints.snapshots import nimg_of
 from stylegan.files.atomic import atomic_file
+from stylegan.files.warn_once import warn_once
 from stylegan.metrics.protocol import COMPARABLE, Score
 from stylegan.metrics.registry import meaning_of, parse
 from stylegan.runs.folder import append_line, drop_lines_after
@@ -74,9 +74,10 @@ def link_best(run: Path, metrics: Sequence[str]) -> None:
         best = better(scored, key=lambda record: record["results"][metric])
         with atomic_file(run / BEST) as temporary:
             os.symlink(best["snapshot_pkl"], temporary)
-    except OSError as error:
-        message = f"{run / BEST} cannot be a link to the best snapshot: {error.strerror or error}"
-        warnings.warn(f"{message}; see metric-*.jsonl.", RuntimeWarning, stacklevel=2)
+    except (OSError, AttributeError) as error:  # AttributeError: a system without links
+        cause = error.__cause__ or error
+        message = f"{run / BEST} cannot be a link to the best snapshot: {getattr(cause, 'strerror', None) or cause}"
+        warn_once(f"{message}; see metric-*.jsonl.")
 
 
 def _file(run: Path, name: str) -> Path:

@@ -30,15 +30,17 @@ def summary_writer() -> Any:
 
 def with_tensorboard(ticks: Iterator[Tick], run: Path) -> Iterator[Tick]:
     """Yield the same ticks, and write each into the run folder; errors of the disk are a warning."""
-    writer, best_effort = summary_writer()(str(run)), BestEffort()
+    open_writer, writer, best_effort = summary_writer(), None, BestEffort()
     try:
         for tick in ticks:
             with best_effort("the file for TensorBoard"):
+                writer = writer or open_writer(str(run))  # which writes; before the first tick, a run can be refused
                 _write(writer, tick)
             yield tick
     finally:
-        with best_effort("the file for TensorBoard"):
-            writer.close()
+        if writer is not None:
+            with best_effort("the file for TensorBoard"):
+                writer.close()
 
 
 def _write(writer: Any, tick: Tick) -> None:

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from stylegan.errors import ConfigError
+from stylegan.machine.surroundings import ordinary_torch
 from stylegan.networks.mapping import truncate
 from stylegan.networks.protocol import GeneratorLike, device_of
 
 SAMPLES = 4096  # number of w; the standard error of their mean is 1/64 of their standard deviation
 
 
-@torch.no_grad()
+@ordinary_torch(gradients=False)
 def class_average(G: GeneratorLike, c: Tensor) -> Tensor:
     """Return the mean w of one label c [c_dim], [w_dim] on the network's device; every call returns the same."""
     device = device_of(G)

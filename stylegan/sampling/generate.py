@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, count, islice
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from stylegan.errors import ConfigError
+from stylegan.errors import ConfigError, NonFiniteError
 from stylegan.images.pixels import to_uint8
 from stylegan.machine.memory import memory_enough_for
+from stylegan.machine.surroundings import in_ordinary_torch, ordinary_torch
 from stylegan.networks.protocol import GeneratorLike, device_of
 from stylegan.sampling.labels import Label, class_labels
-from stylegan.sampling.latents import latents
+from stylegan.sampling.latents import latents, seed_list
+
+NAMED = 8  # images that a warning names at most
 
 
+@ordinary_torch(gradients=False)
 def generate(
     G: GeneratorLike,
-    seeds: Sequence[int],
+    seeds: Sequence[int] | str,
     *,
     psi: float = 0.7,
     label: Label | None = None,
@@ -30,7 +36,7 @@ def generate(
 
     Args: as in `generate_images`, which draws more images than fit into memory.
     Returns: [N, C, H, W] uint8 on the CPU, in the order of the N seeds.
-    Raises: ConfigError for no seed, or for an invalid seed, label, noise mode or batch.
+    Raises: ConfigError for no seed, or for an invalid seed, label, noise mode or batch; NonFiniteError as in `draw`.
     """
     images = list(generate_images(G, seeds, label=label, psi=psi, cutoff=cutoff, noise_mode=noise_mode, batch=batch))
     if not images:
@@ -40,7 +46,7 @@ def generate(
 
 def generate_images(
     G: GeneratorLike,
-    seeds: Sequence[int],
+    seeds: Sequence[int] | str,
     *,
     label: Label | None = None,
     psi: float = 1.0,
@@ -51,50 +57,97 @@ def generate_images(
     """Draw one image per seed, with at most `batch` of them in memory.
 
     Args:
+        seeds: whole numbers, or a text such as "0-3,7".
         label: class or label vector, see `label_vector`; required for a network with labels, None for one without.
         psi: truncation; 1 gives the full variety, 0 the average image, and negative values the opposite of the seed.
         cutoff: number of layers to truncate, from the first on; None for all.
         noise_mode: "const", "random" or "none".
         batch: images drawn at a time. It affects speed and memory, and pixels by at most one step of 255.
     Yields: [C, H, W] uint8 on the CPU, in the order of the seeds.
-    Raises: ConfigError for an invalid seed, label, noise mode or batch.
+    Raises: ConfigError for an invalid seed, label, noise mode or batch; NonFiniteError as in `draw`.
     """
-    for part in batched(seeds, batch):
-        ws = seeds_to_ws(G, part, label=label, psi=psi, cutoff=cutoff)
-        yield from draw(G, ws, noise_mode=noise_mode, batch=batch)
+    seeds = seed_list(seeds)
+    ws = (w for part in batched(seeds, batch) for w in seeds_to_ws(G, part, label=label, psi=psi, cutoff=cutoff))
+    yield from draw(G, ws, noise_mode=noise_mode, batch=batch, names=(f"seed {seed}" for seed in seeds))
 
 
-@torch.no_grad()
 def seeds_to_ws(
     G: GeneratorLike,
-    seeds: Sequence[int],
+    seeds: Sequence[int] | str,
     *,
     label: Label | None = None,
     psi: float = 1.0,
     cutoff: int | None = None,
 ) -> Tensor:
     """Return the ws of N seeds, [N, num_ws, w_dim] on the network's device. Arguments as in `generate_images`."""
-    return map_latents(G, latents(seeds, G.z_dim), class_labels(G, label, len(seeds)), psi=psi, cutoff=cutoff)
+    z = latents(seeds, G.z_dim)
+    return map_latents(G, z, class_labels(G, label, len(z)), psi=psi, cutoff=cutoff)
 
 
-@torch.no_grad()
+@ordinary_torch(gradients=False)
 def map_latents(G: GeneratorLike, z: Tensor, c: Tensor | None, *, psi: float, cutoff: int | None) -> Tensor:
     """Map z [N, z_dim] and c [N, c_dim] or None to ws [N, num_ws, w_dim] on the network's device."""
     device = device_of(G)
     return G.mapping(z.to(device), None if c is None else c.to(device), truncation_psi=psi, truncation_cutoff=cutoff)
 
 
-@torch.inference_mode()
-def draw(G: GeneratorLike, ws: Iterable[Tensor], *, noise_mode: str = "const", batch: int = 16) -> Iterator[Tensor]:
+def draw(
+    G: GeneratorLike,
+    ws: Iterable[Tensor],
+    *,
+    noise_mode: str = "const",
+    batch: int = 16,
+    names: Iterable[str] | None = None,
+) -> Iterator[Tensor]:
     """Yield one image [C, H, W] uint8 on the CPU for each w of a stream, [num_ws, w_dim].
 
-    At most `batch` images are in memory at a time, so the stream can have any length.
+    At most `batch` images are in memory at a time, so the stream can have any length. A warning at its end names the
+    images that show a single color, which a trained network hardly ever draws.
+
+    Args:
+        names: of the images in messages; None counts them.
+    Raises: NonFiniteError for a network, or an image, that holds NaN or infinity.
     """
+    return in_ordinary_torch(_draw(G, ws, noise_mode, batch, names), gradients=False)
+
+
+def _draw(
+    G: GeneratorLike, ws: Iterable[Tensor], noise_mode: str, batch: int, names: Iterable[str] | None
+) -> Iterator[Tensor]:
     device = device_of(G)
-    for part in batched(ws, batch):
-        with memory_enough_for(f"drawing {len(part)} images at a time", "use a smaller `batch`"):
-            images = to_uint8(G.synthesis(torch.stack(part).to(device), noise_mode=noise_mode)).cpu()
-        yield from images
+    name = iter(names) if names is not None else (f"image {k}" for k in count())
+    uniform: list[str] = []
+    if damaged := _not_finite(G):
+        raise NonFiniteError(f"this network holds NaN or infinity in {damaged}; use an undamaged checkpoint.")
+    try:
+        for part in batched(ws, batch):
+            with memory_enough_for(f"drawing {len(part)} images at a time", "use a smaller `batch`"):
+                img = G.synthesis(torch.stack(part).to(device), noise_mode=noise_mode)
+            labels = list(islice(name, len(part)))
+            if not bool((finite := img.isfinite().flatten(1).all(1)).all()):
+                raise NonFiniteError(
+                    f"the image of {labels[finite.tolist().index(False)]} holds NaN or infinity, which the network "
+                    "does not; draw with `precision` fp32, and with a psi near 1."
+                )
+            images = to_uint8(img).cpu()
+            one_color = (images.amax((2, 3)) == images.amin((2, 3))).all(1).tolist()
+            uniform += [label for label, same in zip(labels, one_color, strict=True) if same]
+            yield from images
+    finally:
+        if uniform:
+            named = ", ".join(uniform[:NAMED]) + (", ..." if len(uniform) > NAMED else "")
+            number = "1 image shows" if len(uniform) == 1 else f"{len(uniform)} images show"
+            warnings.warn(f"{number} a single color ({named}); check the network.", RuntimeWarning, stacklevel=2)
+
+
+def _not_finite(G: Any) -> str | None:
+    """Return the name of the first tensor of `G` that holds NaN or infinity."""
+    if not isinstance(G, nn.Module):
+        return None
+    tensors = {name: x for name, x in chain(G.named_parameters(), G.named_buffers()) if x.is_floating_point()}
+    if not tensors or bool(torch.stack([x.isfinite().all() for x in tensors.values()]).all()):
+        return None
+    return next(name for name, x in tensors.items() if not bool(x.isfinite().all()))
 
 
 def batched(items: Iterable, n: int) -> Iterator[list]:

@@ -24,7 +24,9 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 
     a [D], b [D], t [T] in [0, 1] -> [T, D]
     """
-    a, b, t = a.double(), b.double(), t.double()[:, None]  # acos near 1 loses half its digits
+    device = a.device
+    # acos near 1 loses half its digits in float32, and MPS has no float64.
+    a, b, t = a.cpu().double(), b.cpu().double(), t.cpu().double()[:, None]
     len_a, len_b = a.norm(), b.norm()
     a, b = a / len_a, b / len_b
     omega = torch.acos((a @ b).clamp(-1, 1))
@@ -32,7 +34,7 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         direction = torch.lerp(a, b, t)
     else:
         direction = (torch.sin((1 - t) * omega) * a + torch.sin(t * omega) * b) / omega.sin()
-    return (direction * torch.lerp(len_a, len_b, t)).float()
+    return (direction * torch.lerp(len_a, len_b, t)).float().to(device)
 
 
 def loop(
@@ -71,7 +73,7 @@ def loop(
     rows = [class_labels(G, label, 1) for label in labels or (None,)]
     c = None if rows[0] is None else torch.cat([row for row in rows if row is not None]).expand(stations, -1)
     through = _through_w if space == "w" else _through_z
-    return through(G, z, c, torch.arange(frames) / frames, psi=psi, cutoff=cutoff)
+    return through(G, z, c, torch.arange(frames, dtype=torch.float32, device="cpu") / frames, psi=psi, cutoff=cutoff)
 
 
 def _through_w(G: GeneratorLike, z: Tensor, c: Tensor | None, t: Tensor, **truncation) -> Iterator[Tensor]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -24,9 +26,16 @@ def label_vector(G: GeneratorLike, label: Label) -> Tensor:
     Raises: ConfigError if the network has no such label.
     """
     if G.c_dim == 0:
-        raise ConfigError(f"this network has no classes, got class {label}; leave out `label`.")
+        raise ConfigError(
+            f"this network has no classes, since it was trained without `data.labels`, got class {label}; leave out "
+            "`label`."
+        )
     if not isinstance(label, str):
-        return _class(G, label) if isinstance(label, int) else _values(G, label, str(list(label)))
+        number: Any = label  # of Python, numpy or torch
+        if hasattr(number, "__index__") and getattr(number, "ndim", 0) == 0:
+            return _class(G, operator.index(number))
+        values = list(cast("Sequence[float]", label))
+        return _values(G, values, str(values))
     text = label.strip()
     vectors = G.label_names is not None
     if not vectors and _is_whole(text):
@@ -83,7 +92,7 @@ def _class(G: GeneratorLike, number: int) -> Tensor:
         raise ConfigError(f"{_vectors(G)}, not class numbers, got {number}; write for example {G.label_names[0]}=1.")
     if not 0 <= number < G.c_dim:
         raise ConfigError(f"this network has the classes 0..{G.c_dim - 1}, got class {number}.")
-    c = torch.zeros(G.c_dim)
+    c = torch.zeros(G.c_dim, dtype=torch.float32, device="cpu")
     c[number] = 1
     return c
 
@@ -92,7 +101,7 @@ def _values(G: GeneratorLike, values: Sequence[float], text: str) -> Tensor:
     if len(values) != G.c_dim or not all(map(math.isfinite, values)):
         what = _vectors(G) if G.label_names is not None else f"a label of this network has {G.c_dim} values"
         raise ConfigError(f"{what}, got {text!r}; give {G.c_dim} numbers separated by commas.")
-    return torch.tensor([float(value) for value in values])
+    return torch.tensor([float(value) for value in values], dtype=torch.float32, device="cpu")
 
 
 def _named_values(G: GeneratorLike, parts: Sequence[str], text: str) -> Tensor:
@@ -100,7 +109,7 @@ def _named_values(G: GeneratorLike, parts: Sequence[str], text: str) -> Tensor:
     if G.label_names is None:
         known = f"it has {_listed(G.class_names)}" if G.class_names else f"it has the classes 0..{G.c_dim - 1}"
         raise ConfigError(f"this network has no class {text!r}; {known}.")
-    c = torch.zeros(G.c_dim)
+    c = torch.zeros(G.c_dim, dtype=torch.float32, device="cpu")
     for part in parts:
         name, _, value = (half.strip() for half in part.partition("="))
         try:
@@ -123,4 +132,4 @@ def _listed(names: Sequence[str] | None, most: int = 12) -> str:
 
 
 def _is_whole(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
+    return text.isascii() and text.isdecimal() and len(text) < 1000  # Python parses up to 4,300 digits

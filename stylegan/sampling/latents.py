@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import re
+import reprlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +25,9 @@ def parse_seeds(text: str) -> list[int]:
     """
     seeds: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)
+        match = re.fullmatch(
+            r"\s*([0-9]{1,999})\s*(?:-\s*([0-9]{1,999})\s*)?", part
+        )  # Python parses up to 4,300 digits
         if not match:
             raise ConfigError(f"seeds are whole numbers and ranges such as 0-3,7, got {part.strip()!r} in {text!r}.")
         first, last = int(match[1]), int(match[2] or match[1])
@@ -35,18 +40,32 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-def latents(seeds: Sequence[int], z_dim: int) -> Tensor:
+def seed_list(seeds: Any) -> list[int]:
+    """Return seeds given as whole numbers or as a text for `parse_seeds`. Raises: ConfigError for anything else."""
+    if isinstance(seeds, str):
+        return parse_seeds(seeds)
+    try:
+        return [_check_seed(operator.index(seed)) for seed in seeds]
+    except TypeError as error:
+        raise ConfigError(
+            "seeds are several whole numbers, such as range(8) or '0-7', or [5] for a single one, "
+            f"got {reprlib.repr(seeds)}."
+        ) from error
+
+
+def latents(seeds: Sequence[int] | str, z_dim: int) -> Tensor:
     """Return the unit Gaussian z of each seed, the same numbers that the official tools draw.
 
     Args:
-        seeds: N whole numbers from 0 to 2**32 - 1.
+        seeds: N whole numbers from 0 to 2**32 - 1, or a text such as "0-3,7".
         z_dim: width of z.
     Returns: [N, z_dim] float32.
-    Raises: ConfigError for a seed out of range.
+    Raises: ConfigError for a seed out of range, or anything else than seeds.
     """
+    seeds = seed_list(seeds)
     z = np.empty([len(seeds), z_dim], np.float32)
     for row, seed in zip(z, seeds, strict=True):
-        row[:] = np.random.RandomState(_check_seed(seed)).randn(1, z_dim)[0]
+        row[:] = np.random.RandomState(seed).randn(1, z_dim)[0]
     return torch.from_numpy(z)
 
 

@@ -34,7 +34,7 @@ def parse_styles(text: str, num_ws: int) -> list[int]:
     """
     layers: set[int] = set()
     for part in (part.strip() for part in text.split(",")):
-        match = re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", part)
+        match = re.fullmatch(r"([0-9]{1,999})(?:-([0-9]{1,999}))?", part)
         if part in NAMES:
             layers.update(named_styles(num_ws)[part])
         elif match:

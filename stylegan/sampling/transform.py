@@ -21,7 +21,7 @@ def inverse_transform(x: float = 0.0, y: float = 0.0, degrees: float = 0.0) -> T
     """
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     forward = [[c, s, x], [-s, c, y], [0.0, 0.0, 1.0]]  # y points down, so this is counter-clockwise
-    return torch.tensor(forward, dtype=torch.float64).inverse()
+    return torch.tensor(forward, dtype=torch.float64, device="cpu").inverse()
 
 
 def transform_of(G: GeneratorLike) -> Tensor:

@@ -12,13 +12,15 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stylegan.augment import SAFE_P
-from stylegan.augment import preset as augment_preset
 from stylegan.augment.filter import SMALLEST_SIDE
+from stylegan.augment.presets import PRESETS as AUGMENT_PRESETS
 from stylegan.errors import ConfigError
-from stylegan.metrics.registry import parse
+from stylegan.metrics.registry import Request, parse
 from stylegan.networks.family import ARCHITECTURES, DISCRIMINATORS, discriminator_class, generator_class
 from stylegan.runs.info import RunInfo
-from stylegan.training.refusal import refusal
+from stylegan.training.refusal import in_group, refusal
+
+_MBSTD = "`discriminator.mbstd_group_size`"
 
 
 class _Frozen(BaseModel):
@@ -184,35 +186,41 @@ class TrainConfig(_Frozen):
     pl_batch_shrink: int = Field(2, ge=1)  # divides the batch for path lengths
     style_mixing_prob: float = Field(ge=0, le=1)
     ema_kimg: float = Field(ge=0)  # half-life of the averaged generator
-    ema_rampup: float | None = None  # upper limit of the half-life as a share of the images seen so far
+    ema_rampup: float | None = Field(
+        default=None, gt=0
+    )  # upper limit of the half-life as a share of the images seen so far
     ema_beta: float | None = Field(default=None, ge=0, lt=1)  # decay per step, instead of ema_kimg
 
     @model_validator(mode="after")
     def _fits(self) -> TrainConfig:
         if self.batch % self.micro_batch:
-            raise ValueError(f"batch must be a multiple of micro_batch {self.micro_batch}, got {self.batch}")
+            raise ValueError(f"`batch` must be a multiple of `micro_batch` {self.micro_batch}, got {self.batch}")
         if not all(0 <= beta < 1 for beta in self.adam_betas):
-            raise ValueError(f"adam_betas must be in [0, 1), got {self.adam_betas}")
+            raise ValueError(f"`adam_betas` must be in [0, 1), got {self.adam_betas}")
         if self.growing is not None:
             start, end = self.growing.initial_resolution, self.generator.get("img_resolution", 0)
             if not generator_class(self.architecture).grows:
-                raise ValueError(f"networks of {self.architecture} do not grow; set growing to null")
+                raise ValueError(f"networks of {self.architecture} do not grow; set `growing` to null")
             if self.discriminator_kind == "projected":
-                raise ValueError("a projected discriminator does not grow; set growing to null")
+                raise ValueError("a projected discriminator does not grow; set `growing` to null")
             if start & (start - 1) or start > end:
-                raise ValueError(f"growing.initial_resolution must be a power of two up to {end}, got {start}")
+                raise ValueError(f"`growing.initial_resolution` must be a power of two up to {end}, got {start}")
         if self.mapping_lr is not None and self.transfer.freeze_mapping:
-            raise ValueError("a frozen mapping network has no learning rate; set mapping_lr to null")
-        frozen = self.transfer.freeze_mapping or self.discriminator.get("freeze_layers")
-        if frozen and self.transfer.source is None:
-            raise ValueError("frozen layers would keep random weights; start from a checkpoint, or freeze nothing")
+            raise ValueError("a frozen mapping network has no learning rate; set `mapping_lr` to null")
+        freeze_layers = self.discriminator.get("freeze_layers")
+        if (freeze_layers or self.transfer.freeze_mapping) and self.transfer.source is None:
+            name = "discriminator.freeze_layers" if freeze_layers else "transfer.freeze_mapping"
+            raise ValueError(
+                f"`{name}`: frozen layers would keep random weights; start from a checkpoint, or freeze nothing"
+            )
         for metric in self.metrics:
-            parse(metric).check(self.architecture, self.generator.get("img_channels", 3))
+            _parsed(metric).check(self.architecture, self.generator.get("img_channels", 3))
         group = self.group_size
         if group is not None and (not isinstance(group, int) or group < 1):
-            raise ValueError(f"mbstd_group_size must be at least 1, or null for the whole batch, got {group!r}")
+            raise ValueError(f"{_MBSTD} must be at least 1, or null for the whole batch, got {group!r}")
         if group and self.micro_batch % min(group, self.micro_batch):
-            raise ValueError(f"micro_batch must be a multiple of mbstd_group_size {group}, got {self.micro_batch}")
+            name = "batch" if self.batch == self.micro_batch else "micro_batch"  # which follows the batch by default
+            raise ValueError(f"`{name}` must be a multiple of {_MBSTD} {group}, got {self.micro_batch}")
         return self
 
     @property
@@ -230,6 +238,16 @@ class TrainConfig(_Frozen):
     def info(self) -> RunInfo:
         """The settings that the folder and the page of a run show."""
         return RunInfo.from_config(self.model_dump())
+
+
+def _parsed(metric: str) -> Request:
+    """Return the metric of that name. Raises: ConfigError, which names the setting."""
+    try:
+        return parse(metric)
+    except ConfigError as error:
+        reason = f"{error}".rstrip(".")
+        hint = "; an empty list, or none on the command line, measures nothing" * (metric.lower() == "none")
+        raise ConfigError(f"`metrics`: {reason}{hint}.") from error
 
 
 def data_config(settings: dict[str, Any]) -> DataConfig:
@@ -251,25 +269,27 @@ def validated(settings: dict[str, Any]) -> TrainConfig:
     """Return the configuration of complete settings in groups. Raises: ConfigError for impossible values."""
     architecture = settings.get("architecture", "stylegan2")
     if architecture not in ARCHITECTURES:
-        raise ConfigError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}.")
+        raise ConfigError(f"`architecture` must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}.")
     kind = settings.get("discriminator_kind", "own")
     if kind not in DISCRIMINATORS:
-        raise ConfigError(f"discriminator_kind must be one of {', '.join(DISCRIMINATORS)}, got {kind!r}.")
+        raise ConfigError(f"`discriminator_kind` must be one of {', '.join(DISCRIMINATORS)}, got {kind!r}.")
     networks: dict[str, Any] = {
         "generator": generator_class(architecture),
         "discriminator": discriminator_class(architecture, kind),
     }
-    for name, network in networks.items():
-        known = {field.name for field in fields(network.Settings)}
+    arguments = {name: {field.name for field in fields(network.Settings)} for name, network in networks.items()}
+    for name, known in arguments.items():
         if not isinstance(settings.get(name), dict):
-            raise ConfigError(f"{name} must be a group of settings, got {settings.get(name)!r}.")
+            raise ConfigError(f"`{name}` must be a group of settings, got {settings.get(name)!r}.")
         for unknown in set(settings[name]) - known:
-            raise ConfigError(f"{name} has no setting {unknown!r}; it has {', '.join(sorted(known))}.")
+            raise ConfigError(f"`{name}` has no setting {unknown!r}; it has {', '.join(sorted(known))}.")
     config = _build(TrainConfig, settings)
-    filters = "imgfilter" in augment_preset(config.augment.pipe)  # raises for an unknown name
+    if config.augment.pipe not in AUGMENT_PRESETS:
+        raise ConfigError(f"`augment.pipe` must be one of {', '.join(AUGMENT_PRESETS)}, got {config.augment.pipe!r}.")
+    filters = "imgfilter" in AUGMENT_PRESETS[config.augment.pipe]
     if config.augment.mode in ("ada", "fixed") and filters and config.generator["img_resolution"] < SMALLEST_SIDE:
         raise ConfigError(
-            f"augment.pipe {config.augment.pipe} needs images of {SMALLEST_SIDE} pixels per side or more for its "
+            f"`augment.pipe` {config.augment.pipe} needs images of {SMALLEST_SIDE} pixels per side or more for its "
             "filter; use one without a filter, such as bgc."
         )
     for name, network in networks.items():
@@ -277,11 +297,10 @@ def validated(settings: dict[str, Any]) -> TrainConfig:
             with torch.device("meta"):  # nothing is computed or stored
                 num_ws = getattr(network(**settings[name]), "num_ws", None)
         except (TypeError, ValueError, RuntimeError) as error:
-            if isinstance(error, ConfigError):
-                raise
-            raise ConfigError(
-                f"the settings of the {name} do not make a network: {str(error).splitlines()[0]}"
-            ) from error
+            reason = in_group((str(error).splitlines() or [type(error).__name__])[0], name, arguments[name])
+            if not isinstance(error, ConfigError):
+                reason = f"the settings of the {name} do not make a network: {reason.rstrip('.')}."
+            raise ConfigError(reason) from error
         if num_ws == 1 and config.style_mixing_prob > 0:
             raise ConfigError(
                 f"networks of {architecture} with a single w have no styles to mix; set `style_mixing_prob` to 0."

@@ -7,7 +7,6 @@ added up. This takes seconds for any network, and none of its memory.
 from __future__ import annotations
 
 import math
-import shutil
 import weakref
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from stylegan.errors import ConfigError
-from stylegan.files.cache import default_cache, existing_folder
+from stylegan.files.cache import default_cache, existing_folder, free_bytes
 from stylegan.machine.memory import available_bytes
 from stylegan.training.config import DataConfig, TrainConfig, changed
 from stylegan.training.phases import MicroBatch, due_phases
@@ -102,20 +101,20 @@ def require_room(needed: Estimate, device: torch.device, folder: Path, processes
             f"on {device}; use a smaller `micro_batch` or network, or `force` the start."
         )
     folder = existing_folder(folder)
-    free = shutil.disk_usage(folder).free
-    if needed.disk > free:
+    room = free_bytes(folder)
+    if needed.disk > room:
         raise ConfigError(
             f"the run writes about {_size(needed.disk)} ({needed.snapshots + needed.drawings} snapshots), "
-            f"{_size(needed.disk - free)} more than is free at {folder}; write fewer with a larger "
+            f"{_size(needed.disk - room)} more than is free at {folder}; write fewer with a larger "
             "`snap_ticks` or a smaller `keep_snapshots`, or `force` the start."
         )
     cache = existing_folder(default_cache())
-    free = shutil.disk_usage(cache).free
+    room = free_bytes(cache)
     if cache.stat().st_dev == folder.stat().st_dev:  # one disk must hold both
-        free -= needed.disk
-    if needed.cache > free:
+        room -= needed.disk
+    if needed.cache > room:
         raise ConfigError(
-            f"the decoded images take about {_size(needed.cache)} of cache, {_size(needed.cache - free)} more than "
+            f"the decoded images take about {_size(needed.cache)} of cache, {_size(needed.cache - room)} more than "
             f"will be free at {cache}; set STYLEGAN_CACHE to a folder with more room, set `data.cache_gb` to less than "
             "that so that they are decoded at every use, or `force` the start."
         )

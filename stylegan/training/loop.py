@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from stylegan.data.dataset import Dataset
 from stylegan.machine.devices import resolve_device
 from stylegan.machine.precision import require_precision
 from stylegan.machine.processes import World
+from stylegan.machine.surroundings import in_ordinary_torch
 from stylegan.runs.best_effort import BestEffort
 from stylegan.runs.folder import drop_lines_after, grid_file, repair_interrupted_writes, snapshot_folder
 from stylegan.runs.lock import locked
@@ -51,6 +52,7 @@ def train(
     snapshot: Path | None = None,
     stop: threading.Event | None = None,
     world: World | None = None,
+    accepted: Callable[[], None] = lambda: None,
 ) -> Generator[Tick, None, None]:
     """Train in `folder`, from the newest whole snapshot in it if there is one.
 
@@ -63,6 +65,8 @@ def train(
         snapshot: the newest snapshot, if the caller has found it.
         stop: when set in any process, training ends after the current step with a snapshot.
         world: the processes that train together, see `stylegan.machine.processes.join`. Rank 0 writes.
+        accepted: called in rank 0 when the networks, the snapshot and the data have passed all checks, before the first
+            file is written.
     Yields: a `Tick` every `config.tick_kimg` and one at the end.
     Raises: ConfigError if the data does not fit the networks; DataError; CheckpointError; OutputError if another
         process trains in this folder, or if the first files or the last snapshot cannot be written (in between, a disk
@@ -80,7 +84,7 @@ def train(
     writer = SnapshotWriter(folder, config.keep_snapshots, config.milestone_kimg)
     with locked(folder) if world.is_main else nullcontext(), writer:
         run = _Loop(config, folder, dataset, world, writer, grid, health, SnapshotScores(config, folder, world, stop))
-        yield from run.ticks(snapshot, stop or threading.Event())
+        yield from in_ordinary_torch(run.ticks(snapshot, stop or threading.Event(), accepted), gradients=True)
 
 
 @dataclass
@@ -97,10 +101,10 @@ class _Loop:
     measure: SnapshotScores
     best_effort: BestEffort = field(default_factory=BestEffort)
 
-    def ticks(self, snapshot: Path | None, stop: threading.Event) -> Iterator[Tick]:
+    def ticks(self, snapshot: Path | None, stop: threading.Event, accepted: Callable[[], None]) -> Iterator[Tick]:
         """Train from `snapshot`, else from the newest snapshot, else from the start."""
         config, world = self.config, self.world
-        state = self._initial_state(snapshot)
+        state = self._initial_state(snapshot, accepted)
         total = int(config.kimg * 1000)
         batches = Batches(config, self.dataset, world, end=total)
         clock = Clock(state.nimg)
@@ -187,18 +191,25 @@ class _Loop:
             origin += f", from the weights of {start.source} ({start.origin or 'origin not stated'})"
         return capture(state, origin=origin, licence=start.licence, data=identity(self.dataset))
 
-    def _initial_state(self, snapshot: Path | None = None) -> TrainingState:
-        """Return the state of the snapshot, else of the newest, else of the start; equal in all processes."""
+    def _initial_state(
+        self, snapshot: Path | None = None, accepted: Callable[[], None] = lambda: None
+    ) -> TrainingState:
+        """Return the state of the snapshot, else of the newest, else of the start; equal in all processes.
+
+        All checks come first, then `accepted` and the folder are written.
+        """
         state = create_state(self.config, self.world.device_for(resolve_device(self.config.device)))
         state.world = self.world
         state.G_ema.class_names, state.G_ema.label_names = self.dataset.class_names, self.dataset.label_names
         # Rank 0 repairs what a crash left and chooses, so that all resume from the same snapshot and one process warns.
         snapshot = self.world.gather(snapshot or self._newest() if self.world.is_main else None)[0]
-        if snapshot is not None:
-            check_same(load_snapshot(state, snapshot), self.dataset)
-        elif self.config.transfer.source is not None:
-            start_from_checkpoint(state, self.config)
+        with self.world.all_or_none():
+            if snapshot is not None:
+                check_same(load_snapshot(state, snapshot), self.dataset)
+            elif self.config.transfer.source is not None:
+                start_from_checkpoint(state, self.config)
         if self.world.is_main:
+            accepted()
             self._prepare_folder(state, snapshot)
             if snapshot is None and self.config.transfer.source is not None:
                 # The source may be thinned out, moved or trained further before the first snapshot of this run.

@@ -19,6 +19,7 @@ from stylegan.augment.blur import blur, blur_sigma
 from stylegan.losses import hinge, logistic, relativistic, wasserstein_gp
 from stylegan.losses.path_length import corrected_mean_penalty, path_length_penalty, path_lengths
 from stylegan.losses.r1 import approximate_r1_penalty, r1_penalty
+from stylegan.machine.surroundings import ordinary_torch
 from stylegan.networks import progan
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.training.config import TrainConfig
@@ -87,6 +88,7 @@ class Phase(NamedTuple):
                 parameter.grad = torch.zeros_like(parameter)
 
 
+@ordinary_torch(gradients=True)
 def train_step(state: TrainingState, config: TrainConfig, micro_batches: list[MicroBatch]) -> None:
     """Show one batch of real images to the discriminator and update everything once.
 

@@ -553,13 +553,13 @@ def preset(name: str, resolution: int, gpus: int = 1) -> Preset:
         return _MADE_TO_MEASURE[name](resolution, gpus)
     if name not in PRESETS:
         raise ConfigError(
-            f"cfg must be one of {', '.join(NAMES)}, or a generation with a size such as stylegan3-t-cpu32, "
+            f"`cfg` must be one of {', '.join(NAMES)}, or a generation with a size such as stylegan3-t-cpu32, "
             f"got {name!r}."
         )
     found = PRESETS[name]
     if found.resolution not in (None, resolution):
         raise ConfigError(
-            f"cfg {name} is made for {found.resolution} px, but the data has {resolution}; prepare the images at "
+            f"`cfg` {name} is made for {found.resolution} px, but the data has {resolution}; prepare the images at "
             f"`resolution` {found.resolution}, or choose another `cfg`."
         )
     return found

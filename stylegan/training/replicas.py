@@ -24,9 +24,9 @@ def micro_batch_size(config: TrainConfig, processes: int) -> int:
     group = config.group_size
     if rest or share % size or (group and size % min(group, size)):
         raise ConfigError(
-            f"batch {config.batch} cannot be split over {processes} processes into equal micro-batches of at most "
-            f"{config.micro_batch}, each a multiple of mbstd_group_size {group}; change `batch`, `micro_batch` "
-            "or the number of processes."
+            f"`batch` {config.batch} cannot be split over {processes} processes into equal micro-batches of at most "
+            f"{config.micro_batch}, each a multiple of `mbstd_group_size` {group}; change `micro_batch` or the "
+            "number of processes, or start a new run with another `batch`."
         )
     return size
 
@@ -39,7 +39,7 @@ def require_even_split(config: TrainConfig, processes: int) -> None:
         except ConfigError as error:
             if step.batch == config.batch:
                 raise
-            raise ConfigError(f"growing.batch at {resolution} px: {error}") from error
+            raise ConfigError(f"`growing.batch` at {resolution} px: {error}") from error
 
 
 def share_weights(state: TrainingState) -> None:

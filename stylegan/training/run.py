@@ -53,11 +53,13 @@ class Run:
         self._stop = threading.Event()
         self._best_effort = BestEffort()
         self._snapshot: Path | None = None  # the newest, until it is loaded
+        self._resumed = plan.folder is not None
+        self._unlogged: list[str] = []
         self.headline = ""
         if self.world.is_main:
-            self._snapshot = self._open(resumed=plan.folder is not None)
+            self._snapshot = self._find_snapshot(plan)
             self.headline = self._describe(plan)
-            self._log(self.headline)
+            self._unlogged.append(self.headline)
 
     def stop(self) -> None:
         """End the iteration after the current step, with a snapshot. May be called from any thread or signal handler.
@@ -71,7 +73,13 @@ class Run:
         with _one_sentence(self.folder):
             self._settle_compile()
         ticks = loop.train(
-            self.config, self.folder, dataset=self.dataset, snapshot=self._snapshot, stop=self._stop, world=self.world
+            self.config,
+            self.folder,
+            dataset=self.dataset,
+            snapshot=self._snapshot,
+            stop=self._stop,
+            world=self.world,
+            accepted=self._record,
         )
         self._snapshot = None
         with _one_sentence(self.folder), closing(ticks):
@@ -83,22 +91,27 @@ class Run:
             finally:
                 self._stop.clear()
 
-    def _open(self, *, resumed: bool) -> Path | None:
-        """Write the settings, repair what a crash left, and return the snapshot to resume from."""
+    def _find_snapshot(self, plan: Plan) -> Path | None:
+        """Return the snapshot to resume from. What a crash left is repaired first; nothing else is written."""
         with locked(self.folder):
-            if resumed:
-                write_text(self.folder / "config.json", self.config.to_json())
             repair_interrupted_writes(self.folder)
-        return newest_snapshot(self.folder, to_resume=True)
+        return plan.snapshot_to_resume() if self._resumed else newest_snapshot(self.folder, to_resume=True)
+
+    def _record(self) -> None:
+        """Write the settings and the headline: every check has passed, and the loop is about to write too."""
+        write_text(self.folder / "config.json", self.config.to_json())
+        for line in self._unlogged:
+            self._log(line)
+        self._unlogged.clear()
 
     def _settle_compile(self) -> None:
-        """Replace `compile` auto by the form that is faster on rank 0, and record it for resumed runs."""
+        """Replace `compile` auto by the form that is faster on rank 0."""
         if self.config.compile != "auto":
             return
         config_file, world = self.folder / "config.json", self.world
-        # A launcher that restarts the processes of a run repeats their first settings, so the recorded choice counts.
+        # A launcher that restarts the processes of a new run repeats their settings, so the recorded choice counts.
         recorded = world.gather(read_config(config_file).compile if world.is_main else None)[0]
-        if recorded != "auto":
+        if recorded != "auto" and not self._resumed:
             self.config = self.config.model_copy(update={"compile": recorded})
             return
         with world.all_or_none():
@@ -106,9 +119,7 @@ class Run:
         choice = world.gather(choice)[0]  # the measurements of machines differ
         self.config = self.config.model_copy(update={"compile": choice.compile})
         if world.is_main:
-            with locked(self.folder):
-                write_text(config_file, self.config.to_json())
-            self._log(choice.reason)
+            self._unlogged.append(choice.reason)
             if not choice.compile:
                 warnings.warn(choice.reason, RuntimeWarning, stacklevel=3)
 
@@ -121,6 +132,7 @@ class Run:
             first = f"New run in {self.folder} from the weights of {config.transfer.source}\n{plan.report}"
         else:
             first = f"New run in {self.folder}"
+        first = "\n".join([first, *plan.remarks])
         precision = config.precision + (f" ({plan.precision_reason})" if plan.precision_reason else "")
         size = f"{data.resolution}x{data.resolution}, {data.channels} channel{'s' * (data.channels > 1)}"
         return (
@@ -152,7 +164,7 @@ def train(
 
     Args:
         data: a data set of square images, [channels, resolution, resolution], from `stylegan.prepare`: a zip, a folder
-            or the URL of shards. None takes the embedded faces, or the data of the run to resume.
+            or the URL of shards. None takes the embedded faces, or the data of the run to resume or to start from.
         outdir: where to make the folder of a new run.
         cfg: a preset; None takes one that suits the resolution and the device.
         resume: the folder of a run, to resume it; or a checkpoint, for a new run from its weights.
@@ -210,15 +222,17 @@ def begin(
 ) -> Run:
     """Check that a run can start, and make its folder. Every process of `plan.world` calls it.
 
+    Nothing is written into a run before the last check has passed; the last ones are made when the run is iterated.
+
     Args:
         outdir: where to make the folder of a new run.
         tensorboard: also write scalars and image grids for TensorBoard.
         force: start even if memory or disk look too small.
         desc: words that the name of the folder of a new run ends in.
         track: shows the progress of decoding the images into the cache, see `Dataset.fill_cache`.
-    Raises: ConfigError if memory or disk are too small; DataError for a damaged image; MissingExtra if a package or the
-        weights of a metric are not installed; OutputError if the folder cannot be written, or another process trains in
-        it.
+    Raises: ConfigError if memory or disk are too small, or the run to resume is finished; DataError for a damaged
+        image; MissingExtra if a package or the weights of a metric are not installed; OutputError if the folder cannot
+        be written, or another process trains in it.
     """
     outdir = local_path(outdir)
     if not force:

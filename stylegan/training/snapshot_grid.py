@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stylegan.data.dataset import Dataset
+from stylegan.data.order import members_of
 from stylegan.images.grid import make_grid
 from stylegan.images.pixels import to_uint8
 from stylegan.images.png import save_png
@@ -55,7 +56,14 @@ def _choose(dataset: Dataset, rows: int, columns: int) -> np.ndarray:
     order = dataset.preview()
     if dataset.label_dim == 0:
         return np.resize(order, rows * columns)
-    labels, row_of = np.unique(dataset.labels(order).numpy(), axis=0, return_inverse=True)
-    # classes in their order: one-hot rows sort the other way round
-    groups = [order[row_of.ravel() == i] for i in reversed(range(len(labels)))]
+    groups = [order[positions] for positions in _of_equal_label(dataset, order)]
     return np.concatenate([np.resize(groups[row % len(groups)], columns) for row in range(rows)])
+
+
+def _of_equal_label(dataset: Dataset, order: np.ndarray) -> list[np.ndarray]:
+    """The positions in `order` of the images of each class, or of each label vector among the first 65,536."""
+    numbers = dataset.class_numbers(order)
+    if numbers is not None:
+        return members_of(numbers)
+    _, row_of = np.unique(-dataset.labels(order[:65_536]).numpy(), axis=0, return_inverse=True)
+    return members_of(row_of.ravel())

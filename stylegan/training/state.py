@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from stylegan.augment import AugmentPipe, diff_augment, preset
 from stylegan.machine.compile import compile_or_eager
 from stylegan.machine.processes import World
+from stylegan.machine.surroundings import ordinary_torch
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.family import discriminator_class, generator_class
 from stylegan.networks.generator import FamilyGenerator
@@ -61,6 +62,7 @@ class TrainingState:
         return [self.pl_mean, self.signs, *averages]
 
 
+@ordinary_torch(gradients=True)
 def create_state(config: TrainConfig, device: torch.device) -> TrainingState:
     """Return networks with weights drawn from the seed, and their optimizers."""
     torch.manual_seed(config.seed)

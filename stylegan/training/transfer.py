@@ -100,8 +100,8 @@ def require_architecture(checkpoint: Checkpoint, cfg: str, architecture: str) ->
     found = architecture_of(generator) if generator is not None else architecture
     if found != architecture:
         raise ConfigError(
-            f"cfg {cfg} trains networks of {architecture}, but the checkpoint holds those of {found}; choose a cfg of "
-            f"{found}."
+            f"`cfg` {cfg} trains networks of {architecture}, but the checkpoint holds those of {found}; choose a `cfg` "
+            f"of {found}."
         )
 
 
@@ -109,8 +109,8 @@ def require_architecture(checkpoint: Checkpoint, cfg: str, architecture: str) ->
 def start_from_checkpoint(state: TrainingState, config: TrainConfig) -> None:
     """Fill the networks of a new run with the weights that `config.transfer` names.
 
-    With `transfer.freeze_mapping`, both generators take the mapping network of the averaged one, so that every seed
-    keeps its w.
+    Adaptive augmentation starts where that of the checkpoint's discriminator was. With `transfer.freeze_mapping`, both
+    generators take the mapping network of the averaged one, so that every seed keeps its w.
 
     Raises: CheckpointError if they cannot be read; ConfigError if a frozen layer would keep random weights.
     """
@@ -123,6 +123,8 @@ def start_from_checkpoint(state: TrainingState, config: TrainConfig) -> None:
             own[key].copy_(value)
     if config.transfer.freeze_mapping:
         state.G.mapping.load_state_dict(state.G_ema.mapping.state_dict())
+    if state.augment_p is not None and (p := _first_p(checkpoint, config)) is not None:
+        state.augment_p.fill_(p)
 
 
 def transfer_report(checkpoint: Checkpoint, config: TrainConfig) -> str:
@@ -130,7 +132,7 @@ def transfer_report(checkpoint: Checkpoint, config: TrainConfig) -> str:
     with torch.device("meta"):
         G = generator_class(config.architecture)(**config.generator)
         D = discriminator_class(config.architecture, config.discriminator_kind)(**config.discriminator)
-        networks = {"G": G, "D": D, "G_ema": G}
+        networks: dict[str, nn.Module] = {"G": G, "D": D, "G_ema": G}
     lines = _changes(checkpoint, config)
     for name, transfer in _plan(checkpoint, networks, config).items():
         source = _sources(checkpoint)[name]
@@ -146,7 +148,20 @@ def transfer_report(checkpoint: Checkpoint, config: TrainConfig) -> str:
                 everything = [*transfer.tensors, *transfer.fresh, *transfer.unused]
                 text += f"; {what}: {', '.join(_grouped(names, everything))}"
         lines.append(text + ".")
+    if p := _first_p(checkpoint, config):
+        lines.append(f"augmentation: starts with probability {p:.3f}.")
     return "\n".join(f"  {line}" for line in lines)
+
+
+def _first_p(checkpoint: Checkpoint, config: TrainConfig) -> float | None:
+    """Return the probability that adaptive augmentation starts with; None where that is not for the checkpoint to say.
+
+    It belongs to the discriminator that it was adapted to.
+    """
+    D = checkpoint.D
+    if config.augment.mode != "ada" or D is None or D.kind != config.discriminator_kind:
+        return None
+    return min(checkpoint.augment_p, config.augment.max_p)
 
 
 def _changes(checkpoint: Checkpoint, config: TrainConfig) -> list[str]:

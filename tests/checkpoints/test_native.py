@@ -186,7 +186,7 @@ def test_a_checkpoint_without_generator_is_not_saved(tmp_path):
 
 
 def test_a_missing_device_gets_one_sentence(folder):
-    with pytest.raises(StyleGANError, match="device 'cuda:7' is not available here; set `device` to cpu or auto"):
+    with pytest.raises(StyleGANError, match="`device` 'cuda:7' is not available here; set `device` to cpu or auto"):
         stylegan.load(folder, device="cuda:7")
 
 
@@ -226,3 +226,59 @@ def test_settings_that_are_no_group_get_one_sentence(folder, group, value):
     _change_config(folder, **{group: value})
     with pytest.raises(CheckpointError, match=f"{group} in .*config.json must be a group of settings, got "):
         stylegan.load_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "config.json cannot be read: .*; the checkpoint is damaged"),
+        ('{"format": ' + "9" * 10_000 + "}", "config.json cannot be read: .*; the checkpoint is damaged"),
+        (" " * 17_000_000, "config.json is larger than 16 MB; the checkpoint is damaged"),
+    ],
+)
+def test_absurd_config_gets_one_sentence(folder, text, message):
+    (folder / "config.json").write_text(text)
+    with pytest.raises(CheckpointError, match=message) as error:
+        stylegan.load(folder)
+    assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("augment_p", float("nan"), "augment_p must be a number from 0 to 1, got nan"),
+        ("augment_p", True, "augment_p must be a number from 0 to 1, got True"),
+        ("augment_p", "x", "augment_p must be a number from 0 to 1, got 'x'"),
+        ("nimg", -1, "nimg must be a whole number from 0 to 9007199254740992 or None, got -1"),
+        ("nimg", 1.5, "nimg must be a whole number from 0 to 9007199254740992 or None, got 1.5"),
+        ("licence", ["x"], "licence must be a text of up to 1000 characters or None, got "),
+        ("origin", "x" * 1_000_000, "origin must be a text of up to 10000 characters or None, got "),
+    ],
+)
+def test_absurd_facts_get_one_sentence(folder, key, value, message):
+    _change_config(folder, **{key: value})
+    with pytest.raises(CheckpointError, match=f"{message}.* in .*config.json; the checkpoint is damaged") as error:
+        stylegan.load(folder)
+    assert len(str(error.value)) < 600
+
+
+def test_weights_that_claim_gigabytes_are_refused_before_any_is_read(folder):
+    file, shape = folder / "generator_ema.safetensors", [40_000, 40_000]
+    size = 4 * shape[0] * shape[1]
+    header = json.dumps({"mapping.fc0.weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
+    with open(file, "wb") as stream:
+        stream.write(len(header).to_bytes(8, "little") + header)
+        stream.truncate(8 + len(header) + size)
+    with pytest.raises(
+        CheckpointError, match=r"fc0.weight has shape \[40000, 40000\], its settings ask for \[16, 16\]"
+    ):
+        stylegan.load(folder)
+    config = json.loads((folder / "config.json").read_text())
+    huge = {**config["generator"], "w_dim": 40_000, "z_dim": 40_000}
+    _change_config(folder, generator=huge)
+    start = time.process_time()
+    with pytest.raises(
+        CheckpointError, match=r"its settings ask for [\d,]+ values, at most 1,073,741,824 are expected"
+    ):
+        stylegan.load(folder)
+    assert time.process_time() - start < 2

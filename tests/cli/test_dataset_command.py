@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,55 @@ def test_shards_are_written_and_transparency_is_reported(tmp_path):
     result = run("--source", tmp_path / "in", "--dest", tmp_path / "alpha", "--alpha")
     assert "3 images, 8x8, RGBA" in result.output
     assert "transparent" not in result.output
+
+
+def make(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(folder / name)
+    return folder
+
+
+def test_the_summary_names_the_classes_and_many_of_them_in_part(tmp_path):
+    few = make(tmp_path / "few", "train/cat/1.png", "test/dog/1.png", "train/b\nad/1.png")
+    assert r"RGB, 3 classes: 'b\nad', cat, dog." in run("--source", few, "--dest", tmp_path / "few.zip").output
+    many = make(tmp_path / "many", *(f"class{i:02d}/1.png" for i in range(12)))
+    output = run("--source", many, "--dest", tmp_path / "many.zip").output
+    assert "RGB, 12 classes: class00, class01, " in output
+    assert ", class09 and 2 more.\n" in output
+
+
+def test_the_summary_describes_label_vectors_and_classes_without_names(tmp_path):
+    folder = make(tmp_path / "in", "1.png", "2.png")
+    for labels, text in (([[1, 0], [0, 1]], "labels of 2 values: 0, 1."), ([0, 1], "2 classes.")):
+        content = [[f"{i}.png", label] for i, label in enumerate(labels, 1)]
+        (folder / "dataset.json").write_text(json.dumps({"labels": content}))
+        result = run("--source", folder, "--dest", tmp_path / f"{text[0]}.zip")
+        assert f"RGB, {text}\n" in result.output
+
+
+def test_leftovers_enlarged_images_and_notes_have_one_line_each(tmp_path):
+    folder = make(tmp_path / "in", "00000/1.png", "00001/2.png", ".cache/3.png", "00000/._1.png")
+    lines = run("--source", folder, "--dest", tmp_path / "out.zip", "--resolution", "16").output.splitlines()
+    assert lines[1:] == [
+        "2 were smaller and have been enlarged to 16x16; --strict refuses such images.",
+        "Skipped 2 leftovers of systems and tools: .cache, 00000/._1.png.",
+        "The folders 00000, 00001 and so on were taken for mere numbering; set --labels to folders to make classes of "
+        "them.",
+    ]
+
+
+def test_a_url_is_a_source_and_a_missing_path_is_none(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("fsspec")
+    make(tmp_path / "in", "1.png", "2.png")
+    run("--source", tmp_path / "in", "--dest", tmp_path / "shards", "--shards", 1)
+    result = run("--source", f"file://{tmp_path}/shards", "--dest", tmp_path / "out.zip")
+    assert "out.zip: 2 images, 8x8" in result.output
+    code, _, err = run_main(
+        monkeypatch, capsys, "--source", f"file://{tmp_path}/nothing", "--dest", tmp_path / "none.zip"
+    )
+    assert (code, err.count("\n")) == (1, 1)
+    assert "there is nothing at file://" in err
 
 
 def test_strict_fails_with_one_sentence(images, tmp_path, monkeypatch, capsys):

@@ -137,10 +137,14 @@ def test_what_is_not_a_network_exits_with_1(tmp_path):
 
 
 def test_a_missing_or_needless_class_exits_with_1(network, gray_classes, tmp_path):
-    result = run_cli("generate", "--network", gray_classes, "--outdir", tmp_path)
+    result = run_cli("generate", "--network", gray_classes, "--outdir", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
     assert (result.code, result.err) == (1, "Error: this network has 3 classes; choose one with --class, 0..2.\n")
     result = run_cli("generate", "--network", network, "--class", 1, "--outdir", tmp_path)
-    assert (result.code, result.err) == (1, "Error: this network has no classes, got class 1; leave out --class.\n")
+    assert (result.code, result.err) == (
+        1,
+        "Error: this network has no classes, since it was trained without --cond, got class 1; leave out --class.\n",
+    )
 
 
 def test_a_stylegan3_is_turned_counter_clockwise_and_then_moved(alias_free, tmp_path):

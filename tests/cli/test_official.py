@@ -216,7 +216,9 @@ def test_of_an_option_given_twice_the_value_that_counts_is_said(home):
     line = f"{TRAIN} --cfg tiny16 --seed 3 --seed 3 --set ema_kimg=7 --set pl_decay=0.1 --fp32=1 --precision bf16 -n"
     result = run_cli(*line.split())
     assert result.code == 0
-    assert result.err.startswith("Note: --precision is given more than once; the last value, bf16, counts.\nAbout ")
+    assert result.err.startswith(
+        "Note: --precision is given more than once; the last value, bf16, counts.\nThe labels of "
+    )
     assert json.loads(result.out)["precision"] == "bf16"
 
 

@@ -77,11 +77,13 @@ def test_auto_chooses_gamma_and_how_many_images_at_once(images, tmp_path, monkey
     assert json.loads(run_cli(*command, "--set", "r1_gamma=auto").out)["r1_gamma"] == 1
 
 
-@pytest.mark.parametrize("given", [("--batch-gpu", "4"), ("--set", "micro_batch=4")])
-def test_batch_auto_and_a_number_of_images_at_once_contradict_each_other(images, given):
+@pytest.mark.parametrize(
+    ("given", "name"), [(("--batch-gpu", "4"), "--batch-gpu"), (("--set", "micro_batch=4"), "micro_batch")]
+)
+def test_batch_auto_and_a_number_of_images_at_once_contradict_each_other(images, given, name):
     result = run_cli("train", "--data", images, *TINY, "--batch", "auto", *given, "--dry-run")
     assert (result.code, result.out) == (2, "")
-    text = "Error: --batch auto chooses --batch-gpu by itself; leave --batch-gpu out, or give --batch a number."
+    text = f"Error: --batch auto chooses {name} by itself; leave {name} out, or give --batch a number."
     assert text in " ".join(result.err.split())
 
 
@@ -180,11 +182,11 @@ def test_signal_stops_with_a_snapshot_that_resumes(images, tmp_path, number, cod
         (["--cfg", "paper9000"], 2, "cfg must be one of auto, progan, .* got 'paper9000'"),
         (["--cfg", "cpu64"], 2, "cfg cpu64 is made for 64 px, but the data has 16; prepare the images at"),
         (["--cond", *TINY], 1, "has no labels; .*train without them"),
-        ([*TINY, "--cbase", "8"], 2, "channel_base 8 and channel_max 32 leave no channel at 16x16; enlarge them"),
+        ([*TINY, "--cbase", "8"], 2, "--cbase 8 and --cmax 32 leave no channel at 16x16; enlarge them"),
         ([*TINY, "--gamma", "much"], 2, "'much' is not a valid float"),
         ([*TINY, "--held-out", "24"], 1, "has 24 images, so 24 cannot be held out; leave some to train on"),
-        ([*TINY, "--map-depth", "0"], 2, "mapping_layers must be a whole number from 1 to 100, got 0"),
-        ([*TINY, "--mbstd-group", "0"], 2, "mbstd_group_size must be at least 1, or null for the whole batch, got 0"),
+        ([*TINY, "--map-depth", "0"], 2, "--map-depth must be a whole number from 1 to 100, got 0"),
+        ([*TINY, "--mbstd-group", "0"], 2, "--mbstd-group must be at least 1, or null for the whole batch, got 0"),
         ([*TINY, "--set", "generator.activation=foo"], 2, "activation must be one of linear, relu"),
         ([*TINY, "--set", "generator.w_dim=abc"], 2, "w_dim must be a whole number from 1 to 65536, got 'abc'"),
         ([*TINY, "--set", "generator=5"], 2, "generator must be a group of settings, got 5"),
@@ -193,10 +195,10 @@ def test_signal_stops_with_a_snapshot_that_resumes(images, tmp_path, number, cod
         ([*TINY, "--seed", str(2**70)], 2, "seed must be less than 4294967296, got "),
         ([*TINY, "--set", "adam_betas=[0,2]"], 2, r"adam_betas must be in \[0, 1\)"),
         ([*TINY, "--device", "meta"], 1, "device 'meta' is not available here"),
-        (["--batch", "6", *TINY], 2, "micro_batch must be a multiple of mbstd_group_size 4, got 6"),
-        (["--batch", "12", "--batch-gpu", "8", *TINY], 2, "batch must be a multiple of micro_batch 8, got 12"),
+        (["--batch", "6", *TINY], 2, "--batch must be a multiple of --mbstd-group 4, got 6"),
+        (["--batch", "12", "--batch-gpu", "8", *TINY], 2, "--batch must be a multiple of --batch-gpu 8, got 12"),
         (["--kimg", "-1", *TINY], 2, "kimg must be greater than 0, got -1"),
-        (["--set", "generator.depth=3", *TINY], 2, "generator has no setting 'depth'; it has "),
+        (["--set", "generator.depth=3", *TINY], 2, "`generator` has no setting 'depth'; it has "),
         (
             ["--set", "color=blue", *TINY],
             2,
@@ -239,7 +241,7 @@ def test_resume_refuses_what_it_would_ignore(images, tmp_path):
     assert result.code == 2
     assert "leave out --cfg, --gamma, --outdir, or start a new run" in result.err
     result = run_cli("train", "--resume", tmp_path, "--set", "seed=3", "--config", images / "000.png")
-    assert "leave out --config, --set, or start a new run" in result.err
+    assert "leave out --config, --set seed, or start a new run" in result.err
     result = run_cli("train", "--resume", images)
     assert result.code == 2
     assert "is not the folder of a run, which holds config.json and snapshots" in result.err
@@ -330,7 +332,7 @@ def test_number_of_snapshots_kept_can_be_chosen_and_changed(images, run):
 
     assert kept("--data", images, *TINY) == 3
     assert kept("--data", images, *TINY, "--keep", "all") == "all"
-    assert kept("--resume", run, "--keep", "1") == 1
+    assert kept("--resume", run, "--kimg", "0.064", "--keep", "1") == 1
     for wrong in ("0", "some"):
         result = run_cli("train", "--data", images, *TINY, "--keep", wrong)
         assert result.code == 2
@@ -361,3 +363,33 @@ def test_folder_that_cannot_be_written_gets_one_sentence(images, tmp_path):
     assert result.code == 1
     assert "cannot write a run into" in result.err
     assert "choose another --outdir" in result.err
+
+
+def test_data_labels_and_rounding_are_reported_with_flags(run, tmp_path):
+    labels = [[f"{i:03d}.png", i % 2] for i in range(24)]
+    (tmp_path / "data/dataset.json").write_text(json.dumps({"labels": labels}))
+    start = ("train", "--data", tmp_path / "data", *TINY, "--kimg", "0.008", "--outdir", tmp_path / "more")
+    line = "The labels of the data, 2 classes, are not used; start the run with --cond to use them."
+    assert run_cli(*start).out.splitlines()[1] == line
+    assert line in run_cli(*start, "--dry-run").err
+    line = "From here on, the run will not equal one without this change bit for bit: --batch-gpu 8 -> 4."
+    resumed = run_cli("train", "--resume", run, "--kimg", "0.04", "--batch-gpu", "4", "--snap", "2", "--tick", "0.004")
+    assert resumed.out.splitlines()[1] == line
+    weights = run_cli("train", "--resume", run / "snapshots/000000", *TINY, "--dry-run")
+    assert f"Training on {tmp_path / 'data'}, the data of {run}." in weights.err
+    assert json.loads(weights.out)["data"]["path"] == str(tmp_path / "data")
+
+
+def test_a_run_that_is_finished_says_how_to_train_longer(run):
+    for arguments in ((), ("--kimg", "0.016"), ("--dry-run",)):
+        result = run_cli("train", "--resume", run, *arguments)
+        assert result.code == 2
+        text = "is finished: it has been trained for 0.032 kimg, and --kimg is"
+        assert text in " ".join(result.err.split())
+
+
+def test_a_resumed_run_takes_its_own_outdir_and_settings_that_may_change(run):
+    resumed = ("train", "--resume", run, "--kimg", "0.064", "--dry-run")
+    assert run_cli(*resumed, "--outdir", run.parent).code == 0
+    config = json.loads(run_cli(*resumed, "--set", "data.cache_gb=1", "--set", "snap_ticks=7").out)
+    assert (config["data"]["cache_gb"], config["snap_ticks"]) == (1, 7)

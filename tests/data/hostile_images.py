@@ -366,13 +366,13 @@ def disguises() -> Iterator[Case]:
         "resource_fork.png": b"\0\5\x16\7" + bytes(78),
     }.items():
         yield Case(name, content, NOT_A_IMAGE)
-    for name, content in {
-        "drawing.svg": svg, "movie.mp4": heic,
-        "download.png.part": encoded(photo(), "PNG"), "backup.png~": encoded(photo(), "PNG"),
-        "no_extension": encoded(photo(), "PNG"), ".png": encoded(photo(), "PNG"), "Thumbs.db": b"x", ".DS_Store": b"x",
-        "set.zip": b"PK\5\6" + bytes(18),
-    }.items():  # fmt: skip
-        yield Case(name, content, "it is not an image")
+    yield Case("no_extension", encoded(photo(), "PNG"), "it is not an image")
+    for name, content, reason in (
+        ("drawing.svg", svg, "it is a drawing or a document; convert it to PNG"),
+        ("movie.mp4", heic, "it is a video; save its frames"),
+        ("set.zip", b"PK\5\6" + bytes(18), "it is an archive; give it as the source itself"),
+    ):
+        yield Case(name, content, reason)
     for name, content, form in (
         ("heic.jpg", heic, "HEIC"), ("avif.png", encoded(photo(), "AVIF"), "AVIF"), ("phone.heic", heic, "HEIC"),
         ("photo.avif", encoded(photo(), "AVIF"), "AVIF"), ("raw.cr2", encoded(photo(), "TIFF"), "camera raw"),

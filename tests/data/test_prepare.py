@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -175,6 +176,49 @@ def test_transparency_is_put_on_white_or_kept_when_asked(tmp_path):
     assert (a == (40, 40, 40, 255)).all()
 
 
+# leftovers of systems and tools
+
+LEFTOVERS = {
+    "__MACOSX/cat/._1.png", "__MACOSX/._dog/2.png", ".DS_Store", "cat/.hidden.png", "cat/Thumbs.db", "desktop.ini",
+    ".git/objects/a.png", "@eaDir/1.png/SYNOPHOTO_THUMB_M.jpg", ".ipynb_checkpoints/1-checkpoint.png", "dog/2.png~",
+    "lost+found/x.png", "$RECYCLE.BIN/y.png", "dog/3.png.part", "train/._x.png",
+}  # fmt: skip
+OUTERMOST = (
+    "$RECYCLE.BIN", ".DS_Store", ".git", ".ipynb_checkpoints", "@eaDir", "__MACOSX", "cat/.hidden.png",
+    "cat/Thumbs.db", "desktop.ini", "dog/2.png~", "dog/3.png.part", "lost+found", "train/._x.png",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "tar", "tar.gz"])
+@pytest.mark.parametrize("labels", ["auto", "folders"])
+def test_leftovers_take_part_in_nothing_and_are_counted_in_every_form_of_source(tmp_path, form, labels):
+    folder = tmp_path / "in"
+    for name in ("cat/1.png", "dog/2.png"):
+        save(folder / name, noise())
+    for name in LEFTOVERS:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((folder / "cat/1.png").read_bytes())
+    source = {"folder": folder, "zip": tmp_path / "in.zip"}.get(form, tmp_path / f"in.{form}")
+    if form == "zip":
+        with zipfile.ZipFile(source, "w") as file:
+            for path in folder.rglob("*"):
+                file.write(path, path.relative_to(folder))
+    elif form != "folder":
+        with tarfile.open(source, "w:gz" if form == "tar.gz" else "w") as file:
+            file.add(folder, ".")
+    report = prepare(source, tmp_path / "out.zip", labels=labels, strict=True)
+    assert (report.used, report.class_names, report.left_out) == (2, ("cat", "dog"), ())
+    assert report.leftovers == OUTERMOST
+    assert open_dataset(source, cache_gb=1).fingerprint
+    assert len(open_dataset(source)) == 2
+
+
+def test_a_source_of_leftovers_alone_gets_a_sentence(tmp_path):
+    save(tmp_path / "in/.thumbnails/a.png", noise())
+    with pytest.raises(DataError, match=r"in holds only leftovers of systems and tools \(.thumbnails\); give a folder"):
+        prepare(tmp_path / "in", tmp_path / "out.zip")
+
+
 # labels
 
 
@@ -275,11 +319,126 @@ def test_a_half_labeled_source_is_refused(tmp_path):
     for name in ("a.png", "b.png", "c.png"):
         save(tmp_path / "in" / name, noise())
     (tmp_path / "in/dataset.json").write_text('{"labels": [["a.png", 0]]}')
-    with pytest.raises(DataError, match=r"labels some images but not 2 of 3, the first of them b.png"):
+    with pytest.raises(DataError, match=r"has no label for 2 of 3 images, the first of them b.png"):
         prepare(tmp_path / "in", tmp_path / "out.zip")
 
 
+def test_labels_of_other_images_are_reported(tmp_path):
+    for name in ("a.png", "b.png"):
+        save(tmp_path / "in" / name, noise())
+    content = {"labels": [["a.png", 0], ["b.png", 1], ["c.png", 1], ["d.png", 1]]}
+    (tmp_path / "in/dataset.json").write_text(json.dumps(content))
+    (note,) = prepare(tmp_path / "in", tmp_path / "out.zip").notes
+    assert note.endswith("are of no image, the first of them c.png.")
+    assert note.startswith("2 labels of dataset.json of ")
+
+
+def test_classes_without_images_are_reported_when_made_and_when_opened(tmp_path):
+    for name in ("a.png", "b.png"):
+        save(tmp_path / "in" / name, noise())
+    content = {"labels": [["a.png", 1], ["b.png", 3]], "class_names": ["cat", "dog", "owl", "fox"]}
+    (tmp_path / "in/dataset.json").write_text(json.dumps(content))
+    report = prepare(tmp_path / "in", tmp_path / "out.zip")
+    assert report.notes == ("2 of 4 classes have no images: 0 (cat), 2 (owl).",)
+    assert report.class_names == ("cat", "dog", "owl", "fox")
+    with pytest.warns(RuntimeWarning, match=r"out.zip: 2 of 4 classes have no images: 0 \(cat\), 2 \(owl\)"):
+        open_dataset(tmp_path / "out.zip", use_labels=True)
+
+
+def test_images_that_cannot_be_used_do_not_move_the_level_of_the_classes(tmp_path):
+    for name in ("all/cat/1.png", "all/dog/1.png"):
+        save(tmp_path / "in" / name, noise())
+    (tmp_path / "in/cover.jpg").write_bytes(b"no image")
+    assert prepare(tmp_path / "in", tmp_path / "out.zip").class_names == ("cat", "dog")
+    for name in ("x/cat/1.png", "x/dog/1.png", "y/1.png"):
+        save(tmp_path / "two" / name, noise(64, 64))
+    (tmp_path / "two/y/1.png").write_bytes((tmp_path / "two/y/1.png").read_bytes()[:60])  # breaks off in its pixels
+    assert prepare(tmp_path / "two", tmp_path / "two.zip").label_dim == 0
+
+
+def test_numbered_folders_are_classes_if_they_are_asked_for_and_explained_if_not(tmp_path):
+    for name in ("00000/00000_1.png", "00001/00001_1.png"):
+        save(tmp_path / "in" / name, noise())
+    report = prepare(tmp_path / "in", tmp_path / "out.zip")
+    assert report.label_dim == 0
+    assert report.notes == (
+        "The folders 00000, 00001 and so on were taken for mere numbering; set `labels` to folders to make classes of "
+        "them.",
+    )
+    report = prepare(tmp_path / "in", tmp_path / "classes.zip", labels="folders")
+    assert (report.class_names, report.left_out, report.notes) == (("00000", "00001"), (), ())
+
+
+def test_images_of_a_split_without_classes_are_left_out_only_if_folders_are_asked_for(tmp_path):
+    for name in ("train/cat/1.png", "train/dog/1.png", "val/1.png"):
+        save(tmp_path / "in" / name, noise())
+    report = prepare(tmp_path / "in", tmp_path / "out.zip")
+    assert (report.used, report.label_dim) == (3, 0)
+    assert "1 of 3 images are in no class folder, the first of them val/1.png" in report.notes[0]
+    report = prepare(tmp_path / "in", tmp_path / "classes.zip", labels="folders")
+    assert (report.used, report.class_names) == (2, ("cat", "dog"))
+    assert report.left_out == (("val/1.png", "it is in no class folder"),)
+
+
+def test_training_on_class_folders_without_labels_names_the_way(tmp_path):
+    for name in ("cat/1.png", "dog/1.png"):
+        save(tmp_path / "in" / name, noise())
+    with pytest.raises(
+        DataError, match=r"has class folders and no dataset.json; make a data set with labels of it with `prepare`"
+    ):
+        open_dataset(tmp_path / "in", use_labels=True)
+
+
+# enlarged images
+
+
+@pytest.mark.parametrize(("transform", "small"), [(None, (8, 8)), ("center-crop", (8, 40))])
+def test_enlarged_images_are_counted_and_refused_when_strict(tmp_path, transform, small):
+    save(tmp_path / "in/a.png", noise(16, 16))
+    save(tmp_path / "in/b.png", noise(*small))
+    report = prepare(tmp_path / "in", tmp_path / "out.zip", resolution=16, transform=transform)
+    assert (report.used, report.enlarged) == (2, 1)
+    with pytest.raises(
+        DataError, match=r"^b.png cannot be used: it is \d+x\d+ and would be enlarged; choose a lower resolution"
+    ):
+        prepare(tmp_path / "in", tmp_path / "strict.zip", resolution=16, transform=transform, strict=True)
+    assert prepare(tmp_path / "in", tmp_path / "4.zip", resolution=4, transform=transform, strict=True).enlarged == 0
+
+
 # sources and destinations that cannot be
+
+
+@pytest.mark.parametrize("name", ["out.tar", "out.tar.gz", "out.npz", "out.TFRecords", "out.h5", "out.png"])
+def test_a_name_of_a_file_never_becomes_a_folder(tmp_path, name):
+    save(tmp_path / "in/a.png", noise())
+    with pytest.raises(ConfigError, match=r"a data set is a .zip, or a folder .*, but .* ends like a file; leave out"):
+        prepare(tmp_path / "in", tmp_path / name)
+    assert os.listdir(tmp_path) == ["in"]
+    assert prepare(tmp_path / "in", tmp_path / "v1.5").used == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.npz", "it holds NumPy arrays; save its images as PNG files"),
+        ("a.mat", "it holds MATLAB arrays; read them with `scipy.io.loadmat`"),
+        ("a.parquet", "it is a Parquet table"),
+        ("data.mdb", "it is an LMDB database; export its images as files"),
+        ("a.7z", "it is an archive that is not read; unpack it"),
+        ("a.pkl", "it holds pickled objects, which can run code"),
+        ("cat.heic", "its format HEIC is not read; convert it"),
+        ("bedroom_lmdb/data.mdb", "it is an LMDB database; export its images as files"),
+        ("a.tar.gz", "is truncated or not a tar; download it again"),
+    ],
+)
+def test_a_source_that_is_not_read_comes_with_the_way_forward(tmp_path, name, message):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"\x93NUMPY" + bytes(600))
+    if path.suffix == ".npz":
+        np.savez(path, x=np.zeros(3))
+    with pytest.raises(DataError, match=message):
+        prepare(tmp_path / name.split("/")[0], tmp_path / "out.zip")
 
 
 def test_missing_empty_and_useless_sources_get_a_sentence(tmp_path):

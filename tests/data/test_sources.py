@@ -108,6 +108,13 @@ def test_zip_fingerprint_depends_on_content_and_not_on_place(tmp_path):
     assert make(tmp_path / "a.zip", 1) == make(tmp_path / "b.zip", 1) != make(tmp_path / "c.zip", 2)
 
 
+@pytest.mark.parametrize("name", ["x.ZIP", "x", "x.cbz"])
+def test_a_zip_is_known_by_its_content(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / name, "w") as file:
+        file.writestr("a.png", b"x")
+    assert open_source(tmp_path / name).names == ["a.png"]
+
+
 # IDX files
 
 
@@ -162,7 +169,7 @@ def test_what_is_no_source_gets_a_sentence(tmp_path):
     with pytest.raises(DataError, match="there is nothing at"):
         open_source(tmp_path / "missing")
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(DataError, match="neither a folder, nor a zip, nor an IDX file"):
+    with pytest.raises(DataError, match="neither a folder, nor a zip or tar, nor an IDX or TFRecord file"):
         open_source(tmp_path / "a.txt")
 
 

@@ -1,10 +1,14 @@
 """Streams of images to GIF, WebP and folders."""
 
+import gc
+import io
+
 import pytest
 import torch
 from PIL import Image, ImageSequence
 
 from stylegan.errors import ConfigError, OutputError
+from stylegan.images.pixels import to_pil
 from stylegan.images.video import check_video, save_video
 
 
@@ -111,3 +115,57 @@ def test_a_gif_comes_close_to_smooth_colors_and_does_not_flicker(tmp_path, size)
     for frame, image in zip(shown, images, strict=True):
         assert (frame - image.permute(1, 2, 0).int()).float().square().mean().sqrt() < 6
     assert (shown[1] - shown[0]).float().square().mean().sqrt() < 6
+
+
+def test_a_webp_is_written_frame_by_frame_and_holds_none_of_them(tmp_path):
+    sizes, alive = [], []
+
+    def frames():
+        for _ in range(12):
+            (temporary,) = tmp_path.iterdir() if sizes else [None]
+            sizes.append(temporary.stat().st_size if temporary else 0)
+            alive.append(sum(issubclass(type(kept), Image.Image) for kept in gc.get_objects()))
+            yield torch.randint(0, 256, [3, 64, 64], dtype=torch.uint8)
+
+    save_video(frames(), tmp_path / "a.webp")
+    assert sizes[-1] > 8 * 64 * 64 / 2  # random pixels hardly compress
+    assert max(alive) <= alive[0] + 2
+    assert (tmp_path / "a.webp").read_bytes()[4:8] == ((tmp_path / "a.webp").stat().st_size - 8).to_bytes(4, "little")
+
+
+def test_frames_of_a_webp_are_those_of_still_images(tmp_path):
+    images = moving(3, channels=4)
+    images[1, 3, 2:9] = 100  # half transparent
+    save_video(images, tmp_path / "a.webp")
+    with Image.open(tmp_path / "a.webp") as loop:
+        for frame, image in zip(ImageSequence.Iterator(loop), images, strict=True):
+            still = io.BytesIO()
+            to_pil(image).save(still, "WEBP", quality=90, method=4)
+            assert frame.convert("RGBA").tobytes() == Image.open(still).convert("RGBA").tobytes()
+
+
+def test_what_rests_does_not_flicker_in_a_gif_and_a_change_of_colors_gets_new_ones(tmp_path):
+    y, x = torch.meshgrid(torch.linspace(0, 1, 96), torch.linspace(0, 1, 96), indexing="ij")
+    ground = torch.stack([60 + 120 * x, 200 - 100 * y, 90 + 80 * x * y]).to(torch.uint8)
+    images = ground.repeat(8, 1, 1, 1)
+    images[4:] = 255 - ground[[1, 2, 0]]
+    for k in range(8):
+        images[k, :, 10 + 4 * k : 20 + 4 * k, 10:20] = torch.tensor([180, 90, 120])[:, None, None]
+    save_video(images, tmp_path / "a.gif")
+    shown = [torch.tensor(list(f.tobytes())).reshape(96, 96, 3) for f, _ in frames_of(tmp_path / "a.gif")[0]]
+    for k in range(1, 4):
+        assert torch.equal(shown[k][50:], shown[0][50:])
+    for frame, image in zip(shown, images, strict=True):
+        assert (frame - image.permute(1, 2, 0).int()).float().square().mean().sqrt() < 6
+
+
+def test_colors_are_chosen_for_few_frames_of_a_gif_since_that_takes_most_of_its_time(tmp_path, monkeypatch):
+    chosen, quantize = [], Image.Image.quantize
+
+    def counted(image, *arguments, **options):
+        chosen.append(options.get("palette") is None)
+        return quantize(image, *arguments, **options)
+
+    monkeypatch.setattr(Image.Image, "quantize", counted)
+    save_video(moving(30) + torch.arange(30, dtype=torch.uint8)[:, None, None, None] // 3, tmp_path / "a.gif")
+    assert sum(chosen) <= 10

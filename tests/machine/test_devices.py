@@ -20,7 +20,7 @@ def test_auto_prefers_cuda_then_mps_then_the_cpu(monkeypatch, cuda, mps, expecte
 
 @pytest.mark.parametrize("name", ["banana", "meta", "cuda:99"])
 def test_a_device_that_this_machine_lacks_gets_a_sentence_with_a_setting(name):
-    with pytest.raises(StyleGANError, match=f"device '{name}' is not available here; set `device` to cpu or auto."):
+    with pytest.raises(StyleGANError, match=f"`device` '{name}' is not available here; set `device` to cpu or auto."):
         resolve_device(name)
 
 

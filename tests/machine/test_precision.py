@@ -63,5 +63,5 @@ def test_a_precision_that_a_device_lacks_is_refused_and_others_are_named(monkeyp
     monkeypatch.setattr(precision.F, "conv2d", without_bf16)
     require_precision("fp32", CPU)
     require_precision("auto", CPU)
-    with pytest.raises(ConfigError, match="precision bf16 does not work on cpu here; use fp32 or fp16."):
+    with pytest.raises(ConfigError, match="`precision` bf16 does not work on cpu here; use fp32 or fp16."):
         require_precision("bf16", CPU)

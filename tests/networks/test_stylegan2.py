@@ -194,7 +194,7 @@ def test_images_of_another_shape_are_refused(shape):
 
 def test_labels_are_asked_for_by_conditional_networks():
     D = Discriminator(3, mapping_layers=1, **SMALL)
-    with pytest.raises(ShapeError, match=r"this network is conditional and takes labels c \[N, 3\], got None\."):
+    with pytest.raises(ShapeError, match=r"this discriminator is conditional and takes labels c \[N, 3\], got None\."):
         D(torch.zeros(2, 3, 16, 16))
 
 

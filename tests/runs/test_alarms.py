@@ -36,7 +36,10 @@ HEALTHY = {
 SICK = {
     "all alike": ({"diversity": lambda i: 0.8 / (i + 1)}, "collapse: generated images vary 0.10 times as much"),
     "D has won": ({"real": 0.99, "fake": -1.0, "loss": lambda i: 6.0 + i}, "collapse: for 5 ticks the discriminator"),
-    "by heart": ({"gap": lambda i: i / 7.5}, r"overfitting: .*\(gap 0\.93 of 1\); set `augment.mode` to ada"),
+    "by heart": (
+        {"gap": lambda i: i / 7.5},
+        r"overfitting: .*\(gap 0\.93 of 1\); stop the run, or start a new one .* `augment.mode` ada",
+    ),
 }
 
 

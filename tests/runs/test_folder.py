@@ -23,7 +23,7 @@ def test_line_that_does_not_fit_leaves_the_lines_before_whole(tmp_path):
     path = tmp_path / "stats.jsonl"
     append_line(path, {"nimg": 1})
     whole = path.read_bytes()
-    sentence = "No space left on device; make room or choose another `outdir`"
+    sentence = "No space left on device; make room, or make the folder writable"
     with file_size_limit(len(whole) + 5), pytest.raises(OutputError, match=sentence):
         append_line(path, {"nimg": 2})
     assert path.read_bytes() == whole

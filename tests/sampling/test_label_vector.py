@@ -90,7 +90,11 @@ def test_a_class_becomes_one_hot_rows():
 @pytest.mark.parametrize(
     ("c_dim", "class_index", "message"),
     [
-        (0, 2, "this network has no classes, got class 2; leave out `label`."),
+        (
+            0,
+            2,
+            "this network has no classes, since it was trained without `data.labels`, got class 2; leave out `label`.",
+        ),
         (3, None, "this network has 3 classes; choose one with `label`, 0..2."),
         (3, 3, "this network has the classes 0..2, got class 3."),
         (3, -1, "this network has the classes 0..2, got class -1."),

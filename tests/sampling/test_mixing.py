@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tiny_generator import tiny_generator
 
 from stylegan.errors import ConfigError
@@ -84,3 +86,45 @@ def test_malformed_styles_are_named_in_one_sentence(text, message):
     with pytest.raises(ConfigError) as error:
         parse_styles(text, 14)
     assert message in str(error.value)
+
+
+def plain_layers(text: str, num_ws: int) -> list[int] | None:
+    """Read the text part by part; return None if it has no meaning."""
+    layers: set[int] = set()
+    for part in map(str.strip, text.split(",")):
+        bounds = part.split("-")
+        if part in ("coarse", "middle", "fine"):
+            layers.update(named_styles(num_ws)[part])
+        else:
+            whole = len(bounds) <= 2 and all(bound.isascii() and bound.isdigit() for bound in bounds)
+            if not whole or not int(bounds[0]) <= int(bounds[-1]) < num_ws:
+                return None
+            layers.update(range(int(bounds[0]), int(bounds[-1]) + 1))
+    return sorted(layers)
+
+
+names = st.sampled_from(["coarse", "middle", "fine", " fine ", "Fine", "coarsemiddle"])
+layers = st.integers(0, 20).map(str)
+parts = st.one_of(names, layers, st.builds("{}-{}".format, layers, layers), st.text("0123-, f\u0661", max_size=5))
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(st.lists(parts, min_size=1, max_size=4).map(",".join), st.integers(1, 18))
+def test_every_text_gives_the_layers_of_a_plain_reading_or_one_sentence(text, num_ws):
+    expected = plain_layers(text, num_ws)
+    if expected is None:
+        with pytest.raises(ConfigError) as error:
+            parse_styles(text, num_ws)
+        assert str(error.value).endswith(".")
+    else:
+        assert parse_styles(text, num_ws) == expected
+
+
+@given(st.integers(1, 40))
+def test_the_three_names_together_are_every_layer_once(num_ws):
+    assert [layer for name in named_styles(num_ws).values() for layer in name] == list(range(num_ws))
+
+
+def test_more_digits_than_python_parses_are_one_sentence():
+    with pytest.raises(ConfigError, match="styles are layers"):
+        parse_styles("0-" + "9" * 5000, 6)

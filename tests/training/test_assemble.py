@@ -142,22 +142,22 @@ def test_auto_precision_is_that_of_the_machine_except_for_minimal_networks():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kimg": -1}, "kimg must be greater than 0, got -1."),
-        ({"style_mixing_prob": 2}, "style_mixing_prob must be at most 1, got 2."),
-        ({"batch": "many"}, "batch must be a whole number, got 'many'."),
-        ({"batch": 1.5}, "batch must be a whole number, got 1.5."),
-        ({"g_lr": "fast"}, "g_lr must be a number, got 'fast'."),
-        ({"compile": "perhaps"}, "compile must be true or false or 'auto', got 'perhaps'."),
+        ({"kimg": -1}, "`kimg` must be greater than 0, got -1."),
+        ({"style_mixing_prob": 2}, "`style_mixing_prob` must be at most 1, got 2."),
+        ({"batch": "many"}, "`batch` must be a whole number, got 'many'."),
+        ({"batch": 1.5}, "`batch` must be a whole number, got 1.5."),
+        ({"g_lr": "fast"}, "`g_lr` must be a number, got 'fast'."),
+        ({"compile": "perhaps"}, "`compile` must be true or false or 'auto', got 'perhaps'."),
         (
             {"objective": "lpips"},
-            "objective must be 'logistic', 'wasserstein_gp', 'hinge' or 'relativistic', got 'lpips'.",
+            "`objective` must be 'logistic', 'wasserstein_gp', 'hinge' or 'relativistic', got 'lpips'.",
         ),
-        ({"keep_snapshots": 0}, "keep_snapshots must be at least 1 or 'all', got 0."),
-        ({"keep_snapshots": "some"}, "keep_snapshots must be a whole number or 'all', got 'some'."),
-        ({"adam_betas": 3}, "adam_betas must be a list, got 3."),
-        ({"adam_betas": [0, 2]}, "adam_betas must be in [0, 1), got (0.0, 2.0)."),
-        ({"augment.max_p": 3}, "augment.max_p must be at most 1, got 3."),
-        ({"augment": 3}, "augment must be a group of settings, got 3."),
+        ({"keep_snapshots": 0}, "`keep_snapshots` must be at least 1 or 'all', got 0."),
+        ({"keep_snapshots": "some"}, "`keep_snapshots` must be a whole number or 'all', got 'some'."),
+        ({"adam_betas": 3}, "`adam_betas` must be a list, got 3."),
+        ({"adam_betas": [0, 2]}, "`adam_betas` must be in [0, 1), got (0.0, 2.0)."),
+        ({"augment.max_p": 3}, "`augment.max_p` must be at most 1, got 3."),
+        ({"augment": 3}, "`augment` must be a group of settings, got 3."),
         ({"color": "blue"}, "there is no setting 'color', got 'blue'; correct the name, or leave it out."),
         ({"blur.sigma": 1}, "there is no setting 'blur.sigma', got 1; correct the name, or leave it out."),
         ({"metrics": ["eqt1k"]}, None),
@@ -177,7 +177,7 @@ def test_a_configuration_changes_by_dotted_name_and_stays_checked():
     config = tiny_config("unused")
     other = changed(config, {"data.workers": 2, "kimg": 9})
     assert (other.data.workers, other.kimg, config.data.workers) == (2, 9, 4)
-    with pytest.raises(ConfigError, match=r"data.workers must be at least 1, got 0\."):
+    with pytest.raises(ConfigError, match=r"`data.workers` must be at least 1, got 0\."):
         changed(config, {"data.workers": 0})
     with pytest.raises(ConfigError, match=r"there is no setting 'machine.x'; the groups are data, .*growing\."):
         changed(config, {"machine.x": 0})

@@ -93,5 +93,5 @@ def test_a_configuration_that_was_written_is_read_back_the_same(tmp_path):
 def test_a_changed_configuration_differs_in_what_was_changed_and_is_checked():
     config = tiny_config("unused")
     assert changed(config, {"micro_batch": 4}) == config.model_copy(update={"micro_batch": 4})
-    with pytest.raises(ConfigError, match="batch must be a multiple of micro_batch 3, got 8"):
+    with pytest.raises(ConfigError, match="`batch` must be a multiple of `micro_batch` 3, got 8"):
         changed(config, {"micro_batch": 3})

@@ -1,5 +1,6 @@
 """The needs of a run are estimated before it starts, and one that cannot fit is refused with the difference."""
 
+import shutil
 from collections import namedtuple
 from dataclasses import replace
 
@@ -62,17 +63,17 @@ def test_what_cannot_fit_is_refused_with_the_difference(tmp_path, monkeypatch):
         require_room(NEEDED, CPU, tmp_path)
     monkeypatch.setattr(module, "available_bytes", lambda device, processes: None)
     # seven snapshots, and the one that is thinned out only after the last is written
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: Disk(0, 0, int(5e9)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Disk(0, 0, int(5e9)))
     with pytest.raises(ConfigError, match=r"about 5\.5 GB \(7 snapshots\), 500 MB more than is free at "):
         require_room(NEEDED, CPU, tmp_path / "not" / "there")
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: Disk(0, 0, int(5.5e9)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Disk(0, 0, int(5.5e9)))
     require_room(NEEDED, CPU, tmp_path)
 
 
 def test_a_cache_that_cannot_hold_the_decoded_images_is_refused_with_the_difference(tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "not" / "there"))
     monkeypatch.setattr(module, "available_bytes", lambda *_: None)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: Disk(0, 0, int(8e9)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Disk(0, 0, int(8e9)))
     require_room(replace(NEEDED, cache=int(2.4e9)), CPU, tmp_path)
     needed = replace(NEEDED, cache=int(3e9))  # beside the 5.5 GB of the run on the same disk
     message = rf"images take about 3\.0 GB of cache, 500 MB more than will be free at {tmp_path}; set STYLEGAN_CACHE"

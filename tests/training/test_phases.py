@@ -135,9 +135,9 @@ def test_augmentation_moves_towards_the_target_every_four_steps(target, directio
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        ("max_p", 1.5, "augment.max_p must be at most 1, got 1.5"),
-        ("ada_kimg", 0, "augment.ada_kimg must be greater than 0, got 0"),
-        ("interval", 0, "augment.interval must be at least 1, got 0"),
+        ("max_p", 1.5, "`augment.max_p` must be at most 1, got 1.5"),
+        ("ada_kimg", 0, "`augment.ada_kimg` must be greater than 0, got 0"),
+        ("interval", 0, "`augment.interval` must be at least 1, got 0"),
         ("pipe", "bgcf", "augment.pipe bgcf needs images of 22 pixels per side or more for its filter; use"),
     ],
 )

@@ -67,15 +67,15 @@ def test_what_the_user_gives_wins_over_what_it_brings():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"discriminator_kind": "dino"}, "discriminator_kind must be one of own, projected, got 'dino'."),
+        ({"discriminator_kind": "dino"}, "`discriminator_kind` must be one of own, projected, got 'dino'."),
         (
             {**PROJECTED, "discriminator.input_resolution": 64},
-            "input_resolution must be a multiple of 32 from 128 on, so that the deepest features are large enough to "
-            "be scored, got 64.",
+            "`discriminator.input_resolution` must be a multiple of 32 from 128 on, so that the deepest features are "
+            "large enough to be scored, got 64.",
         ),
         (
             {**PROJECTED, "discriminator.freeze_layers": 2},
-            "discriminator has no setting 'freeze_layers'; it has c_dim, head_channels, head_stages, img_channels, "
+            "`discriminator` has no setting 'freeze_layers'; it has c_dim, head_channels, head_stages, img_channels, "
             "img_resolution, input_resolution, mixing_channels.",
         ),
     ],

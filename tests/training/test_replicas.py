@@ -96,5 +96,7 @@ def test_micro_batches_shrink_to_the_share_of_a_process(processes, size):
 
 @pytest.mark.parametrize("processes", [3, 32])
 def test_a_batch_that_cannot_be_shared_is_refused(processes):
-    with pytest.raises(ConfigError, match=f"batch 16 cannot be split over {processes} processes .*; change `batch`,"):
+    with pytest.raises(
+        ConfigError, match=f"`batch` 16 cannot be split over {processes} processes .*; change `micro_batch` or"
+    ):
         micro_batch_size(tiny_config(Path("unused"), batch=16, micro_batch=8), processes)

@@ -123,7 +123,9 @@ def test_batches_of_growing_are_shared_before_the_run_starts(images, processes, 
     config = from_preset("progan-tiny16", Images(images, 16), changes)
     dataset = open_training_set(config.data, 0)
     if refused:
-        with pytest.raises(ConfigError, match=rf"^growing.batch at \d px: batch \d+ cannot be split over {processes} "):
+        with pytest.raises(
+            ConfigError, match=rf"^`growing.batch` at \d px: `batch` \d+ cannot be split over {processes} "
+        ):
             Plan(config, dataset, World(size=processes))
     else:
         Plan(config, dataset, World(size=processes))

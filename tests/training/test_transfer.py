@@ -3,6 +3,7 @@
 import copy
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -91,6 +92,22 @@ def test_networks_are_as_large_as_the_checkpoint_unless_set_otherwise(source):
     assert (config.augment.ada_kimg, config.ema_rampup) == (100, None)
     assert (config.transfer.origin, config.transfer.licence) == ("a friend", "CC-BY-4.0")
     assert transfer_config(source, **{"generator.channel_base": 128}).generator["channel_base"] == 128
+
+
+def test_adaptive_augmentation_continues_with_the_discriminator_that_it_was_adapted_to(source, tmp_path):
+    trained = load_checkpoint(source)
+    save(replace(trained, augment_p=0.3), tmp_path / "with_d")
+    save(replace(trained, augment_p=0.3, D=None), tmp_path / "without_d")
+    for name, changes, expected in (
+        ("with_d", {"augment.mode": "ada"}, 0.3),
+        ("with_d", {"augment.mode": "ada", "augment.max_p": 0.2}, 0.2),
+        ("with_d", {"augment.mode": "fixed", "augment.p": 0.1}, 0.1),
+        ("without_d", {"augment.mode": "ada"}, 0.0),
+    ):
+        config = transfer_config(tmp_path / name, **changes)
+        assert float(started(config).augment_p) == pytest.approx(expected)
+        starts = "augmentation: starts with probability" in transfer_report(load_checkpoint(tmp_path / name), config)
+        assert starts == (changes["augment.mode"] == "ada" and expected > 0)
 
 
 def test_a_checkpoint_of_the_average_alone_fills_both_generators(tmp_path):

@@ -43,8 +43,12 @@ class ShardIndex(BaseModel):
 
 
 def is_sharded(path: str | Path) -> bool:
-    """Return whether `path` is a folder with an index of shards, or a URL, which can only be such a folder."""
-    return is_url(path) or (Path(path) / INDEX).is_file()
+    """Return whether `path` is a folder with an index of shards, that index, or a URL, which can only be of these."""
+    if is_url(path):
+        return True
+    path = Path(path)
+    index = path if path.name == INDEX else path / INDEX
+    return index.is_file() and any(index.parent.glob("*.tar"))  # other tools write an index.json too
 
 
 def parse_index(content: bytes, where: str) -> ShardIndex:

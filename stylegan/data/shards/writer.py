@@ -81,7 +81,7 @@ class ShardWriter:
             "shards": [self._describe(number, shard) for number, shard in enumerate(shards)],
             **dataset_json,
         }
-        (self._folder / INDEX).write_text(json.dumps(index, indent=1), encoding="utf-8")
+        (self._folder / INDEX).write_text(json.dumps(index, indent=1), encoding="utf-8", newline="\n")
 
     def close(self) -> None:
         """Close the current shard."""
