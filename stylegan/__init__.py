@@ -76,6 +76,7 @@ _SUBMODULES = (
     "files",
     "images",
     "inference",
+    "inversion",
     "losses",
     "machine",
     "metrics",
@@ -85,6 +86,7 @@ _SUBMODULES = (
     "ops",
     "runs",
     "sampling",
+    "studio",
     "training",
 )
 

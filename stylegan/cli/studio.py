@@ -23,9 +23,9 @@ def serving_options(command: Callable) -> Callable:
                 "networks",
                 type=Network(),
                 multiple=True,
-                metavar="FOLDER|NAME",
-                help="A network to offer besides the bundled ones: a checkpoint, or the folder of a run; can be "
-                "repeated. The first is selected at the start.",
+                metavar="FILE|FOLDER|NAME",
+                help="A network to offer besides the bundled ones: a checkpoint, a file of another tool, or the folder "
+                "of a run; can be repeated. The first is selected at the start.",
             ),
             click.option(
                 "--host",

@@ -17,12 +17,12 @@ from torch import Tensor
 from stylegan.errors import StyleGANError
 from stylegan.studio.limits import Limits
 
-State = Literal["queued", "running", "done", "failed", "cancelled"]
-ENDS = ("done", "failed", "cancelled")
+State = Literal["queued", "running", "done", "failed", "canceled"]
+ENDS = ("done", "failed", "canceled")
 
 
-class Cancelled(Exception):
-    """Raised inside a job that was cancelled."""
+class Canceled(Exception):
+    """Raised inside a job that was canceled."""
 
 
 @dataclass(eq=False)
@@ -54,21 +54,21 @@ class Job:
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def report(self, step: int, image: Tensor | None = None) -> None:
-        """Record progress, then let waiting calls draw. Raises: Cancelled."""
+        """Record progress, then let waiting calls draw. Raises: Canceled."""
         self.step, self.image = step, self.image if image is None else image
         self.between()
         self.check()
 
     def check(self) -> None:
-        """Raises Cancelled if the job should stop."""
+        """Raises Canceled if the job should stop."""
         if self._stop.is_set():
-            raise Cancelled
+            raise Canceled
 
     def cancel(self) -> None:
         """Ask the job to stop: before it begins, or at its next step."""
         self._stop.set()
         if self.state == "queued":
-            self.end("cancelled")
+            self.end("canceled")
 
     def file(self, name: str) -> Path:
         """Return where the job should write a file of this name."""
@@ -79,18 +79,19 @@ class Job:
         if self.state not in ENDS:
             self.state, self.error, self.ended = state, error, time.monotonic()
 
-    def run(self, step: Callable[[], None]) -> bool:
-        """Run a part of the job and return whether it succeeded; a failure ends the job."""
+    def run(self, work: Callable[[], None]) -> None:
+        """Do the work, and end as it ends."""
         try:
             self.check()
-            step()
-        except Cancelled:
-            self.end("cancelled")
+            self.state = "running"
+            work()
+            self.end("done")
+        except Canceled:
+            self.end("canceled")
         except StyleGANError as error:
             self.end("failed", str(error))
         except Exception as error:  # a bug must not end the thread that serves all others
             self.end("failed", f"the job failed with {type(error).__name__}: {error}")
-        return self.state not in ENDS
 
     @property
     def bytes(self) -> int:

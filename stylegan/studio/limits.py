@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How much one request, and all of them together, may take.
+    """Bounds of one request, and of all of them together.
 
     Attributes:
         pixels: of all images of one call; 64 images of 1024 px.
-        loop_pixels: of all frames of one loop, which are in memory until the file is written.
+        loop_pixels: of all frames of one loop; a GIF holds a byte for each until it is complete.
         upload_bytes, upload_pixels: of one uploaded image.
         body_bytes: of one request without an upload.
         waiting: calls that wait for the device.
@@ -24,11 +24,11 @@ class Limits:
     """
 
     pixels: int = 1 << 26
-    loop_pixels: int = 1 << 27
+    loop_pixels: int = 1 << 29
     upload_bytes: int = 32 << 20
     upload_pixels: int = 1 << 25
     body_bytes: int = 1 << 16
-    waiting: int = 24
+    waiting: int = 16
     jobs: int = 4
     kept_jobs: int = 16
     kept_bytes: int = 512 << 20

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from stylegan.checkpoints import load
 from stylegan.checkpoints.layout import DRAWS
 from stylegan.checkpoints.native import checkpoint_folder, read_config
+from stylegan.checkpoints.open import drawing_generator, read
 from stylegan.errors import CheckpointError, ConfigError
 from stylegan.networks.family import architecture_of
 from stylegan.networks.summary import layer_rows
@@ -22,7 +22,7 @@ from stylegan.sampling.transform import inverse_transform, transform_of
 
 
 def facts(source: Path | str) -> dict[str, Any]:
-    """Return what a checkpoint says about itself, without reading its weights; values are None if unknown."""
+    """Return what a checkpoint says about itself; values are None if it does not, or if its weights had to be read."""
     try:
         config = read_config(checkpoint_folder(source))
     except CheckpointError:
@@ -41,8 +41,9 @@ class OpenedNetwork:
     """A generator and its form for inference, on the device of the session."""
 
     def __init__(self, source: Path | str, device: torch.device, precision: str):
-        self.source = source
-        self.G = load(source, device=device)  # for the projector, which needs gradients
+        checkpoint = read(source, to_draw=True)
+        self.source, self.licence, self.origin = source, checkpoint.licence, checkpoint.origin
+        self.G = drawing_generator(checkpoint, source).to(device)  # for the projector, which needs gradients
         self.fast = self.G.for_inference(precision)
 
     @cached_property
@@ -56,7 +57,7 @@ class OpenedNetwork:
 
     @property
     def can_move(self) -> bool:
-        """Whether the images can be shifted and rotated."""
+        """True if the images can be shifted and rotated."""
         try:
             transform_of(self.fast)
         except ConfigError:
@@ -83,6 +84,8 @@ class OpenedNetwork:
         rows = layer_rows(G, torch.empty(1, G.z_dim), torch.empty(1, G.c_dim))
         return {
             **facts(self.source),
+            "licence": self.licence,
+            "origin": self.origin,
             "architecture": architecture_of(G),
             "resolution": G.img_resolution,
             "channels": G.img_channels,

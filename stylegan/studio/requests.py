@@ -1,6 +1,6 @@
 """Requests of the studio: every value is checked for its type and range before anything is computed.
 
-The names and the meanings are those of the library. `Session` takes these objects, and the HTTP API reads them from JSON.
+The names and the meanings are those of the library. `Session` takes these objects; the HTTP API reads them from JSON.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_FRAMES = 3600  # of a loop
 
 
 class Drawing(BaseModel):
-    """How a network draws; the same for all images of a request."""
+    """The manner in which a network draws; the same for all images of a request."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -36,7 +36,7 @@ class Drawing(BaseModel):
 
     @property
     def moves(self) -> bool:
-        """Whether the images are shifted or rotated."""
+        """True if the images are shifted or rotated."""
         return bool(any(self.translate) or self.rotate)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -29,7 +29,7 @@ from stylegan.inversion.perceptual import PerceptualDistance
 from stylegan.inversion.projector import ProjectorSettings, project
 from stylegan.machine.devices import resolve_device
 from stylegan.models import bundled
-from stylegan.sampling.generate import draw, seeds_to_ws
+from stylegan.sampling.generate import batched, draw, seeds_to_ws
 from stylegan.sampling.interpolation import loop
 from stylegan.sampling.labels import class_labels
 from stylegan.sampling.latent_file import save_latent
@@ -46,7 +46,7 @@ BATCH = 8  # images at a time within a longer call
 
 
 class _Manner(NamedTuple):
-    """How ws become images; calls with the same manner are drawn together."""
+    """The manner in which ws become images; calls with the same manner are drawn together."""
 
     network: str
     noise_mode: str
@@ -223,22 +223,20 @@ class Session:
             cutoff=request.cutoff,
         )
         job = self._shelf.new("interpolate", total)
-        frames: list[Tensor] = []
+
+        def frames() -> Iterator[Tensor]:
+            for part in batched(ws, BATCH):
+                with opened.moved(*_motion(_manner(request))):
+                    images = list(draw(opened.fast, part, noise_mode=request.noise_mode, batch=BATCH))
+                for image in images:
+                    yield image
+                    job.report(job.step + 1, image)
 
         def work() -> None:
-            stream = iter(ws)
-            while len(frames) < total:
-                with opened.moved(*_motion(_manner(request))):
-                    part = [row for _, row in zip(range(BATCH), stream, strict=False)]
-                    frames.extend(draw(opened.fast, part, noise_mode=request.noise_mode, batch=BATCH))
-                job.report(len(frames), frames[-1])
-
-        def finish() -> None:
-            save_video(frames, job.file(name), fps=request.fps)
-            frames.clear()
+            save_video(frames(), job.file(name), fps=request.fps)
             job.files[name] = job.file(name)
 
-        return self._start(job, work, finish)
+        return self._start(job, work)
 
     def project(self, request: Project, upload: BinaryIO) -> Job:
         """Start to search for the latent of an uploaded image; it leaves latent.npz and images.
@@ -283,7 +281,7 @@ class Session:
                 "typicality": round(found.typicality[0], 2),
             }
 
-        return self._start(job, work, lambda: None)
+        return self._start(job, work)
 
     def jobs(self) -> list[Job]:
         """Return the jobs, the oldest first; finished ones are removed after a while."""
@@ -293,9 +291,9 @@ class Session:
         """Return a job, or None for one that is unknown or was removed."""
         return self._shelf.get(id)
 
-    def _start(self, job: Job, work: Any, finish: Any) -> Job:
+    def _start(self, job: Job, work: Callable[[], None]) -> Job:
         try:
-            self._worker.start(job, work, finish)
+            self._worker.start(job, work)
         except Exception:
             self._shelf.discard(job)
             raise
@@ -303,7 +301,7 @@ class Session:
 
     # Parts of the above
 
-    def _draw(self, request: Drawing, images: int, ws: Any) -> Tensor:
+    def _draw(self, request: Drawing, images: int, ws: Callable[[], Tensor]) -> Tensor:
         return self._worker.draw(_manner(request), images, ws)
 
     def _draw_together(self, manner: _Manner, ws: Tensor) -> Tensor:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -42,11 +41,10 @@ class Worker:
     def __init__(self, draw_together: DrawTogether, limits: Limits):
         self._draw_together, self._limits = draw_together, limits
         self._calls: deque[_Call] = deque()
-        self._jobs: deque[tuple[Job, Callable[[], None], Callable[[], None]]] = deque()
+        self._jobs: deque[tuple[Job, Callable[[], None]]] = deque()
         self._current: Job | None = None
         self._closed = False
         self._ready = threading.Condition()
-        self._finisher = ThreadPoolExecutor(1, thread_name_prefix="stylegan-files")
         self._thread = threading.Thread(target=self._run, name="stylegan-device", daemon=True)
         self._thread.start()
 
@@ -61,34 +59,30 @@ class Worker:
         """
         return cast(Tensor, self._submit(_Call(ws, key, images)).result())
 
-    def start(self, job: Job, work: Callable[[], None], finish: Callable[[], None] = lambda: None) -> None:
-        """Queue a job: `work` runs on the device, and `finish` in another thread, such as to write a file.
-
-        Raises: BusyError if the queue is full.
-        """
+    def start(self, job: Job, work: Callable[[], None]) -> None:
+        """Queue a job. Raises: BusyError if the queue is full."""
         job.between = self._serve_one
         with self._ready:
             self._require_open()
-            if sum(waiting.state == "queued" for waiting, _, _ in self._jobs) >= self._limits.jobs:
+            if sum(waiting.state == "queued" for waiting, _ in self._jobs) >= self._limits.jobs:
                 raise BusyError(f"{self._limits.jobs} jobs are waiting already; try again when one has finished.")
-            self._jobs.append((job, work, finish))
+            self._jobs.append((job, work))
             self._ready.notify()
 
     def close(self, timeout_s: float = 5) -> None:
-        """Serve the calls that wait, cancel the jobs, and end the thread."""
+        """Serve the calls that wait, cancel the jobs, and end the thread, for which it waits up to `timeout_s`."""
         with self._ready:
             self._closed = True
-            for job in [*(job for job, _, _ in self._jobs), *([self._current] if self._current else [])]:
+            for job in [*(job for job, _ in self._jobs), *([self._current] if self._current else [])]:
                 job.cancel()
             self._ready.notify()
         self._thread.join(timeout_s)
-        self._finisher.shutdown(wait=False, cancel_futures=True)
 
     @property
     def load(self) -> dict[str, int]:
         """Return the numbers of waiting calls and of waiting and running jobs."""
         with self._ready:
-            queued = sum(job.state == "queued" for job, _, _ in self._jobs)
+            queued = sum(job.state == "queued" for job, _ in self._jobs)
             return {"calls": len(self._calls), "queued_jobs": queued, "running_jobs": int(self._current is not None)}
 
     def _submit(self, call: _Call) -> Future:
@@ -110,27 +104,12 @@ class Worker:
                 self._ready.wait_for(lambda: self._calls or self._jobs or self._closed)
                 if self._closed and not self._calls:
                     return
-                job = None if self._calls else self._jobs.popleft()
-                self._current = job[0] if job else None
-            if job is None:
+                self._current, work = (None, None) if self._calls else self._jobs.popleft()
+            if self._current is None or work is None:
                 self._serve_one()
-            else:
-                self._work(*job)
-                with self._ready:
-                    self._current = None
-
-    def _work(self, job: Job, work: Callable[[], None], finish: Callable[[], None]) -> None:
-        if job.state != "queued":  # cancelled while it waited
-            return
-        job.state = "running"
-
-        def finished() -> None:
-            if job.run(finish):
-                job.end("done")
-
-        if job.run(work):
-            with suppress(RuntimeError):  # the pool has been shut down
-                self._finisher.submit(finished)
+                continue
+            self._current.run(work)
+            self._current = None
 
     def _serve_one(self) -> None:
         """Serve the oldest call, together with others that have the same key."""

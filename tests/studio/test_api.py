@@ -28,7 +28,7 @@ def pixels(content):
 def ended(client, id):
     for _ in range(4000):
         job = client.get(f"/v1/jobs/{id}").json()
-        if job["state"] in ("done", "failed", "cancelled"):
+        if job["state"] in ("done", "failed", "canceled"):
             return job
         time.sleep(0.005)
     raise AssertionError(job)
@@ -97,7 +97,7 @@ def test_an_inversion_is_a_job_with_previews_and_a_latent(client):
     assert client.get(f"/v1/jobs/{job['id']}/files/latent.npz").content[:2] == b"PK"
 
 
-def test_a_running_job_is_cancelled_at_its_next_step(client, session):
+def test_a_running_job_is_canceled_at_its_next_step(client, session):
     job = session._shelf.new("test", 10**6)
 
     def work():
@@ -107,7 +107,7 @@ def test_a_running_job_is_cancelled_at_its_next_step(client, session):
 
     session._worker.start(job, work)
     assert client.delete(f"/v1/jobs/{job.id}").status_code == 200
-    assert ended(client, job.id)["state"] == "cancelled"
+    assert ended(client, job.id)["state"] == "canceled"
 
 
 def test_health_networks_and_cards_are_json(client):
@@ -178,10 +178,16 @@ WRONG = {
         *({**PLAIN, "seeds": value} for value in ([], [-1], [2**32], [10**30], ["1"], [1.5], [True], None, 3, "0-3")),
         {**PLAIN, "seeds": [0] * 65},
         {**PLAIN, "seeds": list(range(5000))},
-        *({**PLAIN, "network": value} for value in ("", "/etc/passwd", "../plain", "plain\0", 1, None, ["plain"], "x" * 999)),
+        *(
+            {**PLAIN, "network": value}
+            for value in ("", "/etc/passwd", "../plain", "plain\0", 1, None, ["plain"], "x" * 999)
+        ),
         *({**PLAIN, "cutoff": value} for value in (-1, 1.5, "1", 10**9)),
         *({**PLAIN, "label": value} for value in ("0", 0, ["cat"], "x" * 5000)),
-        *({"network": "pets", "seeds": [1], "label": value} for value in (None, "3", "-1", "cow", "nan,0,0", "1e999,0,0", "\ud800")),
+        *(
+            {"network": "pets", "seeds": [1], "label": value}
+            for value in (None, "3", "-1", "cow", "nan,0,0", "1e999,0,0", "\ud800")
+        ),
         *({**PLAIN, "noise_mode": value} for value in ("loud", None, 1)),
         {**PLAIN, "center": "class"},
         *({**PLAIN, "translate": value} for value in ([1], [1, 2, 3], "1,2", [None, 0], [99, 0])),
@@ -198,17 +204,39 @@ WRONG = {
     ],
     "walk": [
         {"network": "plain", "start": start, "step": step, "frames": frames}
-        for start, step, frames in ((-1, 0.1, 4), (1e300, 0.1, 4), (0, 1e300, 4), (0, 0.1, 0), (0, 0.1, 65), (0, 0.1, 2.5))
+        for start, step, frames in (
+            (-1, 0.1, 4),
+            (1e300, 0.1, 4),
+            (0, 1e300, 4),
+            (0, 0.1, 0),
+            (0, 0.1, 65),
+            (0, 0.1, 2.5),
+        )
     ],
     "mix": [
         {"network": "plain", "rows": [0], "cols": [1], **wrong}
-        for wrong in ({"rows": []}, {"cols": [0] * 17}, {"styles": "99"}, {"styles": "3-1"}, {"styles": "x" * 600}, {"styles": 3})
+        for wrong in (
+            {"rows": []},
+            {"cols": [0] * 17},
+            {"styles": "99"},
+            {"styles": "3-1"},
+            {"styles": "x" * 600},
+            {"styles": 3},
+        )
     ],
     "interpolate": [
         {"network": "plain", "seeds": [0, 1], **wrong}
-        for wrong in ({"seeds": [1]}, {"frames": 0}, {"frames": 10**9}, {"fps": 0}, {"fps": 1e9}, {"space": "x"}, {"format": "../x"})
+        for wrong in (
+            {"seeds": [1]},
+            {"frames": 0},
+            {"frames": 10**9},
+            {"fps": 0},
+            {"fps": 1e9},
+            {"space": "x"},
+            {"format": "../x"},
+        )
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
@@ -234,9 +262,17 @@ def test_numbers_that_are_not_finite_are_refused_and_not_repeated(client, field,
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"\xff\xfe", b"[" * 20_000, b'{"seeds": [' + b"9" * 5000 + b"]}", b"null null", "{'a': 1}".encode("utf-16")],
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[" * 20_000,
+        b'{"seeds": [' + b"9" * 5000 + b"]}",
+        b"null null",
+        "{'a': 1}".encode("utf-16"),
+    ],
     ids=range(7),
-)  # fmt: skip
+)
 def test_bodies_that_are_not_json_are_refused(client, body):
     answer = client.post("/v1/generate", content=body, headers={"content-type": "application/json"})
     assert answer.status_code in (400, 422)
@@ -250,10 +286,21 @@ def test_wrong_queries_are_refused(client, query):
 
 @pytest.mark.parametrize(
     "query",
-    ["", "network=none", "network=plain&space=z", "network=plain&steps=0", "network=plain&steps=1e9", "network=plain&x=1",
-     "network=plain&pixel_weight=nan", "network=plain&pixel_weight=inf", "network=plain&label=cat", "network=pets",
-     "network=plain&candidates=-1", "network=plain&steps=5001"],
-)  # fmt: skip
+    [
+        "",
+        "network=none",
+        "network=plain&space=z",
+        "network=plain&steps=0",
+        "network=plain&steps=1e9",
+        "network=plain&x=1",
+        "network=plain&pixel_weight=nan",
+        "network=plain&pixel_weight=inf",
+        "network=plain&label=cat",
+        "network=pets",
+        "network=plain&candidates=-1",
+        "network=plain&steps=5001",
+    ],
+)
 def test_wrong_settings_of_an_inversion_are_refused(client, query):
     answer = client.post(f"/v1/project?{query}", content=photo().read(), headers={"content-type": "image/png"})
     assert answer.status_code == 422, answer.text

@@ -12,8 +12,18 @@ def test_names_of_this_machine_are_served(client, host):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:7860", "localhost.evil.example", "192.168.1.5", "", "127.0.0.1.nip.io", "[::1", "a@b"]
-)  # fmt: skip
+    "host",
+    [
+        "evil.example",
+        "evil.example:7860",
+        "localhost.evil.example",
+        "192.168.1.5",
+        "",
+        "127.0.0.1.nip.io",
+        "[::1",
+        "a@b",
+    ],
+)
 def test_other_host_names_are_refused_on_every_path(client, host):
     for path in ("/", "/v1/health", "/v1/openapi.json"):
         answer = client.get(path, headers={"host": host})
@@ -29,8 +39,17 @@ def test_further_names_can_be_allowed(session):
 
 @pytest.mark.parametrize(
     "origin",
-    ["http://evil.example", "null", "http://localhost:3000", "http://localhost", "https://localhost.evil.example", "file://", "http://[", ""],
-)  # fmt: skip
+    [
+        "http://evil.example",
+        "null",
+        "http://localhost:3000",
+        "http://localhost",
+        "https://localhost.evil.example",
+        "file://",
+        "http://[",
+        "",
+    ],
+)
 def test_changes_from_other_pages_are_refused(client, session, origin):
     for call in (
         lambda headers: client.post("/v1/generate", json=PLAIN, headers=headers),
@@ -63,9 +82,21 @@ def test_content_types_that_a_form_can_send_are_refused(client, kind):
 
 @pytest.mark.parametrize(
     "path",
-    ["/../pyproject.toml", "/%2e%2e/errors.py", "/..%2ferrors.py", "/style.css/../../app.py", "/page/index.html", "/app.py", "/etc/passwd",
-     "/v1/networks/..%2f..%2fetc", "/v1/networks/%00", "/v1/jobs/..%2f..", "/v1/jobs/x/files/..%2f..%2fetc%2fpasswd", "//etc/passwd"],
-)  # fmt: skip
+    [
+        "/../pyproject.toml",
+        "/%2e%2e/errors.py",
+        "/..%2ferrors.py",
+        "/style.css/../../app.py",
+        "/page/index.html",
+        "/app.py",
+        "/etc/passwd",
+        "/v1/networks/..%2f..%2fetc",
+        "/v1/networks/%00",
+        "/v1/jobs/..%2f..",
+        "/v1/jobs/x/files/..%2f..%2fetc%2fpasswd",
+        "//etc/passwd",
+    ],
+)
 def test_paths_lead_nowhere_but_to_the_known_files(client, path):
     answer = client.get(path)
     assert answer.status_code == 404, answer.text

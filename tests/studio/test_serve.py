@@ -79,7 +79,7 @@ def test_ending_the_server_answers_what_waits_and_stops_jobs(limited):
         begin = time.monotonic()
     assert time.monotonic() - begin < 10
     assert '"plain"' in answers[0]
-    assert job.state == "cancelled"
+    assert job.state == "canceled"
     assert not session._shelf.folder.exists()
 
 

@@ -215,7 +215,7 @@ def test_draws_are_answered_between_the_steps_of_a_job(session):
     assert wait(job).state == "done"
 
 
-def test_jobs_run_one_at_a_time_and_each_can_be_cancelled(limited):
+def test_jobs_run_one_at_a_time_and_each_can_be_canceled(limited):
     session = limited(jobs=2)
     stopped = threading.Event()
     jobs = [session._shelf.new("test", 1000) for _ in range(4)]
@@ -236,14 +236,14 @@ def test_jobs_run_one_at_a_time_and_each_can_be_cancelled(limited):
     with pytest.raises(BusyError, match="2 jobs are waiting"):
         session._worker.start(jobs[3], lambda: None)
     jobs[1].cancel()
-    assert jobs[1].state == "cancelled"
+    assert jobs[1].state == "canceled"
     jobs[0].cancel()
-    assert wait(jobs[0]).state == "cancelled"
+    assert wait(jobs[0]).state == "canceled"
     assert stopped.is_set()
     until(lambda: jobs[2].state == "running")
     assert jobs[1].step == 0
     jobs[2].cancel()
-    assert wait(jobs[2]).state == "cancelled"
+    assert wait(jobs[2]).state == "canceled"
 
 
 def test_a_job_that_fails_says_why_and_the_next_one_runs(session):
@@ -266,9 +266,11 @@ def test_a_full_queue_refuses_and_serves_what_waits(limited):
     holding = hold(session)
     release = next(holding)
     threads, results = in_threads(
-        *(lambda s=s: session.generate(Generate(network="plain", seeds=[s], noise_mode=mode)) for s, mode in
-          ((1, "const"), (2, "none")))
-    )  # fmt: skip
+        *(
+            lambda s=s: session.generate(Generate(network="plain", seeds=[s], noise_mode=mode))
+            for s, mode in ((1, "const"), (2, "none"))
+        )
+    )
     until(lambda: session.load["calls"] == 2)
     with pytest.raises(BusyError, match="2 calls are waiting already"):
         session.generate(Generate(network="plain", seeds=[3]))
@@ -298,7 +300,7 @@ def test_closing_answers_what_waits_and_cancels_jobs_and_removes_files(limited):
     assert time.monotonic() - begin < 5
     threads[0].join(5)
     assert isinstance(results[0], (torch.Tensor, BusyError))
-    assert job.state == "cancelled"
+    assert job.state == "canceled"
     assert not session._shelf.folder.exists()
     with pytest.raises(BusyError, match="shutting down"):
         session.generate(Generate(network="plain", seeds=[2]))

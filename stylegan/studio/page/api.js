@@ -55,7 +55,7 @@ export async function follow(id, seen) {
   for (;;) {
     const job = await (await get(`/v1/jobs/${id}`)).json();
     await seen(job);
-    if (["done", "failed", "cancelled"].includes(job.state)) return job;
+    if (["done", "failed", "canceled"].includes(job.state)) return job;
     await sleep(250);
   }
 }

@@ -73,7 +73,7 @@ async function make() {
     $("loop-cancel").hidden = $("loop-progress").hidden = false;
     const job = await follow(running.id, (seen) => {
       $("loop-progress").value = seen.step / seen.total;
-      $("loop-state").textContent = seen.step < seen.total ? `${seen.step} of ${seen.total} images` : "writing the file";
+      $("loop-state").textContent = `${seen.step} of ${seen.total} images`;
     });
     $("loop-state").textContent = job.state === "done" ? `${job.total} images, ${(job.total / wanted.fps).toFixed(1)} s` : (job.error ?? job.state);
     if (job.state === "done") {
