@@ -80,7 +80,7 @@ class Job:
             self.state, self.error, self.ended = state, error, time.monotonic()
 
     def run(self, work: Callable[[], None]) -> None:
-        """Do the work, and end as it ends."""
+        """Run the work, and end as it ends."""
         try:
             self.check()
             self.state = "running"

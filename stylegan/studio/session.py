@@ -306,7 +306,7 @@ class Session:
 
     def _draw_together(self, manner: _Manner, ws: Tensor) -> Tensor:
         opened = self._open(manner.network)
-        with opened.moved(*_motion(manner)):
+        with opened.moved(*_motion(manner)), opened.threads():
             return torch.stack(list(draw(opened.fast, ws, noise_mode=manner.noise_mode, batch=self.limits.together)))
 
     def _seeds_to_ws(self, opened: OpenedNetwork, request: Drawing, seeds: Sequence[int]) -> Tensor:
@@ -314,9 +314,9 @@ class Session:
         known = {seed: self._ws.get(_w_key(request, seed)) for seed in seeds}
         missing = [seed for seed, w in known.items() if w is None]
         if missing:
-            found = seeds_to_ws(
-                opened.towards(request.center), missing, label=request.label, psi=request.psi, cutoff=request.cutoff
-            )
+            G = opened.towards(request.center)
+            with opened.threads():
+                found = seeds_to_ws(G, missing, label=request.label, psi=request.psi, cutoff=request.cutoff)
             for seed, w in zip(missing, found, strict=True):
                 known[seed] = w
                 self._ws.put(_w_key(request, seed), w.clone())

@@ -21,6 +21,7 @@ from stylegan.sampling.latent import draw_latents
 from stylegan.sampling.latent_file import load_latents
 from stylegan.sampling.mixing import mixing_matrix
 from stylegan.studio.requests import Generate, Interpolate, Mix, Project, Walk
+from stylegan.studio.session import _Manner
 
 
 def wait(job, seconds=20.0):
@@ -354,6 +355,24 @@ def test_cards_state_the_licence_the_labels_and_every_layer(session):
     assert not card["can_move"]
     assert session.card("moving")["can_move"]
     assert [network["name"] for network in session.networks()] == ["plain", "pets", "moving"]
+
+
+def test_small_images_are_drawn_by_one_thread_and_the_others_return(session, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "stylegan.studio.session.draw", lambda *a, **k: seen.append(torch.get_num_threads()) or [a[1][0]]
+    )
+    opened = session._open("plain")
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        for limit, threads in ((16, 1), (8, 2)):
+            monkeypatch.setattr("stylegan.studio.opened.SMALL_PX", limit)
+            session._draw_together(_Manner("plain", "const", (0.0, 0.0), 0.0), torch.zeros(1, opened.G.num_ws, 16))
+            assert torch.get_num_threads() == 2
+            assert seen.pop() == threads
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_an_unknown_network_is_refused_with_the_known_ones(session):

@@ -6,7 +6,8 @@ import { generateCommand } from "./command.js";
 import { addKey } from "./loop.js";
 
 const $ = (id) => document.getElementById(id);
-const FPS = 30, AHEAD = 24, MOST = 32; // of a walk: frames per second, frames to have ready, frames per call
+const SLOW = 30, FAST = 60, ENOUGH = 100; // frames per second of a walk; fast if the studio draws ENOUGH
+const AHEAD = 24, MOST = 32; // frames to have ready, frames per call
 const WIDEST = 16384; // pixels of a strip that every browser decodes
 const HISTORY = 24;
 
@@ -84,6 +85,7 @@ class WalkPlayer {
     this.place = place; // of the next frame to ask for, in seeds
     this.frames = []; // [{bitmap, left, place}, ...] for each canvas
     this.count = 8;
+    this.fps = SLOW;
     this.version = 0;
     this.shown = place;
     this.times = [];
@@ -102,7 +104,7 @@ class WalkPlayer {
   async fill() {
     while (this.running) {
       if (this.frames.length >= AHEAD) { await new Promise((done) => setTimeout(done, 15)); continue; }
-      const version = this.version, step = Number($("speed").value) / FPS, start = this.place, count = this.count;
+      const { version, fps, place: start, count } = this, step = Number($("speed").value) / fps;
       this.place = start + step * count;
       const begun = performance.now();
       try {
@@ -112,10 +114,11 @@ class WalkPlayer {
           return createImageBitmap(await (await post("/v1/walk", body)).blob());
         }));
         const seconds = (performance.now() - begun) / 1000;
+        this.fps = count / seconds > ENOUGH ? FAST : SLOW;
         const most = Math.min(MOST, Math.floor(WIDEST / state.card.resolution));
         this.count = Math.max(1, Math.min(most, Math.round((count * 0.35) / seconds)));
         if (version !== this.version) continue;
-        for (let k = 0; k < count; k++) this.frames.push({ strips, k, count, place: start + k * step });
+        for (let k = 0; k < count; k++) this.frames.push({ strips, k, count, fps, place: start + k * step });
       } catch (error) {
         this.place = start;
         if (error.status !== 429) { show(error.message); stop(); return; }
@@ -127,12 +130,12 @@ class WalkPlayer {
   tick(now) {
     if (!this.running) return;
     if (now >= this.next - 2 && this.frames.length) {
-      const { strips, k, count, place } = this.frames.shift();
+      const { strips, k, count, fps, place } = this.frames.shift();
       strips.forEach((strip, i) => paint($(i ? "canvas-b" : "canvas-a"), strip, (k * strip.width) / count, strip.width / count));
       this.shown = place;
       this.times.push(now);
       this.times = this.times.filter((time) => now - time < 1000);
-      this.next = Math.max(this.next + 1000 / FPS, now - 1000 / FPS);
+      this.next = Math.max(this.next + 1000 / fps, now - 1000 / fps);
       if (this.times.length % 10 === 0) $("rate").textContent = `${this.times.length} images/s`;
       $("seed").value = Math.round(place);
     }
