@@ -20,7 +20,8 @@ from stylegan.errors import CheckpointError, ConfigError
 from stylegan.files.atomic import atomic_file
 from stylegan.images.pixels import to_float
 from stylegan.inversion.perceptual import PerceptualDistance
-from stylegan.inversion.projector import Watch, check_targets, random_ws
+from stylegan.inversion.projector import Watch, check_targets
+from stylegan.inversion.w_statistics import random_ws
 from stylegan.networks.generator import FamilyGenerator
 from stylegan.networks.protocol import device_of
 from stylegan.sampling.labels import Label
@@ -72,7 +73,7 @@ def tune(
         label: of the random w to which the locality penalty refers; required for a network with labels.
         perceptual: None loads it, which needs the extra `metrics`.
         watch: called before every step with the images so far.
-    Raises: ConfigError for latents of another network or another number of them, ShapeError for targets that do not fit.
+    Raises: ConfigError for latents of another network or another number of them; ShapeError for other targets.
     """
     settings = settings or PivotalSettings()
     check_targets(G, targets)
@@ -103,7 +104,7 @@ def tune(
         if watch is not None:
             watch(step, images.detach())
         seen, losses = distance(images, goal, features)
-        if float(seen.max()) < settings.enough:
+        if float(seen.detach().max()) < settings.enough:
             break
         loss = losses.sum()
         if settings.locality_weight and step % settings.locality_every == 0:
@@ -169,5 +170,5 @@ def load_delta(G: FamilyGenerator, file: Path | str) -> FamilyGenerator:
         raise CheckpointError(f"{file} changes another network; use it with the network that was tuned.")
     with torch.no_grad():
         for name, weight in weights.items():
-            weight += delta[name].to(weight)
+            weight.add_(delta[name].to(weight))
     return tuned

@@ -8,60 +8,67 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan.errors import ConfigError, ShapeError
 from stylegan.images.pixels import to_float, to_uint8
-from stylegan.inversion.perceptual import Features, PerceptualDistance
+from stylegan.inversion.estimate import estimate
+from stylegan.inversion.goal import Goal
+from stylegan.inversion.perceptual import PerceptualDistance
+from stylegan.inversion.w_statistics import WStatistics, random_ws
+from stylegan.inversion.whiteness import whiteness
 from stylegan.networks.generator import FamilyGenerator
 from stylegan.networks.protocol import device_of
-from stylegan.sampling.generate import map_latents
-from stylegan.sampling.labels import Label, class_labels
+from stylegan.sampling.labels import Label
 from stylegan.sampling.latent import Latent, space_of, synthesize
-from stylegan.sampling.latents import latents
 
 SPACES = ("w", "w+", "f")
-STATISTICS_SEED = 123  # of the z whose w give the mean and the spread, as in the official tools
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectorSettings:
-    """How to search. The values up to `noise_weight` are those of the official projector.
+    """How to search. `PUBLISHED` holds the values of the official projector.
 
     Attributes:
         steps: of Adam.
         lr: learning rate between its ramps.
         lr_rampup, lr_rampdown: parts of the steps in which it rises from zero and falls to it.
+        beta2: of Adam. The search is short, and its first gradients are much larger than its last ones.
+        whiten: search in coordinates in which random w have unit covariance (Zhu et al. 2020, "Improved StyleGAN
+            Embedding"), where Adam's steps have the size that each direction needs.
         w_noise: size of the random steps at first, relative to the spread of w.
         w_noise_ramp: part of the steps after which they have faded.
+        noise: optimize the noise of the network too, which takes up fine detail.
         noise_weight: of the penalty on noise that is not white.
         pixel_weight: of the mean squared difference of pixels beside the perceptual distance; 0 as published.
         spread_weight: of the squared distance of each w from the mean of all layers, relative to the spread of w; in
             W+ only.
         feature_lr, feature_weight: learning rate and penalty of the changes of the feature map, in F only.
         feature_resolution: pixels per side of that feature map at most.
-        candidates: number of random images of which the closest one starts the search; 0 starts from the mean, as
-            published.
+        examples: number of random images from which the start is estimated by a linear regression of w on thumbnails;
+            0 starts from the mean, as published.
         w_samples: number of w that give the mean and the spread.
     """
 
-    steps: int = 1000
+    steps: int = 300
     lr: float = 0.1
     lr_rampup: float = 0.05
-    lr_rampdown: float = 0.25
+    lr_rampdown: float = 0.6
+    beta2: float = 0.9
+    whiten: bool = True
     w_noise: float = 0.05
-    w_noise_ramp: float = 0.75
+    w_noise_ramp: float = 0.4
+    noise: bool = True
     noise_weight: float = 1e5
-    pixel_weight: float = 0.0
+    pixel_weight: float = 30.0
     spread_weight: float = 0.01
     feature_lr: float = 0.02
     feature_weight: float = 0.01
     feature_resolution: int = 32
-    candidates: int = 0
+    examples: int = 1000
     w_samples: int = 10_000
 
     def __post_init__(self) -> None:
@@ -76,6 +83,11 @@ class ProjectorSettings:
     def random_step(self, t: float) -> float:
         """Return the size of the random steps at the part t of the steps, relative to the spread of w."""
         return self.w_noise * max(0.0, 1 - t / self.w_noise_ramp) ** 2
+
+
+PUBLISHED = ProjectorSettings(
+    steps=1000, lr_rampdown=0.25, beta2=0.999, whiten=False, w_noise_ramp=0.75, pixel_weight=0.0, examples=0
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,62 +146,37 @@ def project(
         raise ConfigError(f"a space to project to is one of {', '.join(SPACES)}, got {space!r}.")
     check_targets(G, targets, mask)
     device = device_of(G)
-    goal = _Goal(targets.to(device), mask, perceptual or PerceptualDistance(device), settings.pixel_weight)
+    goal = Goal(targets.to(device), mask, perceptual or PerceptualDistance(device), settings.pixel_weight)
     n, rng = len(targets), torch.Generator(device).manual_seed(seed)
-    center, spread = w_statistics(G, label, settings.w_samples)
+    statistics = WStatistics.of(random_ws(G, label, settings.w_samples)[:, 0], whiten=settings.whiten)
 
-    first = center.expand(n, G.num_ws, -1) if start is None else start.to(device)
-    if start is None and settings.candidates:
-        first = _closest(G, goal, label, settings.candidates)
-    w = (first.mean(1, keepdim=True) if space == "w" else first).clone().requires_grad_()
+    if start is not None:
+        x = statistics.coordinates(start.to(device))
+    elif settings.examples:
+        x = estimate(G, goal, statistics, label, settings.examples).expand(-1, G.num_ws, -1)
+    else:
+        x = torch.zeros(n, G.num_ws, G.w_dim, device=device)
+    x = (x.mean(1, keepdim=True) if space == "w" else x).clone().requires_grad_()
     noise = {
         name: buffer.expand(n, 1, -1, -1).clone().requires_grad_()
         for name, buffer in G.synthesis.named_buffers()
-        if name.endswith("noise_const")
+        if settings.noise and name.endswith("noise_const")
     }
 
     def loss(t: float) -> tuple[Tensor, Tensor]:
-        random = torch.randn(w.shape, device=device, generator=rng) * (spread * settings.random_step(t))
-        images = synthesize(G.synthesis, (w + random).expand(-1, G.num_ws, -1), {}, noise)
-        return images, goal(images) + settings.noise_weight * _colored(noise) + settings.spread_weight * _spread(
-            w, spread
-        )
+        step = settings.random_step(t) * statistics.unit
+        w = statistics.w(x + step * torch.randn(x.shape, device=device, generator=rng))
+        images = synthesize(G.synthesis, w.expand(-1, G.num_ws, -1), {}, noise)
+        penalty = settings.noise_weight * _colored(noise) + settings.spread_weight * statistics.scatter(w)
+        return images, goal(images) + penalty
 
-    _minimize(loss, [w, *noise.values()], settings.learning_rate, settings.steps, noise, watch)
-    w, ws = w.detach(), w.detach().expand(-1, G.num_ws, -1)
+    _minimize(loss, [x, *noise.values()], settings, noise, watch)
+    ws = statistics.w(x.detach()).expand(-1, G.num_ws, -1)
     noise = {name: value.detach() for name, value in noise.items()}
     offsets: dict[str, Tensor] = {}
     if space == "f":
         offsets = _refine(G, ws, noise, goal, settings, watch)
-    return _result(G, ws, offsets, noise, goal, (center, spread))
-
-
-@torch.no_grad()
-def w_statistics(G: FamilyGenerator, label: Label | None = None, samples: int = 10_000) -> tuple[Tensor, Tensor]:
-    """Return the mean w [w_dim] of a network, or of one of its labels, and the spread, a scalar.
-
-    The spread is the root of the mean squared distance of w from its mean.
-    """
-    w = random_ws(G, label, samples)[:, 0]
-    center = w.mean(0)
-    return center, (w - center).square().sum(1).mean().sqrt()
-
-
-def whiteness(noise: Tensor) -> Tensor:
-    """Return the penalty on noise whose neighbors are alike, [N]; 0 in expectation for white noise.
-
-    The squared correlations of each value with its neighbor to the right and below, at each halving of the size down to
-    8 pixels.
-
-    noise: [N, 1, H, H]
-    """
-    total = noise.new_zeros(len(noise))
-    while True:
-        for axis in (3, 2):
-            total = total + (noise * noise.roll(1, axis)).mean([1, 2, 3]).square()
-        if noise.shape[3] <= 8:
-            return total
-        noise = F.avg_pool2d(noise, 2)
+    return _result(G, ws, offsets, noise, goal, statistics)
 
 
 def feature_layer(G: FamilyGenerator, resolution: int) -> tuple[str, torch.Size]:
@@ -215,66 +202,20 @@ def feature_layer(G: FamilyGenerator, resolution: int) -> tuple[str, torch.Size]
     return fitting[-1], shapes[fitting[-1]]
 
 
-def random_ws(G: FamilyGenerator, label: Label | None, samples: int, seed: int = STATISTICS_SEED) -> Tensor:
-    """Return the ws of random z of one label, [samples, num_ws, w_dim]; the same for the same seed."""
-    z = latents([seed], samples * G.z_dim).view(samples, G.z_dim)
-    return map_latents(G, z, class_labels(G, label, samples), psi=1, cutoff=None)
-
-
-@torch.no_grad()
-def _closest(G: FamilyGenerator, goal: _Goal, label: Label | None, candidates: int) -> Tensor:
-    """Return the ws of the random image that is closest to each target, [N, num_ws, w_dim]."""
-    ws = random_ws(G, label, candidates)
-    distances = torch.cat([goal.to_each(G.synthesis(part, noise_mode="const")) for part in ws.split(32)], 1)
-    return ws[distances.argmin(1)]
-
-
-class _Goal:
-    """The distance of images from their targets."""
-
-    def __init__(self, targets: Tensor, mask: Tensor | None, perceptual: PerceptualDistance, pixel_weight: float):
-        self.targets, self.perceptual, self.pixel_weight = targets, perceptual, pixel_weight
-        self.mask = None if mask is None else mask.to(targets.device, torch.float32)
-        self.pixels = self._known(to_float(targets))
-        with torch.no_grad():
-            self.features: Features = perceptual.features(self.pixels)
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Return the distance of images [N, C, R, R] in [-1, 1], [N]."""
-        known = self._known(images)
-        distance = self.perceptual.between(self.perceptual.features(known), self.features)
-        if self.pixel_weight:
-            distance = distance + self.pixel_weight * (known - self.pixels).square().mean([1, 2, 3])
-        return distance
-
-    def to_each(self, images: Tensor) -> Tensor:
-        """Return the distances of M images from N targets, [N, M]."""
-        known = self._known(images)
-        features = self.perceptual.features(known)
-        rows = []
-        for i in range(len(self.pixels)):
-            distance = self.perceptual.between(features, [y[i : i + 1] for y in self.features])
-            rows.append(distance + self.pixel_weight * (known - self.pixels[i : i + 1]).square().mean([1, 2, 3]))
-        return torch.stack(rows)
-
-    def _known(self, images: Tensor) -> Tensor:
-        return images if self.mask is None else images * self.mask
-
-
 def _minimize(
     loss: Callable[[float], tuple[Tensor, Tensor]],
     variables: list[Tensor],
-    learning_rate: Callable[[float], float],
-    steps: int,
+    settings: ProjectorSettings,
     noise: dict[str, Tensor],
     watch: Watch | None,
 ) -> None:
     """Run Adam on variables of which `loss` (a part of the steps, from 0 to 1) makes images and a loss for each."""
-    adam = torch.optim.Adam(variables, betas=(0.9, 0.999))
-    for step in range(steps):
+    adam = torch.optim.Adam(variables, betas=(0.9, settings.beta2))
+    for step in range(settings.steps):
+        t = step / settings.steps
         for group in adam.param_groups:
-            group["lr"] = learning_rate(step / steps)
-        images, losses = loss(step / steps)
+            group["lr"] = settings.learning_rate(t)
+        images, losses = loss(t)
         if watch is not None:
             watch(step, images.detach())
         gradients = torch.autograd.grad(losses.sum(), variables)
@@ -291,31 +232,28 @@ def _colored(noise: dict[str, Tensor]) -> Tensor | float:
     return sum((whiteness(value) for value in noise.values()), start=0.0)
 
 
-def _spread(w: Tensor, spread: Tensor) -> Tensor:
-    """Squared distance of the w of an image from their mean, relative to the spread, [N]; 0 in W."""
-    return (w - w.mean(1, keepdim=True)).square().sum(2).mean(1) / spread.square()
-
-
 def _refine(
     G: FamilyGenerator,
     ws: Tensor,
     noise: dict[str, Tensor],
-    goal: _Goal,
+    goal: Goal,
     settings: ProjectorSettings,
     watch: Watch | None,
 ) -> dict[str, Tensor]:
     """Search for the change of a feature map that carries what w leaves out, within half as many steps."""
     name, shape = feature_layer(G, settings.feature_resolution)
     change = torch.zeros(len(ws), *shape, device=ws.device, requires_grad=True)
-    steps = max(settings.steps // 2, 1)
+    refining = replace(settings, steps=max(settings.steps // 2, 1), lr=settings.feature_lr)
 
     def loss(t: float) -> tuple[Tensor, Tensor]:
         images = synthesize(G.synthesis, ws, {name: change}, noise)
         return images, goal(images) + settings.feature_weight * change.square().mean([1, 2, 3])
 
-    scale = settings.feature_lr / settings.lr
-    shifted = None if watch is None else lambda step, images: watch(settings.steps + step, images)
-    _minimize(loss, [change], lambda t: scale * settings.learning_rate(t), steps, {}, shifted)
+    def later(step: int, images: Tensor) -> None:
+        if watch is not None:
+            watch(settings.steps + step, images)
+
+    _minimize(loss, [change], refining, {}, later)
     return {name: change.detach()}
 
 
@@ -325,13 +263,11 @@ def _result(
     ws: Tensor,
     offsets: dict[str, Tensor],
     noise: dict[str, Tensor],
-    goal: _Goal,
-    statistics: tuple[Tensor, Tensor],
+    goal: Goal,
+    statistics: WStatistics,
 ) -> Projection:
     images, space = synthesize(G.synthesis, ws, offsets, noise), space_of(G)
-    center, spread = statistics
     bytes_ = to_uint8(images)
-    far = (ws - center).square().sum(2).sqrt().mean(1) / spread
     return Projection(
         latents=[
             Latent(
@@ -345,7 +281,7 @@ def _result(
         images=bytes_.cpu(),
         psnr=psnr(bytes_, goal.targets).tolist(),
         distance=goal.perceptual(to_float(bytes_), to_float(goal.targets)).tolist(),
-        typicality=far.tolist(),
+        typicality=statistics.typicality(ws).tolist(),
     )
 
 
@@ -354,7 +290,8 @@ def psnr(a: Tensor, b: Tensor) -> Tensor:
     return 10 * torch.log10(255**2 / (a.double() - b.double()).square().mean([1, 2, 3]))
 
 
-def check_targets(G: FamilyGenerator, targets: Tensor, mask: Tensor | None) -> None:
+def check_targets(G: FamilyGenerator, targets: Tensor, mask: Tensor | None = None) -> None:
+    """Raises ShapeError unless the targets, and the mask, are images that `G` can draw."""
     expected = [G.img_channels, G.img_resolution, G.img_resolution]
     if targets.ndim != 4 or list(targets.shape[1:]) != expected or targets.dtype != torch.uint8 or not len(targets):
         raise ShapeError(

@@ -1,11 +1,11 @@
-"""Seeds to images: all of them as one tensor, or as a stream drawn in batches."""
+"""Seeds, or latents, to images: all of them as one tensor, or as a stream drawn in batches."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count, islice
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from stylegan.machine.memory import memory_enough_for
 from stylegan.machine.surroundings import in_ordinary_torch, ordinary_torch
 from stylegan.networks.protocol import GeneratorLike, device_of
 from stylegan.sampling.labels import Label, class_labels
+from stylegan.sampling.latent import Latent, check_space, synthesize
 from stylegan.sampling.latents import latents, seed_list
 
 NAMED = 8  # images that a warning names at most
@@ -24,7 +25,7 @@ NAMED = 8  # images that a warning names at most
 @ordinary_torch(gradients=False)
 def generate(
     G: GeneratorLike,
-    seeds: Sequence[int] | str,
+    seeds: Sequence[int | Latent] | str,
     *,
     psi: float = 0.7,
     label: Label | None = None,
@@ -46,7 +47,7 @@ def generate(
 
 def generate_images(
     G: GeneratorLike,
-    seeds: Sequence[int] | str,
+    seeds: Sequence[int | Latent] | str,
     *,
     label: Label | None = None,
     psi: float = 1.0,
@@ -57,7 +58,8 @@ def generate_images(
     """Draw one image per seed, with at most `batch` of them in memory.
 
     Args:
-        seeds: whole numbers, or a text such as "0-3,7".
+        seeds: whole numbers, or a text such as "0-3,7". A `Latent` can take the place of a number; what follows about
+            labels and truncation does not concern it.
         label: class or label vector, see `label_vector`; required for a network with labels, None for one without.
         psi: truncation; 1 gives the full variety, 0 the average image, and negative values the opposite of the seed.
         cutoff: number of layers to truncate, from the first on; None for all.
@@ -66,9 +68,39 @@ def generate_images(
     Yields: [C, H, W] uint8 on the CPU, in the order of the seeds.
     Raises: ConfigError for an invalid seed, label, noise mode or batch; NonFiniteError as in `draw`.
     """
-    seeds = seed_list(seeds)
-    ws = (w for part in batched(seeds, batch) for w in seeds_to_ws(G, part, label=label, psi=psi, cutoff=cutoff))
-    yield from draw(G, ws, noise_mode=noise_mode, batch=batch, names=(f"seed {seed}" for seed in seeds))
+    seeds = checked_seeds(seeds)
+    parts = (to_latents(G, part, label=label, psi=psi, cutoff=cutoff) for part in batched(seeds, batch))
+    names = (f"latent {k}" if isinstance(seed, Latent) else f"seed {seed}" for k, seed in enumerate(seeds))
+    yield from draw(G, chain.from_iterable(parts), noise_mode=noise_mode, batch=batch, names=names)
+
+
+def checked_seeds(seeds: Sequence[int | Latent] | str) -> Sequence[int | Latent]:
+    """Return seeds as a sequence, whose numbers are checked. Raises: ConfigError as `seed_list`."""
+    if isinstance(seeds, list | tuple) and any(isinstance(seed, Latent) for seed in seeds):
+        return [seed if isinstance(seed, Latent) else seed_list([seed])[0] for seed in seeds]
+    return seed_list(seeds)
+
+
+def to_latents(
+    G: GeneratorLike,
+    seeds: Sequence[int | Latent] | str,
+    *,
+    label: Label | None = None,
+    psi: float = 1.0,
+    cutoff: int | None = None,
+) -> list[Latent]:
+    """Return the latents of seeds, on the network's device; those that are latents already stay as they are.
+
+    Args: as in `generate_images`.
+    Raises: ConfigError for a latent of another network, and as `seeds_to_ws`.
+    """
+    seeds = checked_seeds(seeds)
+    numbers = [seed for seed in seeds if not isinstance(seed, Latent)]
+    ws = iter(seeds_to_ws(G, numbers, label=label, psi=psi, cutoff=cutoff) if numbers else ())
+    for seed in seeds:
+        if isinstance(seed, Latent):
+            check_space(seed, G)
+    return [seed if isinstance(seed, Latent) else Latent(ws=next(ws)) for seed in seeds]
 
 
 def seeds_to_ws(
@@ -93,36 +125,41 @@ def map_latents(G: GeneratorLike, z: Tensor, c: Tensor | None, *, psi: float, cu
 
 def draw(
     G: GeneratorLike,
-    ws: Iterable[Tensor],
+    latents: Iterable[Latent | Tensor],
     *,
     noise_mode: str = "const",
     batch: int = 16,
     names: Iterable[str] | None = None,
 ) -> Iterator[Tensor]:
-    """Yield one image [C, H, W] uint8 on the CPU for each w of a stream, [num_ws, w_dim].
+    """Yield one image [C, H, W] uint8 on the CPU for each latent of a stream, or its ws [num_ws, w_dim].
 
-    At most `batch` images are in memory at a time, so the stream can have any length. A warning at its end names the
-    images that show a single color, which a trained network hardly ever draws.
+    Latents with offsets or noise of their own need a network that is not prepared for inference and are drawn one by
+    one; their noise holds in the mode "const". At most `batch` images are in memory at a time, so the stream can have
+    any length. A warning at its end names the images that show a single color, which a trained network hardly ever
+    draws.
 
     Args:
         names: of the images in messages; None counts them.
     Raises: NonFiniteError for a network, or an image, that holds NaN or infinity.
     """
-    return in_ordinary_torch(_draw(G, ws, noise_mode, batch, names), gradients=False)
+    return in_ordinary_torch(_draw(G, latents, noise_mode, batch, names), gradients=False)
 
 
 def _draw(
-    G: GeneratorLike, ws: Iterable[Tensor], noise_mode: str, batch: int, names: Iterable[str] | None
+    G: GeneratorLike,
+    latents: Iterable[Latent | Tensor],
+    noise_mode: str,
+    batch: int,
+    names: Iterable[str] | None,
 ) -> Iterator[Tensor]:
-    device = device_of(G)
     name = iter(names) if names is not None else (f"image {k}" for k in count())
     uniform: list[str] = []
     if damaged := _not_finite(G):
         raise NonFiniteError(f"this network holds NaN or infinity in {damaged}; use an undamaged checkpoint.")
     try:
-        for part in batched(ws, batch):
+        for part in batched(latents, batch):
             with memory_enough_for(f"drawing {len(part)} images at a time", "use a smaller `batch`"):
-                img = G.synthesis(torch.stack(part).to(device), noise_mode=noise_mode)
+                img = _synthesized(G, part, noise_mode)
             labels = list(islice(name, len(part)))
             if not bool((finite := img.isfinite().flatten(1).all(1)).all()):
                 raise NonFiniteError(
@@ -138,6 +175,20 @@ def _draw(
             named = ", ".join(uniform[:NAMED]) + (", ..." if len(uniform) > NAMED else "")
             number = "1 image shows" if len(uniform) == 1 else f"{len(uniform)} images show"
             warnings.warn(f"{number} a single color ({named}); check the network.", RuntimeWarning, stacklevel=2)
+
+
+def _synthesized(G: GeneratorLike, part: Sequence[Latent | Tensor], noise_mode: str) -> Tensor:
+    """Return the images of latents, or of their ws, [N, C, H, W] float."""
+    device, synthesis = device_of(G), cast(nn.Module, G.synthesis)
+    ws = torch.stack([(item.ws if isinstance(item, Latent) else item).to(device) for item in part])
+    if all(isinstance(item, Tensor) or item.is_plain for item in part):
+        return G.synthesis(ws, noise_mode=noise_mode)
+    images = []
+    for w, item in zip(ws, part, strict=True):
+        offsets, noise = (item.offsets, item.noise) if isinstance(item, Latent) else ({}, {})
+        noise = {name: value.to(device) for name, value in noise.items()}
+        images.append(synthesize(synthesis, w[None], offsets, noise, noise_mode=noise_mode))
+    return torch.cat(images)
 
 
 def _not_finite(G: Any) -> str | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylegan.errors import ConfigError
 from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import map_latents
 from stylegan.sampling.labels import Label, class_labels
+from stylegan.sampling.latent import Latent, check_space
 from stylegan.sampling.latents import latents
 
 SPACES = ("w", "z")
@@ -39,26 +41,27 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 
 def loop(
     G: GeneratorLike,
-    seeds: Sequence[int],
+    seeds: Sequence[int | Latent],
     frames: int,
     *,
     space: str = "w",
     labels: Sequence[Label] = (),
     psi: float = 1.0,
     cutoff: int | None = None,
-) -> Iterator[Tensor]:
-    """Return the ws of every image of the loop, for `draw`.
+) -> Iterator[Latent]:
+    """Return the latent of every image of the loop, for `draw`.
 
     Args:
-        seeds: the loop passes exactly through each, in this order. One seed is enough with several labels.
+        seeds: the loop passes exactly through each, in this order. One seed is enough with several labels. A `Latent`
+            can take the place of a number in the space "w".
         frames: images from one seed to the next, including the first of the two.
         space: "w" follows a straight line in w; "z" follows an arc in z and a straight line in c.
         labels: none, one for all seeds, one for each seed, or several for one seed; see `label_vector`.
         psi, cutoff: as in `generate_images`.
-    Yields: [num_ws, w_dim], `frames` times for each seed or label; the step from the last to the first has the same
+    Yields: `frames` times for each seed or label; the step from the last to the first has the same
         size as the others.
-    Raises: ConfigError for fewer than two seeds or labels, no frames, an unknown space, or a number of labels that
-        does not fit.
+    Raises: ConfigError for fewer than two seeds or labels, no frames, an unknown space, a latent in the space "z", or a
+        number of labels that does not fit.
     """
     stations = max(len(seeds), len(labels))
     if stations < 2:
@@ -69,22 +72,35 @@ def loop(
         raise ConfigError(f"a loop needs at least 1 frame from seed to seed, got {frames}.")
     if space not in SPACES:
         raise ConfigError(f"space must be one of {', '.join(SPACES)}, got {space!r}.")
-    z = latents(seeds, G.z_dim).expand(stations, -1)
     rows = [class_labels(G, label, 1) for label in labels or (None,)]
     c = None if rows[0] is None else torch.cat([row for row in rows if row is not None]).expand(stations, -1)
-    through = _through_w if space == "w" else _through_z
-    return through(G, z, c, torch.arange(frames, dtype=torch.float32, device="cpu") / frames, psi=psi, cutoff=cutoff)
+    t = torch.arange(frames, dtype=torch.float32, device="cpu") / frames
+    if space == "w":
+        points = list(seeds) * (stations if len(seeds) == 1 else 1)
+        return _through_w(G, points, c, t, psi=psi, cutoff=cutoff)
+    numbers = [seed for seed in seeds if not isinstance(seed, Latent)]
+    if len(numbers) < len(seeds):
+        raise ConfigError("a latent has no z; interpolate it in the `space` w.")
+    return _through_z(G, latents(numbers, G.z_dim).expand(stations, -1), c, t, psi=psi, cutoff=cutoff)
 
 
-def _through_w(G: GeneratorLike, z: Tensor, c: Tensor | None, t: Tensor, **truncation) -> Iterator[Tensor]:
-    ws = map_latents(G, z, c, **truncation)
-    for a, b in zip(ws, ws.roll(-1, 0), strict=True):
+def _through_w(
+    G: GeneratorLike, points: Sequence[int | Latent], c: Tensor | None, t: Tensor, **truncation: Any
+) -> Iterator[Latent]:
+    numbered = [k for k, point in enumerate(points) if not isinstance(point, Latent)]
+    z = latents([cast(int, points[k]) for k in numbered], G.z_dim)
+    ws = iter(map_latents(G, z, c[numbered] if c is not None else None, **truncation) if numbered else ())
+    stations = [point if isinstance(point, Latent) else Latent(ws=next(ws)) for point in points]
+    for station in stations:
+        check_space(station, G)
+    own = dict(cast(nn.Module, G.synthesis).named_buffers()) if any(s.noise for s in stations) else {}
+    for k, station in enumerate(stations):
         for weight in t.tolist():
-            yield torch.lerp(a, b, weight)
+            yield station.towards(stations[(k + 1) % len(stations)], weight, own)
 
 
-def _through_z(G: GeneratorLike, z: Tensor, c: Tensor | None, t: Tensor, **truncation) -> Iterator[Tensor]:
+def _through_z(G: GeneratorLike, z: Tensor, c: Tensor | None, t: Tensor, **truncation: Any) -> Iterator[Latent]:
     for i in range(len(z)):
         j = (i + 1) % len(z)
         between = None if c is None else torch.lerp(c[i], c[j], t[:, None])
-        yield from map_latents(G, slerp(z[i], z[j], t), between, **truncation)
+        yield from (Latent(ws=ws) for ws in map_latents(G, slerp(z[i], z[j], t), between, **truncation))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -13,9 +14,7 @@ from torch.func import functional_call
 
 from stylegan.errors import ConfigError
 from stylegan.files.digest import digest
-from stylegan.images.pixels import to_uint8
-from stylegan.networks.protocol import GeneratorLike, device_of
-from stylegan.sampling.generate import batched, draw, seeds_to_ws
+from stylegan.networks.protocol import GeneratorLike
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,6 +47,24 @@ class Latent:
         both = {name: self.offsets.get(name, 0) + value for name, value in offsets.items()}
         return replace(self, offsets={**self.offsets, **both})
 
+    def towards(self, other: Latent, t: float, own_noise: Mapping[str, Tensor]) -> Latent:
+        """Return the latent at the part t, from 0 to 1, of the straight way to another.
+
+        Args:
+            own_noise: noise of the network, for the one of the two that has none. Noise is mixed so that it keeps its
+                variance.
+        """
+        mixed = {}
+        for name in self.noise.keys() | other.noise.keys():
+            a, b = (latent.noise.get(name, own_noise.get(name)) for latent in (self, other))
+            assert a is not None
+            assert b is not None
+            mixed[name] = math.sqrt(1 - t) * a + math.sqrt(t) * b
+        offsets = {name: (1 - t) * value for name, value in self.offsets.items()}
+        for name, value in other.offsets.items():
+            offsets[name] = offsets[name] + t * value if name in offsets else t * value
+        return replace(self, ws=torch.lerp(self.ws, other.ws.to(self.ws), t), offsets=offsets, noise=mixed)
+
     @property
     def is_plain(self) -> bool:
         """Whether ws alone gives the image."""
@@ -75,12 +92,6 @@ def check_space(latent: Latent, G: GeneratorLike) -> None:
             f"the latent belongs to the latent space {latent.space}, and this network has {space_of(G)}; draw it with "
             "the network that it was found for."
         )
-
-
-def seed_latents(G: GeneratorLike, seeds: Sequence[int], **truncation: Any) -> list[Latent]:
-    """Return the latent of each seed; further arguments as in `seeds_to_ws`."""
-    space = space_of(G)
-    return [Latent(ws=ws.cpu(), space=space) for ws in seeds_to_ws(G, seeds, **truncation)]
 
 
 def synthesize(
@@ -129,31 +140,3 @@ def _module(synthesis: nn.Module, name: str) -> nn.Module:
             f"the synthesis network has no layer {name!r}, which the latent changes; draw it with the network that it "
             "was found for, not with a form prepared for inference."
         ) from None
-
-
-def draw_latents(
-    G: GeneratorLike, latents: Iterable[Latent], *, noise_mode: str = "const", batch: int = 16
-) -> Iterator[Tensor]:
-    """Yield one image [C, H, W] uint8 on the CPU for each latent of a stream.
-
-    Plain latents are drawn in batches. One with offsets or noise of its own needs a network that is not prepared for
-    inference; its noise holds in the mode "const" only.
-
-    Raises: ConfigError for a latent of another network.
-    """
-    for part in batched(latents, batch):
-        for latent in part:
-            check_space(latent, G)
-        if all(latent.is_plain for latent in part):
-            yield from draw(G, (latent.ws for latent in part), noise_mode=noise_mode, batch=batch)
-        else:
-            yield from (_draw_one(G, latent, noise_mode) for latent in part)
-
-
-@torch.no_grad()
-def _draw_one(G: GeneratorLike, latent: Latent, noise_mode: str) -> Tensor:
-    device = device_of(G)
-    noise = {name: value.to(device) for name, value in latent.noise.items()}
-    ws = latent.ws[None].to(device)
-    image = synthesize(cast(nn.Module, G.synthesis), ws, latent.offsets, noise, noise_mode=noise_mode)
-    return to_uint8(image)[0].cpu()

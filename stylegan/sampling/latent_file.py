@@ -15,22 +15,22 @@ from stylegan.errors import ConfigError, DataError
 from stylegan.files.atomic import atomic_file
 from stylegan.networks.generator import FamilyGenerator
 from stylegan.networks.protocol import GeneratorLike
-from stylegan.sampling.latent import Latent, check_space
+from stylegan.sampling.latent import Latent, check_space, space_of
 
 OFFSET, NOISE = "offset:", "noise:"  # before the name of a module or buffer in a file
 MAX_BYTES = 1 << 30  # of the arrays of a file together
 
 
-def save_latent(latent: Latent, file: Path | str) -> None:
-    """Write a latent as .npz: w [1, num_ws, w_dim] as the official projector, then offsets, noise and the space.
+def save_latent(latent: Latent, G: GeneratorLike, file: Path | str) -> None:
+    """Write a latent of `G` as .npz: w [1, num_ws, w_dim] as the official projector, then offsets, noise and the space.
 
-    Raises: OutputError if the file cannot be written.
+    Raises: ConfigError for a latent of another network, OutputError if the file cannot be written.
     """
+    check_space(latent, G)
     arrays = {"w": latent.ws.detach().cpu().numpy()[None]}
     arrays |= {OFFSET + name: value.detach().cpu().numpy() for name, value in latent.offsets.items()}
     arrays |= {NOISE + name: value.detach().cpu().numpy() for name, value in latent.noise.items()}
-    if latent.space is not None:
-        arrays["space"] = np.array(latent.space)
+    arrays["space"] = np.array(space_of(G))
     with atomic_file(file) as temporary, open(temporary, "wb") as stream:
         np.savez_compressed(stream, **cast(Any, arrays))
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
 from stylegan.networks.protocol import GeneratorLike
-from stylegan.sampling.generate import draw, seeds_to_ws
+from stylegan.sampling.generate import draw, to_latents
 from stylegan.sampling.labels import Label
+from stylegan.sampling.latent import Latent
 
 NAMES = ("coarse", "middle", "fine")
 
@@ -52,14 +54,14 @@ def parse_styles(text: str, num_ws: int) -> list[int]:
 def mix_ws(row: Tensor, column: Tensor, layers: Sequence[int]) -> Tensor:
     """Return `row` with `layers` replaced by those of `column`; both are [..., num_ws, w_dim]."""
     ws = row.clone()
-    ws[..., list(layers), :] = column[..., list(layers), :]
+    ws[..., list(layers), :] = column[..., list(layers), :].to(ws)
     return ws
 
 
 def mixing_matrix(
     G: GeneratorLike,
-    row_seeds: Sequence[int],
-    col_seeds: Sequence[int],
+    row_seeds: Sequence[int | Latent],
+    col_seeds: Sequence[int | Latent],
     layers: Sequence[int],
     *,
     label: Label | None = None,
@@ -75,14 +77,14 @@ def mixing_matrix(
     Args: label, psi, cutoff, noise_mode, batch as in `generate_images`.
     Yields: (1 + len(row_seeds)) * (1 + len(col_seeds)) images [C, H, W] uint8, row by row.
     """
-    rows = seeds_to_ws(G, row_seeds, label=label, psi=psi, cutoff=cutoff)
-    columns = seeds_to_ws(G, col_seeds, label=label, psi=psi, cutoff=cutoff)
+    rows = to_latents(G, row_seeds, label=label, psi=psi, cutoff=cutoff)
+    columns = to_latents(G, col_seeds, label=label, psi=psi, cutoff=cutoff)
 
-    def stream() -> Iterator[Tensor]:
+    def stream() -> Iterator[Latent]:
         yield from columns
         for row in rows:
             yield row
-            yield from (mix_ws(row, column, layers) for column in columns)
+            yield from (replace(row, ws=mix_ws(row.ws, column.ws, layers)) for column in columns)
 
     for k, image in enumerate(draw(G, stream(), noise_mode=noise_mode, batch=batch)):
         if k == 0:

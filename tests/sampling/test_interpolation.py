@@ -10,22 +10,26 @@ from stylegan.sampling.generate import seeds_to_ws
 from stylegan.sampling.interpolation import loop, slerp
 
 
+def rows_of(latents):
+    return [latent.ws for latent in latents]
+
+
 @pytest.mark.parametrize("space", ["w", "z"])
 def test_the_loop_passes_every_seed_exactly(space):
     G = tiny_generator()
-    ws = torch.stack(list(loop(G, [3, 1, 4], 5, space=space, psi=0.8)))
+    ws = torch.stack(rows_of(loop(G, [3, 1, 4], 5, space=space, psi=0.8)))
     assert ws.shape == (15, G.num_ws, 16)
     assert_close(ws[::5], seeds_to_ws(G, [3, 1, 4], psi=0.8))
 
 
 def test_the_loop_closes_with_a_step_like_the_one_before():
-    ws = list(loop(tiny_generator(), [3, 1, 4], 5))
+    ws = rows_of(loop(tiny_generator(), [3, 1, 4], 5))
     assert_close(ws[-1] + (ws[-1] - ws[-2]), ws[0])  # straight in w: what would come next is the first frame
 
 
 def test_an_arc_through_z_closes_too():
     G = tiny_generator()
-    fine = torch.stack(list(loop(G, [3, 1], 200, space="z")))
+    fine = torch.stack(rows_of(loop(G, [3, 1], 200, space="z")))
     steps = (fine - fine.roll(1, 0)).flatten(1).norm(dim=1)
     assert steps[0] < 1.5 * steps.median()
     assert steps.max() < 10 * steps.median()
@@ -50,14 +54,14 @@ def test_an_arc_keeps_the_length_that_a_straight_line_loses():
 
 
 def test_the_same_seed_twice_does_not_move():
-    ws = torch.stack(list(loop(tiny_generator(), [2, 2], 3, space="z")))
+    ws = torch.stack(rows_of(loop(tiny_generator(), [2, 2], 3, space="z")))
     assert_close(ws, ws[:1].expand_as(ws))
 
 
 @pytest.mark.parametrize("space", ["w", "z"])
 def test_one_seed_goes_through_classes_and_passes_each_exactly(space):
     G = tiny_generator(c_dim=3)
-    ws = torch.stack(list(loop(G, [7], 4, space=space, labels=[0, 2, 1], psi=0.8)))
+    ws = torch.stack(rows_of(loop(G, [7], 4, space=space, labels=[0, 2, 1], psi=0.8)))
     assert ws.shape == (12, G.num_ws, 16)
     for frame, k in ((0, 0), (4, 2), (8, 1)):
         assert_close(ws[frame : frame + 1], seeds_to_ws(G, [7], label=k, psi=0.8))
@@ -65,14 +69,14 @@ def test_one_seed_goes_through_classes_and_passes_each_exactly(space):
 
 def test_between_classes_z_goes_through_their_mixtures():
     G = tiny_generator(c_dim=3)
-    ws = list(loop(G, [7], 2, space="z", labels=[0, 2]))
+    ws = rows_of(loop(G, [7], 2, space="z", labels=[0, 2]))
     assert_close(ws[1][None], seeds_to_ws(G, [7], label=[0.5, 0, 0.5]))
 
 
 def test_seeds_may_each_have_a_class_or_all_the_same():
     G = tiny_generator(c_dim=3)
     for labels in ([1, 2], [1]):
-        ws = list(loop(G, [3, 4], 1, labels=labels))
+        ws = rows_of(loop(G, [3, 4], 1, labels=labels))
         assert_close(torch.stack(ws), torch.cat([seeds_to_ws(G, [3], label=1), seeds_to_ws(G, [4], label=labels[-1])]))
     with pytest.raises(ConfigError, match="one seed for all labels or one for each, got 2 and 3"):
         loop(G, [3, 4], 1, labels=[0, 1, 2])
