@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stylegan import files as files
     from stylegan import images as images
     from stylegan import inference as inference
+    from stylegan import inversion as inversion
     from stylegan import losses as losses
     from stylegan import machine as machine
     from stylegan import metrics as metrics
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from stylegan import ops as ops
     from stylegan import runs as runs
     from stylegan import sampling as sampling
+    from stylegan import studio as studio
     from stylegan import training as training
     from stylegan.checkpoints import Checkpoint, load, load_checkpoint, save
     from stylegan.data.prepare import prepare

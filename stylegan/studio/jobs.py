@@ -56,11 +56,11 @@ class Job:
     def report(self, step: int, image: Tensor | None = None) -> None:
         """Record progress, then let waiting calls draw. Raises: Canceled."""
         self.step, self.image = step, self.image if image is None else image
-        self.between()
-        self.check()
+        self.pause()
 
-    def check(self) -> None:
-        """Raises Canceled if the job should stop."""
+    def pause(self) -> None:
+        """Let waiting calls draw. Raises: Canceled if the job should stop."""
+        self.between()
         if self._stop.is_set():
             raise Canceled
 
@@ -82,7 +82,7 @@ class Job:
     def run(self, work: Callable[[], None]) -> None:
         """Run the work, and end as it ends."""
         try:
-            self.check()
+            self.pause()
             self.state = "running"
             work()
             self.end("done")

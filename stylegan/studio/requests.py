@@ -79,7 +79,6 @@ class Project(BaseModel):
 
     network: str = Field(max_length=200)
     space: Literal["w", "w+", "f"] = "w+"
-    steps: int = Field(200, ge=1, le=5000)
+    steps: int = Field(300, ge=1, le=5000)
     label: str | None = Field(None, max_length=2000)
-    pixel_weight: float = Field(1.0, ge=0, le=1000)
-    candidates: int = Field(64, ge=0, le=1024)
+    examples: int = Field(300, ge=0, le=2000, description="Random images from which the start is estimated.")

