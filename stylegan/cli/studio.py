@@ -99,6 +99,8 @@ def serve(
 
     def started(url: str) -> None:
         click.echo(f"Serving {url} (Ctrl-C ends it)")
+        if "?token=" in url:
+            click.echo("On other machines, open the same with the name or the address of this machine.")
         if not page:
             click.echo("The API is described in /v1/openapi.json.")
         if browser:

@@ -63,13 +63,12 @@ def server(
         server_header=False,
         timeout_graceful_shutdown=DRAIN_S,
         timeout_keep_alive=30,
-        limit_concurrency=200,
+        limit_concurrency=64,
         ws="none",
         http="h11",
         loop="asyncio",
     )
-    unspecified = ipaddress.ip_address(address).is_unspecified
-    name = socket.gethostname() if unspecified else f"[{address}]" if ":" in address else address
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)
     return uvicorn.Server(config), f"http://{name}:{port}/" + (f"?token={token}" if token else "")
 
 

@@ -80,6 +80,7 @@ class Session:
         self.device, self.precision = resolve_device(device), precision
         self._opened: OrderedDict[str, OpenedNetwork] = OrderedDict()
         self._opening = threading.Lock()
+        self._decoding = threading.Lock()  # one upload at a time: a large one takes 100 MB as pixels
         self._images = TensorCache(self.limits.image_cache_bytes)
         self._ws = TensorCache(self.limits.w_cache_bytes)
         self._perceptual: PerceptualDistance | None = None
@@ -250,7 +251,8 @@ class Session:
         if G.img_channels not in (1, 3):
             raise ConfigError(f"the projector compares gray or RGB images, got {G.img_channels} channels.")
         class_labels(G, request.label, 1)
-        target = self._target(upload, G.img_resolution, G.img_channels)
+        with self._decoding:
+            target = self._target(upload, G.img_resolution, G.img_channels)
         settings = ProjectorSettings(steps=request.steps, examples=request.examples)
         steps = request.steps + (max(request.steps // 2, 1) if request.space == "f" else 0)
         job = self._shelf.new("project", steps)

@@ -104,7 +104,8 @@ class Worker:
                 self._ready.wait_for(lambda: self._calls or self._jobs or self._closed)
                 if self._closed and not self._calls:
                     return
-                self._current, work = (None, None) if self._calls else self._jobs.popleft()
+                # A job first: it serves calls at once, and calls that never end would keep it from beginning.
+                self._current, work = self._jobs.popleft() if self._jobs else (None, None)
             if self._current is None or work is None:
                 self._serve_one()
                 continue
