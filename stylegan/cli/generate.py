@@ -15,18 +15,19 @@ import click
 from stylegan.cli.launch import shared
 from stylegan.cli.options import (
     Psis,
-    Seeds,
     network_or_default_option,
     outdir_option,
     sampling_options,
     say_wrote,
     with_progress,
 )
+from stylegan.cli.points import Points
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from stylegan.machine.processes import World
+    from stylegan.sampling.latent import Latent
 
 
 class _Grid(click.ParamType):
@@ -64,7 +65,12 @@ class _Motion(click.ParamType):
 @click.command("generate")
 @network_or_default_option
 @click.option(
-    "--seeds", type=Seeds(), default="0", show_default=True, help="Seeds to draw, one image each, for example 0-7,42."
+    "--seeds",
+    type=Points(),
+    default="0",
+    show_default=True,
+    help="Seeds to draw, one image each, for example 0-7,42. A file of latents (.npz) or an image, which is projected "
+    "first, can take the place of a seed.",
 )
 @click.option(
     "--trunc",
@@ -106,7 +112,7 @@ class _Motion(click.ParamType):
 @shared
 def command(
     world: World,
-    seeds: list[int],
+    seeds: list[int | Path],
     psis: list[float],
     grid: tuple[int, int] | Literal["auto"] | None,
     shards: int | None,
@@ -123,7 +129,10 @@ def command(
 
     Under torchrun the processes share the seeds: torchrun --standalone --nproc-per-node 8 -m stylegan generate ...
     """
-    sheet = _sheet(grid, len(seeds), len(psis))
+    files = [point for point in seeds if isinstance(point, Path)]
+    if files and (shards or len(psis) > 1):
+        raise click.UsageError(f"{files[0]} is a latent and not a seed; leave out --shards, and give one --trunc.")
+    sheet = _sheet(grid, len(seeds), len(psis))  # a file with several latents may still overfill it
     if sheet and shards:
         raise click.UsageError("--shards writes single images; leave out --grid and give one --trunc.")
     if sheet and not world.is_main:
@@ -138,30 +147,33 @@ def command(
     from stylegan.sampling.truncation import truncation_sweep
 
     start = time.perf_counter()
-    G = open_network(world)
+    G, points = open_network(world, seeds)
+    starts = [point.seed for point in points]
     if any(translate + rotate):
         transform_of(G).copy_(inverse_transform(*translate, *rotate))
-    class_labels(G, drawing["label"], 1)  # refuses a label that does not fit before a folder is made
+    if len(files) < len(seeds):
+        class_labels(G, drawing["label"], 1)  # refuses a label that does not fit before a folder is made
     make_folder(outdir)
     progress = partial(with_progress, what="Drawing", show=world.is_main)
 
-    def draw(seeds: Sequence[int]) -> Iterator[Tensor]:
+    def draw(seeds: Sequence[int | Latent]) -> Iterator[Tensor]:
         return generate_images(G, seeds, psi=psis[0], **drawing)
 
     if sheet:
-        images = truncation_sweep(G, seeds, psis, **drawing) if len(psis) > 1 else draw(seeds)
-        images = progress(images, total=len(seeds) * len(psis))
+        images = truncation_sweep(G, starts, psis, **drawing) if len(psis) > 1 else draw(starts)
+        images = progress(images, total=len(starts) * len(psis))
         save_png(make_grid(images, sheet.columns, sheet.rows), outdir / sheet.file)
         wrote = f"{outdir / sheet.file} ({sheet.description})"
     elif shards:
         settings = {"network": digest(G.state_dict().values()), "psi": psis[0], **drawing}
-        new = list(write_shards(outdir, seeds, shards, draw, settings, rank=world.rank, size=world.size))
+        new = list(write_shards(outdir, starts, shards, draw, settings, rank=world.rank, size=world.size))
         wrote = f"{_count(sum(n for _, n in new))} in {len(new)} new shards to {outdir}"
     else:
-        seeds = seeds[world.rank :: world.size]
-        for seed, image in zip(seeds, progress(draw(seeds), total=len(seeds)), strict=True):
-            save_png(image, outdir / f"seed{seed:04d}.png")
-        wrote = f"{_count(len(seeds))} to {outdir}"
+        points = points[world.rank :: world.size]
+        images = progress(draw([point.seed for point in points]), total=len(points))
+        for point, image in zip(points, images, strict=True):
+            save_png(image, outdir / f"{point.name}.png")
+        wrote = f"{_count(len(points))} to {outdir}"
     say_wrote(wrote, start)
 
 

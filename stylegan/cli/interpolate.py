@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
 from stylegan.cli.launch import main_only
 from stylegan.cli.options import (
-    Seeds,
     network_or_default_option,
     sampling_options,
     trunc_option,
@@ -18,14 +18,16 @@ from stylegan.cli.options import (
     write_loop,
     wrong_usage,
 )
+from stylegan.cli.points import Points
 
 
 @click.command("interpolate")
 @network_or_default_option
 @click.option(
     "--seeds",
-    type=Seeds(),
-    help="Seeds to pass through, two or more, for example 0-3,7.  [default: 0-3, or 0 with --classes]",
+    type=Points(),
+    help="Seeds, latents (.npz) or images to pass through, two or more, for example 0-3,7,photo.npz.  "
+    "[default: 0-3, or 0 with --classes]",
 )
 @click.option(
     "--classes",
@@ -54,7 +56,7 @@ from stylegan.cli.options import (
 @sampling_options
 @main_only
 def command(
-    seeds: list[int] | None,
+    seeds: list[int | Path] | None,
     classes: str | None,
     frames: int,
     space: str,
@@ -63,7 +65,7 @@ def command(
     psi: float,
     cutoff: int | None,
     label: str | None,
-    open_network: Callable[[], Any],
+    open_network: Callable[..., Any],
     **drawing: Any,
 ) -> None:
     """Write a seamless loop that passes through the seeds or classes and returns to the first."""
@@ -80,7 +82,8 @@ def command(
     with wrong_usage():
         check_video(dest, fps)
     start = time.perf_counter()
-    G = open_network()
+    G, points = open_network(None, seeds)
+    starts = [point.seed for point in points]
     labels = waypoints(G, classes) if classes else [label] if label else []
-    ws = loop(G, seeds, frames, space=space, labels=labels, psi=psi, cutoff=cutoff)
-    write_loop(draw(G, ws, **drawing), max(len(seeds), len(labels)) * frames, dest, fps, start)
+    ws = loop(G, starts, frames, space=space, labels=labels, psi=psi, cutoff=cutoff)
+    write_loop(draw(G, ws, **drawing), max(len(starts), len(labels)) * frames, dest, fps, start)

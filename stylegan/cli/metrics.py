@@ -108,7 +108,7 @@ def command(
     track = partial(with_progress, show=world.is_main)
     for request in metrics:
         start = time.perf_counter()
-        G = open_network(snapshot, place, request.metric.precision, compile=False, world=world)
+        (G,) = open_network(snapshot, place, request.metric.precision, compile=False, world=world)
         dataset: Any = data and open_dataset(
             data, use_labels=G.c_dim > 0, max_images=max_reals, mirror=mirror, processes=world.local_size
         )

@@ -11,7 +11,6 @@ import click
 
 from stylegan.cli.launch import main_only
 from stylegan.cli.options import (
-    Seeds,
     network_or_default_option,
     outdir_option,
     sampling_options,
@@ -20,12 +19,20 @@ from stylegan.cli.options import (
     with_progress,
     wrong_usage,
 )
+from stylegan.cli.points import Points
 
 
 @click.command("mix")
 @network_or_default_option
-@click.option("--rows", type=Seeds(), required=True, help="Seeds that control the other layers, for example 0-3.")
-@click.option("--cols", type=Seeds(), required=True, help="Seeds that control the layers of --styles, for example 4-9.")
+@click.option(
+    "--rows",
+    type=Points(),
+    required=True,
+    help="Seeds, latents (.npz) or images that control the other layers, for example 0-3.",
+)
+@click.option(
+    "--cols", type=Points(), required=True, help="The same for the layers of --styles, for example 4-9,photo.npz."
+)
 @click.option(
     "--styles",
     default="coarse",
@@ -39,11 +46,11 @@ from stylegan.cli.options import (
 @sampling_options
 @main_only
 def command(
-    rows: list[int],
-    cols: list[int],
+    rows: list[int | Path],
+    cols: list[int | Path],
     styles: str,
     outdir: Path,
-    open_network: Callable[[], Any],
+    open_network: Callable[..., Any],
     **drawing: Any,
 ) -> None:
     """Write mix.png: every row seed with the styles of every column seed.
@@ -55,11 +62,12 @@ def command(
     from stylegan.sampling.mixing import mixing_matrix, parse_styles
 
     start = time.perf_counter()
-    G = open_network()
+    G, row_points, col_points = open_network(None, rows, cols)
+    row_seeds, col_seeds = ([point.seed for point in points] for points in (row_points, col_points))
     with wrong_usage("--styles"):
         layers = parse_styles(styles, G.num_ws)
     make_folder(outdir)
-    shape = len(cols) + 1, len(rows) + 1
-    images = with_progress(mixing_matrix(G, rows, cols, layers, **drawing), "Drawing", shape[0] * shape[1])
+    shape = len(col_seeds) + 1, len(row_seeds) + 1
+    images = with_progress(mixing_matrix(G, row_seeds, col_seeds, layers, **drawing), "Drawing", shape[0] * shape[1])
     save_png(make_grid(images, *shape), outdir / "mix.png")
     say_wrote(f"{outdir / 'mix.png'} (layers {', '.join(map(str, layers))} from the columns)", start)

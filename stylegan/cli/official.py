@@ -204,7 +204,7 @@ FLAGS = (
     ),
     # generate
     Flag("generate", "--network http*", None, f"{_DOWNLOAD} --network FILE."),
-    Flag("generate", "--projected-w FILE", None, "drawing from a file of w is planned; draw from --seeds."),
+    Flag("generate", "--projected-w FILE", "--seeds FILE"),
     Flag("generate", "--truncation-psi PSI", "--trunc PSI"),
     Flag("generate", "--result-dir DIR", "--outdir DIR"),
     Flag("generate", "--batch-sz IMAGES", "--batch IMAGES"),

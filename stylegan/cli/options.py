@@ -7,7 +7,7 @@ import math
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -212,12 +212,13 @@ def sampling_options(command: Callable) -> Callable:
 
     The verb receives cutoff, label, noise_mode and batch as they are; and, for `network` and the options of how it
     computes, one function `open_network` that opens it on the device of a World, by default that of a lone process.
-    Without `network` it opens the bundled network `DEFAULT` and prints a line that says so.
+    Given lists of points, it returns them resolved behind the network. Without `network` it opens the bundled network
+    `DEFAULT` and prints a line that says so.
     """
 
     @functools.wraps(command)
     def draws(*, network: Path | None, center: str, device: str, precision: str, compile: bool, **options: Any) -> Any:
-        def open_it(world: World | None = None) -> Any:
+        def open_it(world: World | None = None, *points: list[int | Path]) -> Any:
             from stylegan.machine.devices import resolve_device
 
             if network is None and (world is None or world.is_main):
@@ -225,10 +226,10 @@ def sampling_options(command: Callable) -> Callable:
             folder = network or bundled()[DEFAULT]
             place = resolve_device(device)
             spot = world.device_for(place) if world else place
-            G = open_network(folder, spot, precision, compile, center, world)
+            G, *resolved = open_network(folder, spot, precision, compile, center, world, points, options["label"])
             if options["noise_mode"] == "random" and not G.synthesis.has_noise and (world is None or world.is_main):
                 click.echo("Note: --noise-mode random changes nothing: this network has no noise inputs.", err=True)
-            return G
+            return (G, *resolved) if points else G
 
         return command(open_network=open_it, **options)
 
@@ -267,12 +268,16 @@ def open_network(
     compile: bool,
     center: str = "global",
     world: World | None = None,
-) -> Any:
-    """Return the averaged generator of a checkpoint in its inference form; `center` is that of --trunc-center.
+    points: Sequence[list[int | Path]] = (),
+    label: str | None = None,
+) -> list[Any]:
+    """Return the averaged generator of a checkpoint, then each list of points resolved for it.
 
-    The first process of a World prints the licence of the weights.
+    The generator has its inference form unless a latent changes its layers or its noise. `center` is that of
+    --trunc-center. The first process of a World prints the licence of the weights.
     """
     from stylegan.checkpoints.open import drawing_generator, read
+    from stylegan.cli.points import resolve
     from stylegan.machine.memory import keep_freed_memory
     from stylegan.sampling.class_center import ClassCentered
 
@@ -280,8 +285,11 @@ def open_network(
     checkpoint = read(network, to_draw=True)
     if world is None or world.is_main:
         say_licence(checkpoint.licence, checkpoint.origin)
-    G = drawing_generator(checkpoint, network).to(device).for_inference(precision, compile)
-    return ClassCentered(G) if center == "class" else G
+    plain = drawing_generator(checkpoint, network).to(device)
+    resolved = [resolve(plain, part, label) for part in points]
+    changed = any(not (isinstance(p.seed, int) or p.seed.is_plain) for part in resolved for p in part)
+    G: Any = plain if changed else plain.for_inference(precision, compile)
+    return [ClassCentered(G) if center == "class" else G, *resolved]
 
 
 @contextmanager

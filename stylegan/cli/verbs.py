@@ -9,6 +9,7 @@ VERBS = {
     "mix": "Draw a matrix of images that mixes the styles of two sets of seeds.",
     "interpolate": "Draw a seamless loop that passes through several seeds.",
     "move": "Draw a seamless loop in which the images of a StyleGAN3 shift or rotate.",
+    "project": "Find the latents whose images are closest to given ones.",
     "metrics": "Measure the quality of the images of a network.",
     "studio": "Open a page in the browser to explore, mix, loop and invert with trained networks.",
     "serve": "Serve the same as an HTTP API, without the page.",

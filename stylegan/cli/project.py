@@ -1,0 +1,157 @@
+"""`stylegan project`: images -> the latents from which a network draws them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stylegan.cli.options import (
+    LocalPath,
+    device_option,
+    network_or_default_option,
+    outdir_option,
+    say_licence,
+    say_wrote,
+    switch,
+    wrong_usage,
+)
+from stylegan.models import DEFAULT, bundled
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SPACES = ("w", "w+", "f", "pivotal")
+VIDEO_FPS = 20
+VIDEO_IMAGES = 100  # of the search, at most
+
+
+@click.command("project")
+@network_or_default_option
+@click.option(
+    "--target",
+    "targets",
+    type=LocalPath(exists=True, dir_okay=False),
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    help="Image to project, of any size; its largest centered square is used. May be given several times.",
+)
+@click.option(
+    "--space",
+    type=click.Choice(SPACES),
+    default="w+",
+    show_default=True,
+    help="w: one w, easiest to edit; w+: one for each layer, closer; f: a feature map changes too, closest; pivotal: "
+    "one w, and the weights of the network are tuned to the images.",
+)
+@click.option(
+    "--num-steps", type=click.IntRange(min=1), default=300, show_default=True, help="Steps of the optimization."
+)
+@click.option(
+    "--mask",
+    type=LocalPath(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Image that is white where the target is known, and black where the network shall fill it in.",
+)
+@click.option("--class", "label", metavar="LABEL", help="Label of the images, for a network with labels.")
+@click.option("--seed", type=click.IntRange(min=0), default=303, show_default=True, help="Seed of the random steps.")
+@switch("--save-video", default=False, help="Also write proj.webp: the target beside the search.")
+@switch("--published", default=False, help="Search as the official projector does, which takes 1000 steps to be good.")
+@outdir_option
+@device_option
+def command(
+    network: Path | None,
+    targets: tuple[Path, ...],
+    space: str,
+    num_steps: int,
+    mask: Path | None,
+    label: str | None,
+    seed: int,
+    save_video: bool,
+    published: bool,
+    outdir: Path,
+    device: str,
+) -> None:
+    """Find the latents whose images are closest to the given ones.
+
+    Writes proj.png, target.png and projected_w.npz, into a folder for each image if there are several. The file stands
+    where a seed is taken: stylegan generate --seeds out/projected_w.npz
+    """
+    import torch
+
+    from stylegan.checkpoints.open import drawing_generator, read
+    from stylegan.images.png import make_folder, save_png
+    from stylegan.images.video import save_video as write_video
+    from stylegan.inversion.pivotal import save_delta, tune
+    from stylegan.inversion.projector import PUBLISHED, ProjectorSettings, project, psnr
+    from stylegan.inversion.target import read_mask, read_target
+    from stylegan.machine.devices import resolve_device
+    from stylegan.sampling.generate import draw
+    from stylegan.sampling.latent_file import save_latent
+
+    start = time.perf_counter()
+    if network is None:
+        click.echo(f"Projecting with {DEFAULT}, which ships with the library; choose another with --network.")
+    source = network or bundled()[DEFAULT]
+    checkpoint = read(source, to_draw=True)
+    say_licence(checkpoint.licence, checkpoint.origin)
+    G = drawing_generator(checkpoint, source).to(resolve_device(device))
+    images = torch.stack([read_target(target, G) for target in targets])
+    known = None if mask is None else read_mask(mask, G)
+    settings = replace(PUBLISHED if published else ProjectorSettings(), steps=num_steps)
+    frames: list[Tensor] = []
+    with wrong_usage(), _progress(settings.steps, space, frames if save_video else None) as watch:
+        search = "w" if space == "pivotal" else space
+        found = project(G, images, space=search, settings=settings, label=label, mask=known, seed=seed, watch=watch)
+        results, scores = found.images, found.psnr
+        if space == "pivotal":
+            tuned = tune(G, found.latents, images, label=label)
+            results = torch.stack(list(draw(tuned, found.latents)))
+            scores = psnr(results, images).tolist()
+            make_folder(outdir)
+            save_delta(tuned, G, outdir / "tuned.safetensors")
+    folders = [outdir] if len(targets) == 1 else [outdir / f"{k:02d}-{t.stem}" for k, t in enumerate(targets)]
+    for k, folder in enumerate(folders):
+        make_folder(folder)
+        save_png(images[k], folder / "target.png")
+        save_png(results[k], folder / "proj.png")
+        save_latent(found.latents[k], G, folder / "projected_w.npz")
+        if frames:
+            write_video([torch.cat([images[k], frame[k]], 2) for frame in frames], folder / "proj.webp", fps=VIDEO_FPS)
+        click.echo(
+            f"{targets[k]}: PSNR {scores[k]:.1f} dB; w is {found.typicality[k]:.2f} times as far from its mean as that "
+            "of a random image."
+        )
+    say_wrote(outdir, start)
+
+
+class _progress:
+    """Show a bar on a terminal while the search runs, and collect some of its images."""
+
+    def __init__(self, steps: int, space: str, frames: list[Tensor] | None):
+        self.total = steps + (max(steps // 2, 1) if space == "f" else 0)
+        self.every, self.frames = -(-self.total // VIDEO_IMAGES), frames
+
+    def __enter__(self) -> Any:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        console = Console(stderr=True)
+        self.bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+        self.bar.start()
+        self.task = self.bar.add_task("Projecting", total=self.total)
+        return self.watch
+
+    def watch(self, step: int, images: Tensor) -> None:
+        from stylegan.images.pixels import to_uint8
+
+        self.bar.update(self.task, completed=step)
+        if self.frames is not None and step % self.every == 0:
+            self.frames.append(to_uint8(images).cpu())
+
+    def __exit__(self, *_: Any) -> None:
+        self.bar.stop()
