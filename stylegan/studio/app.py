@@ -193,7 +193,7 @@ def _add_jobs(app: FastAPI, session: Session) -> None:
 
     @app.post(PROJECT, status_code=202, openapi_extra={"requestBody": {"content": body, "required": True}})
     async def project(settings: Annotated[Project, Query()], request: Request) -> dict[str, Any]:
-        """Start to search for the latent of the image in the body; its job leaves latent.npz and image.png."""
+        """Start to search for the latent of the image in the body; its job leaves projected_w.npz and proj.png."""
         upload = io.BytesIO(await request.body())
         return _status(await run_in_threadpool(session.project, settings, upload))
 

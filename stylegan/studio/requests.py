@@ -81,4 +81,4 @@ class Project(BaseModel):
     space: Literal["w", "w+", "f"] = "w+"
     steps: int = Field(300, ge=1, le=5000)
     label: str | None = Field(None, max_length=2000)
-    examples: int = Field(300, ge=0, le=2000, description="Random images from which the start is estimated.")
+    examples: int = Field(1000, ge=0, le=2000, description="Random images from which the start is estimated.")

@@ -23,12 +23,13 @@ from stylegan.images.grid import make_grid
 from stylegan.images.pixels import to_uint8
 from stylegan.images.png import save_png
 from stylegan.images.read import read_header, read_image
-from stylegan.images.resize import center_crop, to_channels
 from stylegan.images.video import check_video, save_video
 from stylegan.inversion.perceptual import PerceptualDistance
 from stylegan.inversion.projector import ProjectorSettings, project
+from stylegan.inversion.target import as_target
 from stylegan.machine.devices import resolve_device
 from stylegan.models import bundled
+from stylegan.networks.generator import FamilyGenerator
 from stylegan.sampling.generate import batched, draw, seeds_to_ws
 from stylegan.sampling.interpolation import loop
 from stylegan.sampling.labels import class_labels
@@ -240,7 +241,7 @@ class Session:
         return self._start(job, work)
 
     def project(self, request: Project, upload: BinaryIO) -> Job:
-        """Start to search for the latent of an uploaded image; it leaves latent.npz and images.
+        """Start to search for the latent of an uploaded image; it leaves projected_w.npz and images.
 
         Args:
             upload: any seekable file with an image; its middle square is used.
@@ -252,7 +253,7 @@ class Session:
             raise ConfigError(f"the projector compares gray or RGB images, got {G.img_channels} channels.")
         class_labels(G, request.label, 1)
         with self._decoding:
-            target = self._target(upload, G.img_resolution, G.img_channels)
+            target = self._target(upload, G)
         settings = ProjectorSettings(steps=request.steps, examples=request.examples)
         steps = request.steps + (max(request.steps // 2, 1) if request.space == "f" else 0)
         job = self._shelf.new("project", steps)
@@ -277,9 +278,9 @@ class Session:
             finally:
                 pausing.remove()
             job.step, job.image = steps, found.images[0]
-            save_latent(found.latents[0], G, job.file("latent.npz"))
-            save_png(found.images[0], job.file("image.png"))
-            job.files |= {name: job.file(name) for name in ("latent.npz", "image.png")}
+            save_latent(found.latents[0], G, job.file("projected_w.npz"))
+            save_png(found.images[0], job.file("proj.png"))
+            job.files |= {name: job.file(name) for name in ("projected_w.npz", "proj.png")}
             job.facts |= {
                 "psnr": round(found.psnr[0], 2),
                 "distance": round(found.distance[0], 4),
@@ -334,7 +335,7 @@ class Session:
                 f"one call draws at most {self.limits.pixels:,} pixels, got {pixels:,}; ask for fewer images."
             )
 
-    def _target(self, upload: BinaryIO, size: int, channels: int) -> Tensor:
+    def _target(self, upload: BinaryIO, G: FamilyGenerator) -> Tensor:
         try:
             header = read_header(upload)
             if header.width * header.height > self.limits.upload_pixels:
@@ -342,12 +343,9 @@ class Session:
                     f"it has {header.width}x{header.height} pixels, more than the limit of "
                     f"{self.limits.upload_pixels}; make it smaller"
                 )
-            pixels = center_crop(read_image(upload), size, size)
+            return as_target(read_image(upload), G)
         except DataError as error:
             raise DataError(f"the uploaded file cannot be used: {error}.") from error
-        if channels == 1 and pixels.shape[2] > 1:
-            pixels = to_channels(pixels, 3).mean(2, keepdims=True).round().astype("uint8")
-        return torch.from_numpy(to_channels(pixels, channels).copy()).permute(2, 0, 1).contiguous()
 
 
 def _manner(request: Drawing) -> _Manner:

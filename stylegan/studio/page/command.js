@@ -23,6 +23,12 @@ export function mixCommand(drawing, source, rows, cols, styles) {
   return ["stylegan", "mix", ...shared(drawing, source), "--rows", rows.join(","), "--cols", cols.join(","), "--styles", styles].join(" ");
 }
 
+export function projectCommand(label, source, file, space, steps) {
+  const words = ["stylegan", "project", "--network", quoted(source), "--target", quoted(file), "--space", space, "--num-steps", steps];
+  if (label !== null) words.push("--class", quoted(label));
+  return words.join(" ");
+}
+
 export function loopCommand(drawing, source, loop) {
   return ["stylegan", "interpolate", ...shared(drawing, source), "--seeds", loop.seeds.join(","), "--frames", loop.frames,
     "--space", loop.space, "--fps", loop.fps, "--dest", `out/loop.${loop.format}`].join(" ");

@@ -1,7 +1,8 @@
 // Invert: a photo, and the search for the latent that draws it.
 
 import { cancel, follow, get, show, upload } from "./api.js";
-import { drawing, state } from "./controls.js";
+import { projectCommand } from "./command.js";
+import { drawing, onChange, sourceOf, state } from "./controls.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -16,6 +17,13 @@ function take(file) {
   $("figure-target").hidden = false;
   $("invert-start").disabled = false;
   show("");
+  refresh();
+}
+
+function refresh() {
+  const steps = Math.max(1, Math.round(Number($("invert-steps").value) || 1));
+  $("invert-command").textContent = projectCommand(
+    drawing().label, sourceOf(state.network), photo?.name || "photo.png", $("invert-space").value, steps);
 }
 
 async function showImage(id, path) {
@@ -46,7 +54,7 @@ async function invert() {
     });
     $("invert-state").textContent = job.error ?? job.state;
     if (job.state === "done") {
-      for (const [id, name] of [["invert-npz", "latent.npz"], ["invert-png", "image.png"]]) {
+      for (const [id, name] of [["invert-npz", "projected_w.npz"], ["invert-png", "proj.png"]]) {
         $(id).href = `/v1/jobs/${job.id}/files/${name}`;
         $(id).download = name;
         $(id).hidden = false;
@@ -75,7 +83,11 @@ function facts(found) {
   $("invert-facts").replaceChildren(...rows);
 }
 
+export const enter = refresh;
+
 export function start() {
+  onChange(refresh);
+  for (const id of ["invert-space", "invert-steps"]) $(id).addEventListener("input", refresh);
   $("photo").addEventListener("change", () => take($("photo").files[0]));
   const drop = $("drop");
   drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
