@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from stylegan import ops as ops
     from stylegan import runs as runs
     from stylegan import sampling as sampling
+    from stylegan import studio as studio
     from stylegan import training as training
     from stylegan.checkpoints import Checkpoint, load, load_checkpoint, save
     from stylegan.data.prepare import prepare
@@ -89,6 +90,7 @@ _SUBMODULES = (
     "ops",
     "runs",
     "sampling",
+    "studio",
     "training",
 )
 

@@ -40,7 +40,11 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
     ("data/shards/index.py", "prepare", "shards"): [PREPARED.replace("{out}.zip", "{out}") + " --shards 4"],
     ("data/shards/remote.py", "resume"): [RESUMED],
     ("editing/directions.py", "layers"): [FOUND + " --method style"],
-    ("editing/find.py", "csv", "data"): [FOUND + " --method labels --csv {marked}", FOUND + " --method pca"],
+    ("editing/find.py", "csv", "data"): [
+        FOUND + " --method labels --csv {marked}",
+        FOUND + " --method labels --data {labeled_set}",
+        FOUND + " --method pca",
+    ],
     ("machine/devices.py", "device"): [f"{NEW} --device auto", f"{RESUMED} --device cpu", f"{DRAWN} --device auto"],
     ("machine/processes.py", "device"): [f"{NEW} --device cpu", f"{RESUMED} --device cpu"],
     ("models/__init__.py", "convert"): ["convert {network} {out}"],
@@ -100,7 +104,7 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
 def words_of(command: str) -> list[str]:
     """Return the words of a command, in which a later flag replaces an earlier one, except --set."""
     verb, *words = shlex.split(command)
-    options: dict[str, list[str]] = {}
+    options: dict[str, list[str]] = {(name := ""): []}  # without a name: what comes before the first flag
     for i, word in enumerate(words):
         if word.startswith("-"):
             name = word if word != "--set" else f"--set{i}"
@@ -116,7 +120,8 @@ def advice() -> dict[tuple[str, ...], str]:
     found = {}
     for path in sorted(LIBRARY.rglob("*.py")):
         module = path.relative_to(LIBRARY).as_posix()
-        if module.startswith("cli/") or module == "checkpoints/bundle.py":  # a model card
+        # A model card is no message, and the messages of the studio are for requests.
+        if module.startswith(("cli/", "studio/")) or module == "checkpoints/bundle.py":
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         documented = [node for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)]
@@ -147,7 +152,10 @@ def places(tmp_path_factory, network, pets) -> dict[str, object]:
     marked, taken = root / "smile.csv", root / "taken"
     marked.write_text("".join(f"{seed},{seed % 2}\n" for seed in range(8)))
     shutil.copytree(network, taken)
-    return {**here, "network": network, "pets": pets, "marked": marked, "taken": taken}
+    labeled_set = root / "set.zip"
+    run_cli("dataset", "--source", root / "labeled", "--dest", labeled_set)
+    more = {"marked": marked, "taken": taken, "labeled_set": labeled_set}
+    return {**here, **more, "network": network, "pets": pets}
 
 
 def test_every_advice_of_the_library_is_followed_here():
