@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stylegan.cli.launch import launched
+from stylegan.cli.launch import gpus_option, launched
 from stylegan.cli.options import (
     PathOrURL,
     device_option,
-    gpus_option,
     network_option,
     open_network,
     switch,

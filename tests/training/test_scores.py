@@ -153,8 +153,8 @@ def test_a_stop_ends_measuring_too(images, tmp_path, monkeypatch):
     [
         (
             {"metrics": ["kid50k"]},
-            "a metric is fidNk_DETECTOR, eqtNk_int, eqtNk_frac or eqrNk, where DETECTOR is efflite0, efflite2, "
-            "mobilenetv2 or moments, got 'kid50k'.",
+            "`metrics`: a metric is fidNk_DETECTOR, eqtNk_int, eqtNk_frac or eqrNk, where DETECTOR is efflite0, "
+            "efflite2, mobilenetv2 or moments, got 'kid50k'.",
         ),
         (
             {"metrics": [METRIC, "eqt1k_frac"]},
@@ -267,4 +267,4 @@ def test_the_command_line_scores_too_and_resumes_with_other_metrics(images, tmp_
     assert lines_of(run) == [line]
     assert json.loads((run / "config.json").read_text())["metrics"] == []
     result = run_cli("train", "--data", images, "--metrics", "fid50k_full", "--outdir", tmp_path / "runs")
-    assert (result.code, "a metric is fidNk_DETECTOR, eqtNk_int" in result.err) == (2, True)
+    assert (result.code, "fid50k_efflite0" in result.err) == (2, True), result.err
