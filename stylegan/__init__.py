@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from stylegan import augment as augment
     from stylegan import checkpoints as checkpoints
     from stylegan import data as data
+    from stylegan import editing as editing
     from stylegan import errors
     from stylegan import files as files
     from stylegan import images as images
     from stylegan import inference as inference
+    from stylegan import inversion as inversion
     from stylegan import losses as losses
     from stylegan import machine as machine
     from stylegan import metrics as metrics
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from stylegan import ops as ops
     from stylegan import runs as runs
     from stylegan import sampling as sampling
+    from stylegan import studio as studio
     from stylegan import training as training
     from stylegan.checkpoints import Checkpoint, load, load_checkpoint, save
     from stylegan.data.prepare import prepare
@@ -77,6 +80,7 @@ _SUBMODULES = (
     "files",
     "images",
     "inference",
+    "inversion",
     "losses",
     "machine",
     "metrics",
@@ -86,6 +90,7 @@ _SUBMODULES = (
     "ops",
     "runs",
     "sampling",
+    "studio",
     "training",
 )
 

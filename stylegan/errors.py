@@ -66,6 +66,10 @@ class DistributedError(StyleGANError):
     """Raised when another process of the run cannot be reached, has died, or holds other values than this one."""
 
 
+class BusyError(StyleGANError):
+    """Raised when the queue of the studio is full, or the studio is shutting down."""
+
+
 class MissingExtra(StyleGANError, ImportError):
     """Raised when an optional package is needed that is not installed."""
 

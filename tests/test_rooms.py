@@ -26,6 +26,7 @@ ROOMS = [
     "metrics",
     "runs",
     "training",
+    "studio",
     "cli",
 ]
 OUTSIDE = {"__init__", "__main__", "minimal"}  # the doors of the package, which lead to any room

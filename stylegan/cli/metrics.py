@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stylegan.cli.launch import launched
+from stylegan.cli.launch import gpus_option, launched
 from stylegan.cli.options import (
     LocalPath,
     Network,
     PathOrURL,
     device_option,
-    gpus_option,
     read_generator,
     switch,
     with_progress,

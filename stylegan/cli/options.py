@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import shlex
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -86,28 +84,6 @@ def switch(*names: str, **settings: Any) -> Callable:
     return click.option(*names, type=click.BOOL, is_flag=False, flag_value="true", metavar="", **settings)
 
 
-def _check_gpus(context: click.Context, parameter: click.Parameter, value: int | None) -> None:
-    """Raise UsageError unless a launcher has started this number of processes."""
-    if value is None:
-        return
-    from stylegan.machine.processes import from_environment
-
-    if value != from_environment().size:
-        command = shlex.join(sys.argv[1:])
-        raise click.UsageError(
-            f"--gpus {value} needs {value} processes, which a launcher starts: torchrun --standalone --nproc-per-node "
-            f"{value} -m stylegan {command}; on a single device leave --gpus out, and the batch stays the same."
-        )
-
-
-gpus_option = click.option(
-    "--gpus",
-    type=click.IntRange(min=1),
-    hidden=True,
-    expose_value=False,
-    callback=_check_gpus,
-    help="Number of processes that torchrun must have started.",
-)
 _NETWORK = (
     "The network: a checkpoint of this library or a file of another tool, the folder of a run, whose newest snapshot "
     "is used, or a name that `stylegan models` lists."

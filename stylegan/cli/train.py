@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stylegan.cli.launch import launched
+from stylegan.cli.launch import gpus_option, launched
 from stylegan.cli.messages import with_flags
 from stylegan.cli.options import (
     LocalPath,
     Network,
     PathOrURL,
-    gpus_option,
     say_licence,
     switch,
     with_announcement,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 import click
 
+from stylegan.cli.launch import speaks
 from stylegan.cli.official import FLAGS, VERBS, Flag
 from stylegan.cli.verbs import VERBS as OURS
 
@@ -81,7 +81,7 @@ def refuse_repeated(command: click.Command, args: list[str]) -> None:
 
 
 def _say(note: str) -> None:
-    if os.environ.get("RANK", "0") == "0":  # one process of a launcher is enough
+    if speaks():  # one process of a launcher is enough
         click.echo(f"Note: {note}", err=True)
 
 

@@ -14,6 +14,8 @@ VERBS = {
     "edit": "Change images along directions, mix their styles, or add and subtract them.",
     "drag": "Move points of an image to other places.",
     "metrics": "Measure the quality of the images of a network.",
+    "studio": "Open a page in the browser to explore, mix, loop and invert with trained networks.",
+    "serve": "Serve the same as an HTTP API, without the page.",
     "models": "List the networks that ship with the library.",
     "convert": "Convert a checkpoint to a native folder or to the format of another tool; download published ones.",
     "info": "Print the layers, parameters and shapes of the networks in a checkpoint.",

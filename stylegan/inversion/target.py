@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,23 +17,27 @@ REC_601 = (0.299, 0.587, 0.114)  # weights of red, green and blue in a gray valu
 
 
 def read_target(file: Path | str, G: GeneratorLike) -> Tensor:
-    """Read an image for the projector: the largest centered square, resized and with the channels of `G`.
+    """Read an image for the projector, see `as_target`. Raises: DataError for a file that is not an image."""
+    try:
+        return as_target(read_image(Path(file)), G)
+    except DataError as error:
+        raise DataError(f"{file} cannot be projected: {error}.") from error
+
+
+def as_target(image: np.ndarray, G: GeneratorLike) -> Tensor:
+    """Return the largest centered square of an image, resized and with the channels of `G`.
 
     Colors become gray by the weights of Rec. 601 for a network that draws gray.
 
+    Args:
+        image: [H, W, 1, 3 or 4] uint8.
     Returns: [C, R, R] uint8.
-    Raises: DataError for a file that is not an image.
     """
-    try:
-        image = center_crop(read_image(Path(file)), G.img_resolution, G.img_resolution)
-    except DataError as error:
-        raise DataError(f"{file} cannot be projected: {error}.") from error
+    image = center_crop(image, G.img_resolution, G.img_resolution)
     pixels = torch.from_numpy(to_channels(image, max(G.img_channels, image.shape[2] if image.shape[2] < 4 else 3)))
     pixels = pixels.permute(2, 0, 1)
     if G.img_channels == 1 and pixels.shape[0] == 3:
-        pixels = (
-            (pixels.float() * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0, keepdim=True).round().byte()
-        )
+        pixels = (pixels.float() * torch.tensor(REC_601).view(3, 1, 1)).sum(0, keepdim=True).round().byte()
     return pixels.contiguous()
 
 

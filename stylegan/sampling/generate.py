@@ -158,15 +158,15 @@ def _draw(
         raise NonFiniteError(f"this network holds NaN or infinity in {damaged}; use an undamaged checkpoint.")
     try:
         for part in batched(latents, batch):
+            labels = list(islice(name, len(part)))
             with memory_enough_for(f"drawing {len(part)} images at a time", "use a smaller `batch`"):
                 img = _synthesized(G, part, noise_mode)
-            labels = list(islice(name, len(part)))
-            if not bool((finite := img.isfinite().flatten(1).all(1)).all()):
-                raise NonFiniteError(
-                    f"the image of {labels[finite.tolist().index(False)]} holds NaN or infinity, which the network "
-                    "does not; draw with `precision` fp32, and with a psi near 1."
-                )
-            images = to_uint8(img).cpu()
+                if not bool((finite := img.isfinite().flatten(1).all(1)).all()):
+                    raise NonFiniteError(
+                        f"the image of {labels[finite.tolist().index(False)]} holds NaN or infinity, which the network "
+                        "does not; draw with `precision` fp32, and with a psi near 1."
+                    )
+                images = to_uint8(img).cpu()
             one_color = (images.amax((2, 3)) == images.amin((2, 3))).all(1).tolist()
             uniform += [label for label, same in zip(labels, one_color, strict=True) if same]
             yield from images

@@ -27,8 +27,11 @@ DRAWN = "generate --network {network} --device cpu --seeds 0 --outdir {out}"
 DRAWN_CLASS = "generate --network {pets} --device cpu --seeds 0 --outdir {out}"
 PREPARED = "dataset --source {data} --dest {out}.zip --resolution 16"
 
+FOUND = "directions find --network {network} --samples 20 --count 2 --out {out}.npz"
+
 # (module, names of the advice) -> commands that follow it
 ADVICE: dict[tuple[str, ...], list[str]] = {
+    ("checkpoints/convert.py", "overwrite"): ["convert {network} {taken} --force"],
     ("data/class_folders.py", "labels"): [PREPARED + " --labels none"],
     ("data/dataset.py", "balanced"): [NEW],
     ("data/labels.py", "prepare", "labels"): [PREPARED + " --labels none"],
@@ -36,8 +39,15 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
     ("data/pixels.py", "prepare"): [PREPARED],
     ("data/shards/index.py", "prepare", "shards"): [PREPARED.replace("{out}.zip", "{out}") + " --shards 4"],
     ("data/shards/remote.py", "resume"): [RESUMED],
+    ("editing/directions.py", "layers"): [FOUND + " --method style"],
+    ("editing/find.py", "csv", "data"): [
+        FOUND + " --method labels --csv {marked}",
+        FOUND + " --method labels --data {labeled_set}",
+        FOUND + " --method pca",
+    ],
     ("machine/devices.py", "device"): [f"{NEW} --device auto", f"{RESUMED} --device cpu", f"{DRAWN} --device auto"],
     ("machine/processes.py", "device"): [f"{NEW} --device cpu", f"{RESUMED} --device cpu"],
+    ("models/__init__.py", "convert"): ["convert {network} {out}"],
     ("networks/minimal_gan.py", "precision"): [f"{DRAWN} --precision fp32"],
     ("ops/minibatch_std.py", "mbstd_group_size"): [f"{NEW} --mbstd-group 2"],
     ("runs/alarms.py", "r1_gamma", "g_lr", "d_lr"): [f"{FROM_WEIGHTS} --gamma 5 --glr 0.001 --dlr 0.001"],
@@ -47,6 +57,9 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
     ("runs/folder.py", "outdir"): [f"{NEW} --outdir {{out}}"],
     ("sampling/generate.py", "precision"): [f"{DRAWN} --precision fp32"],
     ("sampling/generate.py", "batch"): [f"{DRAWN} --batch 1"],
+    ("sampling/interpolation.py", "space"): [
+        "interpolate --network {network} --device cpu --seeds 0-1 --frames 1 --dest {out}.gif --space w"
+    ],
     ("sampling/labels.py", "label"): [f"{DRAWN_CLASS} --class cat", DRAWN],
     ("sampling/tar_output.py", "outdir"): [DRAWN],
     ("training/batches.py", "transfer"): [
@@ -91,7 +104,7 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
 def words_of(command: str) -> list[str]:
     """Return the words of a command, in which a later flag replaces an earlier one, except --set."""
     verb, *words = shlex.split(command)
-    options: dict[str, list[str]] = {}
+    options: dict[str, list[str]] = {(name := ""): []}  # without a name: what comes before the first flag
     for i, word in enumerate(words):
         if word.startswith("-"):
             name = word if word != "--set" else f"--set{i}"
@@ -107,7 +120,8 @@ def advice() -> dict[tuple[str, ...], str]:
     found = {}
     for path in sorted(LIBRARY.rglob("*.py")):
         module = path.relative_to(LIBRARY).as_posix()
-        if module.startswith("cli/") or module == "checkpoints/bundle.py":  # a model card
+        # A model card is no message, and the messages of the studio are for requests.
+        if module.startswith(("cli/", "studio/")) or module == "checkpoints/bundle.py":
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         documented = [node for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)]
@@ -135,7 +149,13 @@ def places(tmp_path_factory, network, pets) -> dict[str, object]:
     (run,) = (root / "runs").iterdir()
     snapshot = run / "snapshots/000000"
     here = {"data": data, "labeled": root / "labeled", "run": run, "snapshot": snapshot, "tiny": TINY}
-    return {**here, "network": network, "pets": pets}
+    marked, taken = root / "smile.csv", root / "taken"
+    marked.write_text("".join(f"{seed},{seed % 2}\n" for seed in range(8)))
+    shutil.copytree(network, taken)
+    labeled_set = root / "set.zip"
+    run_cli("dataset", "--source", root / "labeled", "--dest", labeled_set)
+    more = {"marked": marked, "taken": taken, "labeled_set": labeled_set}
+    return {**here, **more, "network": network, "pets": pets}
 
 
 def test_every_advice_of_the_library_is_followed_here():

@@ -204,7 +204,7 @@ def test_pasted_commands_that_cannot_work_get_one_sentence(home, tmp_path, line,
 def test_gpus_are_accepted_under_a_launcher_of_that_number(home, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
-    from stylegan.cli.options import _check_gpus
+    from stylegan.cli.launch import _check_gpus
 
     assert _check_gpus(None, None, 2) is None
     with pytest.raises(click.UsageError, match="--gpus 3 needs 3 processes"):

@@ -13,7 +13,7 @@ from stylegan.training.run import new_run_folder
 # Flags that change no setting: what is done, where it is shown, and how it may start.
 OTHERS = {"resume", "transfer", "dry_run", "tensorboard", "force", "debug", "help"}
 VALUES = {
-    "batch": "16", "batch_gpu": "4", "cfg": "cpu32", "gamma": "3", "keep": "all", "augpipe": "blit", "device": "cuda",
+    "batch": "16", "batch_gpu": "4", "cfg": "cpu32", "gamma": "3", "keep": "all", "augpipe": "blit", "device": "auto",
     "metrics": "fid8_efflite0", "assignments": "seed=3",
 }  # fmt: skip
 FLAGS = [option for option in command.params if isinstance(option, click.Option) and option.name not in OTHERS]

@@ -138,7 +138,7 @@ def test_augmentation_moves_towards_the_target_every_four_steps(target, directio
         ("max_p", 1.5, "`augment.max_p` must be at most 1, got 1.5"),
         ("ada_kimg", 0, "`augment.ada_kimg` must be greater than 0, got 0"),
         ("interval", 0, "`augment.interval` must be at least 1, got 0"),
-        ("pipe", "bgcf", "augment.pipe bgcf needs images of 22 pixels per side or more for its filter; use"),
+        ("pipe", "bgcf", "`augment.pipe` bgcf needs images of 22 pixels per side or more for its filter; use"),
     ],
 )
 def test_augmentation_that_cannot_be_is_refused_in_a_sentence(setting, value, message):

@@ -88,7 +88,7 @@ def test_settings_that_do_not_fit_get_one_sentence(changes, message):
 
 def test_it_does_not_grow():
     growing = {"growing": {"training_kimg": 1}}
-    with pytest.raises(ConfigError, match=r"a projected discriminator does not grow; set growing to null\."):
+    with pytest.raises(ConfigError, match=r"a projected discriminator does not grow; set `growing` to null\."):
         from_preset("progan", Images("unused", 64), {**PROJECTED, **growing})
 
 

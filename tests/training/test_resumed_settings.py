@@ -19,7 +19,7 @@ OTHERS = {  # a value that the setting may have, where twice as much is none
     "cfg": "cpu32",
     "compile": True,
     "data.path": None,  # made by the fixture
-    "device": "cuda",
+    "device": "auto",
     "discriminator_kind": "projected",
     "growing": {"initial_resolution": 8},
     "keep_snapshots": "all",

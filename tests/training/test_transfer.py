@@ -265,7 +265,9 @@ def test_freezing_needs_weights_to_start_from():
 
 
 def test_networks_of_another_generation_are_named(source):
-    text = "cfg minimal-tiny16 trains networks of minimal, but the checkpoint holds those of stylegan2; choose a cfg of"
+    text = (
+        "`cfg` minimal-tiny16 trains networks of minimal, but the checkpoint holds those of stylegan2; choose a `cfg`"
+    )
     with pytest.raises(ConfigError, match=text):
         require_architecture(load_checkpoint(source), "minimal-tiny16", "minimal")
 

@@ -1,0 +1,262 @@
+"""The HTTP API at /v1, and the page."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import threading
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Annotated, Any, Literal
+
+from stylegan import __version__
+from stylegan.errors import (
+    BusyError,
+    ConfigError,
+    DataError,
+    MissingExtra,
+    OutOfMemoryError,
+    ShapeError,
+    StyleGANError,
+)
+from stylegan.studio import encode
+from stylegan.studio.guard import LOOPBACK, Guard
+from stylegan.studio.jobs import Job
+from stylegan.studio.requests import Generate, Interpolate, Mix, Project, Walk
+from stylegan.studio.session import Session
+from stylegan.studio.worker import RETRY_S
+
+try:
+    from fastapi import FastAPI, HTTPException, Query, Request
+    from fastapi.exceptions import RequestValidationError
+    from fastapi.responses import Response
+    from starlette.concurrency import run_in_threadpool
+    from starlette.exceptions import HTTPException as StarletteHTTPException
+except ImportError as error:
+    raise MissingExtra(
+        "the studio needs FastAPI and uvicorn. Install them with: pip install 'stylegan[studio]'"
+    ) from error
+
+PAGE = {  # every file of the page; a client never names a path
+    "index.html": "text/html; charset=utf-8",
+    "style.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+    **dict.fromkeys(
+        ("api.js", "controls.js", "command.js", "explore.js", "mix.js", "loop.js", "invert.js", "models.js", "main.js"),
+        "text/javascript; charset=utf-8",
+    ),
+}
+STATUS: dict[type[StyleGANError], int] = {  # the first that fits
+    BusyError: 429,
+    ConfigError: 422,
+    ShapeError: 422,
+    DataError: 422,
+    OutOfMemoryError: 503,
+    MissingExtra: 501,
+    StyleGANError: 500,
+}
+PROJECT = "/v1/project"
+SheetFormat = Literal["png", "webp"]
+
+
+def create_app(
+    session: Session, *, page: bool = True, hosts: Collection[str] = LOOPBACK, token: str | None = None
+) -> Guard:
+    """Return the ASGI application of a session, which closes it when it shuts down.
+
+    Args:
+        page: whether to serve the page at / as well.
+        hosts, token: see `Guard`.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        threading.Thread(target=session.warm, daemon=True).start()
+        yield
+        await run_in_threadpool(session.close)
+
+    # Their pages of documentation load scripts from another site, so there is only the description in JSON.
+    app = FastAPI(
+        title="stylegan", version=__version__, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json",
+        lifespan=lifespan,
+    )  # fmt: skip
+    _add_errors(app)
+    _add_networks(app, session)
+    _add_images(app, session)
+    _add_jobs(app, session)
+    if page:
+        _add_page(app)
+    return Guard(
+        app,
+        hosts=hosts,
+        token=token,
+        body_bytes=session.limits.body_bytes,
+        upload_bytes=session.limits.upload_bytes,
+        upload_paths={PROJECT},
+    )
+
+
+def _add_errors(app: FastAPI) -> None:
+    """Answer every error as {"error": one sentence}, without repeating a value that JSON cannot hold."""
+
+    def answer(status: int, text: str) -> Response:
+        headers = {"retry-after": str(RETRY_S)} if status in (429, 503) else {}
+        content = json.dumps({"error": text})  # ASCII, so that lone surrogates of a request cannot fail here
+        return Response(content, status, headers, media_type="application/json")
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return answer(422, " ".join(_sentence(one) for one in error.errors()[:5]))
+
+    @app.exception_handler(StyleGANError)
+    async def expected(request: Request, error: StyleGANError) -> Response:
+        return answer(next(status for kind, status in STATUS.items() if isinstance(error, kind)), str(error))
+
+    @app.exception_handler(StarletteHTTPException)
+    async def http(request: Request, error: StarletteHTTPException) -> Response:
+        return answer(error.status_code, str(error.detail))
+
+    @app.exception_handler(Exception)
+    async def bug(request: Request, error: Exception) -> Response:
+        return answer(500, f"the studio failed with {type(error).__name__}; this is a bug.")
+
+
+def _sentence(error: Any) -> str:
+    """Return one finding of pydantic as a sentence; a value is shown if it is short and finite."""
+    place = ".".join(str(part) for part in error["loc"] if part not in ("body", "query"))[:100] or "the body"
+    value = error.get("input")
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e20
+    shown = f", got {value!r}" if number and math.isfinite(value) else ""
+    return f"{place}: {error['msg'][:1].lower()}{error['msg'][1:300]}{shown}."
+
+
+def _add_networks(app: FastAPI, session: Session) -> None:
+    @app.get("/v1/health")
+    async def health() -> dict[str, Any]:
+        """Return the version, the device, and how much waits."""
+        return {"status": "ok", "version": __version__, "device": str(session.device), **session.load}
+
+    @app.get("/v1/networks")
+    def networks() -> list[dict[str, Any]]:
+        """List the networks."""
+        return session.networks()
+
+    @app.get("/v1/networks/{name}")
+    def network(name: str) -> dict[str, Any]:
+        """Return all that is known about a network: its model card, its labels and its layers."""
+        if name not in session.sources:
+            raise HTTPException(404, "there is no network of this name.")
+        return session.card(name)
+
+
+def _add_images(app: FastAPI, session: Session) -> None:
+    @app.post("/v1/generate", response_class=Response)
+    def generate(
+        request: Generate,
+        format: Literal["png", "webp", "json", "npz"] = "png",
+        columns: Annotated[int | None, Query(ge=1, le=64)] = None,
+    ) -> Response:
+        """Draw one image per seed: one image or a sheet (png, webp), each for itself (json), or with its w (npz)."""
+        images = session.generate(request)
+        if format == "json":
+            return _bytes(encode.as_json(images, request.seeds), "json")
+        if format == "npz":
+            return _bytes(encode.as_npz(images, session.ws(request), request.seeds), "npz")
+        return _bytes(encode.sheet(images, columns, format), format)
+
+    @app.post("/v1/walk", response_class=Response)
+    def walk(request: Walk, format: SheetFormat = "png") -> Response:
+        """Draw frames between seeds, side by side in one row."""
+        return _bytes(encode.sheet(session.walk(request), request.frames, format), format)
+
+    @app.post("/v1/mix", response_class=Response)
+    def mix(request: Mix, format: SheetFormat = "png") -> Response:
+        """Draw a mixing matrix with the images of the seeds in the first row and column."""
+        return _bytes(encode.encoded(session.mix(request), format), format)
+
+
+def _add_jobs(app: FastAPI, session: Session) -> None:
+    def found(id: str) -> Job:
+        job = session.job(id)
+        if job is None:
+            raise HTTPException(404, "there is no job of this id, or it was removed.")
+        return job
+
+    @app.post("/v1/interpolate", status_code=202)
+    def interpolate(request: Interpolate) -> dict[str, Any]:
+        """Start to draw a loop; its job leaves loop.webp or loop.gif."""
+        return _status(session.interpolate(request))
+
+    body = {"image/*": {"schema": {"type": "string", "format": "binary"}}}
+
+    @app.post(PROJECT, status_code=202, openapi_extra={"requestBody": {"content": body, "required": True}})
+    async def project(settings: Annotated[Project, Query()], request: Request) -> dict[str, Any]:
+        """Start to search for the latent of the image in the body; its job leaves projected_w.npz and proj.png."""
+        upload = io.BytesIO(await request.body())
+        return _status(await run_in_threadpool(session.project, settings, upload))
+
+    @app.get("/v1/jobs")
+    def jobs() -> list[dict[str, Any]]:
+        """List the jobs, the oldest first."""
+        return [_status(job) for job in session.jobs()]
+
+    @app.get("/v1/jobs/{id}")
+    def job(id: str) -> dict[str, Any]:
+        """Return the state and the progress of a job."""
+        return _status(found(id))
+
+    @app.get("/v1/jobs/{id}/preview", response_class=Response)
+    def preview(id: str) -> Response:
+        """Return the newest image of a job."""
+        image = found(id).image
+        if image is None:
+            raise HTTPException(404, "this job has no image yet.")
+        return _bytes(encode.encoded(image), "png")
+
+    @app.get("/v1/jobs/{id}/files/{name}", response_class=Response)
+    def file(id: str, name: str) -> Response:
+        """Return a file that a job left."""
+        path = found(id).files.get(name)
+        if path is None:
+            raise HTTPException(404, "this job has no file of this name.")
+        headers = {"content-disposition": f'attachment; filename="{path.name}"'}
+        return Response(path.read_bytes(), headers=headers, media_type=encode.MEDIA_TYPES[path.suffix[1:]])
+
+    @app.delete("/v1/jobs/{id}")
+    def cancel(id: str) -> dict[str, Any]:
+        """Cancel a job: before it begins, or at its next step."""
+        job = found(id)
+        job.cancel()
+        return _status(job)
+
+
+def _add_page(app: FastAPI) -> None:
+    folder = files("stylegan.studio") / "page"
+    contents = {name: (folder / name).read_bytes() for name in PAGE}
+
+    def serving(name: str) -> Callable[[], Response]:
+        return lambda: Response(contents[name], headers={"content-type": PAGE[name]})
+
+    for name in PAGE:
+        path = "/" if name == "index.html" else f"/{name}"
+        app.get(path, response_class=Response, include_in_schema=False)(serving(name))
+
+
+def _bytes(content: bytes, form: str) -> Response:
+    return Response(content, media_type=encode.MEDIA_TYPES[form])
+
+
+def _status(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "step": job.step,
+        "total": job.total,
+        "has_preview": job.image is not None,
+        "files": sorted(job.files),
+        "facts": job.facts,
+        "error": job.error,
+    }

@@ -1,0 +1,39 @@
+"""Limits of a session. Each is checked before anything is allocated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds of one request, and of all of them together.
+
+    Attributes:
+        pixels: of all images of one call; 64 images of 1024 px.
+        loop_pixels: of all frames of one loop; a GIF holds a byte for each until it is complete.
+        upload_bytes, upload_pixels: of one uploaded image.
+        body_bytes: of one request without an upload.
+        waiting: calls that wait for the device.
+        jobs: long jobs that wait.
+        kept_jobs: finished jobs whose results can be downloaded.
+        kept_bytes, kept_s: size of their files together, and the seconds after which they are removed.
+        networks: networks in memory.
+        image_cache_bytes, w_cache_bytes: of images and of w that are kept.
+        together: images of several calls that are drawn in one batch.
+    """
+
+    pixels: int = 1 << 26
+    loop_pixels: int = 1 << 29
+    upload_bytes: int = 32 << 20
+    upload_pixels: int = 1 << 25
+    body_bytes: int = 1 << 16
+    waiting: int = 16
+    jobs: int = 4
+    kept_jobs: int = 16
+    kept_bytes: int = 512 << 20
+    kept_s: float = 3600
+    networks: int = 4
+    image_cache_bytes: int = 64 << 20
+    w_cache_bytes: int = 32 << 20
+    together: int = 16

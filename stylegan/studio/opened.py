@@ -1,0 +1,130 @@
+"""A network that a session has opened, and what is known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stylegan.checkpoints.layout import DRAWS
+from stylegan.checkpoints.native import checkpoint_folder, read_config
+from stylegan.checkpoints.open import drawing_generator, read
+from stylegan.errors import CheckpointError, ConfigError
+from stylegan.networks.family import architecture_of
+from stylegan.networks.summary import layer_rows
+from stylegan.sampling.class_center import ClassCentered
+from stylegan.sampling.mixing import named_styles
+from stylegan.sampling.transform import inverse_transform, transform_of
+
+SMALL_PX = 128  # side of images that one thread draws
+
+
+def facts(source: Path | str) -> dict[str, Any]:
+    """Return what a checkpoint says about itself; values are None if it does not, or if its weights had to be read."""
+    try:
+        config = read_config(checkpoint_folder(source))
+    except CheckpointError:
+        config = {}
+    return {
+        "architecture": config.get("architecture"),
+        "resolution": config.get("generator", {}).get("img_resolution"),
+        "classes": config.get("generator", {}).get("c_dim"),
+        "draws": config.get(DRAWS),
+        "origin": config.get("origin"),
+        "licence": config.get("licence"),
+    }
+
+
+class OpenedNetwork:
+    """A generator and its form for inference, on the device of the session."""
+
+    def __init__(self, source: Path | str, device: torch.device, precision: str):
+        checkpoint = read(source, to_draw=True)
+        self.source, self.licence, self.origin = source, checkpoint.licence, checkpoint.origin
+        self.G = drawing_generator(checkpoint, source).to(device)  # for the projector, which needs gradients
+        self.fast = self.G.for_inference(precision)
+
+    @cached_property
+    def centered(self) -> ClassCentered:
+        """Truncates towards the average of each class. Raises: ConfigError for a network without labels."""
+        return ClassCentered(self.fast)
+
+    def towards(self, center: str) -> Any:
+        """Return the generator that truncates towards the "global" average or that of the "class"."""
+        return self.centered if center == "class" else self.fast
+
+    @property
+    def can_move(self) -> bool:
+        """True if the images can be shifted and rotated."""
+        try:
+            transform_of(self.fast)
+        except ConfigError:
+            return False
+        return True
+
+    @contextmanager
+    def threads(self) -> Iterator[None]:
+        """Compute small images with one thread in the block.
+
+        Others gain little there, and where the browser needs a core, each of many short operations waits for the thread
+        on it: of 64 px images on two busy cores, the median was 31 ms with one thread and 310 ms with two.
+        """
+        before = torch.get_num_threads()
+        try:
+            if self.G.img_resolution <= SMALL_PX:
+                torch.set_num_threads(1)
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    @contextmanager
+    def moved(self, translate: tuple[float, float], rotate: float) -> Iterator[None]:
+        """Shift and rotate all images that are drawn in the block. Raises: ConfigError for any but a StyleGAN3."""
+        if not any((*translate, rotate)):
+            yield
+            return
+        transform = transform_of(self.fast)
+        before = transform.clone()
+        try:
+            transform.copy_(inverse_transform(*translate, rotate))
+            yield
+        finally:
+            transform.copy_(before)
+
+    def card(self) -> dict[str, Any]:
+        """Return the facts, the text of the model card, and a row for each layer, as shown for one image."""
+        G = self.G
+        rows = layer_rows(G, torch.empty(1, G.z_dim), torch.empty(1, G.c_dim))
+        return {
+            **facts(self.source),
+            "licence": self.licence,
+            "origin": self.origin,
+            "architecture": architecture_of(G),
+            "resolution": G.img_resolution,
+            "channels": G.img_channels,
+            "classes": G.c_dim,
+            "z_dim": G.z_dim,
+            "w_dim": G.w_dim,
+            "num_ws": G.num_ws,
+            "styles": {name: [layers.start, layers.stop] for name, layers in named_styles(G.num_ws).items()},
+            "class_names": G.class_names,
+            "label_names": G.label_names,
+            "has_noise": G.synthesis.has_noise,
+            "can_move": self.can_move,
+            "parameters": sum(parameter.numel() for parameter in G.parameters()),
+            "text": self._text(),
+            "layers": [
+                {"name": row.name, "parameters": row.parameters, "buffers": row.buffers, "shape": row.shape[1:]}
+                for row in rows
+            ],
+        }
+
+    def _text(self) -> str:
+        try:
+            return (checkpoint_folder(self.source) / "README.md").read_text(encoding="utf-8")[:100_000]
+        except (OSError, UnicodeDecodeError, CheckpointError):
+            return ""

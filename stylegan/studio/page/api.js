@@ -1,0 +1,75 @@
+// Calls of the HTTP API.
+
+async function checked(response) {
+  if (response.ok) return response;
+  let text = `the studio answered ${response.status}.`;
+  try { text = (await response.json()).error ?? text; } catch { /* not JSON */ }
+  const error = new Error(text);
+  error.status = response.status;
+  throw error;
+}
+
+export async function get(path) {
+  return checked(await fetch(path));
+}
+
+export async function post(path, body) {
+  return checked(await fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }));
+}
+
+export async function upload(path, file) {
+  return checked(await fetch(path, { method: "POST", headers: { "content-type": "application/octet-stream" }, body: file }));
+}
+
+export async function cancel(id) {
+  return checked(await fetch(`/v1/jobs/${id}`, { method: "DELETE" }));
+}
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// Runs one call at a time. Of all that were asked for meanwhile, only the newest is run: a slider never waits for the
+// images of the places that it has left.
+export class Latest {
+  constructor(run) { this.run = run; this.busy = false; this.waiting = null; }
+
+  async ask(...args) {
+    if (this.busy) { this.waiting = args; return; }
+    this.busy = true;
+    let next = args;
+    while (next) {
+      this.waiting = null;
+      try {
+        await this.run(...next);
+        show("");
+      } catch (error) {
+        if (error.status === 429) { await sleep(300); this.waiting ??= next; } else show(error.message);
+      }
+      next = this.waiting;
+    }
+    this.busy = false;
+  }
+}
+
+// Follows a job to its end, with a call for each new state.
+export async function follow(id, seen) {
+  for (;;) {
+    const job = await (await get(`/v1/jobs/${id}`)).json();
+    await seen(job);
+    if (["done", "failed", "canceled"].includes(job.state)) return job;
+    await sleep(250);
+  }
+}
+
+export function show(text) {
+  const place = document.getElementById("message");
+  place.textContent = text;
+  place.hidden = !text;
+}
+
+export function download(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

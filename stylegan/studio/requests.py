@@ -1,0 +1,84 @@
+"""Requests of the studio: every value is checked for its type and range before anything is computed.
+
+The names and the meanings are those of the library. `Session` takes these objects; the HTTP API reads them from JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stylegan.sampling.latents import MAX_SEED
+
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Psi = Annotated[float, Field(ge=-10, le=10)]
+MAX_IMAGES = 64  # of one call
+MAX_SIDE = 16  # seeds per side of a mixing matrix
+MAX_FRAMES = 3600  # of a loop
+
+
+class Drawing(BaseModel):
+    """The manner in which a network draws; the same for all images of a request."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    network: str = Field(max_length=200, description="A name that /v1/networks lists.")
+    psi: Psi = Field(1.0, description="Truncation: 0 is the average image, 1 the full variety, more exaggerates.")
+    cutoff: int | None = Field(None, ge=0, le=1000, description="Number of layers to truncate; all by default.")
+    label: str | None = Field(None, max_length=2000, description="Class or label vector, for a network with labels.")
+    center: Literal["global", "class"] = Field("global", description="The average that truncation moves towards.")
+    noise_mode: Literal["const", "random", "none"] = "const"
+    translate: list[Annotated[float, Field(ge=-10, le=10)]] = Field(
+        [0.0, 0.0], min_length=2, max_length=2, description="Shift of a StyleGAN3, right and down, in image widths."
+    )
+    rotate: float = Field(0.0, ge=-360, le=360, description="Rotation of a StyleGAN3, counter-clockwise, in degrees.")
+
+    @property
+    def moves(self) -> bool:
+        """True if the images are shifted or rotated."""
+        return bool(any(self.translate) or self.rotate)
+
+
+class Generate(Drawing):
+    """Draw one image per seed."""
+
+    seeds: list[Seed] = Field(min_length=1, max_length=MAX_IMAGES)
+
+
+class Walk(Drawing):
+    """Draw images on the way from seed to seed: 2.25 is a quarter of the way from seed 2 to seed 3, in w."""
+
+    start: float = Field(ge=0, le=MAX_SEED)
+    step: float = Field(ge=-10, le=10)
+    frames: int = Field(ge=1, le=MAX_IMAGES)
+
+
+class Mix(Drawing):
+    """Draw a matrix in which each row seed takes the styles of some layers from each column seed."""
+
+    rows: list[Seed] = Field(min_length=1, max_length=MAX_SIDE)
+    cols: list[Seed] = Field(min_length=1, max_length=MAX_SIDE)
+    styles: str = Field("coarse", max_length=500, description="coarse, middle, fine, or layers such as 0-6,9.")
+
+
+class Interpolate(Drawing):
+    """Draw a seamless loop through several seeds."""
+
+    seeds: list[Seed] = Field(min_length=2, max_length=MAX_IMAGES)
+    frames: int = Field(30, ge=1, le=MAX_FRAMES, description="Images from one seed to the next.")
+    space: Literal["w", "z"] = "w"
+    fps: float = Field(30.0, ge=1, le=120)
+    format: Literal["webp", "gif"] = "webp"
+
+
+class Project(BaseModel):
+    """Search for the latent whose image is closest to an uploaded one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)  # not strict: read from a query string
+
+    network: str = Field(max_length=200)
+    space: Literal["w", "w+", "f"] = "w+"
+    steps: int = Field(300, ge=1, le=5000)
+    label: str | None = Field(None, max_length=2000)
+    examples: int = Field(1000, ge=0, le=2000, description="Random images from which the start is estimated.")

@@ -1,0 +1,365 @@
+"""The session: the networks, caches and jobs of a studio, without a user interface.
+
+The HTTP API calls it, and a script can do the same:
+
+    with Session() as session:
+        images = session.generate(Generate(network="avatars64", seeds=[1, 2, 3], psi=0.7))
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import torch
+from torch import Tensor
+
+from stylegan.errors import ConfigError, DataError, StyleGANError
+from stylegan.images.grid import make_grid
+from stylegan.images.pixels import to_uint8
+from stylegan.images.png import save_png
+from stylegan.images.read import read_header, read_image
+from stylegan.images.video import check_video, save_video
+from stylegan.inversion.perceptual import PerceptualDistance
+from stylegan.inversion.projector import ProjectorSettings, project
+from stylegan.inversion.target import as_target
+from stylegan.machine.devices import resolve_device
+from stylegan.models import bundled
+from stylegan.networks.generator import FamilyGenerator
+from stylegan.sampling.generate import batched, draw, seeds_to_ws
+from stylegan.sampling.interpolation import loop
+from stylegan.sampling.labels import class_labels
+from stylegan.sampling.latent_file import save_latent
+from stylegan.sampling.latents import MAX_SEED
+from stylegan.sampling.mixing import mixing_matrix, parse_styles
+from stylegan.studio.cache import TensorCache
+from stylegan.studio.jobs import Job, Shelf
+from stylegan.studio.limits import Limits
+from stylegan.studio.opened import OpenedNetwork, facts
+from stylegan.studio.requests import Drawing, Generate, Interpolate, Mix, Project, Walk
+from stylegan.studio.worker import Worker
+
+BATCH = 8  # images at a time within a longer call
+
+
+class _Manner(NamedTuple):
+    """The manner in which ws become images; calls with the same manner are drawn together."""
+
+    network: str
+    noise_mode: str
+    translate: tuple[float, ...]
+    rotate: float
+
+
+class Session:
+    """Draws, mixes, interpolates and projects; any number of threads may call it, and one thread computes.
+
+    Args:
+        networks: name -> checkpoint, folder of a run, or name of a bundled network; None for the bundled ones.
+        device: as in `stylegan.load`.
+        precision: as in `G.for_inference`.
+        limits: None for those of `Limits`.
+    Raises: ConfigError without a network.
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[str, Path | str] | None = None,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        limits: Limits | None = None,
+    ):
+        self.sources: dict[str, Path | str] = dict({name: name for name in bundled()} if networks is None else networks)
+        if not self.sources:
+            raise ConfigError("the studio needs at least one network, got none.")
+        self.limits = limits or Limits()
+        self.device, self.precision = resolve_device(device), precision
+        self._opened: OrderedDict[str, OpenedNetwork] = OrderedDict()
+        self._opening = threading.Lock()
+        self._decoding = threading.Lock()  # one upload at a time: a large one takes 100 MB as pixels
+        self._images = TensorCache(self.limits.image_cache_bytes)
+        self._ws = TensorCache(self.limits.w_cache_bytes)
+        self._perceptual: PerceptualDistance | None = None
+        self._shelf = Shelf(self.limits)
+        self._worker = Worker(self._draw_together, self.limits)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish the calls that wait, cancel the jobs and remove their files."""
+        self._worker.close()
+        self._shelf.close()
+
+    @property
+    def load(self) -> dict[str, int]:
+        """Return the numbers of waiting calls and of waiting and running jobs."""
+        return self._worker.load
+
+    def warm(self) -> None:
+        """Open the first network and draw with it, so that the first call does not wait for that."""
+        with suppress(StyleGANError):
+            opened = self._open(next(iter(self.sources)))
+            self._worker.call(lambda: list(draw(opened.fast, torch.zeros(1, opened.G.num_ws, opened.G.w_dim))))
+
+    # Networks
+
+    def networks(self) -> list[dict[str, Any]]:
+        """Return the name of each network, its path, and what its checkpoint says about itself."""
+        return [{"name": name, "source": str(source), **facts(source)} for name, source in self.sources.items()]
+
+    def card(self, name: str) -> dict[str, Any]:
+        """Return all that is known about a network, see `OpenedNetwork.card`."""
+        opened = self._open(name)
+        return {"name": name, **self._worker.call(opened.card)}
+
+    def _open(self, name: str) -> OpenedNetwork:
+        """Raises: ConfigError for an unknown name, CheckpointError for a checkpoint that cannot be read."""
+        if name not in self.sources:
+            raise ConfigError(f"`network` must be one of {', '.join(self.sources)}, got {name!r}.")
+        with self._opening:
+            if name not in self._opened:
+                self._opened[name] = OpenedNetwork(self.sources[name], self.device, self.precision)
+                while len(self._opened) > self.limits.networks:
+                    self._opened.popitem(last=False)
+            self._opened.move_to_end(name)
+            return self._opened[name]
+
+    # Images
+
+    def generate(self, request: Generate) -> Tensor:
+        """Return one image per seed, [N, C, H, W] uint8. Raises: ConfigError, BusyError."""
+        opened = self._open(request.network)
+        self._require_room(opened, len(request.seeds))
+        keys = [_key(request, seed) for seed in request.seeds]
+        found = dict(zip(keys, map(self._images.get, keys), strict=True))
+        missing = [seed for seed, key in zip(request.seeds, keys, strict=True) if found[key] is None]
+        if request.noise_mode == "random":
+            missing = list(request.seeds)
+        if missing:
+            images = self._draw(request, len(missing), lambda: self._seeds_to_ws(opened, request, missing))
+            if request.noise_mode == "random":
+                return images
+            for seed, image in zip(missing, images, strict=True):
+                found[_key(request, seed)] = image
+                self._images.put(_key(request, seed), image.clone())
+        return torch.stack([image for key in keys if (image := found[key]) is not None])
+
+    def ws(self, request: Generate) -> Tensor:
+        """Return the ws of the seeds, [N, num_ws, w_dim], on the CPU."""
+        opened = self._open(request.network)
+        return self._worker.call(lambda: self._seeds_to_ws(opened, request, request.seeds).cpu())
+
+    def walk(self, request: Walk) -> Tensor:
+        """Return the frames of a walk, [frames, C, H, W] uint8. Raises: ConfigError, BusyError."""
+        opened = self._open(request.network)
+        self._require_room(opened, request.frames)
+
+        def ws() -> Tensor:
+            places = [request.start + k * request.step for k in range(request.frames)]
+            first = [int(place // 1) % (MAX_SEED + 1) for place in places]
+            second = [(seed + 1) % (MAX_SEED + 1) for seed in first]
+            known = sorted({*first, *second})
+            rows = dict(zip(known, self._seeds_to_ws(opened, request, known), strict=True))
+            weights = [place % 1 for place in places]
+            return torch.stack(
+                [torch.lerp(rows[a], rows[b], t) for a, b, t in zip(first, second, weights, strict=True)]
+            )
+
+        return self._draw(request, request.frames, ws)
+
+    def mix(self, request: Mix) -> Tensor:
+        """Return the sheet of a mixing matrix, [C, rows * H, columns * W] uint8. Raises: ConfigError, BusyError."""
+        opened = self._open(request.network)
+        columns, rows = len(request.cols) + 1, len(request.rows) + 1
+        self._require_room(opened, columns * rows)
+        layers = parse_styles(request.styles, opened.G.num_ws)
+        manner = _manner(request)
+
+        def sheet() -> Tensor:
+            images = mixing_matrix(
+                opened.towards(request.center),
+                request.rows,
+                request.cols,
+                layers,
+                label=request.label,
+                psi=request.psi,
+                cutoff=request.cutoff,
+                noise_mode=request.noise_mode,
+                batch=BATCH,
+            )
+            with opened.moved(*_motion(manner)):
+                return make_grid(images, columns, rows)
+
+        return self._worker.call(sheet)
+
+    # Jobs
+
+    def interpolate(self, request: Interpolate) -> Job:
+        """Start to draw a loop; it leaves the file loop.webp or loop.gif. Raises: ConfigError, BusyError."""
+        opened = self._open(request.network)
+        total = len(request.seeds) * request.frames
+        pixels = total * opened.G.img_resolution**2
+        if pixels > self.limits.loop_pixels:
+            raise ConfigError(
+                f"a loop has at most {self.limits.loop_pixels:,} pixels in all frames, got {pixels:,}; use fewer "
+                "`frames` or seeds."
+            )
+        name = f"loop.{request.format}"
+        check_video(name, request.fps)
+        ws = loop(
+            opened.towards(request.center),
+            request.seeds,
+            request.frames,
+            space=request.space,
+            labels=[] if request.label is None else [request.label],
+            psi=request.psi,
+            cutoff=request.cutoff,
+        )
+        job = self._shelf.new("interpolate", total)
+
+        def frames() -> Iterator[Tensor]:
+            for part in batched(ws, BATCH):
+                with opened.moved(*_motion(_manner(request))):
+                    images = list(draw(opened.fast, part, noise_mode=request.noise_mode, batch=BATCH))
+                for image in images:
+                    yield image
+                    job.report(job.step + 1, image)
+
+        def work() -> None:
+            save_video(frames(), job.file(name), fps=request.fps)
+            job.files[name] = job.file(name)
+
+        return self._start(job, work)
+
+    def project(self, request: Project, upload: BinaryIO) -> Job:
+        """Start to search for the latent of an uploaded image; it leaves projected_w.npz and images.
+
+        Args:
+            upload: any seekable file with an image; its middle square is used.
+        Raises: DataError for a file that is not an image, or too large; ConfigError, BusyError.
+        """
+        opened = self._open(request.network)
+        G = opened.G
+        if G.img_channels not in (1, 3):
+            raise ConfigError(f"the projector compares gray or RGB images, got {G.img_channels} channels.")
+        class_labels(G, request.label, 1)
+        with self._decoding:
+            target = self._target(upload, G)
+        settings = ProjectorSettings(steps=request.steps, examples=request.examples)
+        steps = request.steps + (max(request.steps // 2, 1) if request.space == "f" else 0)
+        job = self._shelf.new("project", steps)
+        job.files["target.png"] = job.file("target.png")
+        save_png(target, job.files["target.png"])
+
+        def work() -> None:
+            if self._perceptual is None:
+                self._perceptual = PerceptualDistance(self.device)
+            # Before every forward pass, since the search begins with hundreds of images that it does not show.
+            pausing = G.synthesis.register_forward_pre_hook(lambda *_: job.pause())
+            try:
+                found = project(
+                    G,
+                    target[None],
+                    space=request.space,
+                    settings=settings,
+                    label=request.label,
+                    perceptual=self._perceptual,
+                    watch=lambda step, images: job.report(step, to_uint8(images)[0].cpu()),
+                )
+            finally:
+                pausing.remove()
+            job.step, job.image = steps, found.images[0]
+            save_latent(found.latents[0], G, job.file("projected_w.npz"))
+            save_png(found.images[0], job.file("proj.png"))
+            job.files |= {name: job.file(name) for name in ("projected_w.npz", "proj.png")}
+            job.facts |= {
+                "psnr": round(found.psnr[0], 2),
+                "distance": round(found.distance[0], 4),
+                "typicality": round(found.typicality[0], 2),
+            }
+
+        return self._start(job, work)
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs, the oldest first; finished ones are removed after a while."""
+        return self._shelf.all()
+
+    def job(self, id: str) -> Job | None:
+        """Return a job, or None for one that is unknown or was removed."""
+        return self._shelf.get(id)
+
+    def _start(self, job: Job, work: Callable[[], None]) -> Job:
+        try:
+            self._worker.start(job, work)
+        except Exception:
+            self._shelf.discard(job)
+            raise
+        return job
+
+    # Parts of the above
+
+    def _draw(self, request: Drawing, images: int, ws: Callable[[], Tensor]) -> Tensor:
+        return self._worker.draw(_manner(request), images, ws)
+
+    def _draw_together(self, manner: _Manner, ws: Tensor) -> Tensor:
+        opened = self._open(manner.network)
+        with opened.moved(*_motion(manner)), opened.threads():
+            return torch.stack(list(draw(opened.fast, ws, noise_mode=manner.noise_mode, batch=self.limits.together)))
+
+    def _seeds_to_ws(self, opened: OpenedNetwork, request: Drawing, seeds: Sequence[int]) -> Tensor:
+        """Return the ws of seeds, [N, num_ws, w_dim]; each is computed once as long as the cache keeps it."""
+        known = {seed: self._ws.get(_w_key(request, seed)) for seed in seeds}
+        missing = [seed for seed, w in known.items() if w is None]
+        if missing:
+            G = opened.towards(request.center)
+            with opened.threads():
+                found = seeds_to_ws(G, missing, label=request.label, psi=request.psi, cutoff=request.cutoff)
+            for seed, w in zip(missing, found, strict=True):
+                known[seed] = w
+                self._ws.put(_w_key(request, seed), w.clone())
+        return torch.stack([w for seed in seeds if (w := known[seed]) is not None])
+
+    def _require_room(self, opened: OpenedNetwork, images: int) -> None:
+        pixels = images * opened.G.img_resolution**2
+        if pixels > self.limits.pixels:
+            raise ConfigError(
+                f"one call draws at most {self.limits.pixels:,} pixels, got {pixels:,}; ask for fewer images."
+            )
+
+    def _target(self, upload: BinaryIO, G: FamilyGenerator) -> Tensor:
+        try:
+            header = read_header(upload)
+            if header.width * header.height > self.limits.upload_pixels:
+                raise DataError(
+                    f"it has {header.width}x{header.height} pixels, more than the limit of "
+                    f"{self.limits.upload_pixels}; make it smaller"
+                )
+            return as_target(read_image(upload), G)
+        except DataError as error:
+            raise DataError(f"the uploaded file cannot be used: {error}.") from error
+
+
+def _manner(request: Drawing) -> _Manner:
+    return _Manner(request.network, request.noise_mode, tuple(request.translate), request.rotate)
+
+
+def _motion(manner: _Manner) -> tuple[tuple[float, float], float]:
+    x, y = manner.translate
+    return (x, y), manner.rotate
+
+
+def _w_key(request: Drawing, seed: int) -> tuple:
+    return request.network, request.label, request.psi, request.cutoff, request.center, seed
+
+
+def _key(request: Drawing, seed: int) -> tuple:
+    return _manner(request), _w_key(request, seed)

@@ -1,0 +1,158 @@
+"""One thread per device: draws in small batches, long jobs one at a time, and draws between the steps of a job."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+from stylegan.errors import BusyError
+from stylegan.studio.jobs import Job
+from stylegan.studio.limits import Limits
+
+T = TypeVar("T")
+RETRY_S = 2
+DrawTogether = Callable[[Any, Tensor], Tensor]  # (key, ws [N, num_ws, w_dim]) -> [N, C, H, W] uint8
+
+
+@dataclass
+class _Call:
+    """A call that waits: all with the same key are drawn together, one without a key runs alone."""
+
+    work: Callable[[], Any]  # returns ws for a call with a key, and the result for others
+    key: Hashable | None = None
+    images: int = 1
+    future: Future = field(default_factory=Future)
+
+
+class Worker:
+    """Owns the device: everything that computes runs in its thread.
+
+    A job calls `Job.report` between its steps, and one waiting group of calls is served there, so that images stay
+    quick while a job of minutes runs.
+    """
+
+    def __init__(self, draw_together: DrawTogether, limits: Limits):
+        self._draw_together, self._limits = draw_together, limits
+        self._calls: deque[_Call] = deque()
+        self._jobs: deque[tuple[Job, Callable[[], None]]] = deque()
+        self._current: Job | None = None
+        self._closed = False
+        self._ready = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="stylegan-device", daemon=True)
+        self._thread.start()
+
+    def call(self, work: Callable[[], T]) -> T:
+        """Run a function on the device and return its result. Raises: BusyError, and what it raises."""
+        return cast(T, self._submit(_Call(work)).result())
+
+    def draw(self, key: Hashable, images: int, ws: Callable[[], Tensor]) -> Tensor:
+        """Return the images of ws [N, num_ws, w_dim], drawn together with other calls of the same key.
+
+        Raises: BusyError, and what `ws` raises.
+        """
+        return cast(Tensor, self._submit(_Call(ws, key, images)).result())
+
+    def start(self, job: Job, work: Callable[[], None]) -> None:
+        """Queue a job. Raises: BusyError if the queue is full."""
+        job.between = self._serve_one
+        with self._ready:
+            self._require_open()
+            if sum(waiting.state == "queued" for waiting, _ in self._jobs) >= self._limits.jobs:
+                raise BusyError(f"{self._limits.jobs} jobs are waiting already; try again when one has finished.")
+            self._jobs.append((job, work))
+            self._ready.notify()
+
+    def close(self, timeout_s: float = 5) -> None:
+        """Serve the calls that wait, cancel the jobs, and end the thread, for which it waits up to `timeout_s`."""
+        with self._ready:
+            self._closed = True
+            for job in [*(job for job, _ in self._jobs), *([self._current] if self._current else [])]:
+                job.cancel()
+            self._ready.notify()
+        self._thread.join(timeout_s)
+
+    @property
+    def load(self) -> dict[str, int]:
+        """Return the numbers of waiting calls and of waiting and running jobs."""
+        with self._ready:
+            queued = sum(job.state == "queued" for job, _ in self._jobs)
+            return {"calls": len(self._calls), "queued_jobs": queued, "running_jobs": int(self._current is not None)}
+
+    def _submit(self, call: _Call) -> Future:
+        with self._ready:
+            self._require_open()
+            if len(self._calls) >= self._limits.waiting:
+                raise BusyError(f"{self._limits.waiting} calls are waiting already; try again in a moment.")
+            self._calls.append(call)
+            self._ready.notify()
+        return call.future
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise BusyError("the studio is shutting down; start it again.")
+
+    def _run(self) -> None:
+        while True:
+            with self._ready:
+                self._ready.wait_for(lambda: self._calls or self._jobs or self._closed)
+                if self._closed and not self._calls:
+                    return
+                # A job first: it serves calls at once, and calls that never end would keep it from beginning.
+                self._current, work = self._jobs.popleft() if self._jobs else (None, None)
+            if self._current is None or work is None:
+                self._serve_one()
+                continue
+            self._current.run(work)
+            self._current = None
+
+    def _serve_one(self) -> None:
+        """Serve the oldest call, together with others that have the same key."""
+        group = self._next_group()
+        if not group:
+            return
+        if group[0].key is None:
+            _settle(group[0].future, group[0].work)
+            return
+        ready: list[tuple[_Call, Tensor]] = []
+        for call in group:
+            try:
+                ready.append((call, call.work()))
+            except BaseException as error:
+                call.future.set_exception(error)
+        if not ready:
+            return
+        try:
+            images = self._draw_together(group[0].key, torch.cat([ws for _, ws in ready]))
+        except BaseException as error:
+            for call, _ in ready:
+                call.future.set_exception(error)
+            return
+        for (call, _), part in zip(ready, images.split([len(ws) for _, ws in ready]), strict=True):
+            call.future.set_result(part)
+
+    def _next_group(self) -> list[_Call]:
+        with self._ready:
+            if not self._calls:
+                return []
+            group = [self._calls.popleft()]
+            images = group[0].images
+            for call in [call for call in self._calls if group[0].key is not None and call.key == group[0].key]:
+                if images + call.images <= self._limits.together:
+                    images += call.images
+                    group.append(call)
+            self._calls = deque(call for call in self._calls if all(call is not other for other in group))
+            return group
+
+
+def _settle(future: Future, work: Callable[[], Any]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:
+        future.set_exception(error)
