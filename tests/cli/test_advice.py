@@ -9,8 +9,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
 from run_cli import run_cli
 from tiny_run import tiny_images
+from torch import Tensor, nn
 
 import stylegan
 from stylegan.cli.messages import flags
@@ -28,6 +30,7 @@ DRAWN_CLASS = "generate --network {pets} --device cpu --seeds 0 --outdir {out}"
 PREPARED = "dataset --source {data} --dest {out}.zip --resolution 16"
 
 FOUND = "directions find --network {network} --samples 20 --count 2 --out {out}.npz"
+MEASURED = "metrics --network {network} --device cpu --data {data} --metrics kid8 --feature-net {scripted}"
 
 # (module, names of the advice) -> commands that follow it
 ADVICE: dict[tuple[str, ...], list[str]] = {
@@ -47,6 +50,12 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
     ],
     ("machine/devices.py", "device"): [f"{NEW} --device auto", f"{RESUMED} --device cpu", f"{DRAWN} --device auto"],
     ("machine/processes.py", "device"): [f"{NEW} --device cpu", f"{RESUMED} --device cpu"],
+    ("metrics/protocol.py", "prepare"): [PREPARED],
+    ("metrics/registry.py", "data.labels"): ["train --data {labeled} {tiny} -n --cond"],
+    ("metrics/registry.py", "feature_net"): [MEASURED],
+    ("metrics/subject.py", "mirror"): [MEASURED],
+    ("metrics/subject.py", "network"): [MEASURED],
+    ("metrics/torchscript.py", "feature_resize"): [f"{MEASURED} --feature-resize {way}" for way in ("none", "clean:8")],
     ("models/__init__.py", "convert"): ["convert {network} {out}"],
     ("networks/minimal_gan.py", "precision"): [f"{DRAWN} --precision fp32"],
     ("ops/minibatch_std.py", "mbstd_group_size"): [f"{NEW} --mbstd-group 2"],
@@ -138,6 +147,13 @@ def advice() -> dict[tuple[str, ...], str]:
     return found
 
 
+class MeanColor(nn.Module):
+    """A feature network in TorchScript."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.to(torch.float32).mean(2).mean(2)
+
+
 @pytest.fixture(scope="module")
 def places(tmp_path_factory, network, pets) -> dict[str, object]:
     root = tmp_path_factory.mktemp("root")
@@ -154,7 +170,9 @@ def places(tmp_path_factory, network, pets) -> dict[str, object]:
     shutil.copytree(network, taken)
     labeled_set = root / "set.zip"
     run_cli("dataset", "--source", root / "labeled", "--dest", labeled_set)
-    more = {"marked": marked, "taken": taken, "labeled_set": labeled_set}
+    scripted = root / "features.pt"
+    torch.jit.save(torch.jit.script(MeanColor()), scripted)
+    more = {"scripted": scripted, "marked": marked, "taken": taken, "labeled_set": labeled_set}
     return {**here, **more, "network": network, "pets": pets}
 
 
