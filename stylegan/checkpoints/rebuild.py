@@ -78,7 +78,7 @@ def _require_stored(tensors: Collection[Tensor]) -> None:
     stored = {value.untyped_storage().data_ptr(): value.untyped_storage().nbytes() for value in tensors}
     count, most = sum(value.nbytes for value in tensors), 4 * sum(stored.values()) + SPARE
     if count > most:
-        raise CheckpointError(f"its tensors have {count:,} bytes, of which {sum(stored.values()):,} are stored")
+        raise CheckpointError(f"its tensors have {count:,} bytes, but its storages have {sum(stored.values()):,}")
 
 
 def rebuild(network_class: type[N], settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> N:
