@@ -39,6 +39,7 @@ def refuse(*arguments, **options):
 shutil._use_fd_functions = False
 os.open, os.fsync, os.symlink = open_no_folder, sync_writable, refuse
 sys.platform = "win32"
+signal.SIGBREAK = signal.SIGTERM  # Windows has one of that name
 for name in ("fcntl", "resource", "msvcrt"):
     sys.modules[name] = None
 for name in ("SIGUSR1", "SIGUSR2", "SIGKILL", "SIGSTOP", "SIGHUP"):

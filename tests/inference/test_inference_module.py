@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 import torch
-from generations import EVERY_GENERATION, generator, shared_generator
 from golden import R
+from tiny_generations import EVERY_GENERATION, generator, shared_generator
 
 from stylegan.errors import CheckpointError
 

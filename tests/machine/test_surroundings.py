@@ -4,8 +4,8 @@ import contextlib
 
 import pytest
 import torch
-from generations import EVERY_GENERATION, discriminator, generator
 from golden import R
+from tiny_generations import EVERY_GENERATION, discriminator, generator
 from tiny_run import tiny_config, tiny_images
 
 from stylegan.augment import AugmentPipe, diff_augment

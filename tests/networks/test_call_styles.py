@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from generations import CONDITIONAL, EVERY_GENERATION, discriminator, generator, shared_generator
 from golden import R
+from tiny_generations import CONDITIONAL, EVERY_GENERATION, discriminator, generator, shared_generator
 
 import stylegan
 from stylegan.errors import CheckpointError, ConfigError, ShapeError

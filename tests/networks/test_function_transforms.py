@@ -1,8 +1,8 @@
 """`torch.func` on the networks of every generation, to second derivatives."""
 
 import torch
-from generations import EVERY_GENERATION, discriminator, generator
 from golden import R
+from tiny_generations import EVERY_GENERATION, discriminator, generator
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vjp
 from torch.testing import assert_close
 

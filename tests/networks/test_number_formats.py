@@ -4,8 +4,8 @@ import copy
 
 import pytest
 import torch
-from generations import EVERY_GENERATION, discriminator, generator
 from golden import R
+from tiny_generations import EVERY_GENERATION, discriminator, generator
 from torch.testing import assert_close
 
 import stylegan

@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 import torch
-from generations import EVERY_GENERATION, generator, shared_generator
+from tiny_generations import EVERY_GENERATION, generator, shared_generator
 
 import stylegan
 from stylegan.errors import ConfigError, NonFiniteError
