@@ -229,7 +229,7 @@ SLIPS = (
         "cli/train_config.py",
         '"lr": ("g_lr", "d_lr")',
         '"lr": ("g_lr",)',
-        "cli/test_train_settings.py",
+        "cli/test_train_command.py",
     ),
     Slip(
         "R2 keeps its weight while R1 is annealed",
@@ -271,7 +271,7 @@ SLIPS = (
         "training/clock.py",
         "max(state.nimg - self._nimg, 1) * 1000",
         "max(state.nimg - self._nimg, 1)",
-        "training/test_loop.py",
+        "training/test_clock.py",
     ),
     Slip(
         "truncation to the center of a class ignores the cutoff",
@@ -306,7 +306,7 @@ SLIPS = (
         "inversion/goal.py",
         "(known - self.pixels)",
         "(images - self.pixels)",
-        "inversion/test_projector.py",
+        "inversion/test_goal.py",
     ),
     Slip(
         "locality of pivotal tuning measured over layers",
