@@ -20,7 +20,8 @@ import click
 
 ROOT = Path(__file__).parents[1]
 COPIED = ("stylegan", "tests", "pyproject.toml")
-TIMEOUT_S = 120.0  # of the tests of a slip; one that makes them hang is noticed too
+TIMEOUT_S = 120.0  # of the tests of a slip
+NOTICED = "noticed by"
 FAILED = 1  # exit code of pytest if tests fail; larger ones mean that they did not run
 
 
@@ -330,8 +331,8 @@ def plant(slip: Slip, library: Path) -> str:
     return text
 
 
-def noticed_by(slip: Slip, copy: Path) -> str | None:
-    """Return the first test that fails in the copy of the repository that holds a slip; None if all pass."""
+def result_of(slip: Slip, copy: Path) -> str:
+    """Return the first test that fails in the copy of the repository that holds a slip, or that all pass."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider"]
     tests = [f"tests/{name}" for name in slip.tests.split()]
     environment = {**os.environ, "PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1"}
@@ -340,11 +341,11 @@ def noticed_by(slip: Slip, copy: Path) -> str | None:
             [*command, *tests], cwd=copy, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
         )
     except subprocess.TimeoutExpired:
-        return f"no end after {TIMEOUT_S:.0f} s"
+        return f"NO RESULT after {TIMEOUT_S:.0f} s"
     failed = re.search(r"^(?:FAILED|ERROR) \S+?::(\w+)", done.stdout, re.MULTILINE)
     if done.returncode > FAILED or (done.returncode == FAILED and failed is None):
         raise click.ClickException(f"{slip.tests} did not run: {(done.stdout + done.stderr)[-2000:]}")
-    return failed[1] if failed is not None else None
+    return f"{NOTICED} {failed[1]}" if failed is not None else "NOT NOTICED"
 
 
 @click.command()
@@ -364,12 +365,11 @@ def main(only: int | None) -> None:
             start = time.perf_counter()
             before = plant(slip, copy / "stylegan")
             try:
-                test = noticed_by(slip, copy)
+                result = result_of(slip, copy)
             finally:
                 (copy / "stylegan" / slip.file).write_text(before, encoding="utf-8")
-            hits += test is not None
-            result, seconds = f"noticed by {test}" if test else "NOT NOTICED", time.perf_counter() - start
-            click.echo(f"| {number} | {slip.what} | {slip.file} | {result} | {seconds:.0f} |")
+            hits += result.startswith(NOTICED)
+            click.echo(f"| {number} | {slip.what} | {slip.file} | {result} | {time.perf_counter() - start:.0f} |")
     click.echo(f"\n{hits} of {len(chosen)} slips were noticed.")
 
 
