@@ -10,7 +10,7 @@ from test_projector import made
 
 from stylegan.errors import CheckpointError, ConfigError
 from stylegan.inversion.perceptual import PerceptualDistance
-from stylegan.inversion.pivotal import PivotalSettings, _near, load_delta, save_delta, tune
+from stylegan.inversion.pivotal import PivotalSettings, load_delta, save_delta, tune
 from stylegan.inversion.projector import psnr
 from stylegan.sampling.generate import draw, generate, to_latents
 from stylegan.sampling.latent import space_of
@@ -58,13 +58,6 @@ def test_locality_holds_the_images_of_other_latents(case, perceptual):
         return (generate(tuned, range(20, 26), psi=1).float() - other).square().mean()
 
     assert moved(10.0) < 0.7 * moved(0.0)
-
-
-def test_every_layer_of_a_near_latent_is_one_step_from_the_pivot_towards_the_random_one():
-    pivots, random = torch.randn(2, 6, 8), torch.randn(1, 6, 8)
-    way, whole = _near(pivots, random, 0.5) - pivots[:1], random - pivots[:1]
-    torch.testing.assert_close(way.norm(dim=2), torch.full((1, 6), 0.5))
-    torch.testing.assert_close(torch.cosine_similarity(way, whole, dim=2), torch.ones(1, 6))
 
 
 def test_a_delta_gives_the_tuned_network_back(case, tmp_path):
