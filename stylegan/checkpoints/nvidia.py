@@ -19,13 +19,13 @@ from stylegan.checkpoints import official_names
 from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.official_names import MIXED_PRECISION, is_alias_free
 from stylegan.checkpoints.pickle_vm import Record
-from stylegan.checkpoints.rebuild import empty, fill, shown
+from stylegan.checkpoints.rebuild import empty, fill
 from stylegan.checkpoints.substitutes import missing_filters, missing_noise
 from stylegan.errors import CheckpointError
 from stylegan.networks import stylegan2, stylegan3
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.generator import FamilyGenerator
-from stylegan.networks.settings import OneOf, Settings
+from stylegan.networks.settings import OneOf, Settings, shown
 
 LICENCE = "NVIDIA Source Code License (non-commercial)"
 NETWORKS = ("G_ema", "G", "D")
@@ -273,7 +273,7 @@ def _misfit(what: str, network_class: Any, settings: Mapping[str, Any]) -> Any:
 
 
 def _filled(what: str, network: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Return a network with its tensors, and with Substitutes for buffers that people leave out of state dicts."""
+    """Return a network with its tensors, and with substitutes for buffers that people leave out of state dicts."""
     own = {name: value for name, value in network.state_dict().items() if name not in tensors}
     if hasattr(network.settings, "resample_filter"):
         taps = {"resample_filter": network.settings.resample_filter}
@@ -294,7 +294,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
     """Return a value with Python numbers in place of those of numpy, also within small dicts."""
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, np.ndarray) and value.size <= 64:
+    if isinstance(value, np.ndarray) and 0 < value.size <= 64:  # an empty one may have 2**40 rows
         return value.tolist()
     if isinstance(value, dict) and depth < 2 and len(value) <= 100:
         return {str(name): _plain(v, depth + 1) for name, v in value.items()}

@@ -65,11 +65,11 @@ def is_checkpoint(content: Mapping[str, Any]) -> bool:
 
 def nested(tensors: Mapping[str, Tensor], config: str) -> dict[str, Any]:
     """Return the content of a file of safetensors in the form of the other one."""
-    content: dict[str, Any] = {SETTINGS: config}
+    content: dict[str, Any] = {}
     for name, value in tensors.items():
         network, _, key = name.partition(".")
         content.setdefault(network, {})[key] = value
-    return content
+    return {**content, SETTINGS: config}
 
 
 def read(content: Mapping[str, Any], *, to_draw: bool = False) -> Checkpoint:
@@ -106,7 +106,7 @@ def _config(text: str) -> dict[str, Any]:
     if (
         not isinstance(config, dict)
         or config.get("format") != native.FORMAT
-        or config.get("architecture") not in _MODULES
+        or config.get("architecture") not in tuple(_MODULES)  # a list is no key of a dict
     ):
         raise CheckpointError(f"its {SETTINGS} is not that of a checkpoint of {' or '.join(_MODULES)}")
     return config

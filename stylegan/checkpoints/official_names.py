@@ -64,8 +64,8 @@ def stylegan3_generator(tensors: Tensors) -> dict[str, Any]:
     size = int(layers[len(names) - 1][2])
     channels = [shapes[name, 0] for name in names[:-1]]
     most = max(channels, default=0)
-    if min(channels, default=0) < 1:
-        raise CheckpointError("a layer of its generator has no channels")
+    if size < 1 or min(channels, default=0) < 1:
+        raise CheckpointError("a layer of its generator has no pixels or no channels")
     # The cutoff frequency of the first layer with fewer channels, as `stylegan3_schedule` computes it.
     narrow = next((i for i, count in enumerate(channels) if count < most), None)
     base = 4 * most if narrow is None else 0

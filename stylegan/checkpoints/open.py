@@ -39,6 +39,7 @@ from stylegan.networks.generator import FamilyGenerator
 
 Reader = Callable[..., Checkpoint]
 
+MOST_TENSORS = 10_000  # in a file of safetensors; three networks of 1024 pixels have under 1000
 MOST_BYTES = 3 * 4 * MOST_VALUES  # of a file with three networks
 _HEAD = 4096  # bytes of a file that are looked at first
 _LEGACY_TORCH = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")  # the number that torch.save wrote before 1.6
@@ -160,6 +161,7 @@ def content_of(path: Path) -> Any:
         if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < size:
             return _safetensors(path)
     except PickleError as error:
+        error.file = None  # these sentences begin with it
         name = error.name or ""
         for part, relative in _RELATIVES.items():
             if f"{name}.".startswith(f"{part}."):
@@ -176,6 +178,8 @@ def content_of(path: Path) -> Any:
 def _safetensors(path: Path) -> Any:
     try:
         with safe_open(path, framework="pt") as file:
+            if (count := len(file.keys())) > MOST_TENSORS:
+                raise CheckpointError(f"{path} has {count:,} tensors, more than any checkpoint; choose another file.")
             config = (file.metadata() or {}).get(official_file.SETTINGS)
         if config is not None:
             return official_file.nested(load_file(path), config)

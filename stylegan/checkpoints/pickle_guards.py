@@ -14,6 +14,8 @@ from typing import Any
 
 from stylegan.errors import PickleError
 
+LONGEST_KEY = 500  # characters; names of tensors have under 100
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -136,10 +138,14 @@ def items(length: int, limits: Limits) -> None:
 
 
 def keys(values: Iterable[Any]) -> None:
-    """Hashing these is quick, whatever they contain; that of nested tuples or huge integers is not."""
+    """Hashing and comparing these is quick, whatever they contain; that of nested tuples or long strings is not.
+
+    Integers may be addresses, by which optimizers of PyTorch before 1.6 name their parameters.
+    """
     for key in values:
-        if not (type(key) is str or (type(key) is int and -(2**31) <= key < 2**31)):
-            raise PickleError(f"a key must be a string or a small integer, got {_short(key)}")
+        short = type(key) is str and len(key) <= LONGEST_KEY
+        if not (short or (type(key) is int and -(2**48) < key < 2**48)):
+            raise PickleError(f"a key must be a short string or an integer below 2**48, got {_short(key)}")
 
 
 def container(target: Any, kind: type) -> None:
@@ -176,7 +182,7 @@ def buildable(target: Any, fits: bool) -> None:
 
 
 def identifier(name: str) -> None:
-    if not (name.isidentifier() and name.isascii()):
+    if not (len(name) <= LONGEST_KEY and name.isidentifier() and name.isascii()):
         raise PickleError(f"a class name must be an identifier, got {_text(name)}", name=name)
 
 

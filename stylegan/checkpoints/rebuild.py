@@ -6,8 +6,7 @@ tensors, and takes those of the file once their names and shapes are known to fi
 
 from __future__ import annotations
 
-import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -20,11 +19,7 @@ from stylegan.ops.number_formats import wide
 
 N = TypeVar("N", bound=FamilyGenerator | FamilyDiscriminator)
 MOST_VALUES = 2**30  # in one network, 4 GB; the largest published ones have a tenth
-
-
-def shown(value: Any) -> str:
-    """Return a short text on one line for a value of any type."""
-    return " ".join(reprlib.repr(value).split())
+SPARE = 64 << 20  # bytes that tensors may have beyond 4 times their storages, as expanded and shared ones do
 
 
 def empty(network_class: type[N], settings: Mapping[str, Any]) -> N:
@@ -65,6 +60,7 @@ def fill(network: N, tensors: Mapping[str, Tensor]) -> N:
     Raises: CheckpointError unless names and shapes fit.
     """
     require_shapes(network, {name: value.shape for name, value in tensors.items()})
+    _require_stored(tensors.values())
     for name, value in tensors.items():
         if not value.is_floating_point():
             raise CheckpointError(f"tensor {name} has datatype {str(value.dtype).removeprefix('torch.')}, not float32")
@@ -75,6 +71,14 @@ def fill(network: N, tensors: Mapping[str, Tensor]) -> N:
         network.double()
     network.eval().requires_grad_(False)
     return network
+
+
+def _require_stored(tensors: Collection[Tensor]) -> None:
+    """Raises: CheckpointError for far more bytes than are stored: copies of a small file could fill the memory."""
+    stored = {value.untyped_storage().data_ptr(): value.untyped_storage().nbytes() for value in tensors}
+    count, most = sum(value.nbytes for value in tensors), 4 * sum(stored.values()) + SPARE
+    if count > most:
+        raise CheckpointError(f"its tensors have {count:,} bytes, but its storages have {sum(stored.values()):,}")
 
 
 def rebuild(network_class: type[N], settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> N:

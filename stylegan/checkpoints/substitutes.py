@@ -20,6 +20,8 @@ def widths(channels: Mapping[int, int]) -> dict[str, int]:
 
     Raises: CheckpointError if there are none.
     """
+    if not channels:
+        raise CheckpointError("it has no blocks")
     most, base = max(channels.values()), max(count * resolution for resolution, count in channels.items())
     if any(min(base // resolution, most) != count for resolution, count in channels.items()):
         raise CheckpointError(f"its widths {channels} follow from no channel_base and channel_max")

@@ -18,7 +18,6 @@ from stylegan.checkpoints.checkpoint import Checkpoint
 from stylegan.checkpoints.nvidia import LICENCE
 from stylegan.checkpoints.official_names import Shapes
 from stylegan.checkpoints.pickle_vm import Record
-from stylegan.checkpoints.rebuild import shown
 from stylegan.checkpoints.substitutes import widths
 from stylegan.checkpoints.tensorflow_variables import (
     VERSIONS,
@@ -45,6 +44,7 @@ from stylegan.errors import CheckpointError
 from stylegan.networks import progan, stylegan1, stylegan2
 from stylegan.networks.discriminator import FamilyDiscriminator
 from stylegan.networks.generator import FamilyGenerator
+from stylegan.networks.settings import shown
 
 CREATIVE_COMMONS = "CC BY-NC 4.0 (non-commercial)"  # of the networks of ProGAN and StyleGAN
 FUSED_FROM = 128  # StyleGAN fuses the enlargement with the convolution from this resolution on

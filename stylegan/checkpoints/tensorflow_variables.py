@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from stylegan.checkpoints.pickle_vm import Record
-from stylegan.checkpoints.rebuild import empty, fill, shown
+from stylegan.checkpoints.rebuild import empty, fill
 from stylegan.checkpoints.substitutes import missing_filters
 from stylegan.errors import CheckpointError
-from stylegan.networks.settings import OneOf, Whole
+from stylegan.networks.settings import OneOf, Whole, shown
 
 VERSIONS = {2: "ProGAN", 3: "StyleGAN", 4: "StyleGAN2", 5: "StyleGAN2-ADA"}
 
@@ -44,8 +44,10 @@ class Network:
             )
         arguments = state.get("static_kwargs")
         self.arguments: dict[str, Any] = dict(arguments) if isinstance(arguments, dict) else {}
-        self.build = str(state.get("build_func_name", "")).rpartition(".")[2][:100]
+        build = state.get("build_func_name")
+        self.build = build.rpartition(".")[2][:100] if isinstance(build, str) else ""
         self.variables: Tensors = {}
+        self._read: dict[int, Tensor] = {}  # by the id of its array: a file can name one array many times
         self._add(state, "")
         parts = state.get("components")
         for key, part in parts.items() if isinstance(parts, dict) else ():
@@ -59,10 +61,14 @@ class Network:
         for pair in variables if isinstance(variables, list | tuple) else ():
             if not isinstance(pair, list | tuple) or len(pair) != 2:
                 raise CheckpointError("holds a TensorFlow network whose variables are not pairs of name and value")
-            name, value = str(pair[0]), np.asarray(pair[1])
-            if value.dtype.kind != "f":
+            name, value = pair
+            if not isinstance(name, str) or not isinstance(value, float | np.floating | np.ndarray):
+                raise CheckpointError("holds a TensorFlow network whose variables are not pairs of name and value")
+            if np.asarray(value).dtype.kind != "f":
                 raise CheckpointError(f"holds a variable {name:.100} that is not a number of floating point")
-            self.variables[prefix + name] = torch.from_numpy(np.array(value, np.float32))
+            if id(value) not in self._read:
+                self._read[id(value)] = torch.from_numpy(np.array(value, np.float32))
+            self.variables[prefix + name] = self._read[id(value)]
 
     @property
     def lod(self) -> float:

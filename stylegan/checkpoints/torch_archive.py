@@ -20,6 +20,8 @@ _NAMES = re.compile(
     r"(data\.pkl|data/\d+|byteorder|version|\.format_version|\.storage_alignment|\.data/serialization_id)"
 )
 
+_LONGEST_READ = 4 << 20  # bytes; the directory of as many members as are allowed has half as many
+
 codecs.lookup("cp437")  # in which zipfile reads some names; found now, so that no file makes Python import it
 
 
@@ -37,6 +39,8 @@ class _View(io.RawIOBase):
         return self.position
 
     def read(self, size: int = -1) -> bytes:
+        if size > _LONGEST_READ:
+            raise OSError(f"it has {size:,} bytes")
         found = bytes(self.data[self.position : len(self.data) if size < 0 else self.position + size])
         self.position += len(found)
         return found

@@ -66,7 +66,8 @@ def _sections(content: Any, checkpoint: Checkpoint) -> Iterator[tuple[str, dict[
     """Yield the name of each network here, and the tensors of the file that belong to it under their own names."""
     if isinstance(content, list | tuple):  # TensorFlow's (G, D, Gs)
         for name, record in zip(("G", "D", "G_ema"), content, strict=False):
-            yield name, tensorflow.Network(record).variables
+            if isinstance(record, Record):
+                yield name, tensorflow.Network(record).variables
     elif isinstance(content, dict) and not nvidia.is_state_dict(content):
         names = {name: name for name in nvidia.NETWORKS} | rosinality.NETWORKS
         beside = {name: value for name, value in content.items() if isinstance(value, Tensor)}

@@ -266,7 +266,7 @@ def _announced(response: Any) -> int | None:
     """Return the size of the whole file according to an answer."""
     part = str(response.headers.get("Content-Range", ""))
     total = part.rpartition("/")[2] if part else str(response.headers.get("Content-Length", ""))
-    return int(total) if total.isdecimal() else None
+    return int(total) if total.isdecimal() and len(total) < 20 else None
 
 
 def _verify(remote: Remote, part: Path) -> None:

@@ -140,6 +140,20 @@ Taps = Annotated[Sequence[float], Numbers(64)]
 Activation = Annotated[str, OneOf(tuple(ACTIVATIONS))]
 
 
+class _Brief(reprlib.Repr):
+    """Short texts of values; tensors and arrays count by their shape, since a small file can hold one of many axes."""
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        if getattr(x, "ndim", 0):
+            return f"{type(x).__name__} of shape {list(x.shape)[:9]}"
+        return super().repr_instance(x, level)
+
+
+def shown(value: Any) -> str:
+    """Return a short text on one line for a value of any type, for the message of an error."""
+    return " ".join(_Brief().repr(value).split())
+
+
 class NetworkFields(Protocol):
     """The fields that the settings of every network have."""
 
@@ -210,7 +224,7 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
     bounds: Any = alternatives[0].__metadata__[0] if get_origin(alternatives[0]) is Annotated else _TrueOrFalse()
     if not bounds.admits(value):
         or_none = " or None" if len(alternatives) > 1 else ""
-        raise ConfigError(f"{name} must be {bounds}{or_none}, got {reprlib.repr(value)}.")
+        raise ConfigError(f"{name} must be {bounds}{or_none}, got {shown(value)}.")
     if isinstance(value, list | tuple):
         return tuple(_plain(number) for number in value)
     return _plain(value)

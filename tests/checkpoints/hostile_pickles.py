@@ -726,7 +726,8 @@ def structure() -> Iterator[Case]:
         body(b"x"),
         b")",
         body((1,)),
-        body(2**40),
+        body(2**48),
+        body("x" * 501),
         b"]",
         b"}",
         b"\x8f",
@@ -847,6 +848,10 @@ def bombs() -> Iterator[Case]:
     copies = (get(3) + MARK + get(1) + get(2) + get(4) + get(5) + b"tR") * 10_000
     yield Case("arrays of one buffer", P4 + raw + copies + b"e.", "built_room")
     collisions = b"".join(body(i * (2**61 - 1)) + b"N" for i in range(1, 2000))
+    twins = put(body("x" * 2_000_000), 1) + put(body("x" * 2_000_000), 2) + b"00}("  # compared at each insertion
+    yield Case("keys that are long", P4 + twins + (get(1) + b"N" + get(2) + b"N") * 10_000 + b"u.", "keys")
+    yield Case("keys that are addresses", P4 + b"}" + body(140_223_116_984_960) + b"Ns.", None)
+    yield Case("a long class name", P4 + meta(class_name="x" * 501) + STOP, "identifier")
     yield Case("keys of one hash", P4 + b"}(" + collisions + b"u.", "keys")
 
 
@@ -960,6 +965,9 @@ def zips() -> Iterator[Case]:
     lost[end + 16 : end + 20] = struct.pack("<I", 2**31)
     yield case("with a far directory", bytes(lost), "any")
     yield case("with a member twice", _twice(pkl), "zip_unique")
+    entries = plain[central:second] * (5_000_000 // (second - central))
+    record = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(entries), central, 0)
+    yield case("with a long directory", plain[:central] + entries + record, "members")
 
 
 def _twice(name: str) -> bytes:

@@ -9,6 +9,7 @@ import torch
 from foreign_files import rosinality_discriminator, rosinality_generator
 from golden import fill
 from safetensors import safe_open
+from safetensors.torch import save_file
 from tiny_generator import tiny_generator
 
 import stylegan
@@ -169,6 +170,7 @@ def test_settings_and_names_of_classes_come_back_from_an_official_file(tmp_path)
     [
         ("{", "its config is not that of a checkpoint of stylegan2 or stylegan3"),
         ('{"format": 1, "architecture": "progan"}', "its config is not that of a checkpoint"),
+        ('{"format": 1, "architecture": ["stylegan2"]}', "its config is not that of a checkpoint"),
         ('{"format": 1, "architecture": "stylegan2"}', "its config has no settings of the generator"),
         (
             '{"format": 1, "architecture": "stylegan2", "generator": {"z_dim": 99999999}}',
@@ -181,6 +183,13 @@ def test_a_damaged_official_file_gets_one_sentence(tmp_path, config, text):
     torch.save({"G_ema": {"mapping.w_avg": torch.zeros(512)}, "config": config}, tmp_path / "net.pt")
     with pytest.raises(CheckpointError, match=text):
         stylegan.load_checkpoint(tmp_path / "net.pt")
+
+
+def test_a_tensor_may_not_take_the_name_of_the_settings(tmp_path):
+    tensors = {"config.a": torch.zeros(1), "G_ema.mapping.w_avg": torch.zeros(512)}
+    save_file(tensors, tmp_path / "net.safetensors", metadata={"config": "{"})
+    with pytest.raises(CheckpointError, match="its config is not that of a checkpoint"):
+        stylegan.load_checkpoint(tmp_path / "net.safetensors")
 
 
 def test_values_that_are_no_tensors_get_one_sentence_too(tmp_path):

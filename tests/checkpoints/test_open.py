@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import foreign_files as files
+import numpy as np
 import pytest
 import torch
 from foreign_pickles import Network, Persistent, dumps, module_state, torch_save
@@ -19,7 +20,8 @@ from tiny_generator import tiny_generator
 from torch import nn
 
 import stylegan
-from stylegan.checkpoints import rosinality
+from stylegan.checkpoints import rosinality, tensorflow_variables
+from stylegan.checkpoints.pickle_vm import Record
 from stylegan.errors import CheckpointError
 from stylegan.networks import minimal_gan, progan, stylegan1, stylegan2, stylegan3
 
@@ -393,6 +395,11 @@ def with_argument(name: str, value: Any, part: str = "synthesis_kwargs") -> byte
         (with_argument("num_fp16_res", True), "num_fp16_res must be a whole number"),
         (with_argument("resample_filter", [1] * 1000), "resample_filter must be 1 to 64 numbers"),
         (with_argument("channel_max", 8), "generator that does not fit its arguments: tensor .* has shape"),
+        (with_argument("z_dim", np.empty([2**39, 0], np.float32), ""), "z_dim must be a whole .* got ndarray of shape"),
+        (
+            with_argument("z_dim", torch.zeros([], dtype=torch.uint8).expand([2] * 24), ""),
+            "z_dim must be a whole number .* got Tensor of shape \\[2, 2",
+        ),
         (with_argument("activation", "relu", "mapping_kwargs"), "mapping_kwargs ask for the activation 'relu'"),
     ],
 )
@@ -401,6 +408,7 @@ def test_anything_else_gets_one_sentence(read, data, message):
         read(data)
     text = str(error.value)
     assert "\n" not in text
+    assert text.count(f"{os.sep}net") == 1  # the name of the file is said once
     assert text.endswith(".")
     assert not text.endswith("..")
     assert len(text) < 700
@@ -420,6 +428,61 @@ def test_tensorflow_file_may_hold_the_averaged_generator_alone(read):
     found = read(dumps((None, None, network)))
     require_same(G, found.G_ema)
     assert found.G is found.D is None
+
+
+@pytest.mark.parametrize(
+    "pair", [(np.zeros([2] * 9, np.float32), np.float32(0)), ("a", [[1.0], [1.0, 2.0]]), ("a", torch.zeros(2))]
+)
+def test_tensorflow_variables_are_names_and_arrays(read, pair):
+    network = files.tensorflow_networks(generator2(), discriminator2(), version=4)[2]
+    network.__dict__["variables"].append(pair)
+    with pytest.raises(CheckpointError, match="whose variables are not pairs of name and value"):
+        read(dumps((None, None, network)))
+
+
+def test_one_array_under_many_names_takes_memory_once():
+    array = np.zeros(10, np.float16)
+    state = {"version": 4, "variables": [(str(i), array) for i in range(5)], "build_func_name": [array]}
+    network = tensorflow_variables.Network(Record("dnnlib.tflib.network.Network", state=state))
+    assert len({value.data_ptr() for value in network.variables.values()}) == 1
+    assert (len(network.variables), network.build) == (5, "")
+
+
+def test_copies_of_one_value_do_not_fill_the_memory(read):
+    with torch.device("meta"):
+        shapes = {
+            name: value.shape
+            for name, value in stylegan2.Generator(1024, 0, 1024, mapping_layers=30, **SMALL).state_dict().items()
+        }
+    one_of = {shape: torch.ones([]).expand(shape) for shape in set(shapes.values())}
+    tensors = {name: one_of[shape] for name, shape in shapes.items()}
+    with pytest.raises(CheckpointError, match="its tensors have 1[0-9]{2},.* bytes, but its storages have"):
+        read(torch_save(tensors))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("mapping.dense0.weight", "blocks.4x4.const", "torgb.weight"), "has no blocks"),
+        (("synthesis.input.weight", "synthesis.L0_0_2.weight", "synthesis.L1_0_1.weight"), "no pixels"),
+    ],
+)
+def test_state_dict_without_layers_is_refused(read, names, message):
+    with pytest.raises(CheckpointError, match=message):
+        read(torch_save({name: torch.ones(1, 1, 1, 1) for name in names}))
+
+
+def test_safetensors_of_very_many_tensors_are_not_loaded(tmp_path):
+    save_file({str(i): torch.zeros(0) for i in range(10_001)}, tmp_path / "net")
+    with pytest.raises(CheckpointError, match="has 10,001 tensors, more than any checkpoint"):
+        stylegan.load_checkpoint(tmp_path / "net")
+
+
+def test_optimizer_of_an_older_pytorch_is_skipped(read):
+    G = generator2()
+    moments = {"state": {140_223_116_984_960: {"step": 1}}, "param_groups": [{"params": [140_223_116_984_960]}]}
+    content = {"g_ema": files.rosinality_generator(G), "latent_avg": G.mapping.w_avg, "g_optim": moments}
+    require_same(G, read(torch_save(content, zipped=False)).G_ema)
 
 
 def test_theano_file_says_what_to_use_instead(read):

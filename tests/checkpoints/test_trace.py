@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from foreign_files import rosinality_generator
-from foreign_pickles import torch_save
+from foreign_files import rosinality_generator, tensorflow_networks
+from foreign_pickles import dumps, torch_save
 from golden import fill
 from tiny_generator import tiny_generator
 
@@ -63,3 +63,12 @@ def test_a_state_dict_is_accounted_for_as_it_is(tmp_path):
     torch.save(D.state_dict(), tmp_path / "d.pt")
     accounts = read_accounts(tmp_path / "d.pt", stylegan.load_checkpoint(tmp_path / "d.pt"))
     assert str(accounts["D"]) == f"{len(D.state_dict())} kept"
+
+
+def test_a_tensorflow_file_of_one_network_is_accounted_for(tmp_path):
+    G, D = tiny_generator(), fill(Discriminator(0, 16, 3, channel_base=128, channel_max=16))
+    file = tmp_path / "net.pkl"
+    file.write_bytes(dumps((None, None, tensorflow_networks(G, D, version=4)[2])))
+    accounts = read_accounts(file, stylegan.load_checkpoint(file))
+    assert list(accounts) == ["G_ema"]
+    assert accounts["G_ema"].renamed["dlatent_avg"] == "mapping.w_avg"

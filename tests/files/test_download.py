@@ -3,12 +3,13 @@
 import hashlib
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from file_server import CONTENT, RULES, SHA256, Server, serving
 
 from stylegan.errors import DownloadError, OutputError
-from stylegan.files.download import HTTPS, Remote, _SafeRedirects, download, size_of
+from stylegan.files.download import HTTPS, Remote, _announced, _SafeRedirects, download, size_of
 
 
 @pytest.fixture
@@ -196,3 +197,8 @@ def test_a_full_disk_is_an_error_of_the_disk(server, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
     with pytest.raises(OutputError, match="no space for 1 MB; choose another place"):
         fetch(server, tmp_path / "net.pkl")
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "Content-Range"])
+def test_a_length_of_thousands_of_digits_is_none(name):
+    assert _announced(SimpleNamespace(headers={name: "bytes 0-0/" * (name == "Content-Range") + "9" * 5000})) is None
