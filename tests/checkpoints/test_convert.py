@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from foreign_files import rosinality_discriminator, rosinality_generator
 from golden import fill
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -85,6 +86,14 @@ def test_the_kind_follows_from_the_suffix(dest, kind, expected):
 def test_a_suffix_of_another_kind_is_refused(dest, kind, text):
     with pytest.raises(ConfigError, match=text):
         kind_of(Path(dest), kind)
+
+
+def test_a_rosinality_file_has_the_tensors_of_its_classes_with_filters_that_enlarge(checkpoint, tmp_path):
+    convert(checkpoint, tmp_path / "net.pt")
+    written = torch.load(tmp_path / "net.pt", weights_only=True)
+    for name, network in (("g_ema", checkpoint.G_ema), ("g", checkpoint.G), ("d", checkpoint.D)):
+        described = rosinality_discriminator if name == "d" else rosinality_generator
+        torch.testing.assert_close(written[name], dict(described(network)))
 
 
 def test_what_a_rosinality_file_cannot_hold_is_reported(checkpoint, tmp_path):

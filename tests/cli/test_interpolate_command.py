@@ -20,7 +20,7 @@ def test_the_loop_has_as_many_images_as_seeds_times_frames(network, tmp_path, na
 @pytest.mark.parametrize("space", ["w", "z"])
 def test_frames_in_a_folder_pass_the_seeds_own_images(network, tmp_path, space):
     dest = tmp_path / "frames"
-    arguments = ["--network", network, "--seeds", "3,8", "--trunc", "0.5"]
+    arguments = ["--network", network, "--seeds", "3,8", "--trunc", "0.2", "--trunc-cutoff", "3"]
     assert run_cli("interpolate", *arguments, "--frames", 3, "--space", space, "--dest", dest).code == 0
     assert sorted(p.name for p in dest.iterdir()) == [f"frame{k:04d}.png" for k in range(6)]
     run_cli("generate", *arguments, "--outdir", tmp_path)

@@ -157,6 +157,14 @@ def test_several_networks_are_a_table_and_a_plot(run, tmp_path):
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_mirrored_reals_are_compared_too_and_a_part_of_them_when_asked(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
+    images = tiny_images(tmp_path / "images", count=8)
+    for options, reals in (([], 8), (["--mirror"], 16), (["--max-reals", 5], 5), (["--mirror", "--max-reals", 5], 10)):
+        result = run_cli("metrics", "--images", images, "--data", images, "--metrics", "kid8_efflite0", *options)
+        assert f" against {reals} of {images}, in " in result.out
+
+
 def test_a_folder_of_images_is_compared_with_another_and_shown_beside_it(tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
     images, sheet = tiny_images(tmp_path / "images", count=8), tmp_path / "copies.png"

@@ -105,7 +105,14 @@ def test_a_mask_leaves_a_part_to_the_network(network, photos, tmp_path):
     mask.save(tmp_path / "mask.png")
     Image.new("L", (16, 16)).save(tmp_path / "black.png")
     command = ("project", "--network", network, "--target", photos / "seed0003.png", "--num-steps", 2)
+    hidden = Image.open(photos / "seed0003.png")
+    hidden.paste((0, 255, 0), (0, 0, 8, 16))
+    hidden.save(tmp_path / "hidden.png")
     run(*command, "--mask", tmp_path / "mask.png", "--outdir", tmp_path / "out")
+    hides = ("project", "--network", network, "--target", tmp_path / "hidden.png", "--num-steps", 2)
+    run(*hides, "--mask", tmp_path / "mask.png", "--outdir", tmp_path / "hides")
+    with np.load(tmp_path / "out" / "projected_w.npz") as a, np.load(tmp_path / "hides" / "projected_w.npz") as b:
+        assert np.array_equal(a["w"], b["w"])
     result = run_cli(*command, "--mask", tmp_path / "black.png", "--outdir", tmp_path / "none")
     assert result.code == 1
     assert "black everywhere" in result.err

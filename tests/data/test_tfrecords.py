@@ -64,11 +64,12 @@ def test_a_folder_gives_the_largest_resolution_with_its_labels(tmp_path):
         assert list(source.labels().by_name.values()) == [2, 0, 1, 0]
 
 
-def test_rows_that_are_not_one_hot_stay_vectors(tmp_path):
+@pytest.mark.parametrize("rows", [[[0.5, 1], [0, 0]], [[1, 1], [0, 1]], [[0, 0], [0, 1]]])
+def test_rows_that_are_not_one_hot_stay_vectors(tmp_path, rows):
     path = write(tmp_path / "a-r03.tfrecords", [example(x) for x in images(2)])
-    np.save(tmp_path / "labels.npy", np.array([[0.5, 1], [0, 0]], np.float32))
+    np.save(tmp_path / "labels.npy", np.array(rows, np.float32))
     (tmp_path / "labels.npy").rename(tmp_path / "a-rxx.labels")
-    assert list(open_source(path).labels().by_name.values()) == [[0.5, 1], [0, 0]]
+    assert list(open_source(path).labels().by_name.values()) == rows
     (tmp_path / "a-rxx.labels").write_bytes(b"x")
     with pytest.raises(DataError, match=r"a-rxx.labels is damaged"):
         open_source(path).labels()

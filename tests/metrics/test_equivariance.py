@@ -14,7 +14,7 @@ from waves import Waves
 from stylegan.data import open_dataset, prepare
 from stylegan.errors import ConfigError
 from stylegan.machine.processes import join
-from stylegan.metrics.equivariance import decibels, equivariance
+from stylegan.metrics.equivariance import KINDS, _draws, decibels, equivariance
 from stylegan.sampling.transform import inverse_transform
 
 
@@ -44,6 +44,14 @@ def test_four_images_share_a_transform_and_the_network_is_left_as_it_was():
     assert torch.equal(shifts, shifts.round())
     assert len(shifts.unique(dim=0)) == 3
     assert float(shifts.abs().max()) <= 4
+
+
+@pytest.mark.parametrize(("kind", "limit"), [("eqt_int", 0.125), ("eqt_frac", 0.125), ("eqr", 180)])
+def test_moves_go_to_both_sides_up_to_their_limit(kind, limit):
+    moves = torch.tensor([numbers for _, _, numbers in _draws(Waves(), KINDS[kind], 160, 0, None, range(40))])
+    assert float(moves.abs().max()) <= limit
+    assert (moves.amin(0) < -0.7 * limit).all()
+    assert (moves.amax(0) > 0.7 * limit).all()
 
 
 def test_the_same_seed_gives_the_same_score():

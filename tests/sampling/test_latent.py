@@ -216,6 +216,15 @@ def test_a_loop_passes_latents_with_offsets_and_noise_exactly(G):
     assert (images[0].float() - generate(G, [3], psi=1)[0].float()).abs().max() <= 1
 
 
+def test_between_two_latents_noise_keeps_its_variance_and_all_else_goes_straight():
+    start = Latent(ws=torch.zeros(2, 3), offsets={"a": torch.ones(3)}, noise={"n": torch.ones(4, 4)})
+    end = Latent(ws=torch.ones(2, 3), offsets={"a": torch.zeros(3), "b": torch.ones(3)})
+    between = start.towards(end, 0.36, {"n": torch.full((4, 4), 10.0)})  # the network's own noise for the end
+    torch.testing.assert_close(between.ws, torch.full((2, 3), 0.36))
+    torch.testing.assert_close(between.offsets, {"a": torch.full((3,), 0.64), "b": torch.full((3,), 0.36)})
+    torch.testing.assert_close(between.noise, {"n": torch.full((4, 4), 0.8 + 0.6 * 10)})  # 0.8² + 0.6² = 1
+
+
 def test_a_latent_has_no_z(G):
     with pytest.raises(ConfigError, match="no z"):
         list(loop(G, [3, *to_latents(G, [4])], 2, space="z"))

@@ -18,6 +18,12 @@ def test_each_path_is_closed_and_even_in_time(path):
     assert float((places[1:] - places[:-1]).norm(dim=1).max()) <= 1.3 * float(places.diff(dim=0).norm(dim=1)[0])
 
 
+def test_the_circle_begins_at_the_right_and_turns_counter_clockwise_like_a_rotation():
+    right, top, left, bottom = (PATHS["circle"](k / 4)[:2] for k in range(4))
+    places = torch.tensor([right, top, left, bottom])
+    assert_close(places, torch.tensor([[0.125, 0.0], [0.0, -0.125], [-0.125, 0.0], [0.0, 0.125]]))  # y points down
+
+
 def test_all_images_of_a_frame_are_at_the_position_of_the_path():
     G = Waves(size=16)
     ws = G.mapping(torch.randn(3, 24))

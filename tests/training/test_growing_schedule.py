@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stylegan.training.assemble import Images, from_preset
 from stylegan.training.config import GrowingConfig
-from stylegan.training.growing import enter_stage, fade, stage
+from stylegan.training.growing import enter_stage, fade, stage, stage_configs
 from stylegan.training.state import create_state
 
 PROGAN = GrowingConfig(initial_resolution=4)
@@ -49,6 +49,13 @@ def test_a_rate_of_a_resolution_keeps_what_sets_the_rates_of_groups_apart():
     assert rates() == pytest.approx([0.002, 0.0001, 0.002 * 16 / 17])
     state.nimg = 10**6
     assert rates() == pytest.approx([0.004, 0.0002, 0.004 * 16 / 17])
+
+
+def test_a_micro_batch_has_as_many_pixels_at_every_resolution():
+    growing = {"initial_resolution": 4, "training_kimg": 0.01, "transition_kimg": 0.01, "batch": {8: 32}}
+    config = from_preset("progan-tiny16", Images("unused", 16), {"batch": 64, "micro_batch": 2, "growing": growing})
+    sizes = {side: (now.batch, now.micro_batch) for side, now in stage_configs(config).items()}
+    assert sizes == {4: (64, 32), 8: (32, 8), 16: (64, 2)}
 
 
 def test_images_fade_as_networks_do():

@@ -52,6 +52,16 @@ def test_generator_that_draws_one_image_has_no_diversity(images):
     assert health == {"Health/diversity": {"num": 1, "mean": pytest.approx(0, abs=1e-5), "std": 0.0}}
 
 
+def test_the_discriminator_is_in_evaluation_while_it_is_measured_and_trains_again_afterwards(images):
+    config = tiny_config(images, **{"data.held_out": 8})
+    state = create_state(config, torch.device("cpu"))
+    modes = []
+    state.D.register_forward_pre_hook(lambda module, inputs: modes.append(module.training))
+    SnapshotHealth(open_training_set(config.data, config.seed), state.G.z_dim, config.micro_batch)(state)
+    assert set(modes) == {False}
+    assert state.D.training
+
+
 @pytest.mark.parametrize(("batch", "group"), [(48, 48), (6, 3), (128, 4), (1, None)])
 def test_the_discriminator_gets_whole_batches_whatever_their_size(images, batch, group):
     sizes = {"batch": batch, "micro_batch": batch, "discriminator.mbstd_group_size": group, "data.held_out": 3}

@@ -184,6 +184,14 @@ def test_gray_weights_draw_color_and_back():
     assert torch.allclose(again(z, noise_mode="const"), gray(z, noise_mode="const"), atol=1e-5)
 
 
+def test_opacity_is_no_color_when_weights_turn_gray():
+    clear, gray = generator(img_channels=4), generator(img_channels=1)
+    gray.load_state_dict({**gray.state_dict(), **carry_over(clear, gray).tensors})
+    z = torch.randn(2, 32)
+    expected = clear(z, noise_mode="const")[:, :3].mean(1, keepdim=True)
+    torch.testing.assert_close(gray(z, noise_mode="const"), expected, rtol=1e-4, atol=1e-5)
+
+
 FROZEN = {"discriminator.freeze_layers": 5, "transfer.freeze_mapping": True}
 
 
