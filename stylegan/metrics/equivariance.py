@@ -123,6 +123,11 @@ def equivariance(
     total = torch.tensor([error, weight], dtype=torch.float64)
     world.sum_([total])
     error, weight = total.tolist()
+    if not weight:
+        raise ConfigError(
+            f"{join_name(kind, num)} compares what stays in the image, and in images of {G.img_resolution} pixels "
+            "nothing does; measure a network of at least 16 pixels."
+        )
     return Score(name=join_name(kind, num), value=decibels(error / weight), fakes=num, seed=seed)
 
 

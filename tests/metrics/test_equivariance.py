@@ -96,3 +96,5 @@ def test_what_cannot_be_measured_gets_a_sentence():
         equivariance(Waves(c_dim=3), "eqt_int", num=4)
     with pytest.raises(ConfigError, match="the number of images to draw must be at least 1, got 0."):
         equivariance(Waves(), "eqr", num=0)
+    with pytest.raises(ConfigError, match="in images of 8 pixels nothing does; measure a network of at least 16"):
+        equivariance(Waves(size=8), "eqr", num=4)
