@@ -14,6 +14,7 @@ from stylegan.cli.latent_options import (
     find_direction,
     label_option,
     latent_options,
+    layers_option,
     open_trained,
     parsed_layers,
 )
@@ -158,11 +159,7 @@ def list_command(source: str) -> None:
     metavar="NUMBERS",
     help="A column for each, in standard deviations.",
 )
-@click.option(
-    "--layers",
-    metavar="LAYERS",
-    help="Layers to change: coarse, middle, fine, or numbers such as 0-6,9.  [default: those of the direction]",
-)
+@layers_option
 @outdir_option
 @main_only
 def sheet(

@@ -10,6 +10,7 @@ import click
 from stylegan.cli.latent_options import (
     chosen_latents,
     latent_options,
+    layers_option,
     one_latent,
     open_trained,
     parsed_layers,
@@ -31,11 +32,7 @@ from stylegan.cli.options import network_or_default_option, outdir_option, say_w
     help="Direction to move along and how far, in standard deviations; negative is the opposite. Without FILE, one of "
     "those that come with the network. It may be given more than once.",
 )
-@click.option(
-    "--layers",
-    metavar="LAYERS",
-    help="Layers to change: coarse, middle, fine, or numbers such as 0-6,9.  [default: those of the direction]",
-)
+@layers_option
 @click.option(
     "--mix", metavar="SEED|FILE", help="Latent that gives --layers their styles, before directions are applied."
 )

@@ -26,6 +26,11 @@ label_option = click.option(
     metavar="LABEL",
     help="Label of the seeds, for a network with labels, as in `stylegan generate`.",
 )
+layers_option = click.option(
+    "--layers",
+    metavar="LAYERS",
+    help="Layers to change: coarse, middle, fine, or numbers such as 0-6,9.  [default: those of the direction]",
+)
 
 
 def latent_options(command: Callable) -> Callable:

@@ -115,6 +115,13 @@ device_option = click.option(
     help="Device to compute on: cpu, cuda, cuda:1, mps, ...; auto uses a GPU if the machine has one.",
     metavar="DEVICE",
 )
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    default="auto",
+    show_default=True,
+    help="Number format of all but the lowest-resolution layers; auto is fp16 on a CUDA GPU, fp32 elsewhere.",
+)
 _SAMPLING_OPTIONS = [
     click.option(
         "--trunc-cutoff",
@@ -155,13 +162,7 @@ _SAMPLING_OPTIONS = [
         help="Images to draw at a time; fewer need less memory.",
     ),
     device_option,
-    click.option(
-        "--precision",
-        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-        default="auto",
-        show_default=True,
-        help="Number format of all but the lowest-resolution layers; auto is fp16 on a CUDA GPU, fp32 elsewhere.",
-    ),
+    precision_option,
     switch(
         "--compile",
         default=False,

@@ -60,7 +60,11 @@ VIDEO_IMAGES = 100  # of the search, at most
 @click.option("--class", "label", metavar="LABEL", help="Label of the images, for a network with labels.")
 @click.option("--seed", type=click.IntRange(min=0), default=303, show_default=True, help="Seed of the random steps.")
 @switch("--save-video", default=False, help="Also write proj.webp: the target beside the search.")
-@switch("--published", default=False, help="Search as the official projector does, which takes 1000 steps to be good.")
+@switch(
+    "--published",
+    default=False,
+    help="Search with the settings of the official projector, which were made for 1000 steps.",
+)
 @outdir_option
 @device_option
 def command(

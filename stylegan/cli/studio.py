@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from stylegan.cli.launch import main_only
-from stylegan.cli.options import Network, device_option
+from stylegan.cli.options import Network, device_option, precision_option
 
 PORT = 7860
 
@@ -51,13 +51,7 @@ def serving_options(command: Callable) -> Callable:
                 help="A further name under which the studio may be called, such as that of a proxy; can be repeated.",
             ),
             device_option,
-            click.option(
-                "--precision",
-                type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-                default="auto",
-                show_default=True,
-                help="Number format of all but the lowest-resolution layers.",
-            ),
+            precision_option,
         ]
     ):
         command = option(command)

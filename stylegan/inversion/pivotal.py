@@ -32,7 +32,9 @@ SPACE = "space"  # key of the metadata of a file
 
 @dataclass(frozen=True, kw_only=True)
 class PivotalSettings:
-    """Settings of `tune`; the values are those of the paper.
+    """Settings of `tune`. Steps, rate and weights are those of the paper; `enough` fits another distance.
+
+    The code of the paper leaves out the locality penalty unless it is asked for; here it is on.
 
     Attributes:
         steps: of Adam, at most.
@@ -116,8 +118,8 @@ def tune(
                 loss
                 + settings.locality_weight * distance(synthesis(near, noise_mode="const"), kept, kept_features)[1].sum()
             )
-        for weight, gradient in zip(weights, torch.autograd.grad(loss, weights, allow_unused=True), strict=True):
-            weight.grad = gradient
+        adam.zero_grad()
+        loss.backward(inputs=weights)
         adam.step()
     return tuned.requires_grad_(False)
 

@@ -135,7 +135,7 @@ def project(
             search in W+ and carries what no w can.
         label: whose mean w the search starts from; required for a network with labels.
         mask: [N or 1, 1, R, R], 1 where the target is known and 0 where the network is to fill it in; None for all.
-        start: ws to start from, [N, num_ws, w_dim]; None for the mean.
+        start: ws to start from, [N, num_ws, w_dim]; None for the estimate, or the mean without `examples`.
         perceptual: None loads it, which needs the extra `metrics`.
         seed: of the noise and of the random steps.
         watch: called before every step.
@@ -223,9 +223,8 @@ def _minimize(
         images, losses = loss(t)
         if watch is not None:
             watch(step, images.detach())
-        gradients = torch.autograd.grad(losses.sum(), variables)
-        for variable, gradient in zip(variables, gradients, strict=True):
-            variable.grad = gradient
+        adam.zero_grad()
+        losses.sum().backward(inputs=variables)
         adam.step()
         with torch.no_grad():
             for value in noise.values():
