@@ -16,6 +16,8 @@ from stylegan.cli.options import (
     Network,
     PathOrURL,
     device_option,
+    engine_option,
+    inference_form,
     read_generator,
     switch,
     with_progress,
@@ -117,6 +119,7 @@ class _Range(click.ParamType):
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the images that are drawn."
 )
 @device_option
+@engine_option
 @gpus_option
 @launched
 def command(
@@ -134,6 +137,7 @@ def command(
     plot: Path | None,
     seed: int,
     device: str,
+    engine: str,
 ) -> None:
     """Score the images of networks, or a folder of images, against real ones or against themselves.
 
@@ -199,7 +203,8 @@ def command(
             start = time.perf_counter()
             subject = {"images": generated, "dataset": dataset, "detector": detectors[request.name], "seed": seed,
                        "track": partial(with_progress, show=world.is_main), "world": world, "kept": kept}  # fmt: skip
-            G = source.generator(place, request.metric.precision)
+            total = sum(r.num for r in requests if r.metric.precision == request.metric.precision)
+            G = source.generator(place, request.metric.precision, engine, total if world.size == 1 else 0)
             score = request.measure(G, discriminator_features=source.discriminator_features, **subject)
             score = replace(score, network_sha256=source.sha256)
             scores[source.name].append(score)
@@ -254,12 +259,20 @@ class _Source:
             if self.network is not None and request.metric.sees_through:
                 check_channels(self.network.img_channels, request.name)
 
-    def generator(self, device: torch.device, precision: str) -> Any:
-        """The network in its inference form, None for images."""
+    def generator(self, device: torch.device, precision: str, engine: str, images: int) -> Any:
+        """The network in the inference form that draws `images` images soonest, None for images.
+
+        A metric that asks for fp32 compares images that are nearly equal, and PyTorch draws them.
+        """
+        from stylegan.metrics.batches import batch_of
+
         if self.network is None:
             return None
         if precision not in self._generators:
-            self._generators[precision] = self.network.to(device).for_inference(precision, False)
+            engine = "torch" if precision == "fp32" else engine
+            G = self.network.to(device)
+            form = inference_form(G, precision, engine, images=images, batch=batch_of(G), noise_mode="random")
+            self._generators[precision] = form
         return self._generators[precision]
 
 
