@@ -70,9 +70,9 @@ class OpenVINODraw:
         return type(self), (self.precision, self.settings)
 
     def __call__(self, synthesis: Any, *inputs: Any, noise_mode: str) -> Tensor:
-        tensors = _tensors(inputs)
+        tensors = input_tensors(inputs)
         n, device = tensors[0].shape[0], tensors[0].device
-        noise = [_noise(const, n, noise_mode) for const in _noise_constants(synthesis)]
+        noise = [_noise(const, n, noise_mode) for const in noise_constants(synthesis)]
         arrays = [t.float().cpu().contiguous().numpy() for t in (*tensors, *noise)]
         with self._lock:
             if self._request is None:
@@ -92,11 +92,12 @@ class OpenVINODraw:
         return core.compile_model(model, "CPU", options).create_infer_request()
 
 
-def _tensors(inputs: Any) -> list[Tensor]:
+def input_tensors(inputs: Any) -> list[Tensor]:
+    """Return the tensors of nested inputs, in the order in which the graph takes them."""
     return [leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)]
 
 
-def _noise_constants(synthesis: nn.Module) -> list[Tensor]:
+def noise_constants(synthesis: nn.Module) -> list[Tensor]:
     """Return the constant noise [..., H, W] of each layer, in the order of drawing."""
     return [const for name, const in synthesis.named_buffers() if "noise_const" in name]
 
@@ -124,21 +125,30 @@ class _Graph(nn.Module):
 
 def _exported(synthesis: Any, inputs: tuple[Any, ...]) -> Any:
     """Return the graph of any batch size. Raises: ConfigError if OpenVINO lacks an operation."""
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of both libraries, about their own deprecated parts
+            return require_openvino().convert_model(exported_program(synthesis, inputs))
+    except Exception as error:  # whatever either library runs into
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ConfigError(f"OpenVINO cannot draw this network ({reason}); set `engine` to torch.") from error
+
+
+def exported_program(synthesis: Any, inputs: tuple[Any, ...]) -> torch.export.ExportedProgram:
+    """Return what OpenVINO converts: (inputs, noise of each layer) to images, for any batch size, in float32.
+
+    Args:
+        synthesis: an `InferenceSynthesis` prepared for fp32 and not compiled.
+        inputs: what its `prepare_inputs` returned for at least one image.
+    """
 
     def two(t: Any) -> Any:  # export takes sizes of 0 and 1 for constants
         return t[:1].float().cpu().repeat(2, *[1] * (t.ndim - 1)) if isinstance(t, Tensor) else t
 
-    example = (tree_map(two, inputs), [_noise(const, 2, "none").cpu() for const in _noise_constants(synthesis)])
+    example = (tree_map(two, inputs), [_noise(const, 2, "none").cpu() for const in noise_constants(synthesis)])
     batch = torch.export.Dim("batch", min=1, max=1 << 20)
     shapes = tree_map(lambda t: {0: batch} if isinstance(t, Tensor) else None, example)
-    try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of both libraries, about their own deprecated parts
-            program = torch.export.export(_Graph(synthesis), example, dynamic_shapes=shapes, strict=False)
-            return require_openvino().convert_model(program)
-    except Exception as error:  # whatever either library runs into
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ConfigError(f"OpenVINO cannot draw this network ({reason}); set `engine` to torch.") from error
+    return torch.export.export(_Graph(synthesis), example, dynamic_shapes=shapes, strict=False)
 
 
 def _key(synthesis: nn.Module, settings: str) -> str:
