@@ -27,6 +27,7 @@ from stylegan.metrics.fid import measure as measure_fid
 from stylegan.metrics.fid import measure_by_class
 from stylegan.metrics.inception_score import measure as measure_inception_score
 from stylegan.metrics.kid import measure as measure_kid
+from stylegan.metrics.mind import measure as measure_mind
 from stylegan.metrics.path_length import measure as measure_path_length
 from stylegan.metrics.protocol import SAME_FEATURES, Score, Track, join_name, split_name, untracked
 from stylegan.metrics.separability import measure as measure_separability
@@ -125,6 +126,7 @@ METRICS: dict[str, Metric] = {
         "Kernel distance from real images", "0 = alike", measure_kid, lower_is_better=True, form="{:.5f}",
         official="kid50k_full",
     ),
+    "mind": _compared("Monge distance from real images", "0 = alike", measure_mind, lower_is_better=True),
     "precision": _compared(
         "Precision", "share of generated images", manifolds.measure_precision, official="pr50k3_full"
     ),

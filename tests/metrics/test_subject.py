@@ -22,7 +22,7 @@ from stylegan.metrics.neighbors import nearest_pairs, neighbor_sheet
 from stylegan.metrics.registry import parse
 from stylegan.metrics.subject import Subject
 
-SHARED = ("fid", "kid", "precision", "recall", "density", "coverage", "authenticity", "ls_z", "ls_w",
+SHARED = ("fid", "kid", "mind", "precision", "recall", "density", "coverage", "authenticity", "ls_z", "ls_w",
           "dci_z", "dci_w", "dci_s")  # fmt: skip
 
 
@@ -101,10 +101,10 @@ def test_a_network_without_classes_has_no_distance_by_class(classes):
 def test_folders_of_images_are_compared_without_a_network(classes, tmp_path):
     reals = open_dataset(classes, use_labels=True)
     same = open_dataset(classes, use_labels=True)
-    for name in ("fid24", "fid24_class", "kid24", "precision24", "recall24", "density24", "coverage24"):
+    for name in ("fid24", "fid24_class", "mind24", "kid24", "precision24", "recall24", "density24", "coverage24"):
         score = measured(f"{name}_moments", None, reals, images=same)
         if name != "kid24":  # which is unbiased, so that it is below zero for equal sets
-            assert score.value == pytest.approx(0 if name.startswith("fid") else 1, abs=1e-6)
+            assert score.value == pytest.approx(0 if name.startswith(("fid", "mind")) else 1, abs=1e-6)
         assert (score.fakes, score.reals, score.images, score.data) == (24, 24, "classes", "classes")
     assert measured("authenticity24_moments", None, reals, images=same).value == 0
     other = open_dataset(tiny_images(tmp_path / "other", count=30))
