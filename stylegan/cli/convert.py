@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stylegan.cli.feature_options import with_download_bar
 from stylegan.cli.options import LocalPath, say_licence, say_wrote, switch, wrong_usage
 from stylegan.errors import CheckpointError
 from stylegan.models import find
@@ -41,7 +42,7 @@ def command(source: str, dest: Path, kind: str | None, report: Path | None, over
     """Write the networks of SOURCE as DEST: a native folder, or a file for other tools.
 
     SOURCE is any checkpoint that `stylegan info` reads, or a name that `stylegan models --published` lists, which is
-    downloaded after a question. Nothing else in this library downloads.
+    downloaded after a question. Otherwise, only a --feature-net that is no local file is downloaded.
 
     \b
     stylegan convert network-snapshot-025000.pkl faces  # a folder that every verb reads
@@ -91,9 +92,6 @@ def _opened(source: str, yes: bool) -> tuple[Path, Checkpoint]:
 
 def _download(entry: Published, yes: bool) -> None:
     """Say what would be downloaded, ask, and download it. Raises: click.Abort if the answer is no."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from stylegan.files.download import size_of
 
     size = size_of(entry.remote)
@@ -107,8 +105,5 @@ def _download(entry: Published, yes: bool) -> None:
         if not sys.stdin.isatty():
             raise click.UsageError("a download needs a yes; add --yes.")
         click.confirm("Download?", abort=True)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Downloading", total=size)
-        for received in fetch(entry):
-            progress.update(task, completed=received)
+    for _ in with_download_bar(fetch(entry), size):
+        pass

@@ -19,6 +19,7 @@ from stylegan.images.pixels import to_float
 from stylegan.machine.processes import join
 from stylegan.metrics.features import DETECTORS, features_of
 from stylegan.metrics.neighbors import nearest_pairs, neighbor_sheet
+from stylegan.metrics.passes import KeptPasses
 from stylegan.metrics.registry import parse
 from stylegan.metrics.subject import Subject
 
@@ -61,7 +62,7 @@ def measured(name, G, dataset, **more):
 
 
 def test_metrics_share_what_was_computed(classes):
-    detector, dataset, kept = Classifier(), open_dataset(classes), {}
+    detector, dataset, kept = Classifier(), open_dataset(classes), KeptPasses()
     for name in ("fid20_moments", "kid20_moments", "precision20_moments", "coverage20_moments"):
         parse(name).measure(tiny_generator(), dataset=dataset, detector=detector, kept=kept)
     assert len(detector.seen) == 24 + 24 + 20  # statistics and features of the real images, and the generated ones
@@ -145,7 +146,7 @@ def test_attributes_of_latents_are_measured_on_labeled_data(classes):
     with pytest.raises(ConfigError, match="half of the images, 16, must be more than the 16 dimensions of w, or any"):
         measured("ls32_w_moments", tiny_generator(), dataset)
     assert set(ls.details["bits"]) == {"bright", "dark", "dim"}
-    kept = {}
+    kept = KeptPasses()
     for space in "zws":
         score = measured(f"dci40_{space}_moments", tiny_generator(c_dim=3), dataset, kept=kept)
         assert 0 <= score.value <= 1
@@ -215,7 +216,7 @@ def measure_all(rank: int, data: Path, folder: Path) -> None:
 def values_of(G, dataset, **more):
     names = [parse("fid20_class_moments"), parse("is20_moments")]
     names += [replace(names[0], key=key, num=37) for key in SHARED]
-    kept = {}
+    kept = KeptPasses()
     return {r.name: r.measure(G, dataset=dataset, detector=Classifier(), kept=kept, **more).value for r in names}
 
 
