@@ -88,9 +88,7 @@ def test_the_full_name_of_a_score_through_a_file_is_read_without_the_file():
     assert request == Request(key="ppl_wend_crop", num=2000, detector="vgg16_0123abcd")
     assert is_complete(request.name)
     assert not is_complete("fid50k_full")
-    with pytest.raises(
-        ConfigError, match="sees images through the file vgg16_0123abcd, and no `feature_net` is given;"
-    ):
+    with pytest.raises(ConfigError, match="sees images through the file vgg16_0123abcd, and no `feature_net` is"):
         request.load_detector()
 
 
