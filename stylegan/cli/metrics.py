@@ -106,7 +106,7 @@ def command(
     """Score the images of networks, or a folder of images, against real ones or against themselves.
 
     \b
-    fid, kid                                distance from real images
+    fid, kid, mind                          distance from real images
     fid1k_class_efflite0                    the same for each class, and its mean
     precision, recall, density, coverage    how real and how varied images are
     authenticity                            whether they are copies
@@ -122,7 +122,8 @@ def command(
     features that it is measured with; compare such networks by another feature network.
 
     The newest snapshot of a run is measured; for another one, give its folder in RUN/snapshots. Each score is
-    added to metric-NAME.jsonl of the run. Features of --data are computed once and kept in the cache folder.
+    added to metric-NAME.jsonl of the run. Features of --data are computed once and kept in the cache folder. Repeat a
+    command that was interrupted to continue it.
 
     With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan metrics ...
     """
@@ -237,7 +238,7 @@ class _Source:
 
 @dataclass(frozen=True, kw_only=True)
 class _Protocol:
-    """What all networks are measured with."""
+    """The data, feature networks and settings that all networks are measured with."""
 
     requests: list[Request]
     detectors: dict[str, Any]  # name of a request -> its feature network
@@ -250,9 +251,9 @@ class _Protocol:
 
     def measure(self, source: _Source, sheet: Path | None) -> list[Score]:
         """Measure and print all scores; the pairs of authenticity are drawn to `sheet`."""
-        from stylegan.metrics.passes import KeptPasses
+        from stylegan.metrics.registry import kept_for
 
-        with KeptPasses() as kept:
+        with kept_for(self.requests) as kept:
             return [self._score(source, request, kept, sheet) for request in self.requests]
 
     def _score(self, source: _Source, request: Request, kept: KeptPasses, sheet: Path | None) -> Score:

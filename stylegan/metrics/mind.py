@@ -1,6 +1,6 @@
 """The Monge Inception Distance (MIND): the sliced Wasserstein distance of two sets of features.
 
-Berthet et al. 2026, arXiv 2605.06797. Features are projected on random directions, on each of which the best transport
+Berthet et al. 2026, arXiv 2605.06797. Features are projected on random directions. Along each of them, the best transport
 of one set to the other pairs the sorted values.
 """
 

@@ -32,7 +32,7 @@ _BLOCK = 512  # rows that are summed at once: the sums of a few rows would cost 
 
 
 class Found(Protocol):
-    """What a pass has found in the batches so far."""
+    """Findings of a pass in the batches so far."""
 
     @property
     def done(self) -> int:
@@ -42,7 +42,7 @@ class Found(Protocol):
         """Add the rows of the next batch, [N, F]."""
 
     def tensors(self) -> dict[str, Tensor]:
-        """What was found in the batches that are `done`."""
+        """Return the findings in the batches that are `done`, by name."""
 
 
 class Rows:
@@ -97,15 +97,19 @@ class Sums:
 
 
 class KeptPasses(dict[Any, Any]):
-    """What several metrics of the same network, data and seed share: features by key.
+    """Features by key, which several metrics of the same network, data and seed share.
 
     As a context, it removes the files of its passes once all metrics have been measured. If one fails or is
     interrupted, they stay, so that the next process draws none of these images again.
+
+    Args:
+        features: a later metric needs the features of all real images, so statistics are computed from these.
     """
 
-    def __init__(self, files: list[Path] | None = None) -> None:
+    def __init__(self, files: list[Path] | None = None, *, features: bool = False) -> None:
         super().__init__()
         self.files: list[Path] = [] if files is None else files
+        self.features = features
 
     def of_another_subject(self) -> KeptPasses:
         """Return an empty one whose files are removed with these."""

@@ -59,6 +59,7 @@ class Metric(Meaning):
     measure: Callable[[Subject], Score]
     official: str | None = None  # name of the same metric in the official tools
     needs_reals: bool = False  # compares with the images of a data set
+    needs_features: bool = False  # of each real image, and not only their statistics
     needs_labels: bool = False  # of the data set, whether or not the network has some
     needs_network: bool = False  # draws along paths or moves, so a folder of images will not do
     sees_through: str = ""  # "features" or "distance", by the network that its name ends in
@@ -88,7 +89,7 @@ def _moved(kind: str, title: str) -> Metric:
 def _compared(title: str, unit: str, measure: Callable[[Subject], Score], **more: Any) -> Metric:
     """A comparison of the features of generated and of real images."""
     return Metric(
-        **{"lower_is_better": False, **more},
+        **{"lower_is_better": False, "needs_features": True, **more},
         title=title,
         unit=unit,
         measure=measure,
@@ -115,10 +116,12 @@ def _path_length(space: str, *, full: bool, crop: bool) -> Metric:
 
 METRICS: dict[str, Metric] = {
     "fid": _compared(
-        "Distance from real images", "0 = alike", measure_fid, lower_is_better=True, official="fid50k_full"
+        "Distance from real images", "0 = alike", measure_fid, lower_is_better=True, needs_features=False,
+        official="fid50k_full",
     ),
     "fid_class": _compared(
-        "Distance from real images by class", "0 = alike", measure_by_class, lower_is_better=True, needs_labels=True
+        "Distance from real images by class", "0 = alike", measure_by_class, lower_is_better=True,
+        needs_features=False, needs_labels=True,
     ),
     "kid": _compared(
         "Kernel distance from real images", "0 = alike", measure_kid, lower_is_better=True, form="{:.5f}",
@@ -292,6 +295,11 @@ class Request:
         """Measure what `subject` returned; the other argument as in `measure`."""
         same = self.detector is not None and self.detector == discriminator_features
         return replace(self.metric.measure(subject), same_as_discriminator=same)
+
+
+def kept_for(requests: Iterable[Request]) -> KeptPasses:
+    """Return what several metrics of one network share."""
+    return KeptPasses(features=any(request.metric.needs_features for request in requests))
 
 
 def parse_all(names: str, own: str | None = None) -> list[Request]:

@@ -210,9 +210,8 @@ class Subject:
     def real_statistics(self) -> FeatureStatistics:
         """Return the sums over the features of all real images, kept in the cache folder; rank 0 has them."""
 
-        known = self.kept.get(self._key_of_reals)
-        if known is not None:
-            return FeatureStatistics.of_rows(known)
+        if self.kept.features or self._key_of_reals in self.kept:
+            return FeatureStatistics.of_rows(self.real_features())
 
         def compute() -> dict[str, Tensor]:
             batches = self._real_batches()

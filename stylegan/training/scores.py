@@ -20,7 +20,7 @@ from stylegan.machine.processes import World
 from stylegan.metrics.feature_file import feature_file
 from stylegan.metrics.passes import KeptPasses
 from stylegan.metrics.protocol import Score
-from stylegan.metrics.registry import Request, parse
+from stylegan.metrics.registry import Request, kept_for, parse
 from stylegan.metrics.torchscript import TorchScriptNetwork
 from stylegan.runs.scores import append_score
 from stylegan.training.config import TrainConfig
@@ -55,7 +55,7 @@ class SnapshotScores:
         """
         scores = {}
         network = digest(state.G_ema.state_dict().values())
-        with KeptPasses() as kept:
+        with kept_for(self._requests) as kept:
             for request in self._requests:
                 try:
                     start = time.perf_counter()

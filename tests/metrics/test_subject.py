@@ -20,7 +20,7 @@ from stylegan.machine.processes import join
 from stylegan.metrics.features import DETECTORS, features_of
 from stylegan.metrics.neighbors import nearest_pairs, neighbor_sheet
 from stylegan.metrics.passes import KeptPasses
-from stylegan.metrics.registry import parse
+from stylegan.metrics.registry import kept_for, parse
 from stylegan.metrics.subject import Subject
 
 SHARED = ("fid", "kid", "mind", "precision", "recall", "density", "coverage", "authenticity", "ls_z", "ls_w",
@@ -69,6 +69,17 @@ def test_metrics_share_what_was_computed(classes):
     for name in ("kid30_moments", "is30_moments"):
         parse(name).measure(tiny_generator(), dataset=dataset, detector=detector, kept=kept)
     assert len(detector.seen) == 68 + 30 + 30
+
+
+def test_statistics_of_reals_come_from_their_features_if_a_later_metric_needs_these(classes):
+    detector, dataset = Classifier(), open_dataset(classes)
+    requests = [parse(name) for name in ("fid20_moments", "kid20_moments")]
+    with kept_for(requests) as kept:
+        scores = [r.measure(tiny_generator(), dataset=dataset, detector=detector, kept=kept) for r in requests]
+    assert len(detector.seen) == 24 + 20
+    alone = requests[0].measure(tiny_generator(), dataset=dataset, detector=detector)
+    assert scores[0].value == pytest.approx(alone.value, rel=1e-9)
+    assert not kept_for(requests[:1]).features
 
 
 def test_features_of_reals_are_kept_in_the_cache_folder(classes, cache):
