@@ -1,7 +1,7 @@
 """The Monge Inception Distance (MIND): the sliced Wasserstein distance of two sets of features.
 
-Berthet et al. 2026, arXiv 2605.06797. Features are projected on random directions. Along each of them, the best transport
-of one set to the other pairs the sorted values.
+Berthet et al. 2026, arXiv 2605.06797. Features are projected on random directions. Along each of them, the best
+transport of one set to the other pairs the sorted values.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ METRICS: dict[str, Metric] = {
             f"Linear separability of {space}", "1 = separable", partial(measure_separability, space=space),
             lower_is_better=True, official="ls" if space == "w" else None, needs_labels=True, needs_network=True,
         )
-        for space in ("z", "w")
+        for space in ("z", "w", "s")
     },
     **{
         f"dci_{space}": _compared(

@@ -60,7 +60,7 @@ def test_of_a_larger_set_as_many_features_take_part():
 
 
 def test_equal_moments_do_not_make_it_zero():
-    """As they do for the Fréchet distance: a set on two points, and a Gaussian with its mean and variance."""
+    """A set on two points and a Gaussian with its mean and variance have the Fréchet distance zero."""
     x = gaussian(400, 1)
     x = (x - x.mean()) / x.std(correction=0)
     two = torch.tensor([[-1.0], [1.0]]).repeat(200, 1)

@@ -157,6 +157,8 @@ def test_attributes_of_latents_are_measured_on_labeled_data(classes):
     with pytest.raises(ConfigError, match="half of the images, 16, must be more than the 16 dimensions of w, or any"):
         measured("ls32_w_moments", tiny_generator(), dataset)
     assert set(ls.details["bits"]) == {"bright", "dark", "dim"}
+    with pytest.raises(ConfigError, match=r"half of the images, 20, must be more than the \d+ dimensions of s, or any"):
+        measured("ls40_s_moments", tiny_generator(), dataset)
     kept = KeptPasses()
     for space in "zws":
         score = measured(f"dci40_{space}_moments", tiny_generator(c_dim=3), dataset, kept=kept)
