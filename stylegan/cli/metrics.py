@@ -313,9 +313,13 @@ def _table(scores: dict[str, list[Score]]) -> str:
     from stylegan.metrics.registry import meaning_of
 
     head = ["network", *(score.name for score in next(iter(scores.values())))]
-    rows = [[name, *(meaning_of(s.name).text(s.value) for s in column)] for name, column in scores.items()]
+
+    def cell(s: Score) -> str:
+        return meaning_of(s.name).text(s.value, same_as_discriminator=s.same_as_discriminator)
+
+    rows = [[name, *map(cell, column)] for name, column in scores.items()]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = ([cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+    lines = ([text.ljust(w) if i == 0 else text.rjust(w) for i, (text, w) in enumerate(zip(row, widths, strict=True))]
              for row in (head, *rows))  # fmt: skip
     return "\n" + "\n".join("  ".join(line) for line in lines)
 
