@@ -18,6 +18,7 @@ from stylegan.files.cache import default_cache
 from stylegan.files.checksums import sha256_of
 from stylegan.files.download import HTTPS, Remote, Rules, download
 from stylegan.files.paths import local_path
+from stylegan.metrics.torchscript import network_name, with_digits
 
 _TABLE = Path(__file__).with_name("published.json")
 Show = Callable[[Iterator[int], Remote], Iterator[int]]  # passes on the bytes that have arrived
@@ -69,6 +70,14 @@ def cached_file(remote: Remote) -> Path:
     """Return the place of a file in the cache folder."""
     name = PurePosixPath(urlsplit(remote.url).path).name
     return default_cache() / "feature_networks" / str(remote.sha256) / name
+
+
+def name_of(source: str) -> str:
+    """Return the end of the names of scores through a feature network; a file on a server is not needed for that."""
+    remote = remote_of(source)
+    return (
+        network_name(feature_file(source)) if remote is None else with_digits(cached_file(remote), str(remote.sha256))
+    )
 
 
 def feature_file(source: str, show: Show = lambda arriving, remote: arriving, rules: Rules = HTTPS) -> Path:

@@ -30,12 +30,16 @@ def network_name(path: Path | str) -> str:
     Raises: CheckpointError if the file cannot be read.
     """
     try:
-        digits = sha256_of(Path(path))[:8]
+        return with_digits(path, sha256_of(Path(path)))
     except OSError as error:
         raise CheckpointError(
             f"{path} cannot be read ({error.strerror}); give the file of a feature network."
         ) from error
-    return f"{re.sub(r'[^a-z0-9]', '', Path(path).stem.lower()) or 'network'}_{digits}"
+
+
+def with_digits(path: Path | str, sha256: str) -> str:
+    """Return the `network_name` of a file with this SHA-256."""
+    return f"{re.sub(r'[^a-z0-9]', '', Path(path).stem.lower()) or 'network'}_{sha256[:8]}"
 
 
 def is_network_name(name: str) -> bool:

@@ -15,9 +15,9 @@ from stylegan.augment import SAFE_P
 from stylegan.augment.filter import SMALLEST_SIDE
 from stylegan.augment.presets import PRESETS as AUGMENT_PRESETS
 from stylegan.errors import ConfigError
-from stylegan.metrics.feature_file import feature_file
+from stylegan.metrics.feature_file import feature_file, name_of
 from stylegan.metrics.registry import Request, is_complete, parse, parse_all
-from stylegan.metrics.torchscript import RANGE, TorchScriptNetwork, network_name, parse_resize
+from stylegan.metrics.torchscript import RANGE, TorchScriptNetwork, parse_resize
 from stylegan.networks.family import ARCHITECTURES, DISCRIMINATORS, discriminator_class, generator_class
 from stylegan.runs.info import RunInfo
 from stylegan.training.refusal import in_group, refusal
@@ -260,15 +260,14 @@ def _parsed(metric: str) -> Request:
 def _named_metrics(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the metrics by names with the feature network, where some are official names or those of its file.
 
-    The file is read only then, so that the configuration of a run is readable without it.
+    A local file is read only then, so that the configuration of a run is readable without it.
     """
     names, source = settings.get("metrics"), settings.get("feature_net")
     if not isinstance(source, str) or not isinstance(names, list | tuple) or all(map(is_complete, names)):
         return {}
-    file = feature_file(source)
-    requests = parse_all(",".join(names), network_name(file))
+    requests = parse_all(",".join(names), name_of(source))
     if any(request.width for request in requests):
-        own = TorchScriptNetwork(file)
+        own = TorchScriptNetwork(feature_file(source))
         for request in requests:
             request.load_detector(own=own)
     return {"metrics": tuple(request.name for request in requests)}

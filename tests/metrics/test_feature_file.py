@@ -6,7 +6,7 @@ import pytest
 from file_server import CONTENT, RULES, SHA256, serving
 
 from stylegan.errors import CheckpointError, ConfigError, DownloadError
-from stylegan.metrics.feature_file import cached_file, feature_file, published_files, remote_of
+from stylegan.metrics.feature_file import cached_file, feature_file, name_of, published_files, remote_of
 from stylegan.metrics.torchscript import network_name
 
 
@@ -30,7 +30,7 @@ def test_a_file_is_downloaded_once_and_then_used_offline():
         assert shown == [server.url]
     assert feature_file(source, show, RULES) == file  # the server is gone
     assert len(shown) == 1
-    assert network_name(file) == f"net_{SHA256[:8]}"
+    assert network_name(file) == name_of(source) == name_of(str(file)) == f"net_{SHA256[:8]}"
 
 
 def test_a_file_that_was_damaged_in_the_cache_is_downloaded_again():
@@ -66,6 +66,7 @@ def test_the_official_files_have_names_and_a_local_file_of_that_name_wins(tmp_pa
         assert entry.url.startswith("https://")
         assert len(entry.sha256) == 64
         assert cached_file(entry.remote).name == f"{name}.pt"
+        assert name_of(name) == f"{name.replace('-', '')}_{entry.sha256[:8]}"
     monkeypatch.chdir(tmp_path)
     (tmp_path / "vgg16").touch()
     assert feature_file("vgg16").samefile(tmp_path / "vgg16")
