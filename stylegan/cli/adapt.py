@@ -23,7 +23,7 @@ from stylegan.cli.options import (
 from stylegan.cli.text_options import open_text_model, progress_of, text_options
 
 if TYPE_CHECKING:
-    from stylegan.editing.adapt import Domain
+    from stylegan.editing.adaptation import Domain
     from stylegan.networks.generator import FamilyGenerator
 
 SEEDS = range(8)  # of the sheet
@@ -76,7 +76,7 @@ def command(
     Writes adapted.safetensors, the change of the weights, which other verbs take as --tuned, and adapted.png: images
     of the network above those of the adapted one.
     """
-    from stylegan.editing.adapt import AdaptSettings, adapt, domain_of_text
+    from stylegan.editing.adaptation import AdaptSettings, adapt, domain_of_text
     from stylegan.images.grid import make_grid
     from stylegan.images.png import make_folder, save_png
     from stylegan.inversion.pivotal import save_delta
@@ -109,7 +109,7 @@ def command(
 
 
 def _domain_of_folder(G: FamilyGenerator, folder: Path, fit: str, label: str | None) -> Domain:
-    from stylegan.editing.adapt import domain_of_images
+    from stylegan.editing.adaptation import domain_of_images
     from stylegan.editing.image_features import StyleFeatures
     from stylegan.inversion.target import read_targets
     from stylegan.networks.protocol import device_of

@@ -1,6 +1,6 @@
 """Latent -> other latent, by directions, texts and dragging; network -> network of another domain."""
 
-from stylegan.editing.adapt import AdaptSettings, adapt, domain_of_images, domain_of_text
+from stylegan.editing.adaptation import AdaptSettings, adapt, domain_of_images, domain_of_text
 from stylegan.editing.delta_mapper import load_mapper, save_mapper, train_mapper
 from stylegan.editing.direction_file import load_directions, save_directions
 from stylegan.editing.directions import Direction, orthogonal

