@@ -17,6 +17,7 @@ from stylegan.editing.drag import RULES
 from stylegan.editing.drag import SPACES as DRAGGED
 from stylegan.images.resize import FILTERS, TRANSFORMS
 from stylegan.inversion.projector import SPACES as PROJECTED
+from stylegan.inversion.target import FITS
 from stylegan.machine.precision import PRECISIONS
 from stylegan.networks.generator import NOISE_MODES
 from stylegan.sampling.interpolation import SPACES
@@ -26,6 +27,7 @@ from stylegan.training.config import AugmentConfig, TrainConfig
 LIBRARY = {
     "aug": get_args(AugmentConfig.model_fields["mode"].annotation),
     "discriminator": get_args(TrainConfig.model_fields["discriminator_kind"].annotation),
+    "fit": FITS,
     "kind": KINDS,
     "labels": LABELS,
     "noise_mode": NOISE_MODES,
