@@ -13,6 +13,8 @@ VERBS = {
     "directions": "Find directions in the latent spaces of a network, list them, and draw sheets of them.",
     "edit": "Change images along directions, mix their styles, or add and subtract them.",
     "drag": "Move points of an image to other places.",
+    "bend": "Shift, turn, scale, multiply and disturb the feature maps of a network, and draw the images.",
+    "blend": "Write a network between two of one architecture, layer by layer.",
     "metrics": "Measure the quality of the images of a network.",
     "studio": "Open a page in the browser to explore, mix, loop and invert with trained networks.",
     "serve": "Serve the same as an HTTP API, without the page.",

@@ -19,6 +19,7 @@ from stylegan.files.npz import read_arrays
 from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.latent import space_of
 
+FILE = "directions.npz"  # of a network, in the folder of its checkpoint
 FORMAT = 1
 INDEX = "directions"  # key of the JSON text: {"format": 1, "directions": [...]}
 VECTOR, STYLE = "vector", "style:"  # after the number of a direction; a style is followed by the name of its layer
