@@ -45,12 +45,14 @@ def command(network: Path, other: Path, dest: Path, alpha: float, layers: str | 
     with wrong_usage():
         kind = kind_of(dest)
     require_free(dest, kind, overwrite=overwrite)
-    parts = []
-    for source in (network, other):
+
+    def part(source: Path) -> Part:
         checkpoint = read(source, to_draw=True)
-        parts.append(Part(name=source.name, G=drawing_generator(checkpoint, source), licence=checkpoint.licence))
+        return Part(name=source.name, G=drawing_generator(checkpoint, source), licence=checkpoint.licence)
+
+    first, second = part(network), part(other)
     with wrong_usage():
-        blend = blended_checkpoint(*parts, alpha, parsed_layers(parts[0].G, layers))
+        blend = blended_checkpoint(first, second, alpha, parsed_layers(first.G, layers))
     convert(blend, dest, kind, overwrite=overwrite)
     say_licence(blend.licence, blend.origin)
     say_wrote(dest, start)

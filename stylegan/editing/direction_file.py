@@ -52,14 +52,17 @@ def save_directions(directions: Sequence[Direction], file: Path | str) -> None:
         np.savez_compressed(stream, **cast(Any, arrays))
 
 
-def load_directions(file: Path | str, G: GeneratorLike | None = None) -> dict[str, Direction]:
+def load_directions(
+    file: Path | str, G: GeneratorLike | None = None, *, max_bytes: int | None = None
+) -> dict[str, Direction]:
     """Read the directions of a file: name -> direction.
 
     Args:
         G: the network that they are for; None to read them without a check.
+        max_bytes: of the arrays of the file together; None for `MAX_BYTES`.
     Raises: DataError for a file that does not hold directions, ConfigError for those of another network.
     """
-    arrays = read_arrays(file, what="a file of directions", only="", max_bytes=MAX_BYTES)
+    arrays = read_arrays(file, what="a file of directions", only="", max_bytes=max_bytes or MAX_BYTES)
     try:
         index = json.loads(str(arrays[INDEX]))
         if index["format"] != FORMAT:

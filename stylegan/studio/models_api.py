@@ -1,0 +1,63 @@
+"""The calls of the Models tab: checkpoints that are uploaded, converted and removed."""
+
+from __future__ import annotations
+
+import threading
+from typing import Annotated, Any
+
+from fastapi import FastAPI, HTTPException, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from stylegan.errors import BusyError
+from stylegan.studio.added import Kind
+from stylegan.studio.answers import as_job, file_body
+from stylegan.studio.session import Session
+
+UPLOAD = "/v1/networks"
+
+
+class Convert(BaseModel):
+    """Write a network as a file for download."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    network: str = Field(max_length=200)
+    kind: Kind = Field("official", description="As in `stylegan convert`; native is a zip of the folder.")
+
+
+def add(app: FastAPI, session: Session) -> None:
+    """Add the calls to the app of a session."""
+    uploading = threading.Lock()  # one at a time, or they could fill the disk together
+
+    @app.post(UPLOAD, status_code=201, openapi_extra=file_body("A checkpoint of any kind that the library reads."))
+    async def upload(
+        request: Request, name: Annotated[str, Query(max_length=200, description="Name of the file.")] = "network"
+    ) -> dict[str, Any]:
+        """Add an uploaded checkpoint to the networks. Nothing in it is run."""
+        if not uploading.acquire(blocking=False):
+            raise BusyError("another checkpoint is being uploaded; try again when it is there.")
+        try:
+            file = session.added.new_file(name)
+            try:
+                with open(file, "wb") as stream:
+                    async for chunk in request.stream():
+                        await run_in_threadpool(stream.write, chunk)
+            except BaseException:
+                session.added.discard(file)
+                raise
+            return {"name": await run_in_threadpool(session.added.add_file, file)}
+        finally:
+            uploading.release()
+
+    @app.delete(UPLOAD + "/{name}")
+    def remove(name: str) -> dict[str, Any]:
+        """Remove a network that was added."""
+        if not session.added.remove(name):
+            raise HTTPException(404, "there is no added network of this name.")
+        return {"removed": name}
+
+    @app.post("/v1/convert", status_code=202)
+    def convert(request: Convert) -> dict[str, Any]:
+        """Start to write a network as .safetensors, .pt or .zip; its job leaves the file."""
+        return as_job(session.added.convert(request.network, request.kind))
