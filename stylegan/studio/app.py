@@ -17,6 +17,7 @@ from stylegan.errors import (
     ConfigError,
     DataError,
     MissingExtra,
+    NonFiniteError,
     OutOfMemoryError,
     ShapeError,
     StyleGANError,
@@ -61,6 +62,7 @@ STATUS: dict[type[StyleGANError], int] = {  # the first that fits
     ConfigError: 422,
     ShapeError: 422,
     DataError: 422,
+    NonFiniteError: 422,  # such as an image that is bent until its numbers overflow
     OutOfMemoryError: 503,
     MissingExtra: 501,
     StyleGANError: 500,

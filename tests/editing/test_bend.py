@@ -140,7 +140,10 @@ def test_values_out_of_bounds_are_refused(wrong):
 
 
 def test_a_file_of_bends_is_read_as_it_was_written(tmp_path):
-    bends = [Bend(layer="b8.conv1", channels=(0, 5), x=0.25, turn=30, noise=0.5, seed=3), Bend(layer="b4.conv1", zoom=2)]
+    bends = [
+        Bend(layer="b8.conv1", channels=(0, 5), x=0.25, turn=30, noise=0.5, seed=3),
+        Bend(layer="b4.conv1", zoom=2),
+    ]
     save_bends(bends, tmp_path / "bends.json")
     assert load_bends(tmp_path / "bends.json") == bends
 
