@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import threading
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -28,6 +29,7 @@ class Added:
     def __init__(self, session: Session):
         self._session = session
         self._files: dict[str, Path] = {}  # name -> file or folder
+        self.uploading = threading.Lock()  # one at a time, or they could fill the disk together
         self._used: set[str] = set()  # also names that were removed: caches may still hold their images
 
     def __contains__(self, name: str) -> bool:

@@ -63,7 +63,7 @@ def _add_directions(app: FastAPI, session: Session) -> None:
             raise HTTPException(404, "there is no network of this name.")
         return session.editor.directions(name)
 
-    @app.post(DIRECTIONS, status_code=201, openapi_extra=file_body("An .npz that `stylegan directions find` wrote."))
+    @app.post(DIRECTIONS, status_code=201, openapi_extra=file_body("A file of directions, .npz."))
     async def upload(network: Name, request: Request) -> dict[str, Any]:
         """Keep an uploaded file of directions."""
         content = await request.body()

@@ -72,7 +72,8 @@ class Editor:
     def keep(self, request: Edit, kind: str = "edit") -> tuple[Kept, Tensor]:
         """Keep the edited latent, and return it with its image. Raises: ConfigError, BusyError."""
         latent, image = self._edited(request)
-        return self._session.latents.keep(latent, request.network, kind), image
+        G = self._session._open(request.network).G
+        return self._session.latents.keep(latent, G, request.network, kind), image
 
     def _edited(self, request: Edit) -> tuple[Latent, Tensor]:
         session = self._session
@@ -107,7 +108,7 @@ class Editor:
                 self._require_drawable(opened, latent)
         if len(found) > session.limits.latents:
             raise ConfigError(f"the studio keeps {session.limits.latents} latents, got {len(found)}; upload fewer.")
-        return [session.latents.keep(latent, network, "upload") for latent in found]
+        return [session.latents.keep(latent, opened.G, network, "upload") for latent in found]
 
     def latent_file(self, kept: Kept) -> bytes:
         """Return the .npz of a latent."""
@@ -223,7 +224,7 @@ class Editor:
                 "before": round(result.before, 2),
                 "after": round(result.after, 2),
                 "points": [[round(value, 1) for value in place] for place in result.found.tolist()],
-                "latent": session.latents.keep(result.latent, request.network, "drag").id,
+                "latent": session.latents.keep(result.latent, G, request.network, "drag").id,
             }
 
         return session._start(job, work)

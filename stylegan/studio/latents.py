@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from stylegan.errors import ConfigError
-from stylegan.sampling.latent import Latent
+from stylegan.networks.protocol import GeneratorLike
+from stylegan.sampling.latent import Latent, space_of
 from stylegan.studio.limits import Limits
 from stylegan.studio.store import Store
 
@@ -32,13 +33,14 @@ class Latents:
         )
         self._numbers = itertools.count(1)
 
-    def keep(self, latent: Latent, network: str, kind: str) -> Kept:
-        """Keep a latent of a network; `kind` begins its name."""
+    def keep(self, latent: Latent, G: GeneratorLike, network: str, kind: str) -> Kept:
+        """Keep a latent of the network `G`, whose name is `network`; `kind` begins the name of the latent."""
         latent = replace(
             latent,
             ws=latent.ws.detach().cpu().clone(),
             offsets={name: value.detach().cpu().clone() for name, value in latent.offsets.items()},
             noise={name: value.detach().cpu().clone() for name, value in latent.noise.items()},
+            space=space_of(G),  # that of a seed is not known
         )
         tensors = [latent.ws, *latent.offsets.values(), *latent.noise.values()]
         name = f"{kind}-{next(self._numbers)}"

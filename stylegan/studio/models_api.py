@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Query, Request
@@ -23,20 +22,19 @@ class Convert(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     network: str = Field(max_length=200)
-    kind: Kind = Field("official", description="As in `stylegan convert`; native is a zip of the folder.")
+    kind: Kind = Field("official", description="Of file: official is .safetensors, rosinality .pt, native a .zip of the folder.")
 
 
 def add(app: FastAPI, session: Session) -> None:
     """Add the calls to the app of a session."""
-    uploading = threading.Lock()  # one at a time, or they could fill the disk together
 
     @app.post(UPLOAD, status_code=201, openapi_extra=file_body("A checkpoint of any kind that the library reads."))
     async def upload(
         request: Request, name: Annotated[str, Query(max_length=200, description="Name of the file.")] = "network"
     ) -> dict[str, Any]:
         """Add an uploaded checkpoint to the networks. Nothing in it is run."""
-        if not uploading.acquire(blocking=False):
-            raise BusyError("another checkpoint is being uploaded; try again when it is there.")
+        if not session.added.uploading.acquire(blocking=False):
+            raise BusyError("another checkpoint is being uploaded; try again when that is done.")
         try:
             file = session.added.new_file(name)
             try:
@@ -48,7 +46,7 @@ def add(app: FastAPI, session: Session) -> None:
                 raise
             return {"name": await run_in_threadpool(session.added.add_file, file)}
         finally:
-            uploading.release()
+            session.added.uploading.release()
 
     @app.delete(UPLOAD + "/{name}")
     def remove(name: str) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class OpenedNetwork:
 
     @cached_property
     def exactly_centered(self) -> ClassCentered:
-        """The same with `G`."""
+        """Truncates in the same way, with `G`."""
         return ClassCentered(self.G)
 
     def towards(self, center: str, exact: bool = False) -> Any:

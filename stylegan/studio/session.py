@@ -153,6 +153,7 @@ class Session:
         """Return one image per seed or latent, [N, C, H, W] uint8. Raises: ConfigError, BusyError."""
         opened = self._open(request.network)
         self._require_room(opened, len(request.seeds))
+        self._resolved(opened, request.seeds)  # a latent that was removed may still have its image in the cache
         keys = [_key(request, seed) for seed in request.seeds]
         found = dict(zip(keys, map(self._images.get, keys), strict=True))
         missing = [seed for seed, key in zip(request.seeds, keys, strict=True) if found[key] is None]
@@ -306,7 +307,7 @@ class Session:
                 "psnr": round(found.psnr[0], 2),
                 "distance": round(found.distance[0], 4),
                 "typicality": round(found.typicality[0], 2),
-                "latent": self.latents.keep(found.latents[0], request.network, "photo").id,
+                "latent": self.latents.keep(found.latents[0], G, request.network, "photo").id,
             }
 
         return self._start(job, work)

@@ -45,5 +45,6 @@ def spooled(content: bytes, folder: Path) -> Iterator[Path]:
 
 def safe_name(name: str, otherwise: str) -> str:
     """Return a name of a file without a folder, of letters, digits, points, dashes and underscores."""
-    last = re.split(r"[/\\]", name)[-1]
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", last).lstrip(".-")[:MAX_NAME] or otherwise
+    file = Path(re.split(r"[/\\]", name)[-1])
+    stem, suffix = (re.sub(r"[^A-Za-z0-9._-]+", "-", part) for part in (file.stem, file.suffix))
+    return (stem.strip(".-")[:MAX_NAME] or otherwise) + suffix[:20]
