@@ -78,8 +78,8 @@ function list() {
   $("latents").replaceChildren(...kept.map((latent) => {
     const button = document.createElement("button"), img = document.createElement("img"), name = document.createElement("span");
     img.src = latent.url;
-    img.alt = "";
-    name.textContent = latent.name;
+    img.alt = name.textContent = latent.name;
+    name.setAttribute("aria-hidden", "true");
     button.title = `${latent.name}, ${latent.network}`;
     button.setAttribute("aria-pressed", String(state.latent?.id === latent.id));
     button.dataset.id = latent.id;
