@@ -16,7 +16,7 @@ VERBS = {
     "bend": "Shift, turn, scale, multiply and disturb the feature maps of a network, and draw the images.",
     "blend": "Write a network between two of one architecture, layer by layer.",
     "metrics": "Measure the quality of the images of a network.",
-    "studio": "Open a page in the browser to explore, mix, loop and invert with trained networks.",
+    "studio": "Open a page in the browser to explore, mix, loop, invert, edit and bend with trained networks.",
     "serve": "Serve the same as an HTTP API, without the page.",
     "models": "List the networks that ship with the library.",
     "convert": "Convert a checkpoint to a native folder or to the format of another tool; download published ones.",

@@ -35,6 +35,11 @@ class Added:
     def __contains__(self, name: str) -> bool:
         return name in self._files
 
+    @property
+    def sources(self) -> dict[str, Path]:
+        """The added networks: name -> file or folder."""
+        return dict(self._files)
+
     def shown(self, name: str, source: Path | str) -> str:
         """Return what a command should call a network: the name of its file if it was added."""
         return Path(source).name if name in self._files else str(source)

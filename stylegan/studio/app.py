@@ -36,8 +36,10 @@ try:
     from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException as StarletteHTTPException
 
-    from stylegan.studio import bend_api, edit_api, models_api
     from stylegan.studio.answers import as_bytes, as_job
+    from stylegan.studio.bend_routes import bend_router
+    from stylegan.studio.edit_routes import DIRECTIONS, LATENTS, edit_router
+    from stylegan.studio.models_routes import CHECKPOINT, models_router
 except ImportError as error:
     raise MissingExtra(
         "the studio needs FastAPI and uvicorn. Install them with: pip install 'stylegan[studio]'"
@@ -96,8 +98,10 @@ def create_app(
     _add_networks(app, session)
     _add_images(app, session)
     _add_jobs(app, session)
-    for part in (edit_api, bend_api, models_api):
-        part.add(app, session)
+    for router in (edit_router(session), bend_router(session), models_router(session)):
+        app.include_router(router)
+    uploads = dict.fromkeys((PROJECT, LATENTS, DIRECTIONS), session.limits.upload_bytes)
+    uploads[CHECKPOINT] = session.limits.checkpoint_bytes
     if page:
         _add_page(app)
     return Guard(
@@ -105,11 +109,7 @@ def create_app(
         hosts=hosts,
         token=token,
         body_bytes=session.limits.body_bytes,
-        upload_bytes={
-            PROJECT: session.limits.upload_bytes,
-            **dict.fromkeys(edit_api.UPLOADS, session.limits.upload_bytes),
-            models_api.UPLOAD: session.limits.checkpoint_bytes,
-        },
+        uploads=uploads,
     )
 
 

@@ -2,7 +2,7 @@
 
 import { Latest, download, post, show } from "./api.js";
 import { bendCommand } from "./command.js";
-import { cardOf, onChange, options, refreshNetworks, sourceOf, state } from "./controls.js";
+import { cardOf, onChange, options, listNetworks, sourceOf, state } from "./controls.js";
 import { plain, point, pointFile, pointName } from "./latents.js";
 import { LayerPicker } from "./layers.js";
 
@@ -182,7 +182,7 @@ async function saveBlend() {
   try {
     const other = blend();
     const { name } = await (await post("/v1/blend", { network: state.network, blend: other, name: `${state.network}-blend`.slice(-60) })).json();
-    await refreshNetworks();
+    await listNetworks();
     $("blend-state").textContent = `Added as ${name}; download it in Models.`;
   } catch (error) { show(error.message); }
 }
@@ -224,6 +224,7 @@ export function start() {
     shown.className = "value";
     shown.id = `bend-${name}-value`;
     Object.assign(input, { type: "range", id: `bend-${name}`, min: low, max: high, step });
+    input.setAttribute("list", name === "multiply" ? "one-mark" : "zero-mark");
     input.addEventListener("input", () => change({ [name]: value(Number(input.value)) }));
     input.addEventListener("dblclick", () => change({ [name]: NEUTRAL[name] }));
     label.append(shown, input);

@@ -13,8 +13,6 @@ const cards = new Map();
 const listeners = new Set();
 
 export const onChange = (listener) => listeners.add(listener);
-const listers = new Set();
-export const onNetworks = (listener) => listers.add(listener); // is called when networks were added or removed
 export const changed = () => listeners.forEach((listener) => listener());
 
 // The part of a request that says how to draw, for a network that knows other labels or motions too.
@@ -107,15 +105,19 @@ function connect(id, event, change) {
   $(id).addEventListener(event, () => { change($(id).value); values(); changed(); });
 }
 
-export async function refreshNetworks() {
+// Networks that a training has left are added while the page is open.
+const listing = new Set();
+export const onNetworks = (listener) => listing.add(listener);
+export async function listNetworks() {
   state.networks = await (await get("/v1/networks")).json();
-  options($("network"), state.networks.map(({ name }) => [name, name]));
-  if (state.networks.some(({ name }) => name === state.network)) $("network").value = state.network;
-  for (const listener of listers) listener();
+  const names = state.networks.map(({ name }) => name);
+  options($("network"), [...names, ...(state.network && !names.includes(state.network) ? [state.network] : [])].map((name) => [name, name]));
+  $("network").value = state.network || names[0];
+  listing.forEach((listener) => listener());
 }
 
 export async function start() {
-  await refreshNetworks();
+  await listNetworks();
   $("network").addEventListener("change", () => choose($("network").value).catch((error) => show(error.message)));
   connect("psi", "input", (value) => { state.psi = Number(value); });
   connect("class", "change", (value) => { state.label = value; });

@@ -60,7 +60,8 @@ function refresh() {
 }
 
 function refreshDragCommand() {
-  const start = isEdited() ? "edit.npz" : pointFile();
+  const name = state.latent ? state.latent.name : `seed${String(state.seed).padStart(4, "0")}`;
+  const start = isEdited() ? `out/${name}-edited.npz` : pointFile(); // what the command above writes
   $("drag-command").textContent = drag.command(plain(), sourceOf(state.network), start, $("drag-method").value, Number($("drag-steps").value) || 1);
   $("drag-command").parentElement.hidden = !drag.points.length;
   $("drag-start").disabled = !drag.points.length || Boolean(running);
@@ -93,6 +94,7 @@ function slider(direction) {
   label.textContent = `${direction.name.replaceAll("_", " ")} `;
   label.title = [direction.method, direction.note].filter(Boolean).join(": ");
   Object.assign(input, { type: "range", min: -RANGE, max: RANGE, step: 0.1, value: strengths.get(keyOf(direction)) ?? 0 });
+  input.setAttribute("list", "zero-mark");
   input.dataset.direction = direction.name;
   const text = () => { value.textContent = Number(input.value).toFixed(1); label.classList.toggle("moved", Number(input.value) !== 0); };
   input.addEventListener("input", () => { strengths.set(keyOf(direction), Number(input.value)); text(); refresh(); });

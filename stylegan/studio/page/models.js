@@ -1,7 +1,7 @@
 // Models: the networks of this studio, with their cards, licences, layers and files; and checkpoints that are opened.
 
 import { follow, post, show, upload } from "./api.js";
-import { cardOf, choose, onNetworks, refreshNetworks, sourceOf, state } from "./controls.js";
+import { cardOf, choose, onNetworks, listNetworks, sourceOf, state } from "./controls.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -69,7 +69,7 @@ async function add(file) {
   $("model-state").textContent = `reading ${file.name}`;
   try {
     const { name } = await (await upload(`/v1/networks?name=${encodeURIComponent(file.name)}`, file)).json();
-    await refreshNetworks();
+    await listNetworks();
     await choose(name);
     await open(name);
   } catch (error) { show(error.message); }
@@ -80,8 +80,8 @@ async function remove() {
   try {
     const response = await fetch(`/v1/networks/${encodeURIComponent(shown)}`, { method: "DELETE" });
     if (!response.ok) throw new Error((await response.json()).error);
-    await refreshNetworks();
-    if (state.network === shown) await choose(state.networks[0].name);
+    await listNetworks();
+    if (state.network === shown) { await choose(state.networks[0].name); await listNetworks(); }
     await open(state.network);
   } catch (error) { show(error.message); }
 }

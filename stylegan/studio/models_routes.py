@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -13,7 +13,7 @@ from stylegan.studio.added import Kind
 from stylegan.studio.answers import as_job, file_body
 from stylegan.studio.session import Session
 
-UPLOAD = "/v1/networks"
+CHECKPOINT = "/v1/networks"
 
 
 class Convert(BaseModel):
@@ -22,13 +22,18 @@ class Convert(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     network: str = Field(max_length=200)
-    kind: Kind = Field("official", description="Of file: official is .safetensors, rosinality .pt, native a .zip of the folder.")
+    kind: Kind = Field(
+        "official", description="Of file: official is .safetensors, rosinality .pt, native a .zip of the folder."
+    )
 
 
-def add(app: FastAPI, session: Session) -> None:
-    """Add the calls to the app of a session."""
+def models_router(session: Session) -> APIRouter:
+    """Return the routes of a session."""
+    router = APIRouter()
 
-    @app.post(UPLOAD, status_code=201, openapi_extra=file_body("A checkpoint of any kind that the library reads."))
+    @router.post(
+        CHECKPOINT, status_code=201, openapi_extra=file_body("A checkpoint of any kind that the library reads.")
+    )
     async def upload(
         request: Request, name: Annotated[str, Query(max_length=200, description="Name of the file.")] = "network"
     ) -> dict[str, Any]:
@@ -48,14 +53,16 @@ def add(app: FastAPI, session: Session) -> None:
         finally:
             session.added.uploading.release()
 
-    @app.delete(UPLOAD + "/{name}")
+    @router.delete(CHECKPOINT + "/{name}")
     def remove(name: str) -> dict[str, Any]:
         """Remove a network that was added."""
         if not session.added.remove(name):
             raise HTTPException(404, "there is no added network of this name.")
         return {"removed": name}
 
-    @app.post("/v1/convert", status_code=202)
+    @router.post("/v1/convert", status_code=202)
     def convert(request: Convert) -> dict[str, Any]:
         """Start to write a network as .safetensors, .pt or .zip; its job leaves the file."""
         return as_job(session.added.convert(request.network, request.kind))
+
+    return router
