@@ -24,6 +24,8 @@ from stylegan.models import DEFAULT, bundled
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from stylegan.networks.generator import FamilyGenerator
+
 SPACES = ("w", "w+", "f", "pivotal")
 VIDEO_FPS = 20
 VIDEO_IMAGES = 100  # of the search, at most
@@ -49,7 +51,19 @@ VIDEO_IMAGES = 100  # of the search, at most
     "one w, and the weights of the network are tuned to the images.",
 )
 @click.option(
-    "--num-steps", type=click.IntRange(min=1), default=300, show_default=True, help="Steps of the optimization."
+    "--num-steps",
+    "--steps",
+    type=click.IntRange(min=0),
+    default=300,
+    show_default=True,
+    help="Steps of the optimization; 0 keeps the start, which is that of --encoder or an estimate.",
+)
+@click.option(
+    "--encoder",
+    type=LocalPath(exists=True),
+    metavar="RUN|FOLDER",
+    help="Start from the latents that an encoder of `stylegan train-encoder` finds; 50 steps are then enough for most "
+    "images.",
 )
 @click.option(
     "--mask",
@@ -72,6 +86,7 @@ def command(
     targets: tuple[Path, ...],
     space: str,
     num_steps: int,
+    encoder: Path | None,
     mask: Path | None,
     label: str | None,
     seed: int,
@@ -106,11 +121,14 @@ def command(
     G = drawing_generator(checkpoint, source).to(resolve_device(device))
     images = torch.stack([read_target(target, G) for target in targets])
     known = None if mask is None else read_mask(mask, G)
+    begin = None if encoder is None else _encoded(G, encoder, images, mask)
     settings = replace(PUBLISHED if published else ProjectorSettings(), steps=num_steps)
     frames: list[Tensor] = []
     with wrong_usage(), _progress(settings.steps, space, frames if save_video else None) as watch:
         search = "w" if space == "pivotal" else space
-        found = project(G, images, space=search, settings=settings, label=label, mask=known, seed=seed, watch=watch)
+        found = project(
+            G, images, space=search, settings=settings, label=label, mask=known, start=begin, seed=seed, watch=watch
+        )
         results, scores = found.images, found.psnr
         if space == "pivotal":
             tuned = tune(G, found.latents, images, label=label)
@@ -133,12 +151,29 @@ def command(
     say_wrote(outdir, start)
 
 
+def _encoded(G: FamilyGenerator, encoder: Path, images: Tensor, mask: Path | None) -> Tensor:
+    """Return the ws that an encoder finds for images, uint8 [N, C, R, R]. Raises: UsageError if it cannot see them."""
+    from stylegan.images.pixels import to_float
+    from stylegan.inversion.encoder import encode
+    from stylegan.inversion.encoder_file import load_encoder
+    from stylegan.networks.protocol import device_of
+
+    loaded = load_encoder(encoder)
+    if (task := loaded.settings.task.name) != "image":
+        raise click.UsageError(f"the encoder sees inputs of the task {task}; use it with `stylegan translate`.")
+    if mask is not None:
+        raise click.UsageError("an encoder of whole images has no use for --mask; leave out one of the two.")
+    device = device_of(G)
+    with wrong_usage():
+        return encode(G, loaded.to(device), to_float(images.to(device)))
+
+
 class _progress:
     """Show a bar on a terminal while the search runs, and collect some of its images."""
 
     def __init__(self, steps: int, space: str, frames: list[Tensor] | None):
         self.total = steps + (max(steps // 2, 1) if space == "f" else 0)
-        self.every, self.frames = -(-self.total // VIDEO_IMAGES), frames
+        self.every, self.frames = max(-(-self.total // VIDEO_IMAGES), 1), frames
 
     def __enter__(self) -> Any:
         from rich.console import Console

@@ -47,7 +47,7 @@ class EncoderSettings:
     w_dim: int
     task: Task = field(default_factory=Task)
     space: str = "w+"
-    passes: int = 3
+    passes: int = 2
     channel_base: int = 1024
     channel_max: int = 128
     hidden: int = 256

@@ -33,10 +33,15 @@ def as_target(image: np.ndarray, G: GeneratorLike) -> Tensor:
         image: [H, W, 1, 3 or 4] uint8.
     Returns: [C, R, R] uint8.
     """
-    image = center_crop(image, G.img_resolution, G.img_resolution)
-    pixels = torch.from_numpy(to_channels(image, max(G.img_channels, image.shape[2] if image.shape[2] < 4 else 3)))
+    return fitted(image, G.img_resolution, G.img_channels)
+
+
+def fitted(image: np.ndarray, side: int, channels: int) -> Tensor:
+    """Return the largest centered square of an image, uint8 [H, W, C], as uint8 [channels, side, side]."""
+    image = center_crop(image, side, side)
+    pixels = torch.from_numpy(to_channels(image, max(channels, image.shape[2] if image.shape[2] < 4 else 3)))
     pixels = pixels.permute(2, 0, 1)
-    if G.img_channels == 1 and pixels.shape[0] == 3:
+    if channels == 1 and pixels.shape[0] == 3:
         pixels = (pixels.float() * torch.tensor(REC_601).view(3, 1, 1)).sum(0, keepdim=True).round().byte()
     return pixels.contiguous()
 

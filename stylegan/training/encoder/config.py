@@ -27,12 +27,12 @@ class EncoderConfig(Frozen):
     input_px: int = Field(default=8, ge=1)  # pixels per side of the input of superres
     space: Literal["w", "w+"] = "w+"
     label: str | None = None  # of the network's images, for a network with labels; None draws classes at random
-    passes: int = Field(default=3, ge=1)  # changes of the first latent
+    passes: int = Field(default=2, ge=1)  # changes of the first latent
     examples: int = Field(default=2500, ge=0)  # images of the network from which the first latent is estimated
 
     kimg: float = Field(default=16, gt=0)  # thousands of images to train on
-    batch: int = Field(default=16, ge=1)
-    lr: float = Field(default=0.002, gt=0)  # at its highest; a cosine leads to 0
+    batch: int = Field(default=8, ge=1)
+    lr: float = Field(default=0.003, gt=0)  # at its highest; a cosine leads to 0
     adam_betas: tuple[float, float] = (0.9, 0.99)
     own_share: float = Field(default=0.5, ge=0, le=1)  # of the network's images in a batch, beside those of `data`
     mixing_prob: float = Field(default=0.5, ge=0, le=1)  # of the network's images that mix two w, in W+

@@ -7,8 +7,7 @@ for tick in train_encoder("avatars64", kimg=16):
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,14 +91,12 @@ class EncoderRun:
         """Train. Raises: OutputError if another process trains in the folder, or it cannot be written."""
         writer = SnapshotWriter(self.folder, self.config.keep_snapshots)
         with in_one_sentence(self.folder, "use a smaller `batch`"), locked(self.folder), writer:
-            ticks = in_ordinary_torch(self._ticks(writer), gradients=True)
-            with closing(ticks):
-                try:
-                    yield from ticks
-                finally:
-                    self._stop.clear()
+            try:
+                yield from in_ordinary_torch(self._ticks(writer), gradients=True)
+            finally:
+                self._stop.clear()
 
-    def _ticks(self, writer: SnapshotWriter) -> Generator[Tick, None, None]:
+    def _ticks(self, writer: SnapshotWriter) -> Iterator[Tick]:
         config, total = self.config, int(self.config.kimg * 1000)
         sheet = Sheet(self.G, self.task, config, self.data)
         state = self._initial_state(sheet)
@@ -184,9 +181,16 @@ def train_encoder(network: Path | str, outdir: Path | str = "runs", **settings: 
     Raises: ConfigError for an impossible setting; DataError, CheckpointError; MissingExtra without the package of the
         perceptual distance; OutputError if `outdir` cannot be written.
     """
-    paths = {name: str(local_path(settings[name])) for name in ("data", "inputs") if settings.get(name) is not None}
+    given = {"network": network, **settings}
+    paths = {name: _located(given[name]) for name in ("network", "data", "inputs") if given.get(name) is not None}
     keep_freed_memory()
-    return EncoderRun(encoder_config({"network": str(network), **settings, **paths}), None, outdir)
+    return EncoderRun(encoder_config({**given, **paths}), None, outdir)
+
+
+def _located(path: Path | str) -> str:
+    """Return a path from which the run can be resumed in any folder; a URL or the name of a network as it is."""
+    place = local_path(path)
+    return str(place.resolve()) if place.exists() else str(path)
 
 
 def resume_encoder(folder: Path | str) -> EncoderRun:
