@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -26,11 +27,10 @@ from stylegan.images.pixels import to_float
 from stylegan.inversion.encoder import encode
 from stylegan.inversion.perceptual import PerceptualDistance
 from stylegan.inversion.pivotal import tune
-from stylegan.inversion.projector import ProjectorSettings, project, psnr
+from stylegan.inversion.projector import REFINING, ProjectorSettings, project, psnr
 from stylegan.sampling import draw, generate
 
 AT_ONCE = 8  # images
-HYBRID_STEPS = 50  # of the search that starts from the encoder
 WAYS = ("w", "w+", "f", "pivotal")
 
 
@@ -61,14 +61,14 @@ def main(
     click.echo(f"CPU with {', '.join(environment()['cpu_features'])}")
     G, perceptual = stylegan.load(network, device="cpu"), PerceptualDistance()
     encoder = None if train is None else trained(network, "image", train, kimg, out)
-    rows = [*ways.split(","), *(() if encoder is None else ("encoder", f"encoder + {HYBRID_STEPS} steps"))]
+    rows = [*ways.split(","), *(() if encoder is None else ("encoder", f"encoder + {REFINING.steps} steps"))]
 
     def row(targets: Tensor, space: str) -> Tensor:
         start, images, scores, distances, far = time.process_time(), [], [], [], []
         hybrid, mean = space.startswith("encoder"), space.endswith("from the mean")
         settings = ProjectorSettings(steps=steps, examples=0) if mean else ProjectorSettings(steps=steps)
         if hybrid:
-            settings = ProjectorSettings(steps=HYBRID_STEPS if "+" in space else 0)
+            settings = REFINING if "+" in space else replace(REFINING, steps=0)
         search = "w+" if hybrid else "w" if space == "pivotal" else space.removesuffix(" from the mean")
         for part in targets.split(AT_ONCE):
             first = encode(G, encoder, to_float(part)) if hybrid and encoder is not None else None

@@ -54,16 +54,14 @@ VIDEO_IMAGES = 100  # of the search, at most
     "--num-steps",
     "--steps",
     type=click.IntRange(min=0),
-    default=300,
-    show_default=True,
-    help="Steps of the optimization; 0 keeps the start, which is that of --encoder or an estimate.",
+    help="Steps of the optimization; 0 keeps the start, an estimate or that of --encoder.  [default: 300, or 50 with "
+    "--encoder]",
 )
 @click.option(
     "--encoder",
     type=LocalPath(exists=True),
     metavar="RUN|FOLDER",
-    help="Start from the latents that an encoder of `stylegan train-encoder` finds; 50 steps are then enough for most "
-    "images.",
+    help="Start from the latents that an encoder of `stylegan train-encoder` finds, and take few and small steps.",
 )
 @click.option(
     "--mask",
@@ -85,7 +83,7 @@ def command(
     network: Path | None,
     targets: tuple[Path, ...],
     space: str,
-    num_steps: int,
+    num_steps: int | None,
     encoder: Path | None,
     mask: Path | None,
     label: str | None,
@@ -106,7 +104,7 @@ def command(
     from stylegan.images.png import make_folder, save_png
     from stylegan.images.video import save_video as write_video
     from stylegan.inversion.pivotal import save_delta, tune
-    from stylegan.inversion.projector import PUBLISHED, ProjectorSettings, project, psnr
+    from stylegan.inversion.projector import PUBLISHED, REFINING, ProjectorSettings, project, psnr
     from stylegan.inversion.target import read_mask, read_target
     from stylegan.machine.devices import resolve_device
     from stylegan.sampling.generate import draw
@@ -122,7 +120,8 @@ def command(
     images = torch.stack([read_target(target, G) for target in targets])
     known = None if mask is None else read_mask(mask, G)
     begin = None if encoder is None else _encoded(G, encoder, images, mask)
-    settings = replace(PUBLISHED if published else ProjectorSettings(), steps=num_steps)
+    usual = ProjectorSettings() if encoder is None else REFINING
+    settings = replace(PUBLISHED if published else usual, steps=usual.steps if num_steps is None else num_steps)
     frames: list[Tensor] = []
     with wrong_usage(), _progress(settings.steps, space, frames if save_video else None) as watch:
         search = "w" if space == "pivotal" else space

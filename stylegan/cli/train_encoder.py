@@ -71,7 +71,6 @@ def command(network: Path | None, outdir: Path | None, resume: Path | None, **se
     stylegan translate --encoder runs/00001-encoder-sketch-avatars64-batch8 --input sketch.png --styles 0-4
     """
     from stylegan.checkpoints.commands import stylegan_command
-    from stylegan.inversion.tasks import spelled
     from stylegan.models import DEFAULT
     from stylegan.training.encoder import resume_encoder, train_encoder
     from stylegan.training.encoder.run import line_of
@@ -83,8 +82,6 @@ def command(network: Path | None, outdir: Path | None, resume: Path | None, **se
                 raise click.UsageError("--resume continues a run with its settings; leave out the other options.")
             run = resume_encoder(resume)
         else:
-            if "task" in given:
-                given["task"] = spelled(given["task"])
             source = DEFAULT if network is None else network
             run = train_encoder(source, outdir or Path("runs"), **given)
     say_licence(run.licence, run.origin)

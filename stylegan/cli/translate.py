@@ -31,7 +31,7 @@ from stylegan.cli.points import Seeds
 )
 @click.option(
     "--input",
-    "inputs",
+    "files",
     type=LocalPath(exists=True, dir_okay=False),
     multiple=True,
     required=True,
@@ -60,7 +60,7 @@ from stylegan.cli.points import Seeds
 def command(
     network: Path | None,
     encoder: Path,
-    inputs: tuple[Path, ...],
+    files: tuple[Path, ...],
     mask: Path | None,
     styles: list[int] | None,
     layers: str,
@@ -86,13 +86,13 @@ def command(
     loaded = load_encoder(encoder).to(device_of(G))
     chosen = parsed_layers(G, layers)
     with wrong_usage():
-        read = [read_input(file, loaded, G, mask) for file in inputs]
-        for file, one in zip(inputs, read, strict=True):
+        read = [read_input(file, loaded, G, mask) for file in files]
+        for file, one in zip(files, read, strict=True):
             for remark in one.remarks:
                 click.echo(f"Note: {file}: {remark}.", err=True)
         pixels = torch.cat([one.pixels for one in read])
         found = translate(G, loaded, pixels, styles or (), layers=chosen, label=label, psi=psi, passes=passes)
-    names = [file.stem if len(inputs) == 1 else f"{k:02d}-{file.stem}" for k, file in enumerate(inputs)]
+    names = [file.stem if len(files) == 1 else f"{k:02d}-{file.stem}" for k, file in enumerate(files)]
     suffixes = ["", *(f"-style{seed:04d}" for seed in styles or ())]
     results = {
         f"{name}{suffix}": latent

@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan.errors import ConfigError, ShapeError
+from stylegan.files.digest import digest
 from stylegan.inversion.estimate import regression, thumbnails
 from stylegan.inversion.tasks import Task
 from stylegan.inversion.w_statistics import WStatistics
 from stylegan.networks.generator import FamilyGenerator
 from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear
 from stylegan.networks.sizes import channels_at
-from stylegan.sampling.latent import space_of
 
 SPACES = ("w", "w+")
 LARGEST_SIDE = 256  # pixels; the encoder sees larger images reduced
@@ -31,7 +31,7 @@ class EncoderSettings:
     """Settings of an `Encoder`, with which a file rebuilds it.
 
     Attributes:
-        network_space: identity of the latent space of the network that it was trained for, see `space_of`.
+        network_hash: identity of the network that it was trained for, see `hash_of`.
         img_resolution, img_channels, num_ws, w_dim: of that network.
         task: what it sees.
         space: "w", one w for an image; or "w+", one for each layer.
@@ -40,7 +40,7 @@ class EncoderSettings:
         hidden: width of the layer before the change.
     """
 
-    network_space: str
+    network_hash: str
     img_resolution: int
     img_channels: int
     num_ws: int
@@ -62,7 +62,7 @@ class EncoderSettings:
     def of(cls, G: FamilyGenerator, task: Task, *, space: str, passes: int) -> EncoderSettings:
         """Return the settings of an encoder for this network."""
         sizes = {name: getattr(G, name) for name in ("img_resolution", "img_channels", "num_ws", "w_dim")}
-        return cls(network_space=space_of(G), task=task, space=space, passes=passes, **sizes)
+        return cls(network_hash=hash_of(G), task=task, space=space, passes=passes, **sizes)
 
 
 class Encoder(nn.Module):
@@ -163,10 +163,15 @@ def encode(G: FamilyGenerator, encoder: Encoder, inputs: Tensor, *, passes: int 
     return ws
 
 
+def hash_of(G: FamilyGenerator) -> str:
+    """Return the identity of a network, 16 hexadecimal digits that change with any of its weights."""
+    return digest(G.state_dict().values())[:16]
+
+
 def check_network(encoder: Encoder, G: FamilyGenerator) -> None:
-    """Raises ConfigError unless the encoder was trained for the latent space of this network."""
-    if encoder.settings.network_space != space_of(G):
+    """Raises ConfigError unless the encoder was trained for this network."""
+    if encoder.settings.network_hash != hash_of(G):
         raise ConfigError(
-            f"the encoder was trained for a network with the latent space {encoder.settings.network_space}, and this "
-            f"network has {space_of(G)}; use the network that it was trained for, or train another encoder."
+            f"the encoder was trained for the network {encoder.settings.network_hash}, and this is {hash_of(G)}; use "
+            "the network that it was trained for, or train another encoder."
         )

@@ -30,7 +30,7 @@ SPACES = ("w", "w+", "f")
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectorSettings:
-    """Settings of `project`. `PUBLISHED` holds the values of the official projector.
+    """Settings of `project`. `PUBLISHED` are those of the official projector, `REFINING` those from a close start.
 
     Attributes:
         steps: of Adam; 0 gives the start.
@@ -85,6 +85,8 @@ class ProjectorSettings:
         return self.w_noise * max(0.0, 1 - t / self.w_noise_ramp) ** 2
 
 
+# From a start that is close, such as that of an encoder: random steps would lead away from it.
+REFINING = ProjectorSettings(steps=50, lr=0.05, w_noise=0.0)
 PUBLISHED = ProjectorSettings(
     steps=1000, lr_rampdown=0.25, beta2=0.999, whiten=False, w_noise_ramp=0.75, pixel_weight=0.0, examples=0
 )

@@ -110,11 +110,6 @@ class Task:
         return F.interpolate(small.clamp(-1, 1), resolution, mode="bicubic").clamp(-1, 1)
 
 
-def spelled(name: str) -> str:
-    """Return the name of a task in the spelling of `TASKS`."""
-    return "gray" if name == "grey" else name
-
-
 def sketch(images: Tensor) -> Tensor:
     """Return the edges of images as black lines on white, [N, C, R, R] -> [N, 1, R, R] of -1 and 1.
 

@@ -29,8 +29,11 @@ def make_run_folder(parent: Path | str, info: RunInfo, name: str, config: str, d
     """
     label, desc = (re.sub(r"[^\w.+-]+", "_", text) for text in (name, desc))
     title = f"{info.architecture}-{label}-batch{info.batch}-gamma{info.gamma:g}{desc and f'-{desc}'}"
-    lengths = f"{len(label)} are the name of the data set, {len(desc)} the description; rename the data set, or "
-    return make_numbered_folder(parent, title, config, too_long=lengths + "shorten `desc`.")
+    too_long = (
+        f"{len(label)} are the name of the data set, {len(desc)} the description; rename the data set, or shorten "
+        "`desc`."
+    )
+    return make_numbered_folder(parent, title, config, too_long=too_long)
 
 
 def make_numbered_folder(parent: Path | str, title: str, config: str, too_long: str = "choose shorter names.") -> Path:

@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from stylegan.errors import ConfigError, DataError
-from stylegan.inversion.tasks import TASKS, Task, colors_of, gray, masked, one_hot, random_masks, sketch, spelled
+from stylegan.inversion.tasks import TASKS, Task, colors_of, gray, masked, one_hot, random_masks, sketch
 
 
 def images(n=2, channels=3, side=16):
@@ -88,4 +88,3 @@ def test_a_photo_is_no_label_map():
 def test_an_unknown_task_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match="`task` is one of image, sketch, gray, .*, got 'sketchy'"):
         Task(name="sketchy")
-    assert spelled("grey") == "gray"

@@ -62,12 +62,12 @@ def test_every_pass_improves_on_the_regression(network, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
+def photos(tmp_path_factory):
     return tiny_images(tmp_path_factory.mktemp("data"))
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one_and_a_run_repeats_itself(network, pictures, tmp_path):
-    settings = {"data": pictures, "task": "inpaint", "perceptual_weight": 0}
+def test_a_resumed_run_equals_an_uninterrupted_one_and_a_run_repeats_itself(network, photos, tmp_path):
+    settings = {"data": photos, "task": "inpaint", "perceptual_weight": 0}
     whole, ticks = trained(network, tmp_path, **settings)
     assert [tick.nimg for tick in ticks] == [32, 64]
     again, _ = trained(network, tmp_path, **settings)
@@ -112,9 +112,9 @@ def test_a_stylegan3_with_classes_has_encoders_too(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def maps(pictures, tmp_path_factory):
+def maps(photos, tmp_path_factory):
     folder = tmp_path_factory.mktemp("maps")
-    for file in pictures.iterdir():
+    for file in photos.iterdir():
         with Image.open(file) as image:
             bright = np.array(image.convert("L")) > 128
         Image.fromarray(np.stack([255 * bright, 0 * bright, 0 * bright], 2).astype(np.uint8)).save(folder / file.name)
@@ -122,29 +122,27 @@ def maps(pictures, tmp_path_factory):
 
 
 @pytest.mark.parametrize("task", ["labels", "pairs"])
-def test_pairs_of_files_are_learned(network, pictures, maps, tmp_path, task):
-    run, ticks = trained(network, tmp_path, task=task, data=pictures, inputs=maps)
+def test_pairs_of_files_are_learned(network, photos, maps, tmp_path, task):
+    run, ticks = trained(network, tmp_path, task=task, data=photos, inputs=maps)
     assert "Loss/encoder/latent" not in ticks[-1].stats
     settings = load_encoder(run.folder).settings
     assert settings.task.channels(3) == (2 if task == "labels" else 3)
     assert settings.task.colors == (((0, 0, 0), (255, 0, 0)) if task == "labels" else ())
 
 
-def test_what_cannot_be_trained_is_refused_before_a_folder_is_made(network, pictures, maps, tmp_path):
+def test_what_cannot_be_trained_is_refused_before_a_folder_is_made(network, photos, maps, tmp_path):
     def refused(error, sentence, **settings):
         with pytest.raises(error, match=sentence):
             train_encoder(network, tmp_path / "runs", **{**QUICK, **settings})
 
     refused(ConfigError, "`task` is one of image, .*, got 'sketchy'", task="sketchy")
     refused(ConfigError, "the task pairs needs pairs of images; name the images with `data`", task="pairs")
-    refused(ConfigError, "are made from images; leave out `inputs`", data=pictures, inputs=maps)
+    refused(ConfigError, "are made from images; leave out `inputs`", data=photos, inputs=maps)
     refused(ConfigError, "there is no setting 'depth'", depth=3)
     large = tiny_images(tmp_path / "large", size=32, count=2)
     refused(ConfigError, "has images of 32 pixels and 3 channels, and the network draws 16 and 3", data=large)
     fewer = tiny_images(tmp_path / "fewer", count=5)
-    refused(
-        DataError, "fewer has no image '005.png', which belongs to a pair", task="pairs", data=pictures, inputs=fewer
-    )
+    refused(DataError, "fewer has no image '005.png', which belongs to a pair", task="pairs", data=photos, inputs=fewer)
     refused(DataError, "fewer has no image '005.png'", task="pairs", data=fewer, inputs=maps)
     assert not (tmp_path / "runs").exists()
 

@@ -93,10 +93,10 @@ def load_state(state: EncoderState, folder: Path) -> dict[str, Any]:
     """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        found, expected = config["network_space"], state.encoder.settings.network_space
+        found, expected = config["network_hash"], state.encoder.settings.network_hash
         if found != expected:
             raise ConfigError(
-                f"the run trains an encoder for the latent space {found}, and its network now has {expected}; put that "
+                f"the run trains an encoder for the network {found}, and finds {expected} in its place; put that "
                 "network back, or start a new run."
             )
         state.encoder.load_state_dict(load_file(folder / WEIGHTS))
