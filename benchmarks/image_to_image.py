@@ -33,7 +33,7 @@ SHOWN = 6  # inputs on the sheet
 
 
 def edge_iou(a: Tensor, b: Tensor, tolerance: int = 0) -> float:
-    """Return the mean part of the edges of two batches of sketches that both have, within so many pixels."""
+    """Return the mean part of the edges of two batches of sketches that both have, within `tolerance` pixels."""
     lines = [(x < 0).float() for x in (a, b)]
     wide = [F.max_pool2d(x, 2 * tolerance + 1, 1, tolerance) for x in lines]
     shared = (lines[0] * wide[1]).sum([1, 2, 3]) + (lines[1] * wide[0]).sum([1, 2, 3])

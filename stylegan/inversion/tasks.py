@@ -28,7 +28,7 @@ Color = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What an encoder sees.
+    """Input of an encoder, and how it is made.
 
     Attributes:
         name: one of `TASKS`.

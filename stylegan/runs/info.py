@@ -11,7 +11,7 @@ from stylegan.errors import ConfigError
 
 
 class Shown(Protocol):
-    """What the page of a run shows of its settings."""
+    """The part of the settings of a run that its page shows."""
 
     @property
     def kimg(self) -> float: ...
