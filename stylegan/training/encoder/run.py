@@ -77,7 +77,10 @@ class EncoderRun:
         self.config, self._stop, self._best_effort = config, threading.Event(), BestEffort()
         resumed = folder is not None
         self.folder = folder or make_numbered_folder(outdir, config.title, config.to_json())
-        newest = self._newest() if resumed else None
+        with locked(self.folder):
+            newest = self._newest()
+        if newest is not None and (nimg_of(newest) or 0) >= int(config.kimg * 1000):
+            raise ConfigError(f"the run {self.folder} is finished; start another with more `kimg`.")
         start = f" from {(nimg_of(newest) or 0) / 1000:.9g} kimg" if newest is not None else ""
         self.headline = (
             f"{'Resuming' if resumed else 'New run in'} {self.folder}{start}\n{config.summary}, {config.kimg:g} kimg."
@@ -201,9 +204,6 @@ def resume_encoder(folder: Path | str) -> EncoderRun:
     folder = local_path(folder)
     config = read_encoder_config(folder)
     keep_freed_memory()
-    newest = newest_snapshot(folder, to_resume=True)
-    if newest is not None and (nimg_of(newest) or 0) >= int(config.kimg * 1000):
-        raise ConfigError(f"the run {folder} is finished; start another with more `kimg`.")
     return EncoderRun(config, folder)
 
 
