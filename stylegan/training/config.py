@@ -25,11 +25,13 @@ from stylegan.training.refusal import in_group, refusal
 _MBSTD = "`discriminator.mbstd_group_size`"
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """Base class of settings: they do not change, and an unknown name or a number that is not finite is refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-_Model = TypeVar("_Model", bound=_Frozen)
+_Model = TypeVar("_Model", bound=Frozen)
 Objective = Literal["logistic", "wasserstein_gp", "hinge", "relativistic"]  # see docs/losses.md
 GROUPS = (
     "data",
@@ -42,7 +44,7 @@ GROUPS = (
 )  # and growing, which may be None
 
 
-class DataConfig(_Frozen):
+class DataConfig(Frozen):
     """The images to train on, and how to read them."""
 
     path: str  # a prepared data set: zip or folder
@@ -62,7 +64,7 @@ class DataConfig(_Frozen):
         return self
 
 
-class AugmentConfig(_Frozen):
+class AugmentConfig(Frozen):
     """Augmentation of all images that the discriminator sees. StyleGAN2-ADA Sec. 2 and 3, DiffAugment Sec. 3."""
 
     # Off; the transformations of `pipe`, adapted to overfitting or with probability `p`; or those of `diff_augment`
@@ -77,14 +79,14 @@ class AugmentConfig(_Frozen):
     cutout: float = Field(default=0.5, ge=0, le=1)  # sides of the rectangle that diffaugment cuts out, of the image's
 
 
-class BlurConfig(_Frozen):
+class BlurConfig(Frozen):
     """A blur of all images that the discriminator sees, which fades during training. StyleGAN3 App. E."""
 
     init_sigma: float = Field(default=0, ge=0)  # pixels at the start; 0 for none
     fade_kimg: float = Field(default=200, gt=0)  # the time until it is gone
 
 
-class AnnealConfig(_Frozen):
+class AnnealConfig(Frozen):
     """Settings that move along half a cosine from their own value to the end given here, and then stay. R3GAN."""
 
     kimg: float | None = Field(default=None, gt=0)  # the time until the end; None keeps all settings constant
@@ -101,7 +103,7 @@ class AnnealConfig(_Frozen):
         return self
 
 
-class GrowingConfig(_Frozen):
+class GrowingConfig(Frozen):
     """Progressive growing: start with small images and double their size repeatedly. ProGAN Sec. 2, App. A."""
 
     initial_resolution: int = Field(default=4, ge=4)
@@ -111,7 +113,7 @@ class GrowingConfig(_Frozen):
     lr: dict[int, float] = {}  # resolution -> learning rate of both networks, where it differs from that of the run
 
 
-class TransferConfig(_Frozen):
+class TransferConfig(Frozen):
     """Trained weights to start from."""
 
     source: str | None = None  # path of a checkpoint; None starts from random weights
@@ -120,7 +122,7 @@ class TransferConfig(_Frozen):
     freeze_mapping: bool = False  # do not train the mapping network, so that every seed keeps its w
 
 
-class TrainConfig(_Frozen):
+class TrainConfig(Frozen):
     """All settings of a run. Numbers without a unit are ratios, counts of images or counts of steps.
 
     `architecture` is the generation; the argument of the same name in `generator` and `discriminator` is their design
@@ -275,7 +277,7 @@ def _named_metrics(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def data_config(settings: dict[str, Any]) -> DataConfig:
     """Return the data settings of {"data.path": ..., "data.mirror": ...}. Raises: ConfigError."""
-    return _build(DataConfig, {name.removeprefix("data."): value for name, value in settings.items()}, "data.")
+    return build(DataConfig, {name.removeprefix("data."): value for name, value in settings.items()}, "data.")
 
 
 def read_config(path: Path | str) -> TrainConfig:
@@ -306,7 +308,7 @@ def validated(settings: dict[str, Any]) -> TrainConfig:
             raise ConfigError(f"`{name}` must be a group of settings, got {settings.get(name)!r}.")
         for unknown in set(settings[name]) - known:
             raise ConfigError(f"`{name}` has no setting {unknown!r}; it has {', '.join(sorted(known))}.")
-    config = _build(TrainConfig, {**settings, **_named_metrics(settings)})
+    config = build(TrainConfig, {**settings, **_named_metrics(settings)})
     if config.augment.pipe not in AUGMENT_PRESETS:
         raise ConfigError(f"`augment.pipe` must be one of {', '.join(AUGMENT_PRESETS)}, got {config.augment.pipe!r}.")
     filters = "imgfilter" in AUGMENT_PRESETS[config.augment.pipe]
@@ -357,7 +359,8 @@ def _with(settings: Mapping[str, Any], path: str, value: Any, name: str) -> dict
     return {**settings, group: _with(settings[group], rest, value, name)}
 
 
-def _build(model: type[_Model], settings: dict[str, Any], prefix: str = "") -> _Model:
+def build(model: type[_Model], settings: dict[str, Any], prefix: str = "") -> _Model:
+    """Return a group of settings; `prefix` is before their names in messages. Raises: ConfigError."""
     try:
         return model(**settings)
     except ValidationError as error:

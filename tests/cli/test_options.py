@@ -16,6 +16,7 @@ from stylegan.data.prepare import LABELS
 from stylegan.editing.drag import RULES
 from stylegan.editing.drag import SPACES as DRAGGED
 from stylegan.images.resize import FILTERS, TRANSFORMS
+from stylegan.inversion.encoder import SPACES as ENCODED
 from stylegan.inversion.projector import SPACES as PROJECTED
 from stylegan.inversion.target import FITS
 from stylegan.machine.precision import PRECISIONS
@@ -42,6 +43,7 @@ LIBRARY = {
 OF_ONE_VERB = {
     ("drag", "method"): RULES,
     ("drag", "space"): DRAGGED,
+    ("train-encoder", "space"): ENCODED,
     ("project", "space"): (*PROJECTED, "pivotal"),  # which searches in w, then tunes the network
 }
 
