@@ -17,6 +17,8 @@ from stylegan.cli.options import (
     Network,
     PathOrURL,
     device_option,
+    engine_option,
+    inference_form,
     read_generator,
     switch,
     with_progress,
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the images that are drawn."
 )
 @device_option
+@engine_option
 @gpus_option
 @launched
 def command(
@@ -102,6 +105,7 @@ def command(
     plot: Path | None,
     seed: int,
     device: str,
+    engine: str,
 ) -> None:
     """Score the images of networks, or a folder of images, against real ones or against themselves.
 
@@ -152,6 +156,7 @@ def command(
         images=images and _open(images, labels, world),
         seed=seed,
         device=place,
+        engine=engine,
         world=world,
         data=data,
     )
@@ -227,12 +232,20 @@ class _Source:
             if self.network is not None and request.metric.sees_through:
                 check_channels(self.network.img_channels, request.name)
 
-    def generator(self, device: torch.device, precision: str) -> Any:
-        """The network in its inference form, None for images."""
+    def generator(self, device: torch.device, precision: str, engine: str, images: int) -> Any:
+        """The network in the inference form that draws `images` images soonest, None for images.
+
+        A metric that asks for fp32 compares images that are nearly equal, and PyTorch draws them.
+        """
+        from stylegan.metrics.batches import batch_of
+
         if self.network is None:
             return None
         if precision not in self._generators:
-            self._generators[precision] = self.network.to(device).for_inference(precision, False)
+            engine = "torch" if precision == "fp32" else engine
+            G = self.network.to(device)
+            form = inference_form(G, precision, engine, images=images, batch=batch_of(G), noise_mode="random")
+            self._generators[precision] = form
         return self._generators[precision]
 
 
@@ -246,6 +259,7 @@ class _Protocol:
     images: Any  # generated ones in place of a network, or None
     seed: int
     device: torch.device
+    engine: str  # as --engine names it
     world: World
     data: str | None  # as --data names it
 
@@ -258,7 +272,9 @@ class _Protocol:
 
     def _score(self, source: _Source, request: Request, kept: KeptPasses, sheet: Path | None) -> Score:
         since = time.perf_counter()
-        G = source.generator(self.device, request.metric.precision)
+        precision = request.metric.precision
+        total = sum(other.num for other in self.requests if other.metric.precision == precision)
+        G = source.generator(self.device, precision, self.engine, total if self.world.size == 1 else 0)
         subject = request.subject(
             G,
             images=self.images,

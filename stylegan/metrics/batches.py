@@ -84,19 +84,20 @@ def drawn_batches(
     def items(mine: range) -> Iterator[Drawn]:
         return in_ordinary_torch(_draw(G, dataset, num, seed, mine, styles=styles), gradients=False)
 
-    return shared(num, _batch_of(G), world, items)
+    return shared(num, batch_of(G), world, items)
 
 
 def fake_images(G: GeneratorLike, dataset: Dataset | None, num: int, seed: int, indices: Sequence[int]) -> list[Tensor]:
     """Draw some of the images of `fake_batches` again, each uint8 [C, H, W], by their numbers."""
-    batch = _batch_of(G)
+    batch = batch_of(G)
     numbers = sorted({i // batch for i in indices})
     drawn = in_ordinary_torch(_draw(G, dataset, num, seed, numbers), gradients=False)
     by_number = dict(zip(numbers, (part.images.cpu() for part in drawn), strict=True))
     return [by_number[i // batch][i % batch] for i in indices]
 
 
-def _batch_of(G: GeneratorLike) -> int:
+def batch_of(G: GeneratorLike) -> int:
+    """Return the number of images that a metric draws at a time."""
     return max(1, min(BATCH, BATCH * 256**2 // G.img_resolution**2))  # fewer large images, for the sake of memory
 
 
@@ -104,7 +105,7 @@ def _draw(
     G: GeneratorLike, dataset: Dataset | None, num: int, seed: int, mine: Collection[int], *, styles: bool = False
 ) -> Iterator[Drawn]:
     rng = torch.Generator().manual_seed(seed)
-    for i, part in enumerate(batched(range(num), _batch_of(G))):
+    for i, part in enumerate(batched(range(num), batch_of(G))):
         z, c = random_latents(G, len(part), dataset, rng)
         if i not in mine:
             continue
