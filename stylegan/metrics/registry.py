@@ -250,7 +250,6 @@ class Request:
         return Subject(
             G=G, num=self.num, seed=seed, images=images, dataset=dataset, network=detector, cache=cache, track=track,
             world=world or World(), kept=KeptPasses() if kept is None else kept, network_sha256=network_sha256,
-            precision=self.metric.precision,
         )  # fmt: skip
 
     def measure(

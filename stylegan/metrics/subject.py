@@ -46,7 +46,6 @@ class Subject:
         world: the processes that share the work, all with the same arguments.
         kept: features that were computed for other metrics of the same network, data and seed.
         network_sha256: of the weights of `G`; without it, nothing is kept of an interrupted measurement of `G`.
-        precision: of `G`, as in `for_inference`.
     """
 
     G: GeneratorLike | None = None
@@ -60,7 +59,6 @@ class Subject:
     world: World = field(default_factory=World)
     kept: KeptPasses = field(default_factory=KeptPasses, repr=False)
     network_sha256: str | None = None
-    precision: str = "auto"
 
     @property
     def generator(self) -> GeneratorLike:
@@ -167,7 +165,7 @@ class Subject:
         drawn = (
             _identity(self.images) if self.images else None,
             self.network_sha256,
-            self.precision,
+            _form_of(self.G),
             self.num,
             self.seed,
         )
@@ -315,6 +313,12 @@ def _read(file: Path) -> dict[str, Tensor]:
     except (OSError, SafetensorError):
         return {}
     return kept if set(kept) in ({"n", "sum", "outer"}, {"x"}) else {}
+
+
+def _form_of(G: GeneratorLike | None) -> tuple[Any, ...]:
+    """Return how `G` computes: its images differ by rounding in another form."""
+    synthesis = getattr(G, "synthesis", None)
+    return tuple(getattr(synthesis, name, None) for name in ("precision", "compile_requested", "engine"))
 
 
 def _identity(dataset: Dataset) -> str:
