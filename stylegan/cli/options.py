@@ -92,6 +92,19 @@ network_option = click.option("--network", type=Network(), required=True, metava
 network_or_default_option = click.option(
     "--network", type=Network(), metavar="FILE|FOLDER|NAME", help=f"{_NETWORK}  [default: {DEFAULT}]"
 )
+tuned_option = click.option(
+    "--tuned",
+    type=LocalPath(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Change of the weights of the network that `stylegan project --space pivotal` or `stylegan adapt` wrote.",
+)
+fit_option = click.option(
+    "--fit",
+    type=click.Choice(["crop", "pad"]),
+    default="crop",
+    show_default=True,
+    help="How an image becomes square: crop takes the largest centered square, pad keeps all and repeats its edges.",
+)
 outdir_option = click.option(
     "--outdir",
     type=LocalPath(),
@@ -131,6 +144,7 @@ engine_option = click.option(
     "soonest by times measured on this machine, compiled or not. Their images differ by at most one step of 255.",
 )
 _SAMPLING_OPTIONS = [
+    tuned_option,
     click.option(
         "--trunc-cutoff",
         "cutoff",
@@ -192,7 +206,15 @@ def sampling_options(command: Callable) -> Callable:
 
     @functools.wraps(command)
     def draws(
-        *, network: Path | None, center: str, device: str, precision: str, engine: str, compile: bool, **options: Any
+        *,
+        network: Path | None,
+        tuned: Path | None,
+        center: str,
+        device: str,
+        precision: str,
+        engine: str,
+        compile: bool,
+        **options: Any,
     ) -> Any:
         def open_it(world: World | None = None, *points: list[int | Path], images: int = 0) -> Any:
             from stylegan.machine.devices import resolve_device
@@ -206,7 +228,7 @@ def sampling_options(command: Callable) -> Callable:
             folder = network or bundled()[DEFAULT]
             place = resolve_device(device)
             spot = world.device_for(place) if world else place
-            G, *resolved = open_network(folder, spot, prepare, center, world, points, options["label"])
+            G, *resolved = open_network(folder, spot, prepare, center, world, points, options["label"], tuned)
             if options["noise_mode"] == "random" and not G.synthesis.has_noise and (world is None or world.is_main):
                 click.echo("Note: --noise-mode random changes nothing: this network has no noise inputs.", err=True)
             return (G, *resolved) if points else G
@@ -249,6 +271,7 @@ def open_network(
     world: World | None = None,
     points: Sequence[list[int | Path]] = (),
     label: str | None = None,
+    tuned: Path | None = None,
 ) -> list[Any]:
     """Return the averaged generator of a checkpoint, then each list of points resolved for it.
 
@@ -260,7 +283,7 @@ def open_network(
     from stylegan.sampling.class_center import ClassCentered
 
     keep_freed_memory()
-    plain = read_generator(network, world).to(device)
+    plain = read_generator(network, world, tuned).to(device)
     resolved = [resolve(plain, part, label) for part in points]
     changed = any(not (isinstance(p.seed, int) or p.seed.is_plain) for part in resolved for p in part)
     G: Any = plain if changed else prepare(plain)
@@ -291,14 +314,19 @@ def inference_form(
     return choice.G
 
 
-def read_generator(network: Path, world: World | None = None) -> FamilyGenerator:
-    """Return the averaged generator of a checkpoint; the first process of a World prints the licence of the weights."""
+def read_generator(network: Path, world: World | None = None, tuned: Path | None = None) -> FamilyGenerator:
+    """Return the averaged generator of a checkpoint, with the change of its weights in the file `tuned`.
+
+    The first process of a World prints the licence of the weights.
+    """
     from stylegan.checkpoints.open import drawing_generator, read
+    from stylegan.inversion.pivotal import load_delta
 
     checkpoint = read(network, to_draw=True)
     if world is None or world.is_main:
         say_licence(checkpoint.licence, checkpoint.origin)
-    return drawing_generator(checkpoint, network)
+    G = drawing_generator(checkpoint, network)
+    return G if tuned is None else load_delta(G, tuned)
 
 
 @contextmanager
