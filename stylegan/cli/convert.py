@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stylegan.cli.feature_options import with_download_bar
 from stylegan.cli.options import LocalPath, say_licence, say_wrote, switch, tuned_option, wrong_usage
 from stylegan.errors import CheckpointError
 from stylegan.models import find
@@ -100,9 +101,6 @@ def _opened(source: str, yes: bool) -> tuple[Path, Checkpoint]:
 
 def _download(entry: Published, yes: bool) -> None:
     """Say what would be downloaded, ask, and download it. Raises: click.Abort if the answer is no."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from stylegan.files.download import size_of
 
     size = size_of(entry.remote)
@@ -116,8 +114,5 @@ def _download(entry: Published, yes: bool) -> None:
         if not sys.stdin.isatty():
             raise click.UsageError("a download needs a yes; add --yes.")
         click.confirm("Download?", abort=True)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Downloading", total=size)
-        for received in fetch(entry):
-            progress.update(task, completed=received)
+    for _ in with_download_bar(fetch(entry), size):
+        pass

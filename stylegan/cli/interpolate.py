@@ -82,7 +82,7 @@ def command(
     with wrong_usage():
         check_video(dest, fps)
     start = time.perf_counter()
-    G, points = open_network(None, seeds)
+    G, points = open_network(None, seeds, images=frames * max(len(seeds), len((classes or "").split(","))))
     starts = [point.seed for point in points]
     labels = waypoints(G, classes) if classes else [label] if label else []
     ws = loop(G, starts, frames, space=space, labels=labels, psi=psi, cutoff=cutoff)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stylegan.networks.generator import FamilyGenerator
     from stylegan.sampling.latent import Latent
 
-FILE_OF_NETWORK = "directions.npz"  # in the folder of a checkpoint
+FILE_OF_NETWORK = "directions.npz"  # in the folder of a checkpoint; `editing.direction_file.FILE`
 label_option = click.option(
     "--class",
     "label",

@@ -1,6 +1,8 @@
-"""Latent -> other latent, by directions, texts and dragging; network -> network of another domain."""
+"""Latent -> other latent: directions, texts, drags; network -> other network or images: adapt, blend, bend."""
 
 from stylegan.editing.adaptation import AdaptSettings, adapt, domain_of_images, domain_of_text
+from stylegan.editing.bend import Bend, bent, load_bends, save_bends
+from stylegan.editing.blend import blended
 from stylegan.editing.delta_mapper import load_mapper, save_mapper, train_mapper
 from stylegan.editing.direction_file import load_directions, save_directions
 from stylegan.editing.directions import Direction, orthogonal
@@ -13,12 +15,15 @@ from stylegan.editing.text_model import TextModel, load_text_model, text_directi
 
 __all__ = [
     "AdaptSettings",
+    "Bend",
     "Direction",
     "Drag",
     "StyleFeatures",
     "TextModel",
     "TextSettings",
     "adapt",
+    "bent",
+    "blended",
     "channel_effects",
     "combined",
     "direction_of_text",
@@ -28,11 +33,13 @@ __all__ = [
     "drag",
     "edit",
     "edit_by_text",
+    "load_bends",
     "load_directions",
     "load_mapper",
     "load_text_model",
     "mixed",
     "orthogonal",
+    "save_bends",
     "save_directions",
     "save_mapper",
     "set_position",

@@ -49,20 +49,25 @@ def as_target(image: np.ndarray, G: GeneratorLike, fit: str = "crop") -> Tensor:
     Returns: [C, R, R] uint8.
     Raises: ConfigError for another `fit`.
     """
+    return fitted(image, G.img_resolution, G.img_channels, fit)
+
+
+def fitted(image: np.ndarray, side: int, channels: int, fit: str = "crop") -> Tensor:
+    """Return an image made square as `as_target` does, uint8 [H, W, C], as uint8 [channels, side, side]."""
     if fit not in FITS:
         raise ConfigError(f"an image is made square by {' or '.join(FITS)}, got {fit!r}.")
     if fit == "pad":
-        side = max(image.shape[:2])
-        before = [(side - length) // 2 for length in image.shape[:2]]
+        longest = max(image.shape[:2])
+        before = [(longest - length) // 2 for length in image.shape[:2]]
         image = np.pad(
             image,
-            [*((b, side - length - b) for b, length in zip(before, image.shape[:2], strict=True)), (0, 0)],
+            [*((b, longest - length - b) for b, length in zip(before, image.shape[:2], strict=True)), (0, 0)],
             "edge",
         )
-    image = center_crop(image, G.img_resolution, G.img_resolution)
-    pixels = torch.from_numpy(to_channels(image, max(G.img_channels, image.shape[2] if image.shape[2] < 4 else 3)))
+    image = center_crop(image, side, side)
+    pixels = torch.from_numpy(to_channels(image, max(channels, image.shape[2] if image.shape[2] < 4 else 3)))
     pixels = pixels.permute(2, 0, 1)
-    if G.img_channels == 1 and pixels.shape[0] == 3:
+    if channels == 1 and pixels.shape[0] == 3:
         pixels = (pixels.float() * torch.tensor(REC_601).view(3, 1, 1)).sum(0, keepdim=True).round().byte()
     return pixels.contiguous()
 

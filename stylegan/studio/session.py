@@ -8,6 +8,7 @@ The HTTP API calls it, and a script can do the same:
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,11 +34,16 @@ from stylegan.networks.generator import FamilyGenerator
 from stylegan.sampling.generate import batched, draw, seeds_to_ws
 from stylegan.sampling.interpolation import loop
 from stylegan.sampling.labels import class_labels
+from stylegan.sampling.latent import Latent, check_space
 from stylegan.sampling.latent_file import save_latent
 from stylegan.sampling.latents import MAX_SEED
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
+from stylegan.studio.added import Added
+from stylegan.studio.bending import Bending
 from stylegan.studio.cache import TensorCache
+from stylegan.studio.editor import Editor
 from stylegan.studio.jobs import Job, Shelf
+from stylegan.studio.latents import Latents
 from stylegan.studio.limits import Limits
 from stylegan.studio.opened import OpenedNetwork, facts
 from stylegan.studio.requests import Drawing, Generate, Interpolate, Mix, Project, Walk
@@ -57,6 +63,9 @@ class _Manner(NamedTuple):
 
 class Session:
     """Draws, mixes, interpolates and projects; any number of threads may call it, and one thread computes.
+
+    Its parts do the rest: `latents` keeps latents, `editor` edits and drags them, `bending` bends and blends networks,
+    and `added` takes and writes files of networks.
 
     Args:
         networks: name -> checkpoint, folder of a run, or name of a bundled network; None for the bundled ones.
@@ -87,6 +96,8 @@ class Session:
         self._perceptual: PerceptualDistance | None = None
         self._shelf = Shelf(self.limits)
         self._worker = Worker(self._draw_together, self.limits)
+        self.latents = Latents(self.limits)
+        self.editor, self.bending, self.added = Editor(self), Bending(self), Added(self)
 
     def __enter__(self) -> Session:
         return self
@@ -114,7 +125,10 @@ class Session:
 
     def networks(self) -> list[dict[str, Any]]:
         """Return the name of each network, its path, and what its checkpoint says about itself."""
-        return [{"name": name, "source": str(source), **facts(source)} for name, source in self.sources.items()]
+        return [
+            {"name": name, "source": self.added.shown(name, source), "added": name in self.added, **facts(source)}
+            for name, source in list(self.sources.items())
+        ]
 
     def card(self, name: str) -> dict[str, Any]:
         """Return all that is known about a network, see `OpenedNetwork.card`."""
@@ -136,16 +150,17 @@ class Session:
     # Images
 
     def generate(self, request: Generate) -> Tensor:
-        """Return one image per seed, [N, C, H, W] uint8. Raises: ConfigError, BusyError."""
+        """Return one image per seed or latent, [N, C, H, W] uint8. Raises: ConfigError, BusyError."""
         opened = self._open(request.network)
         self._require_room(opened, len(request.seeds))
+        self._resolved(opened, request.seeds)  # a latent that was removed may still have its image in the cache
         keys = [_key(request, seed) for seed in request.seeds]
         found = dict(zip(keys, map(self._images.get, keys), strict=True))
         missing = [seed for seed, key in zip(request.seeds, keys, strict=True) if found[key] is None]
         if request.noise_mode == "random":
             missing = list(request.seeds)
         if missing:
-            images = self._draw(request, len(missing), lambda: self._seeds_to_ws(opened, request, missing))
+            images = self._draw_points(opened, request, missing)
             if request.noise_mode == "random":
                 return images
             for seed, image in zip(missing, images, strict=True):
@@ -154,9 +169,12 @@ class Session:
         return torch.stack([image for key in keys if (image := found[key]) is not None])
 
     def ws(self, request: Generate) -> Tensor:
-        """Return the ws of the seeds, [N, num_ws, w_dim], on the CPU."""
+        """Return the ws of the seeds, [N, num_ws, w_dim], on the CPU. Raises: ConfigError for latents, BusyError."""
+        seeds = [seed for seed in request.seeds if isinstance(seed, int)]
+        if len(seeds) < len(request.seeds):
+            raise ConfigError("npz holds the w of seeds, got a latent; download it from /v1/latents.")
         opened = self._open(request.network)
-        return self._worker.call(lambda: self._seeds_to_ws(opened, request, request.seeds).cpu())
+        return self._worker.call(lambda: self._seeds_to_ws(opened, request, seeds).cpu())
 
     def walk(self, request: Walk) -> Tensor:
         """Return the frames of a walk, [frames, C, H, W] uint8. Raises: ConfigError, BusyError."""
@@ -182,13 +200,14 @@ class Session:
         columns, rows = len(request.cols) + 1, len(request.rows) + 1
         self._require_room(opened, columns * rows)
         layers = parse_styles(request.styles, opened.G.num_ws)
-        manner = _manner(request)
+        manner, exact = _manner(request), self.latents.exact([*request.rows, *request.cols])
+        row_points, col_points = (self._resolved(opened, points) for points in (request.rows, request.cols))
 
         def sheet() -> Tensor:
             images = mixing_matrix(
-                opened.towards(request.center),
-                request.rows,
-                request.cols,
+                opened.towards(request.center, exact),
+                row_points,
+                col_points,
                 layers,
                 label=request.label,
                 psi=request.psi,
@@ -196,7 +215,7 @@ class Session:
                 noise_mode=request.noise_mode,
                 batch=BATCH,
             )
-            with opened.moved(*_motion(manner)):
+            with opened.moved(*_motion(manner), opened.G if exact else None):
                 return make_grid(images, columns, rows)
 
         return self._worker.call(sheet)
@@ -215,9 +234,11 @@ class Session:
             )
         name = f"loop.{request.format}"
         check_video(name, request.fps)
+        exact = self.latents.exact(request.seeds)
+        G = opened.G if exact else opened.fast
         ws = loop(
-            opened.towards(request.center),
-            request.seeds,
+            opened.towards(request.center, exact),
+            self._resolved(opened, request.seeds),
             request.frames,
             space=request.space,
             labels=[] if request.label is None else [request.label],
@@ -228,8 +249,8 @@ class Session:
 
         def frames() -> Iterator[Tensor]:
             for part in batched(ws, BATCH):
-                with opened.moved(*_motion(_manner(request))):
-                    images = list(draw(opened.fast, part, noise_mode=request.noise_mode, batch=BATCH))
+                with opened.moved(*_motion(_manner(request)), G):
+                    images = list(draw(G, part, noise_mode=request.noise_mode, batch=BATCH))
                 for image in images:
                     yield image
                     job.report(job.step + 1, image)
@@ -241,7 +262,7 @@ class Session:
         return self._start(job, work)
 
     def project(self, request: Project, upload: BinaryIO) -> Job:
-        """Start to search for the latent of an uploaded image; it leaves projected_w.npz and images.
+        """Start to search for the latent of an uploaded image; it leaves projected_w.npz and images, and is kept.
 
         Args:
             upload: any seekable file with an image; its middle square is used.
@@ -261,6 +282,7 @@ class Session:
         save_png(target, job.files["target.png"])
 
         def work() -> None:
+            G = copy.deepcopy(opened.G)  # calls draw with the other one between two steps
             if self._perceptual is None:
                 self._perceptual = PerceptualDistance(self.device)
             # Before every forward pass, since the search begins with hundreds of images that it does not show.
@@ -285,6 +307,7 @@ class Session:
                 "psnr": round(found.psnr[0], 2),
                 "distance": round(found.distance[0], 4),
                 "typicality": round(found.typicality[0], 2),
+                "latent": self.latents.keep(found.latents[0], G, request.network, "photo").id,
             }
 
         return self._start(job, work)
@@ -310,6 +333,36 @@ class Session:
     def _draw(self, request: Drawing, images: int, ws: Callable[[], Tensor]) -> Tensor:
         return self._worker.draw(_manner(request), images, ws)
 
+    def _draw_points(self, opened: OpenedNetwork, request: Drawing, points: Sequence[int | str]) -> Tensor:
+        """Return one image per seed or kept latent. Raises: ConfigError for a latent that is not kept, BusyError."""
+        resolved = self._resolved(opened, points)
+        if not self.latents.exact(points):
+            return self._draw(request, len(points), lambda: self._points_to_ws(opened, request, resolved))
+        return self._worker.call(lambda: self._draw_exactly(opened, request, resolved, opened.G))
+
+    def _draw_exactly(
+        self, opened: OpenedNetwork, request: Drawing, points: Sequence[int | Latent], G: FamilyGenerator
+    ) -> Tensor:
+        """Draw with a network as it was trained, `opened.G` or one with its mapping network, in the worker."""
+        latents = self._to_latents(opened, request, points)
+        with opened.moved(*_motion(_manner(request)), G), opened.threads():
+            return torch.stack(list(draw(G, latents, noise_mode=request.noise_mode, batch=BATCH)))
+
+    def _resolved(self, opened: OpenedNetwork, points: Sequence[int | str]) -> list[int | Latent]:
+        """Return seeds, and the latents of ids. Raises: ConfigError for one that is unknown or of another network."""
+        found = [self.latents.get(point).latent if isinstance(point, str) else point for point in points]
+        for point in found:
+            if isinstance(point, Latent):
+                check_space(point, opened.G)
+        return found
+
+    def _to_latents(self, opened: OpenedNetwork, request: Drawing, points: Sequence[int | Latent]) -> list[Latent]:
+        ws = iter(self._seeds_to_ws(opened, request, [point for point in points if isinstance(point, int)]))
+        return [point if isinstance(point, Latent) else Latent(ws=next(ws)) for point in points]
+
+    def _points_to_ws(self, opened: OpenedNetwork, request: Drawing, points: Sequence[int | Latent]) -> Tensor:
+        return torch.stack([latent.ws.to(self.device) for latent in self._to_latents(opened, request, points)])
+
     def _draw_together(self, manner: _Manner, ws: Tensor) -> Tensor:
         opened = self._open(manner.network)
         with opened.moved(*_motion(manner)), opened.threads():
@@ -326,7 +379,8 @@ class Session:
             for seed, w in zip(missing, found, strict=True):
                 known[seed] = w
                 self._ws.put(_w_key(request, seed), w.clone())
-        return torch.stack([w for seed in seeds if (w := known[seed]) is not None])
+        rows = [w for seed in seeds if (w := known[seed]) is not None]
+        return torch.stack(rows) if rows else torch.empty(0, opened.G.num_ws, opened.G.w_dim)
 
     def _require_room(self, opened: OpenedNetwork, images: int) -> None:
         pixels = images * opened.G.img_resolution**2
@@ -357,9 +411,9 @@ def _motion(manner: _Manner) -> tuple[tuple[float, float], float]:
     return (x, y), manner.rotate
 
 
-def _w_key(request: Drawing, seed: int) -> tuple:
+def _w_key(request: Drawing, seed: int | str) -> tuple:
     return request.network, request.label, request.psi, request.cutoff, request.center, seed
 
 
-def _key(request: Drawing, seed: int) -> tuple:
+def _key(request: Drawing, seed: int | str) -> tuple:
     return _manner(request), _w_key(request, seed)

@@ -16,6 +16,8 @@ from stylegan.data.prepare import LABELS
 from stylegan.editing.drag import RULES
 from stylegan.editing.drag import SPACES as DRAGGED
 from stylegan.images.resize import FILTERS, TRANSFORMS
+from stylegan.inference.generator import ENGINES
+from stylegan.inversion.encoder import SPACES as ENCODED
 from stylegan.inversion.projector import SPACES as PROJECTED
 from stylegan.inversion.target import FITS
 from stylegan.machine.precision import PRECISIONS
@@ -28,6 +30,7 @@ LIBRARY = {
     "aug": get_args(AugmentConfig.model_fields["mode"].annotation),
     "discriminator": get_args(TrainConfig.model_fields["discriminator_kind"].annotation),
     "fit": FITS,
+    "engine": ("auto", *ENGINES),
     "kind": KINDS,
     "labels": LABELS,
     "noise_mode": NOISE_MODES,
@@ -42,6 +45,7 @@ LIBRARY = {
 OF_ONE_VERB = {
     ("drag", "method"): RULES,
     ("drag", "space"): DRAGGED,
+    ("train-encoder", "space"): ENCODED,
     ("project", "space"): (*PROJECTED, "pivotal"),  # which searches in w, then tunes the network
 }
 

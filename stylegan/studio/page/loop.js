@@ -3,24 +3,25 @@
 import { cancel, follow, get, post, show } from "./api.js";
 import { asSeed, drawing, onChange, randomSeed, sourceOf, state } from "./controls.js";
 import { loopCommand } from "./command.js";
+import { pointFile, pointId, pointName } from "./latents.js";
 
 const $ = (id) => document.getElementById(id);
 const MOST = 64;
 
-const keys = [0, 1, 2, 3]; // seeds
+const keys = [0, 1, 2, 3]; // seeds, and kept latents
 let running = null;
 let version = 0;
 
-export function addKey(seed) {
+export function addKey(point) {
   if (keys.length >= MOST) { show(`A loop has at most ${MOST} key frames.`); return; }
-  keys.push(seed);
+  keys.push(point);
   show("");
   refresh();
 }
 
 function request() {
   return {
-    seeds: [...keys],
+    seeds: keys.map(pointId),
     frames: Math.max(1, Math.round(Number($("loop-frames").value) || 1)),
     fps: Number($("loop-fps").value) || 30,
     space: $("loop-space").value,
@@ -31,12 +32,12 @@ function request() {
 // The images of the key frames, all in one call.
 async function refresh() {
   if ($("loop").hidden) return;
-  $("loop-command").textContent = loopCommand(drawing(), sourceOf(state.network), request());
+  $("loop-command").textContent = loopCommand(drawing(), sourceOf(state.network), { ...request(), seeds: keys.map((key) => pointFile(key)) });
   $("loop-start").disabled = keys.length < 2;
   const mine = ++version;
   try {
     const { translate, rotate, ...rest } = drawing();
-    const found = keys.length ? await (await post("/v1/generate?format=json", { ...rest, seeds: keys })).json() : { images: [] };
+    const found = keys.length ? await (await post("/v1/generate?format=json", { ...rest, seeds: keys.map(pointId) })).json() : { images: [] };
     if (mine === version) $("loop-keys").replaceChildren(...found.images.map(({ png }, i) => keyFrame(`data:image/png;base64,${png}`, i)));
   } catch (error) { show(error.message); }
 }
@@ -46,9 +47,9 @@ function keyFrame(url, i) {
   box.className = "key";
   row.className = "row";
   img.src = url;
-  img.alt = `Key frame ${i + 1}, seed ${keys[i]}`;
+  img.alt = `Key frame ${i + 1}, ${pointName(keys[i])}`;
   const name = document.createElement("span");
-  name.textContent = keys[i];
+  name.textContent = keys[i].name ?? keys[i];
   const button = (text, label, act) => {
     const made = document.createElement("button");
     made.textContent = text;
