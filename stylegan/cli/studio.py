@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from stylegan.cli.launch import main_only
-from stylegan.cli.options import Network, device_option, precision_option
+from stylegan.cli.options import LocalPath, Network, device_option, precision_option
 
 PORT = 7860
 
@@ -50,6 +50,12 @@ def serving_options(command: Callable) -> Callable:
                 metavar="NAME",
                 help="A further name under which the studio may be called, such as that of a proxy; can be repeated.",
             ),
+            click.option(
+                "--data",
+                type=LocalPath(exists=True),
+                metavar="DIR",
+                help="Folder whose data sets, folders and archives of images, can be trained on.",
+            ),
             device_option,
             precision_option,
         ]
@@ -60,16 +66,26 @@ def serving_options(command: Callable) -> Callable:
 
 @click.command("studio")
 @serving_options
+@click.option(
+    "--runs",
+    type=LocalPath(),
+    default="runs",
+    show_default=True,
+    metavar="DIR",
+    help="Folder of the runs that are trained and shown.",
+)
+@click.option("--no-training", is_flag=True, help="Leave out the Train tab.")
 @click.option("--no-browser", is_flag=True, help="Print the URL without opening the browser.")
 @click.option("--api-only", is_flag=True, help="Serve the HTTP API without the page, as stylegan serve does.")
 @main_only
-def command(no_browser: bool, api_only: bool, **options: Any) -> None:
-    """Open the studio in the browser: explore seeds, mix styles, make loops and invert photos.
+def command(runs: Path, no_training: bool, no_browser: bool, api_only: bool, **options: Any) -> None:
+    """Open the studio in the browser: explore seeds, mix styles, make loops, invert photos and train.
 
     Everything that it shows can be downloaded together with the command that draws it again. The studio listens on this
     machine only, unless --host says otherwise. Ctrl-C ends it.
     """
-    serve(page=not api_only, browser=not (no_browser or api_only), **options)
+    shown = None if no_training else runs
+    serve(page=not api_only, browser=not (no_browser or api_only), runs=shown, **options)
 
 
 def serve(
@@ -78,6 +94,8 @@ def serve(
     host: str,
     port: int,
     hosts: tuple[str, ...],
+    data: Path | None,
+    runs: Path | None,
     device: str,
     precision: str,
     page: bool,
@@ -100,7 +118,7 @@ def serve(
         if browser:
             click.launch(url)
 
-    with Session(offered(networks), device=device, precision=precision) as session:
+    with Session(offered(networks), device=device, precision=precision, runs=runs, data=data) as session:
         run(session, bound, page=page, hosts=hosts, started=started)
 
 

@@ -18,6 +18,7 @@ from stylegan.errors import (
     DataError,
     MissingExtra,
     OutOfMemoryError,
+    OutputError,
     ShapeError,
     StyleGANError,
 )
@@ -34,6 +35,8 @@ try:
     from fastapi.responses import Response
     from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException as StarletteHTTPException
+
+    from stylegan.studio.train_routes import UPLOAD, train_router
 except ImportError as error:
     raise MissingExtra(
         "the studio needs FastAPI and uvicorn. Install them with: pip install 'stylegan[studio]'"
@@ -41,10 +44,10 @@ except ImportError as error:
 
 PAGE = {  # every file of the page; a client never names a path
     "index.html": "text/html; charset=utf-8",
-    "style.css": "text/css; charset=utf-8",
+    **dict.fromkeys(("style.css", "train.css"), "text/css; charset=utf-8"),
     "icon.svg": "image/svg+xml",
     **dict.fromkeys(
-        ("api.js", "controls.js", "command.js", "explore.js", "mix.js", "loop.js", "invert.js", "models.js", "main.js"),
+        ("api.js", "controls.js", "command.js", "explore.js", "mix.js", "loop.js", "invert.js", "models.js", "train.js", "main.js"),
         "text/javascript; charset=utf-8",
     ),
 }
@@ -54,6 +57,7 @@ STATUS: dict[type[StyleGANError], int] = {  # the first that fits
     ShapeError: 422,
     DataError: 422,
     OutOfMemoryError: 503,
+    OutputError: 507,
     MissingExtra: 501,
     StyleGANError: 500,
 }
@@ -86,6 +90,10 @@ def create_app(
     _add_networks(app, session)
     _add_images(app, session)
     _add_jobs(app, session)
+    uploads = {PROJECT: session.limits.upload_bytes}
+    if session.trainer is not None:
+        app.include_router(train_router(session.trainer, _status))
+        uploads[UPLOAD] = session.limits.data_bytes
     if page:
         _add_page(app)
     return Guard(
@@ -93,8 +101,7 @@ def create_app(
         hosts=hosts,
         token=token,
         body_bytes=session.limits.body_bytes,
-        upload_bytes=session.limits.upload_bytes,
-        upload_paths={PROJECT},
+        uploads=uploads,
     )
 
 

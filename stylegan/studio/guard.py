@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -43,7 +43,7 @@ class Guard:
         token: what a caller must know, in the cookie, in `Authorization: Bearer`, or once in the query of the page as
             `token`; None for a studio that only this machine can reach.
         body_bytes: limit of a request's body.
-        upload_bytes: limit of the body of a request to one of `upload_paths`.
+        uploads: path -> limit of the body there, which is a file.
     """
 
     def __init__(
@@ -53,11 +53,10 @@ class Guard:
         hosts: Collection[str],
         token: str | None,
         body_bytes: int,
-        upload_bytes: int,
-        upload_paths: Collection[str],
+        uploads: Mapping[str, int],
     ):
         self.app, self.hosts, self.token = app, {host.lower() for host in hosts}, token
-        self.body_bytes, self.upload_bytes, self.upload_paths = body_bytes, upload_bytes, upload_paths
+        self.body_bytes, self.uploads = body_bytes, uploads
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -94,7 +93,7 @@ class Guard:
             return 413, f"the body has {length} bytes, more than the limit of {self._limit(scope)}"
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if scope["method"] == "POST":
-            upload = scope["path"] in self.upload_paths
+            upload = scope["path"] in self.uploads
             if not (kind.startswith(UPLOAD_TYPES) if upload else kind == JSON_TYPE):
                 return 415, f"the content type must be {' or '.join(UPLOAD_TYPES) if upload else JSON_TYPE}"
         return None
@@ -124,7 +123,7 @@ class Guard:
         return f"{COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/"
 
     def _limit(self, scope: Any) -> int:
-        return self.upload_bytes if scope["path"] in self.upload_paths else self.body_bytes
+        return self.uploads.get(scope["path"], self.body_bytes)
 
     def _counted(self, scope: Any, receive: Any) -> Any:
         """Return `receive`, which ends a body without a stated length once it exceeds the limit."""

@@ -13,6 +13,8 @@ class Limits:
         pixels: of all images of one call; 64 images of 1024 px.
         loop_pixels: of all frames of one loop; a GIF holds a byte for each until it is complete.
         upload_bytes, upload_pixels: of one uploaded image.
+        data_bytes: of one uploaded archive of images.
+        all_data_bytes: of all data sets that were made from uploads, on the disk.
         body_bytes: of one request without an upload.
         waiting: calls that wait for the device.
         jobs: long jobs that wait.
@@ -27,6 +29,8 @@ class Limits:
     loop_pixels: int = 1 << 29
     upload_bytes: int = 32 << 20
     upload_pixels: int = 1 << 25
+    data_bytes: int = 512 << 20
+    all_data_bytes: int = 4 << 30
     body_bytes: int = 1 << 16
     waiting: int = 16
     jobs: int = 4

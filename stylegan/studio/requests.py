@@ -82,3 +82,39 @@ class Project(BaseModel):
     steps: int = Field(300, ge=1, le=5000)
     label: str | None = Field(None, max_length=2000)
     examples: int = Field(1000, ge=0, le=2000, description="Random images from which the start is estimated.")
+
+
+class Prepare(BaseModel):
+    """Make a data set of equal square images from one that the studio offers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, max_length=80, description="Name of the new data set.")
+    resolution: Literal[16, 32, 64, 128, 256, 512, 1024]
+
+
+class Train(BaseModel):
+    """Train a network, as `stylegan train` does."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    data: str = Field(max_length=200, description="A name that /v1/data lists.")
+    cfg: str | None = Field(None, max_length=40, description="A preset; by default one that suits images and device.")
+    kimg: float = Field(gt=0, le=1_000_000, description="Length, in thousands of images.")
+    labels: bool = Field(False, description="Train conditionally on the labels of the data.")
+    mirror: bool = Field(False, description="Add every image flipped left to right.")
+    augment: Literal["noaug", "ada", "diffaugment"] | None = None
+    tick_kimg: float | None = Field(None, gt=0, le=1000, description="Thousands of images between two ticks.")
+    snap_ticks: int | None = Field(None, ge=1, le=100_000, description="Ticks between two snapshots.")
+    start_from: str | None = Field(None, max_length=200, description="A network whose weights the training starts from.")
+    keep: bool = Field(False, description="Continue to train when the studio ends.")
+
+
+class Resume(BaseModel):
+    """Resume a run."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    run: str = Field(max_length=200, description="A name that /v1/runs lists.")
+    kimg: float | None = Field(None, gt=0, le=1_000_000, description="Another length, in thousands of images.")
+    keep: bool = Field(False, description="Continue to train when the studio ends.")

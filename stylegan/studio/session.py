@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError, DataError, StyleGANError
+from stylegan.files.paths import local_path
 from stylegan.images.grid import make_grid
 from stylegan.images.pixels import to_uint8
 from stylegan.images.png import save_png
@@ -37,10 +38,12 @@ from stylegan.sampling.latent_file import save_latent
 from stylegan.sampling.latents import MAX_SEED
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
 from stylegan.studio.cache import TensorCache
+from stylegan.studio.datasets import DataSets
 from stylegan.studio.jobs import Job, Shelf
 from stylegan.studio.limits import Limits
 from stylegan.studio.opened import OpenedNetwork, facts
 from stylegan.studio.requests import Drawing, Generate, Interpolate, Mix, Project, Walk
+from stylegan.studio.training import Trainer
 from stylegan.studio.worker import Worker
 
 BATCH = 8  # images at a time within a longer call
@@ -63,6 +66,8 @@ class Session:
         device: as in `stylegan.load`.
         precision: as in `G.for_inference`.
         limits: None for those of `Limits`.
+        runs: folder of the runs that `trainer` trains; None for a session without training.
+        data: folder whose data sets are offered to it.
     Raises: ConfigError without a network.
     """
 
@@ -73,6 +78,8 @@ class Session:
         device: str = "auto",
         precision: str = "auto",
         limits: Limits | None = None,
+        runs: Path | str | None = None,
+        data: Path | str | None = None,
     ):
         self.sources: dict[str, Path | str] = dict({name: name for name in bundled()} if networks is None else networks)
         if not self.sources:
@@ -87,6 +94,7 @@ class Session:
         self._perceptual: PerceptualDistance | None = None
         self._shelf = Shelf(self.limits)
         self._worker = Worker(self._draw_together, self.limits)
+        self.trainer = self._new_trainer(local_path(runs), data) if runs is not None else None
 
     def __enter__(self) -> Session:
         return self
@@ -95,7 +103,9 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Finish the calls that wait, cancel the jobs and remove their files."""
+        """Finish the calls that wait, cancel the jobs and remove their files, and stop the training."""
+        if self.trainer is not None:
+            self.trainer.close()
         self._worker.close()
         self._shelf.close()
 
@@ -121,13 +131,29 @@ class Session:
         opened = self._open(name)
         return {"name": name, **self._worker.call(opened.card)}
 
-    def _open(self, name: str) -> OpenedNetwork:
-        """Raises: ConfigError for an unknown name, CheckpointError for a checkpoint that cannot be read."""
+    def source(self, name: str) -> Path | str:
+        """Return the path or the bundled name of a network. Raises: ConfigError for an unknown name."""
         if name not in self.sources:
             raise ConfigError(f"`network` must be one of {', '.join(self.sources)}, got {name!r}.")
+        return self.sources[name]
+
+    def _new_trainer(self, runs: Path, data: Path | str | None) -> Trainer:
+        given = dict(self.sources)
+
+        def offer(snapshots: dict[str, Path]) -> None:
+            self.sources = {**given, **snapshots}
+
+        datasets = DataSets(local_path(data) if data is not None else None, runs / "data", self._shelf, self.limits)
+        return Trainer(
+            runs, datasets, device=self.device, source=self.source, compute=self._worker.call, offer=offer
+        )
+
+    def _open(self, name: str) -> OpenedNetwork:
+        """Raises: ConfigError for an unknown name, CheckpointError for a checkpoint that cannot be read."""
+        source = self.source(name)
         with self._opening:
             if name not in self._opened:
-                self._opened[name] = OpenedNetwork(self.sources[name], self.device, self.precision)
+                self._opened[name] = OpenedNetwork(source, self.device, self.precision)
                 while len(self._opened) > self.limits.networks:
                     self._opened.popitem(last=False)
             self._opened.move_to_end(name)

@@ -103,9 +103,19 @@ function connect(id, event, change) {
   $(id).addEventListener(event, () => { change($(id).value); values(); changed(); });
 }
 
-export async function start() {
+// Networks that a training has left are added while the page is open.
+const listing = new Set();
+export const onNetworks = (listener) => listing.add(listener);
+export async function listNetworks() {
   state.networks = await (await get("/v1/networks")).json();
-  options($("network"), state.networks.map(({ name }) => [name, name]));
+  const names = state.networks.map(({ name }) => name);
+  options($("network"), [...names, ...(state.network && !names.includes(state.network) ? [state.network] : [])].map((name) => [name, name]));
+  $("network").value = state.network || names[0];
+  listing.forEach((listener) => listener());
+}
+
+export async function start() {
+  await listNetworks();
   $("network").addEventListener("change", () => choose($("network").value).catch((error) => show(error.message)));
   connect("psi", "input", (value) => { state.psi = Number(value); });
   connect("class", "change", (value) => { state.label = value; });

@@ -1,7 +1,7 @@
 // Explore: one seed, a walk from seed to seed, a second network for comparison, and a history.
 
 import { Latest, download, post, show } from "./api.js";
-import { asSeed, cardOf, changed, choose, drawing, onChange, options, randomSeed, sourceOf, state } from "./controls.js";
+import { asSeed, cardOf, changed, choose, drawing, onChange, onNetworks, options, randomSeed, sourceOf, state } from "./controls.js";
 import { generateCommand } from "./command.js";
 import { addKey } from "./loop.js";
 
@@ -177,7 +177,12 @@ export function start() {
   $("seed-random").addEventListener("click", () => goTo(randomSeed()));
   $("walk").addEventListener("click", toggleWalk);
   $("speed").addEventListener("input", () => walk?.restart());
-  options($("compare"), [["", "nothing"], ...state.networks.map(({ name }) => [name, name])]);
+  const others = () => {
+    options($("compare"), [["", "nothing"], ...state.networks.map(({ name }) => [name, name])]);
+    $("compare").value = other?.name ?? "";
+  };
+  others();
+  onNetworks(others);
   $("compare").addEventListener("change", async () => {
     try { other = $("compare").value ? await cardOf($("compare").value) : null; changed(); } catch (error) { show(error.message); }
   });

@@ -7,9 +7,11 @@ import * as invert from "./invert.js";
 import * as loop from "./loop.js";
 import * as mix from "./mix.js";
 import * as models from "./models.js";
+import * as train from "./train.js";
 
 const $ = (id) => document.getElementById(id);
-const PANELS = { explore, mix, loop, invert, models };
+const PANELS = { explore, mix, loop, invert, train, models };
+const ALONE = ["train", "models"]; // without the settings of drawing
 const names = Object.keys(PANELS);
 let current = "";
 let ready = false;
@@ -25,8 +27,8 @@ function open(name) {
     $(`tab-${other}`).setAttribute("aria-selected", String(other === name));
     $(`tab-${other}`).tabIndex = other === name ? 0 : -1;
   }
-  $("settings").hidden = name === "models";
-  $("layout").classList.toggle("alone", name === "models");
+  $("settings").hidden = ALONE.includes(name);
+  $("layout").classList.toggle("alone", ALONE.includes(name));
   history.replaceState(null, "", `#${name}`);
   if (ready) PANELS[name].enter?.();
 }
@@ -37,9 +39,10 @@ function theme(name) {
 
 function keys(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const tab = names.indexOf(event.target.id?.replace("tab-", ""));
+  const shown = names.filter((name) => !$(`tab-${name}`).hidden);
+  const tab = shown.indexOf(event.target.id?.replace("tab-", ""));
   if (event.target.getAttribute?.("role") === "tab" && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
-    const next = names[(tab + (event.key === "ArrowRight" ? 1 : names.length - 1)) % names.length];
+    const next = shown[(tab + (event.key === "ArrowRight" ? 1 : shown.length - 1)) % shown.length];
     open(next);
     $(`tab-${next}`).focus();
     event.preventDefault();

@@ -1,7 +1,7 @@
 // Models: the networks of this studio, with their cards, licences and layers.
 
 import { show } from "./api.js";
-import { cardOf, choose, state } from "./controls.js";
+import { cardOf, choose, onNetworks, state } from "./controls.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -36,10 +36,15 @@ async function open(name) {
 
 export const enter = () => open(state.network);
 
-export function start() {
+function list() {
   $("model-list").replaceChildren(...state.networks.map(({ name }) => {
     const button = element("button", name);
     button.addEventListener("click", async () => { await choose(name).catch((error) => show(error.message)); open(name); });
     return button;
   }));
+}
+
+export function start() {
+  onNetworks(list);
+  list();
 }
