@@ -37,6 +37,7 @@ from stylegan.training.plan import Plan, is_run, new_plan
 from stylegan.training.presets import PRESETS, default_cfg
 from stylegan.training.timing import seconds_per_kimg
 
+PROGRAM = (sys.executable, "-m", "stylegan")
 NICE = 10  # priority of the process: sliders come first
 CLOSING_S = 4  # that the end of the studio waits for the last snapshot; it is written in any case
 LOG_BYTES = 4000  # of what a training printed last, that is shown
@@ -269,7 +270,7 @@ class Trainer:
             with self._log.open("wb") as log:
                 # In a session of its own, so that Ctrl-C in the terminal of the studio does not reach it twice.
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "stylegan", *arguments],
+                    [*PROGRAM, *arguments],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
