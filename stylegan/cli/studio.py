@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,24 @@ def serving_options(command: Callable) -> Callable:
     help="Folder of the runs that are trained and shown.",
 )
 @click.option("--no-training", is_flag=True, help="Leave out the Train tab.")
+@click.option(
+    "--osc-in",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Let OSC messages to this port of this machine steer the live image.  [default: none]",
+)
+@click.option(
+    "--osc-map",
+    type=LocalPath(exists=True, dir_okay=False),
+    metavar="JSON",
+    help="Rules for --osc-in: address -> number, scale, offset, clamp and curve.  [default: /stylegan/psi and so on]",
+)
+@click.option(
+    "--osc-out",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Send the place of the live image, seeds and the ends of loops to this port of this machine.  [default: none]",
+)
 @click.option("--no-browser", is_flag=True, help="Print the URL without opening the browser.")
 @click.option("--api-only", is_flag=True, help="Serve the HTTP API without the page, as stylegan serve does.")
 @main_only
@@ -84,6 +103,8 @@ def command(runs: Path, no_training: bool, no_browser: bool, api_only: bool, **o
     Everything that it shows can be downloaded together with the command that draws it again. The studio listens on this
     machine only, unless --host says otherwise. Ctrl-C ends it.
     """
+    if options["osc_map"] is not None and options["osc_in"] is None:
+        raise click.UsageError("--osc-map has rules for messages; add --osc-in PORT.")
     shown = None if no_training else runs
     serve(page=not api_only, browser=not (no_browser or api_only), runs=shown, **options)
 
@@ -100,6 +121,9 @@ def serve(
     precision: str,
     page: bool,
     browser: bool,
+    osc_in: int | None = None,
+    osc_map: Path | None = None,
+    osc_out: int | None = None,
 ) -> None:
     """Run the studio until a signal ends it."""
     from stylegan.machine.memory import keep_freed_memory
@@ -118,7 +142,14 @@ def serve(
         if browser:
             click.launch(url)
 
-    with Session(offered(networks), device=device, precision=precision, runs=runs, data=data) as session:
+    with Session(offered(networks), device=device, precision=precision, runs=runs, data=data) as session, ExitStack() as stack:
+        if osc_in is not None or osc_out is not None:
+            from stylegan.studio.osc import OscIn, OscOut, read_rules
+
+            if osc_in is not None:
+                stack.enter_context(OscIn(session.live, osc_in, read_rules(osc_map) if osc_map else None))
+            if osc_out is not None:
+                session.live.send_events(OscOut(osc_out))
         run(session, bound, page=page, hosts=hosts, started=started)
 
 

@@ -36,6 +36,7 @@ try:
     from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException as StarletteHTTPException
 
+    from stylegan.studio.live_routes import STREAM, live_router
     from stylegan.studio.train_routes import UPLOAD, train_router
 except ImportError as error:
     raise MissingExtra(
@@ -44,10 +45,10 @@ except ImportError as error:
 
 PAGE = {  # every file of the page; a client never names a path
     "index.html": "text/html; charset=utf-8",
-    **dict.fromkeys(("style.css", "train.css"), "text/css; charset=utf-8"),
+    **dict.fromkeys(("style.css", "train.css", "live.css"), "text/css; charset=utf-8"),
     "icon.svg": "image/svg+xml",
     **dict.fromkeys(
-        ("api.js", "controls.js", "command.js", "explore.js", "mix.js", "loop.js", "invert.js", "models.js", "train.js", "main.js"),
+        ("api.js", "controls.js", "command.js", "explore.js", "mix.js", "loop.js", "invert.js", "models.js", "train.js", "live.js", "main.js"),
         "text/javascript; charset=utf-8",
     ),
 }
@@ -90,6 +91,7 @@ def create_app(
     _add_networks(app, session)
     _add_images(app, session)
     _add_jobs(app, session)
+    app.include_router(live_router(session.live))
     uploads = {PROJECT: session.limits.upload_bytes}
     if session.trainer is not None:
         app.include_router(train_router(session.trainer, _status))
@@ -102,6 +104,7 @@ def create_app(
         token=token,
         body_bytes=session.limits.body_bytes,
         uploads=uploads,
+        sockets={STREAM},
     )
 
 

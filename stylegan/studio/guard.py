@@ -44,6 +44,7 @@ class Guard:
             `token`; None for a studio that only this machine can reach.
         body_bytes: limit of a request's body.
         uploads: path -> limit of the body there, which is a file.
+        sockets: paths of WebSockets.
     """
 
     def __init__(
@@ -54,19 +55,23 @@ class Guard:
         token: str | None,
         body_bytes: int,
         uploads: Mapping[str, int],
+        sockets: Collection[str] = (),
     ):
         self.app, self.hosts, self.token = app, {host.lower() for host in hosts}, token
-        self.body_bytes, self.uploads = body_bytes, uploads
+        self.body_bytes, self.uploads, self.sockets = body_bytes, uploads, sockets
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        if scope["type"] != "http":  # the studio has no WebSocket
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})
-            return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        if scope["type"] == "websocket":
+            if scope["path"] not in self.sockets or self._stranger(scope, headers, changes=True) is not None:
+                await receive()
+                await send({"type": "websocket.close", "code": 1008})  # before it is accepted, an answer 403
+                return
+            await self.app(scope, receive, send)
+            return
         refusal = self._refusal(scope, headers)
         if refusal is not None:
             await _answer(send, *refusal)
@@ -77,15 +82,23 @@ class Guard:
 
     def _refusal(self, scope: Any, headers: dict[str, str]) -> tuple[int, str] | None:
         """Return the status and the reason why a request is refused, or None."""
+        stranger = self._stranger(scope, headers, changes=scope["method"] not in SAFE_METHODS)
+        return stranger or self._malformed(scope, headers)
+
+    def _stranger(self, scope: Any, headers: dict[str, str], *, changes: bool) -> tuple[int, str] | None:
+        """Return why the caller is refused. A WebSocket is a change: browsers let every site open one, with its Origin."""
         host = headers.get("host", "")
         if not self._knows(host):
             return 421, "this studio does not serve that host name; open it by the address that it printed"
-        if scope["method"] not in SAFE_METHODS and not _same_origin(headers, host):
+        if changes and not _same_origin(headers, host):
             return 403, "a change must come from the studio's own page"
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and scope["path"].startswith("/v1"):
             return 403, "another site must not read this"
         if self.token is not None and not self._knows_token(scope, headers):
             return 401, "the token is missing or wrong; open the address that the studio printed when it started"
+        return None
+
+    def _malformed(self, scope: Any, headers: dict[str, str]) -> tuple[int, str] | None:
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdecimal() or len(length) > 18:
             return 400, "the length of the body must be a number"

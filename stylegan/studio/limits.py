@@ -18,6 +18,7 @@ class Limits:
         body_bytes: of one request without an upload.
         waiting: calls that wait for the device.
         jobs: long jobs that wait.
+        streams: connections that show the live image.
         kept_jobs: finished jobs whose results can be downloaded.
         kept_bytes, kept_s: size of their files together, and the seconds after which they are removed.
         networks: networks in memory.
@@ -34,6 +35,7 @@ class Limits:
     body_bytes: int = 1 << 16
     waiting: int = 16
     jobs: int = 4
+    streams: int = 8
     kept_jobs: int = 16
     kept_bytes: int = 512 << 20
     kept_s: float = 3600

@@ -118,3 +118,24 @@ class Resume(BaseModel):
     run: str = Field(max_length=200, description="A name that /v1/runs lists.")
     kimg: float | None = Field(None, gt=0, le=1_000_000, description="Another length, in thousands of images.")
     keep: bool = Field(False, description="Continue to train when the studio ends.")
+
+
+class LiveChange(BaseModel):
+    """Change the live image; what is not given stays as it is. The fields of a drawing mean the same as elsewhere."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    network: str = Field("", max_length=200)
+    psi: Psi = 1.0
+    cutoff: int | None = Field(None, ge=0, le=1000)
+    label: str | None = Field(None, max_length=2000)
+    center: Literal["global", "class"] = "global"
+    noise_mode: Literal["const", "random", "none"] = "const"
+    translate: list[Annotated[float, Field(ge=-10, le=10)]] = Field([0.0, 0.0], min_length=2, max_length=2)
+    rotate: float = Field(0.0, ge=-360, le=360)
+    seed: float = Field(0.0, ge=0, le=MAX_SEED, description="Place of the walk: 2.25 is between seeds 2 and 3.")
+    speed: float = Field(0.5, ge=-10, le=10, description="Seeds per second.")
+    loop: int = Field(0, ge=0, le=64, description="Seeds after which the walk returns to the first; 0 for never.")
+    directions: dict[Annotated[str, Field(max_length=80)], Annotated[float, Field(ge=-10, le=10)]] = Field(
+        {}, max_length=64, description="Strength of directions of the network, in standard deviations."
+    )

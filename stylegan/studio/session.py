@@ -41,6 +41,7 @@ from stylegan.studio.cache import TensorCache
 from stylegan.studio.datasets import DataSets
 from stylegan.studio.jobs import Job, Shelf
 from stylegan.studio.limits import Limits
+from stylegan.studio.live import Live
 from stylegan.studio.opened import OpenedNetwork, facts
 from stylegan.studio.requests import Drawing, Generate, Interpolate, Mix, Project, Walk
 from stylegan.studio.training import Trainer
@@ -94,6 +95,7 @@ class Session:
         self._perceptual: PerceptualDistance | None = None
         self._shelf = Shelf(self.limits)
         self._worker = Worker(self._draw_together, self.limits)
+        self.live = Live(self, self.limits.streams)
         self.trainer = self._new_trainer(local_path(runs), data) if runs is not None else None
 
     def __enter__(self) -> Session:
@@ -103,7 +105,8 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Finish the calls that wait, cancel the jobs and remove their files, and stop the training."""
+        """Finish the calls that wait, cancel the jobs and remove their files, and stop streams and the training."""
+        self.live.close()
         if self.trainer is not None:
             self.trainer.close()
         self._worker.close()
@@ -201,6 +204,24 @@ class Session:
             )
 
         return self._draw(request, request.frames, ws)
+
+    def frame(
+        self, request: Drawing, first: int, second: int, weight: float, move: Callable[[Tensor], Tensor] = lambda ws: ws
+    ) -> Tensor:
+        """Return one image between two seeds, [C, H, W] uint8.
+
+        Args:
+            weight: 0 is the first seed and 1 the second, in w.
+            move: what is done to the ws [num_ws, w_dim] before it is drawn.
+        Raises: ConfigError, BusyError.
+        """
+        opened = self._open(request.network)
+
+        def ws() -> Tensor:
+            a, b = self._seeds_to_ws(opened, request, [first, second])
+            return move(torch.lerp(a, b, weight))[None]
+
+        return self._draw(request, 1, ws)[0]
 
     def mix(self, request: Mix) -> Tensor:
         """Return the sheet of a mixing matrix, [C, rows * H, columns * W] uint8. Raises: ConfigError, BusyError."""

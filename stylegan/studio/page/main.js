@@ -4,13 +4,14 @@ import { show } from "./api.js";
 import * as controls from "./controls.js";
 import * as explore from "./explore.js";
 import * as invert from "./invert.js";
+import * as live from "./live.js";
 import * as loop from "./loop.js";
 import * as mix from "./mix.js";
 import * as models from "./models.js";
 import * as train from "./train.js";
 
 const $ = (id) => document.getElementById(id);
-const PANELS = { explore, mix, loop, invert, train, models };
+const PANELS = { explore, mix, loop, invert, live, train, models };
 const ALONE = ["train", "models"]; // without the settings of drawing
 const names = Object.keys(PANELS);
 let current = "";
