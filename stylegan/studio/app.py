@@ -25,7 +25,7 @@ from stylegan.errors import (
 from stylegan.studio import encode
 from stylegan.studio.guard import LOOPBACK, Guard
 from stylegan.studio.jobs import Job
-from stylegan.studio.requests import Generate, Interpolate, Mix, Project, Walk
+from stylegan.studio.requests import Dance, Generate, Interpolate, Mix, Project, Walk
 from stylegan.studio.session import Session
 from stylegan.studio.worker import RETRY_S
 
@@ -62,7 +62,7 @@ STATUS: dict[type[StyleGANError], int] = {  # the first that fits
     MissingExtra: 501,
     StyleGANError: 500,
 }
-PROJECT = "/v1/project"
+PROJECT, SONG = "/v1/project", "/v1/song"
 SheetFormat = Literal["png", "webp"]
 
 
@@ -92,7 +92,7 @@ def create_app(
     _add_images(app, session)
     _add_jobs(app, session)
     app.include_router(live_router(session.live))
-    uploads = {PROJECT: session.limits.upload_bytes}
+    uploads = {PROJECT: session.limits.upload_bytes, SONG: session.limits.song_bytes}
     if session.trainer is not None:
         app.include_router(train_router(session.trainer, _status))
         uploads[UPLOAD] = session.limits.data_bytes
@@ -206,6 +206,14 @@ def _add_jobs(app: FastAPI, session: Session) -> None:
         """Start to search for the latent of the image in the body; its job leaves projected_w.npz and proj.png."""
         upload = io.BytesIO(await request.body())
         return _status(await run_in_threadpool(session.project, settings, upload))
+
+    sound = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+    @app.post(SONG, status_code=202, openapi_extra={"requestBody": {"content": sound, "required": True}})
+    async def song(settings: Annotated[Dance, Query()], request: Request) -> dict[str, Any]:
+        """Start to draw a video that the song in the body drives; its job leaves song.mp4."""
+        upload = io.BytesIO(await request.body())
+        return _status(await run_in_threadpool(session.dance, settings, upload))
 
     @app.get("/v1/jobs")
     def jobs() -> list[dict[str, Any]]:

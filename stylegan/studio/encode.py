@@ -19,6 +19,7 @@ MEDIA_TYPES = {
     "png": "image/png",
     "webp": "image/webp",
     "gif": "image/gif",
+    "mp4": "video/mp4",
     "json": "application/json",
     "npz": "application/octet-stream",
 }

@@ -13,6 +13,7 @@ class Limits:
         pixels: of all images of one call; 64 images of 1024 px.
         loop_pixels: of all frames of one loop; a GIF holds a byte for each until it is complete.
         upload_bytes, upload_pixels: of one uploaded image.
+        song_bytes, song_s, song_pixels: of one uploaded song, and of all frames of its video, which are not kept.
         data_bytes: of one uploaded archive of images.
         all_data_bytes: of all data sets that were made from uploads, on the disk.
         body_bytes: of one request without an upload.
@@ -30,6 +31,9 @@ class Limits:
     loop_pixels: int = 1 << 29
     upload_bytes: int = 32 << 20
     upload_pixels: int = 1 << 25
+    song_bytes: int = 32 << 20
+    song_s: float = 300
+    song_pixels: int = 1 << 30
     data_bytes: int = 512 << 20
     all_data_bytes: int = 4 << 30
     body_bytes: int = 1 << 16

@@ -67,9 +67,24 @@ class Interpolate(Drawing):
 
     seeds: list[Seed] = Field(min_length=2, max_length=MAX_IMAGES)
     frames: int = Field(30, ge=1, le=MAX_FRAMES, description="Images from one seed to the next.")
-    space: Literal["w", "z"] = "w"
+    space: Literal["w", "z", "circle"] = Field("w", description="circle is a noise loop of an even number of seeds.")
+    easing: Literal["linear", "smooth"] = "linear"
     fps: float = Field(30.0, ge=1, le=120)
-    format: Literal["webp", "gif"] = "webp"
+    format: Literal["webp", "gif", "mp4"] = "webp"
+
+
+class Dance(BaseModel):
+    """Draw a video that an uploaded song drives."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)  # not strict: read from a query string
+
+    network: str = Field(max_length=200)
+    seeds: Annotated[str, Field(max_length=800, pattern=r"^\d{1,10}(,\d{1,10}){1,63}$", description="Such as 0,1,2,3.")]
+    psi: Psi = 1.0
+    label: str | None = Field(None, max_length=2000)
+    fps: float = Field(30.0, ge=1, le=60)
+    drive: float = Field(2.0, ge=0, le=20, description="Seeds a second that the loudest bass adds.")
+    pulse: float = Field(0.4, ge=0, le=3, description="How far an onset moves the image from the average.")
 
 
 class Project(BaseModel):

@@ -34,16 +34,18 @@ from stylegan.networks.generator import FamilyGenerator
 from stylegan.sampling.generate import batched, draw, seeds_to_ws
 from stylegan.sampling.interpolation import loop
 from stylegan.sampling.labels import class_labels
+from stylegan.sampling.latent import Latent
 from stylegan.sampling.latent_file import save_latent
 from stylegan.sampling.latents import MAX_SEED
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
+from stylegan.sampling.song import dance, hear, read_sound
 from stylegan.studio.cache import TensorCache
 from stylegan.studio.datasets import DataSets
 from stylegan.studio.jobs import Job, Shelf
 from stylegan.studio.limits import Limits
 from stylegan.studio.live import Live
 from stylegan.studio.opened import OpenedNetwork, facts
-from stylegan.studio.requests import Drawing, Generate, Interpolate, Mix, Project, Walk
+from stylegan.studio.requests import Dance, Drawing, Generate, Interpolate, Mix, Project, Walk
 from stylegan.studio.training import Trainer
 from stylegan.studio.worker import Worker
 
@@ -267,25 +269,66 @@ class Session:
             request.seeds,
             request.frames,
             space=request.space,
+            easing=request.easing,
             labels=[] if request.label is None else [request.label],
             psi=request.psi,
             cutoff=request.cutoff,
         )
         job = self._shelf.new("interpolate", total)
 
-        def frames() -> Iterator[Tensor]:
-            for part in batched(ws, BATCH):
-                with opened.moved(*_motion(_manner(request))):
-                    images = list(draw(opened.fast, part, noise_mode=request.noise_mode, batch=BATCH))
-                for image in images:
-                    yield image
-                    job.report(job.step + 1, image)
-
         def work() -> None:
-            save_video(frames(), job.file(name), fps=request.fps)
+            save_video(self._frames(job, opened, request, ws), job.file(name), fps=request.fps)
             job.files[name] = job.file(name)
 
         return self._start(job, work)
+
+    def dance(self, request: Dance, upload: BinaryIO) -> Job:
+        """Start to draw a video that a song drives; it leaves song.mp4, with the sound.
+
+        Args:
+            upload: a file with sound.
+        Raises: DataError for a file without sound, or too long; ConfigError, BusyError, MissingExtra without PyAV.
+        """
+        opened = self._open(request.network)
+        job = self._shelf.new("song", 1)
+        try:
+            sound = job.file("sound")
+            sound.write_bytes(upload.read())
+            with self._decoding:
+                heard = hear(read_sound(sound, self.limits.song_s), request.fps)
+            if len(heard) * opened.G.img_resolution**2 > self.limits.song_pixels:
+                raise ConfigError(
+                    f"a video has at most {self.limits.song_pixels:,} pixels in all frames; use fewer `fps`, or a "
+                    "shorter song."
+                )
+            seeds = [int(seed) for seed in request.seeds.split(",")]
+            options = {"drive": request.drive, "pulse": request.pulse, "label": request.label, "psi": request.psi}
+            if max(seeds) > MAX_SEED:
+                raise ConfigError(f"`seeds` are at most {MAX_SEED}, got {max(seeds)}.")
+            class_labels(opened.G, request.label, 1)
+        except BaseException:
+            self._shelf.discard(job)
+            raise
+        job.total = len(heard)
+        drawing = Drawing(network=request.network)
+
+        def work() -> None:
+            ws = dance(opened.fast, seeds, heard, **options)
+            save_video(self._frames(job, opened, drawing, ws), job.file("song.mp4"), fps=request.fps, sound=sound)
+            job.files["song.mp4"] = job.file("song.mp4")
+
+        return self._start(job, work)
+
+    def _frames(
+        self, job: Job, opened: OpenedNetwork, request: Drawing, ws: Iterator[Latent]
+    ) -> Iterator[Tensor]:
+        """Draw the frames of a video, and report each as progress of its job."""
+        for part in batched(ws, BATCH):
+            with opened.moved(*_motion(_manner(request))):
+                images = list(draw(opened.fast, part, noise_mode=request.noise_mode, batch=BATCH))
+            for image in images:
+                yield image
+                job.report(job.step + 1, image)
 
     def project(self, request: Project, upload: BinaryIO) -> Job:
         """Start to search for the latent of an uploaded image; it leaves projected_w.npz and images.
