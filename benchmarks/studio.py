@@ -18,6 +18,8 @@ import os
 import random
 import shutil
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -25,13 +27,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
-from stylegan.studio.serve import bind, server
-from stylegan.studio.session import Session
+if TYPE_CHECKING:
+    from stylegan.studio import Session
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 # Moves the slider and waits until the canvas shows the image of the new place; milliseconds.
@@ -113,10 +115,17 @@ def in_browser(network: str, moves: int, seconds: float) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(network: str) -> Iterator[tuple[Session, str]]:
-    """Serve one network from another thread; yields the session and the URL."""
+def serving(network: str, **limits: Any) -> Iterator[tuple[Session, str]]:
+    """Serve one network from another thread, as `stylegan serve` does; yields the session and the URL."""
+    from stylegan.machine.memory import keep_freed_memory, share_memory_of_threads
+    from stylegan.studio.limits import Limits
+    from stylegan.studio.serve import bind, server
+    from stylegan.studio.session import Session
+
+    keep_freed_memory()
+    share_memory_of_threads()
     bound = bind("127.0.0.1", 0)
-    with Session({network: network}, device="cpu") as session:
+    with Session({network: network}, device="cpu", limits=Limits(**limits)) as session:
         running, url = server(session, bound)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [bound]})
         thread.start()
@@ -146,46 +155,56 @@ class Client:
 def throughput(network: str, clients: int, rounds: int = 5, seconds: float = 4.0) -> dict[str, Any]:
     """Compare the images per second of clients with those of the library, in turns within one run.
 
-    Both draw the same number of images at a time: as many as the studio draws together.
+    Both draw the same number of images at a time: as many as the studio draws together. The clients are a process of
+    their own, as they are in reality, and ask for four images each.
     """
+    from stylegan.sampling.generate import draw, seeds_to_ws
+
     with serving(network) as (session, url):
-        connections = [Client(url) for _ in range(clients)]
         opened, together = session._open(network), session.limits.together
-        ratios, rates = [], []
-        seeds = iter(range(10**9))
-
-        def ask(client: Client, end: float) -> int:
-            drawn = 0
-            while time.perf_counter() < end:
-                body = {"network": network, "seeds": [next(seeds) for _ in range(4)], "psi": 0.7}
-                status, _ = client.call("POST", "/v1/generate?format=png", body)
-                drawn += 4 * (status == 200)
-            return drawn
-
-        def library() -> float:
-            from stylegan.sampling.generate import draw, seeds_to_ws
-
-            begin, drawn = time.perf_counter(), 0
-            while time.perf_counter() - begin < seconds:
-                with opened.threads():
-                    ws = seeds_to_ws(opened.fast, [next(seeds) for _ in range(together)], psi=0.7)
-                    drawn += len(list(draw(opened.fast, ws, batch=together)))
-            return drawn / (time.perf_counter() - begin)
-
-        with ThreadPoolExecutor(clients) as pool:
-            for _ in range(rounds + 1):
-                own = library()
-                begin = time.perf_counter()
-                drawn = sum(pool.map(ask, connections, [begin + seconds] * clients))
-                served = drawn / (time.perf_counter() - begin)
-                rates.append((own, served))
-                ratios.append(served / own)
+        command = [sys.executable, __file__, "--ask", url, "--clients", str(clients), "--network", network]
+        pairs = []
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asking:
+            assert asking.stdin is not None
+            assert asking.stdout is not None
+            for number in range(rounds + 1):
+                begin, drawn = time.perf_counter(), 0
+                while time.perf_counter() - begin < seconds:
+                    first = 10**6 * number + drawn
+                    with opened.threads():
+                        ws = seeds_to_ws(opened.fast, range(first, first + together), psi=0.7)
+                        drawn += len(list(draw(opened.fast, ws, batch=together)))
+                own = drawn / (time.perf_counter() - begin)
+                asking.stdin.write(f"{seconds}\n")
+                asking.stdin.flush()
+                pairs.append((own, float(asking.stdout.readline())))
+            asking.stdin.close()
+    pairs = pairs[1:]  # the first round opens everything
     return {
         "clients": clients,
-        "library_images_per_s": statistics.median(own for own, _ in rates[1:]),
-        "http_images_per_s": statistics.median(served for _, served in rates[1:]),
-        "http_to_library": statistics.median(ratios[1:]),  # the first round opens everything
+        "library_images_per_s": statistics.median(own for own, _ in pairs),
+        "http_images_per_s": statistics.median(served for _, served in pairs),
+        "http_to_library": statistics.median(served / own for own, served in pairs),
     }
+
+
+def ask(url: str, network: str, clients: int) -> None:
+    """Be the clients of `throughput`: for each line with seconds, print the images per second that came."""
+    connections = [Client(url) for _ in range(clients)]
+    seeds = iter(range(2 * 10**9, 4 * 10**9))
+
+    def calls(client: Client, end: float) -> int:
+        drawn = 0
+        while time.perf_counter() < end:
+            body = {"network": network, "seeds": [next(seeds) for _ in range(4)], "psi": 0.7}
+            drawn += 4 * (client.call("POST", "/v1/generate", body)[0] == 200)
+        return drawn
+
+    with ThreadPoolExecutor(clients) as pool:
+        for line in sys.stdin:
+            begin = time.perf_counter()
+            drawn = sum(pool.map(calls, connections, [begin + float(line)] * clients))
+            print(drawn / (time.perf_counter() - begin), flush=True)
 
 
 # For a long time
@@ -255,7 +274,8 @@ def soak(network: str, clients: int, seconds: float, leak: bool) -> dict[str, An
     kinds: Counter[str] = Counter()
     kept: list[bytes] = []
     lock, failures = threading.Lock(), []
-    with serving(network) as (session, url):
+    # Small caches are full before memory is judged.
+    with serving(network, image_cache_bytes=1 << 20, w_cache_bytes=1 << 20, kept_jobs=4) as (session, url):
         if leak:
             _keep_every_image(session, kept)
         end = time.monotonic() + seconds
@@ -330,6 +350,7 @@ def _keep_every_image(session: Session, kept: list[bytes]) -> None:
 @click.option("--soak", "soak_s", type=float, help="Seconds to call everything.")
 @click.option("--clients", default=16, show_default=True)
 @click.option("--leak", is_flag=True, help="Leak on purpose, to see that the soak finds it.")
+@click.option("--ask", "url", hidden=True, help="Be the clients of --throughput.")
 @click.option("--json", "dest", type=click.Path(path_type=Path))
 def main(
     network: str,
@@ -339,9 +360,13 @@ def main(
     soak_s: float | None,
     clients: int,
     leak: bool,
+    url: str | None,
     dest: Path | None,
 ) -> None:
     """Measure the studio with one network."""
+    if url is not None:
+        ask(url, network, clients)
+        return
     result: dict[str, Any] = {"network": network, "load_before": os.getloadavg()[0], "cores": os.cpu_count()}
     if compares:
         result |= throughput(network, clients)

@@ -126,11 +126,12 @@ def serve(
     osc_out: int | None = None,
 ) -> None:
     """Run the studio until a signal ends it."""
-    from stylegan.machine.memory import keep_freed_memory
+    from stylegan.machine.memory import keep_freed_memory, share_memory_of_threads
     from stylegan.studio.serve import bind, run
     from stylegan.studio.session import Session
 
     keep_freed_memory()
+    share_memory_of_threads()
     bound = bind(host, port)
 
     def started(url: str) -> None:

@@ -34,7 +34,10 @@ def setup_filter(
     Returns: float32 [T] or [Kh, Kw].
     Raises: ShapeError if the taps have neither one nor two dimensions.
     """
-    f = torch.as_tensor(1.0 if taps is None else taps, dtype=torch.float32)
+    # Numbers are computed with on the CPU, also where networks are made on the meta device to be filled from a
+    # checkpoint: there, the first operation imports torch._dynamo for more than a second.
+    given = isinstance(taps, Tensor)
+    f = torch.as_tensor(1.0 if taps is None else taps, dtype=torch.float32, device=None if given else "cpu")
     if f.ndim == 0:
         f = f[None]
     if f.ndim > 2 or f.numel() == 0:
@@ -45,7 +48,8 @@ def setup_filter(
         f = f / f.sum()
     if flip:
         f = f.flip(list(range(f.ndim)))
-    return f * gain ** (f.ndim / 2)
+    f = f * gain ** (f.ndim / 2)
+    return f if given else f.to(torch.get_default_device())
 
 
 def upfirdn2d(

@@ -154,11 +154,11 @@ def _add_networks(app: FastAPI, session: Session) -> None:
         return session.networks()
 
     @app.get("/v1/networks/{name}")
-    def network(name: str) -> dict[str, Any]:
-        """Return all that is known about a network: its model card, its labels and its layers."""
+    def network(name: str, layers: bool = True) -> dict[str, Any]:
+        """Return all that is known about a network: its model card, its labels and, unless left out, its layers."""
         if name not in session.sources:
             raise HTTPException(404, "there is no network of this name.")
-        return session.card(name)
+        return session.card(name, layers=layers)
 
 
 def _add_images(app: FastAPI, session: Session) -> None:

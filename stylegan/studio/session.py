@@ -131,10 +131,11 @@ class Session:
         """Return the name of each network, its path, and what its checkpoint says about itself."""
         return [{"name": name, "source": str(source), **facts(source)} for name, source in self.sources.items()]
 
-    def card(self, name: str) -> dict[str, Any]:
-        """Return all that is known about a network, see `OpenedNetwork.card`."""
+    def card(self, name: str, *, layers: bool = True) -> dict[str, Any]:
+        """Return all that is known about a network, see `OpenedNetwork.card`; with its layers, or without."""
         opened = self._open(name)
-        return {"name": name, **self._worker.call(opened.card)}
+        card = {"name": name, **self._worker.call(opened.card)}
+        return {**card, "layers": self._worker.call(opened.layers)} if layers else card
 
     def source(self, name: str) -> Path | str:
         """Return the path or the bundled name of a network. Raises: ConfigError for an unknown name."""
