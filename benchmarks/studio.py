@@ -125,7 +125,7 @@ def serving(network: str, **limits: Any) -> Iterator[tuple[Session, str]]:
     keep_freed_memory()
     share_memory_of_threads()
     bound = bind("127.0.0.1", 0)
-    with Session({network: network}, device="cpu", limits=Limits(**limits)) as session:
+    with Session({Path(network).name: network}, device="cpu", limits=Limits(**limits)) as session:
         running, url = server(session, bound)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [bound]})
         thread.start()
@@ -219,7 +219,9 @@ def mixed_calls(network: str, client: Client, chance: random.Random) -> Iterator
             [30, 8, 12, 4, 6, 4, 6, 4, 2, 4, 1],
         )[0]
         if kind == "generate":
-            answer = client.call("POST", "/v1/generate", {"network": network, "seeds": [seed()], "psi": chance.random()})
+            answer = client.call(
+                "POST", "/v1/generate", {"network": network, "seeds": [seed()], "psi": chance.random()}
+            )
         elif kind == "sheet":
             form = chance.choice(["png", "webp", "json", "npz"])
             body = {"network": network, "seeds": [seed() for _ in range(chance.randrange(1, 9))]}
@@ -237,7 +239,9 @@ def mixed_calls(network: str, client: Client, chance: random.Random) -> Iterator
         elif kind == "page":
             answer = client.call("GET", chance.choice(["/", "/main.js", "/style.css", "/v1/openapi.json"]))
         elif kind == "loop":
-            answer = client.call("POST", "/v1/interpolate", {"network": network, "seeds": [seed(), seed()], "frames": 4})
+            answer = client.call(
+                "POST", "/v1/interpolate", {"network": network, "seeds": [seed(), seed()], "frames": 4}
+            )
         elif kind == "left":  # a stream that is left again
             client.connection.request("GET", "/v1/stream?fps=60")
             reading = client.connection.getresponse()
@@ -270,6 +274,7 @@ def slope_per_minute(times: list[float], values: list[float]) -> float:
 
 def soak(network: str, clients: int, seconds: float, leak: bool) -> dict[str, Any]:
     """Call everything for a while, and return what grew; `wrong` lists what should not have."""
+    name = Path(network).name
     answers: Counter[int] = Counter()
     kinds: Counter[str] = Counter()
     kept: list[bytes] = []
@@ -283,7 +288,7 @@ def soak(network: str, clients: int, seconds: float, leak: bool) -> dict[str, An
         def work(number: int) -> None:
             client = Client(url)
             try:
-                for status, kind in mixed_calls(network, client, random.Random(number)):
+                for status, kind in mixed_calls(name, client, random.Random(number)):
                     with lock:
                         answers[status] += 1
                         kinds[kind] += 1

@@ -143,7 +143,10 @@ def serve(
         if browser:
             click.launch(url)
 
-    with Session(offered(networks), device=device, precision=precision, runs=runs, data=data) as session, ExitStack() as stack:
+    with (
+        Session(offered(networks), device=device, precision=precision, runs=runs, data=data) as session,
+        ExitStack() as stack,
+    ):
         if osc_in is not None or osc_out is not None:
             from stylegan.studio.osc import OscIn, OscOut, read_rules
 

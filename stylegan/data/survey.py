@@ -19,7 +19,7 @@ SHOWN = 5  # problems that are named one by one
 
 @dataclass(frozen=True)
 class Survey:
-    """What a source of images holds.
+    """Contents of a source of images.
 
     Attributes:
         images: number of files that look like images.
@@ -49,7 +49,7 @@ def survey(path: Path) -> Survey:
     """
     with open_source(path) as source:
         names = source.names
-        places = np.unique(np.linspace(0, len(names) - 1, min(len(names), LOOKED_AT)).astype(int)) if names else []
+        places = np.unique(np.linspace(0, len(names) - 1, min(len(names), LOOKED_AT)).astype(int)).tolist()
         sizes: Counter[tuple[int, int]] = Counter()
         unusable: list[str] = []
         channels: Counter[int] = Counter()
@@ -61,7 +61,9 @@ def survey(path: Path) -> Survey:
                 continue
             sizes[header.width, header.height] += 1
             channels[header.channels] += 1
-        labels, label_names, wrong_labels = 0, (), []
+        labels = 0
+        label_names: tuple[str, ...] = ()
+        wrong_labels: list[str] = []
         try:
             if (listed := source.labels()) is not None and names:
                 table = label_table(listed, names, str(path.name))

@@ -72,7 +72,10 @@ def _add_sound(av: Any, file: Any, audio: Any, sound: Path, seconds: float) -> N
         for frame in chain.from_iterable(resampler.resample(one) for one in decoded):
             if samples >= wanted:
                 break
-            frame.pts, frame.time_base = samples, Fraction(1, 48000)  # else what the encoder delays would not be cut off
+            frame.pts, frame.time_base = (
+                samples,
+                Fraction(1, 48000),
+            )  # else what the encoder delays would not be cut off
             samples += frame.samples
             file.mux(audio.encode(frame))
     file.mux(audio.encode(None))

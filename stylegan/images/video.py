@@ -26,8 +26,8 @@ PALETTE_SLACK = 1.2  # and are chosen again once they are this many times as far
 def check_video(dest: str | Path, fps: float = 30) -> str:
     """Return the format that `save_video` would write: ".gif", ".webp", ".mp4" or "folder".
 
-    Raises: MissingExtra for an .mp4 without PyAV; ConfigError for another ending or a speed that the format does not have; OutputError for a folder that
-        already holds frames, which the end of a longer loop would be mixed up with.
+    Raises: MissingExtra for an .mp4 without PyAV; ConfigError for another ending or a speed that the format does not
+        have; OutputError for a folder that already holds frames, which the end of a longer loop would be mixed up with.
     """
     path = local_path(dest)
     if not 0 < fps <= 1000:

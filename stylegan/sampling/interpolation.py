@@ -51,8 +51,8 @@ def circle(z: Tensor, frames: int) -> Tensor:
 
         z(t) = sqrt(2 / N) * sum over k of cos(2 pi k t) z[2k - 2] + sin(2 pi k t) z[2k - 1],   k = 1 ... N / 2
 
-    Each point of it is as typical as a random z, since the squares of the weights add up to 1. Two z give a circle; each
-    further pair adds a movement that is faster by one turn.
+    Each point of it is as typical as a random z, since the squares of the weights add up to 1. Two z give a circle;
+    each further pair adds a movement that is faster by one turn.
 
     z [N, D] with an even N -> [frames, D]. Raises: ConfigError for an odd N.
     """

@@ -27,11 +27,11 @@ LONGEST_S = 600
 
 @dataclass(frozen=True)
 class Song:
-    """What the frames of a video hear.
+    """Levels of a sound at the frames of a video.
 
     Attributes:
         fps: frames per second.
-        bass, middle, treble: loudness of each band at each frame, [frames] from 0 to 1, the loudest parts of the song 1.
+        bass, middle, treble: loudness of each band at each frame, [frames] from 0 to 1; the loudest parts are 1.
         onset: how much louder each frame is than the one before, [frames] from 0 to 1; it falls within `FALL_S`.
     """
 
@@ -114,7 +114,7 @@ def dance(
     speed: float = 0.5,
     drive: float = 2.0,
     pulse: float = 0.4,
-    label: Label = None,
+    label: Label | None = None,
     psi: float = 1.0,
     cutoff: int | None = None,
 ) -> Iterator[Latent]:

@@ -48,7 +48,19 @@ PAGE = {  # every file of the page; a client never names a path
     **dict.fromkeys(("style.css", "train.css", "live.css"), "text/css; charset=utf-8"),
     "icon.svg": "image/svg+xml",
     **dict.fromkeys(
-        ("api.js", "controls.js", "command.js", "explore.js", "mix.js", "loop.js", "invert.js", "models.js", "train.js", "live.js", "main.js"),
+        (
+            "api.js",
+            "controls.js",
+            "command.js",
+            "explore.js",
+            "mix.js",
+            "loop.js",
+            "invert.js",
+            "models.js",
+            "train.js",
+            "live.js",
+            "main.js",
+        ),
         "text/javascript; charset=utf-8",
     ),
 }

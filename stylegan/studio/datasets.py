@@ -79,9 +79,7 @@ class DataSets:
         self._require_room(self.limits.data_bytes)
         return self.shelf.new("prepare", 1)
 
-    def prepare(
-        self, name: str, resolution: int, *, source: str | None = None, job: Job | None = None
-    ) -> Job:
+    def prepare(self, name: str, resolution: int, *, source: str | None = None, job: Job | None = None) -> Job:
         """Start to make the data set `name` of equal square images; its job says what was left out.
 
         Args:

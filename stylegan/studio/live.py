@@ -1,7 +1,7 @@
 """A live image: a walk that sliders and OSC messages steer while it is shown, as a stream of frames.
 
-One thread draws, and only while someone watches. Every watcher takes the newest frame when it is ready for one, so a slow
-connection misses frames and delays nobody.
+One thread draws, and only while someone watches. Every watcher takes the newest frame when it is ready for one, so a
+slow connection misses frames and delays no other.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,10 +63,8 @@ class Frames:
             self._newest = frame
             self._ready.set()
 
-        try:
+        with suppress(RuntimeError):  # the loop of a watcher that is gone
             self._loop.call_soon_threadsafe(put)
-        except RuntimeError:  # the loop of a watcher that is gone
-            pass
 
     async def each(self, fps: float) -> AsyncIterator[bytes]:
         """Yield frames, at most `fps` a second, until the stream ends."""
@@ -94,7 +92,7 @@ class Live:
 
     def __init__(self, session: Session, watchers: int):
         self._session, self._most = session, watchers
-        self.drawing = Drawing(network=next(iter(session.sources)), psi=0.7)
+        self.drawing = Drawing.model_validate({"network": next(iter(session.sources)), "psi": 0.7})
         self.place, self.speed, self.loop, self.first = 0.0, 0.5, 0, 0.0
         self.strengths: dict[str, float] = {}
         self.error = ""
@@ -114,7 +112,7 @@ class Live:
         with self._changed:
             drawing = {name: value for name, value in given.items() if name in DRAWING}
             if drawing:
-                self.drawing = Drawing(**{**self.drawing.model_dump(), **drawing})
+                self.drawing = Drawing.model_validate({**self.drawing.model_dump(), **drawing})
                 self.error = ""
             self.speed = given.get("speed", self.speed)
             if "seed" in given:
@@ -261,7 +259,9 @@ class Live:
     def _draw(self) -> None:
         with self._changed:
             drawing, place, first, loop = self.drawing, self.place, self.first, self.loop
-            moves = [(self.directions()[name], by) for name, by in self.strengths.items() if by and name in self.directions()]
+            moves = [
+                (self.directions()[name], by) for name, by in self.strengths.items() if by and name in self.directions()
+            ]
         try:
             image = self._session.frame(drawing, *_neighbors(place, first, loop), lambda ws: _moved(ws, moves))
         except BusyError:  # others come first
@@ -279,7 +279,7 @@ class Live:
 
 
 def _neighbors(place: float, first: float, loop: int) -> tuple[int, int, float]:
-    """Return the seeds between which a place is, and the part of the way: the last seed of a loop leads to the first."""
+    """Return the seeds around a place, and the part of the way: the last seed of a loop leads to the first."""
     begin = math.floor(place)
     after = begin + 1
     if loop and after >= first + loop:

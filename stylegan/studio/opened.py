@@ -96,7 +96,7 @@ class OpenedNetwork:
             transform.copy_(before)
 
     def layers(self) -> list[dict[str, Any]]:
-        """Return a row for each layer, as shown for one image. The first time takes seconds: PyTorch loads its compiler."""
+        """Return a row for each layer, as shown for one image. The first call also loads PyTorch's compiler."""
         rows = layer_rows(self.G, torch.empty(1, self.G.z_dim), torch.empty(1, self.G.c_dim))
         return [
             {"name": row.name, "parameters": row.parameters, "buffers": row.buffers, "shape": row.shape[1:]}

@@ -1,7 +1,7 @@
 """Open Sound Control: controllers steer the live image, and other programs hear what it does.
 
-Both directions stay on this machine. A message sets a number through a rule: scale, offset, a curve and a clamp. Nothing
-that a message or a file of rules contains is ever evaluated.
+Both directions stay on this machine. A message sets a number through a rule: scale, offset, a curve and a clamp.
+Nothing that a message or a file of rules contains is ever evaluated.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Literal
@@ -37,7 +38,7 @@ CURVES: dict[str, Callable[[float], float]] = {  # of a value from 0 to 1
 
 
 class Rule(BaseModel):
-    """How the value of an address becomes a number of the live image: clamp(offset + scale * curve(value))."""
+    """The way from the value of an address to a number of the live image: clamp(offset + scale * curve(value))."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -170,7 +171,5 @@ class OscOut:
 
     def __call__(self, name: str, value: float) -> None:
         packet = message(PREFIX + name, value if name == "seed" else int(value), "f" if name == "seed" else "i")
-        try:
+        with suppress(OSError):  # no program listens, or the buffer is full
             self._socket.sendto(packet, self._to)
-        except OSError:  # nobody listens, or the buffer is full
-            pass

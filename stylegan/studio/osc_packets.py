@@ -1,5 +1,4 @@
-"""Packets of Open Sound Control 1.0, read strictly: whatever is wrong with one is a ValueError, and costs no more than its
-length.
+"""Packets of Open Sound Control 1.0, read strictly: what is wrong is a ValueError that costs no more than the length.
 
 The reader of python-osc 1.10 never returns from a bundle with an element of negative size, so it is not used here.
 """

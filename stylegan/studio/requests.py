@@ -121,7 +121,9 @@ class Train(BaseModel):
     augment: Literal["noaug", "ada", "diffaugment"] | None = None
     tick_kimg: float | None = Field(None, gt=0, le=1000, description="Thousands of images between two ticks.")
     snap_ticks: int | None = Field(None, ge=1, le=100_000, description="Ticks between two snapshots.")
-    start_from: str | None = Field(None, max_length=200, description="A network whose weights the training starts from.")
+    start_from: str | None = Field(
+        None, max_length=200, description="A network whose weights the training starts from."
+    )
     keep: bool = Field(False, description="Continue to train when the studio ends.")
 
 

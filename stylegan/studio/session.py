@@ -150,9 +150,7 @@ class Session:
             self.sources = {**given, **snapshots}
 
         datasets = DataSets(local_path(data) if data is not None else None, runs / "data", self._shelf, self.limits)
-        return Trainer(
-            runs, datasets, device=self.device, source=self.source, compute=self._worker.call, offer=offer
-        )
+        return Trainer(runs, datasets, device=self.device, source=self.source, compute=self._worker.call, offer=offer)
 
     def _open(self, name: str) -> OpenedNetwork:
         """Raises: ConfigError for an unknown name, CheckpointError for a checkpoint that cannot be read."""
@@ -303,7 +301,6 @@ class Session:
                     "shorter song."
                 )
             seeds = [int(seed) for seed in request.seeds.split(",")]
-            options = {"drive": request.drive, "pulse": request.pulse, "label": request.label, "psi": request.psi}
             if max(seeds) > MAX_SEED:
                 raise ConfigError(f"`seeds` are at most {MAX_SEED}, got {max(seeds)}.")
             class_labels(opened.G, request.label, 1)
@@ -311,18 +308,19 @@ class Session:
             self._shelf.discard(job)
             raise
         job.total = len(heard)
-        drawing = Drawing(network=request.network)
+        drawing = Drawing.model_validate({"network": request.network})
 
         def work() -> None:
-            ws = dance(opened.fast, seeds, heard, **options)
+            ws = dance(
+                opened.fast, seeds, heard,
+                drive=request.drive, pulse=request.pulse, label=request.label, psi=request.psi,
+            )  # fmt: skip
             save_video(self._frames(job, opened, drawing, ws), job.file("song.mp4"), fps=request.fps, sound=sound)
             job.files["song.mp4"] = job.file("song.mp4")
 
         return self._start(job, work)
 
-    def _frames(
-        self, job: Job, opened: OpenedNetwork, request: Drawing, ws: Iterator[Latent]
-    ) -> Iterator[Tensor]:
+    def _frames(self, job: Job, opened: OpenedNetwork, request: Drawing, ws: Iterator[Latent]) -> Iterator[Tensor]:
         """Draw the frames of a video, and report each as progress of its job."""
         for part in batched(ws, BATCH):
             with opened.moved(*_motion(_manner(request))):

@@ -247,8 +247,17 @@ class Trainer:
     def _arguments(self, request: Train) -> list[str]:
         """Return the words of the command `stylegan` for a training."""
         words = ["train", "--outdir", str(self.runs_folder)]
-        flags = {"data.path": "--data", "cfg": "--cfg", "kimg": "--kimg", "augment.mode": "--aug", "device": "--device",
-                 "tick_kimg": "--tick", "snap_ticks": "--snap", "data.labels": "--cond", "data.mirror": "--mirror"}  # fmt: skip
+        flags = {
+            "data.path": "--data",
+            "cfg": "--cfg",
+            "kimg": "--kimg",
+            "data.labels": "--cond",
+            "data.mirror": "--mirror",
+            "augment.mode": "--aug",
+            "tick_kimg": "--tick",
+            "snap_ticks": "--snap",
+            "device": "--device",
+        }
         for setting, value in self._settings(request).items():
             words.append(flags[setting])
             if value is not True:

@@ -12,8 +12,8 @@ from contextlib import suppress
 
 import pytest
 from PIL import Image
-from studio_helpers import client_of, serving
 from starlette.websockets import WebSocketDisconnect
+from studio_helpers import client_of, serving
 
 from stylegan.studio import Session
 from stylegan.studio.limits import Limits
@@ -169,7 +169,9 @@ def test_ending_the_server_ends_streams_at_once(networks):
         connection.close()
 
 
-HELLO = "Upgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+HELLO = (
+    "Upgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+)
 
 
 def test_a_websocket_sends_frames_and_ends_with_its_connection(served):

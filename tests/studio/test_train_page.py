@@ -1,4 +1,4 @@
-"""The Train tab in a real browser: images are chosen and uploaded, and a run is trained, watched, stopped and resumed."""
+"""The Train tab in a browser: images are chosen and uploaded, and a run is trained, watched, stopped and resumed."""
 
 import io
 import zipfile
@@ -17,7 +17,10 @@ SLOW_MS = 90_000  # a training starts as a process of its own, on a machine that
 def url(networks, browser, tmp_path_factory):
     folder = tmp_path_factory.mktemp("studio")
     tiny_images(folder / "data" / "cats", count=12)
-    with Session(networks, device="cpu", runs=folder / "runs", data=folder / "data") as session, serving(session) as url:
+    with (
+        Session(networks, device="cpu", runs=folder / "runs", data=folder / "data") as session,
+        serving(session) as url,
+    ):
         yield url
 
 

@@ -128,7 +128,9 @@ def test_an_upload_becomes_a_data_set_and_says_what_was_left_out(client, folder)
     assert "already" in again.json()["error"]
 
 
-@pytest.mark.parametrize("content", [b"", b"text", zipped(a=b"x"), zipped(**{"a.png": bytes(10**7)}), b"PK\x03\x04" * 50])
+@pytest.mark.parametrize(
+    "content", [b"", b"text", zipped(a=b"x"), zipped(**{"a.png": bytes(10**7)}), b"PK\x03\x04" * 50]
+)
 def test_uploads_without_images_fail_with_a_sentence_and_leave_nothing(client, session, folder, content):
     answer = client.post("/v1/data?name=nothing&resolution=16", content=content, headers=BODY)
     job = ended(client, answer.json()["id"])

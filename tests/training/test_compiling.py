@@ -9,7 +9,7 @@ from tiny_run import tiny_config, tiny_images
 
 from stylegan.errors import ConfigError
 from stylegan.machine.processes import World
-from stylegan.training import compiling, timing, resume, start
+from stylegan.training import compiling, resume, start, timing
 from stylegan.training.batches import open_training_set
 from stylegan.training.compiling import Choice, faster_form, step_seconds
 from stylegan.training.phases import due_phases
