@@ -3,29 +3,35 @@
     python benchmarks/inversion.py --network avatars64 --data unseen.zip --own 64 --real 32 --out out/inversion
 
 prints two tables, for images that the network drew itself and for real images that it has not seen, and writes
-sheet.png: the real images, then what each space gives.
+sheet.png: the real images, then what each way gives. With --train it trains an encoder on these images first, and adds
+rows for it; --ways chooses the rows.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import torch
+from encoders import trained
 from measure import environment
 from torch import Tensor
 
 import stylegan
 from stylegan.data.open import open_dataset
 from stylegan.images.grid import make_grid
+from stylegan.images.pixels import to_float
+from stylegan.inversion.encoder import encode
 from stylegan.inversion.perceptual import PerceptualDistance
 from stylegan.inversion.pivotal import tune
-from stylegan.inversion.projector import ProjectorSettings, project, psnr
+from stylegan.inversion.projector import REFINING, ProjectorSettings, project, psnr
 from stylegan.sampling import draw, generate
 
 AT_ONCE = 8  # images
+WAYS = ("w", "w+", "f", "pivotal")
 
 
 @click.command()
@@ -35,18 +41,38 @@ AT_ONCE = 8  # images
 @click.option("--real", default=32, show_default=True, help="Images of --data.")
 @click.option("--steps", default=300, show_default=True)
 @click.option("--label", help="Label, for a network with labels.")
+@click.option("--ways", default=",".join(WAYS), show_default=True, help="Rows, also 'w+ from the mean'.")
+@click.option("--train", type=click.Path(exists=True, path_type=Path), help="Images to train an encoder on.")
+@click.option("--kimg", default=4.0, show_default=True, help="Length of that training.")
 @click.option("--out", type=click.Path(path_type=Path), default="out/inversion", show_default=True)
-def main(network: str, data: Path | None, own: int, real: int, steps: int, label: str | None, out: Path) -> None:
+def main(
+    network: str,
+    data: Path | None,
+    own: int,
+    real: int,
+    steps: int,
+    label: str | None,
+    ways: str,
+    train: Path | None,
+    kimg: float,
+    out: Path,
+) -> None:
     """Print the tables."""
     click.echo(f"CPU with {', '.join(environment()['cpu_features'])}")
     G, perceptual = stylegan.load(network, device="cpu"), PerceptualDistance()
-    settings = ProjectorSettings(steps=steps)
+    encoder = None if train is None else trained(network, "image", train, kimg, out)
+    rows = [*ways.split(","), *(() if encoder is None else ("encoder", f"encoder + {REFINING.steps} steps"))]
 
     def row(targets: Tensor, space: str) -> Tensor:
-        start, images, scores, distances, far = time.perf_counter(), [], [], [], []
+        start, images, scores, distances, far = time.process_time(), [], [], [], []
+        hybrid, mean = space.startswith("encoder"), space.endswith("from the mean")
+        settings = ProjectorSettings(steps=steps, examples=0) if mean else ProjectorSettings(steps=steps)
+        if hybrid:
+            settings = REFINING if "+" in space else replace(REFINING, steps=0)
+        search = "w+" if hybrid else "w" if space == "pivotal" else space.removesuffix(" from the mean")
         for part in targets.split(AT_ONCE):
-            search = "w" if space == "pivotal" else space
-            found = project(G, part, space=search, settings=settings, label=label, perceptual=perceptual)
+            first = encode(G, encoder, to_float(part)) if hybrid and encoder is not None else None
+            found = project(G, part, space=search, settings=settings, label=label, start=first, perceptual=perceptual)
             drawn = found.images
             if space == "pivotal":
                 tuned = tune(G, found.latents, part, label=label, perceptual=perceptual)
@@ -55,7 +81,7 @@ def main(network: str, data: Path | None, own: int, real: int, steps: int, label
             scores += psnr(drawn, part).tolist()
             distances += perceptual(*(2 * x.float() / 255 - 1 for x in (drawn, part))).tolist()
             far += found.typicality
-        seconds = (time.perf_counter() - start) / len(targets)
+        seconds = (time.process_time() - start) / len(targets)
         click.echo(
             f"| {space} | {seconds:.1f} | {statistics.mean(scores):.1f} | {min(scores):.1f} | "
             f"{sum(s >= 30 for s in scores) / len(scores):.0%} | {statistics.mean(distances):.4f} | "
@@ -66,25 +92,26 @@ def main(network: str, data: Path | None, own: int, real: int, steps: int, label
     def head(what: str) -> None:
         click.echo(f"\n{what}, {steps} steps, {AT_ONCE} at a time, {torch.get_num_threads()} threads\n")
         click.echo(
-            "| space | seconds an image | mean PSNR | least | 30 dB or more | perceptual distance | typicality |"
+            "| way | CPU seconds an image | mean PSNR | least | 30 dB or more | perceptual distance | typicality |"
         )
         click.echo("|---|---|---|---|---|---|---|")
 
     if own:
         head(f"{own} images of {network} itself (seeds from 1000)")
         targets = generate(G, range(1000, 1000 + own), psi=1, label=label)
-        for space in ("w", "w+"):
-            row(targets, space)
+        for way in rows:
+            if way not in ("f", "pivotal"):
+                row(targets, way)
     if data is not None and real:
         dataset = open_dataset(data, use_labels=False)
         targets = dataset.images(range(real))
         head(f"{real} images of {data.name}")
-        sheet = [targets, *(row(targets, space) for space in ("w", "w+", "f", "pivotal"))]
+        sheet = [targets, *(row(targets, way) for way in rows)]
         shown = min(real, 8)
         out.mkdir(parents=True, exist_ok=True)
         cells = [image for images in sheet for image in images[:shown]]
         stylegan.save_png(make_grid(cells, shown, len(sheet)), out / "sheet.png")
-        click.echo(f"\nWrote {out / 'sheet.png'}: the images, then w, w+, f and pivotal.")
+        click.echo(f"\nWrote {out / 'sheet.png'}: the images, then {', '.join(rows)}.")
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def command(
     with wrong_usage():
         check_video(dest, fps)
     start = time.perf_counter()
-    G, points = open_network(None, seeds)
+    G, points = open_network(None, seeds, images=frames * max(len(seeds), len((classes or "").split(","))))
     starts = [point.seed for point in points]
     if song is not None:
         heard = hear(read_sound(song), fps)

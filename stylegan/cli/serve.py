@@ -21,7 +21,7 @@ from stylegan.cli.studio import serve, serving_options
 )
 @main_only
 def command(**options: Any) -> None:
-    """Serve the HTTP API of the studio: generate, walk, mix, interpolate and project.
+    """Serve the HTTP API of the studio: generate, walk, mix, interpolate, project, edit, drag and bend.
 
     /v1/openapi.json describes it. The API listens on this machine only, unless --host says otherwise. Ctrl-C and
     SIGTERM end it once the calls that wait are answered.

@@ -98,7 +98,7 @@ def serving_options(command: Callable) -> Callable:
 @click.option("--api-only", is_flag=True, help="Serve the HTTP API without the page, as stylegan serve does.")
 @main_only
 def command(runs: Path, no_training: bool, no_browser: bool, api_only: bool, **options: Any) -> None:
-    """Open the studio in the browser: explore seeds, mix styles, make loops, invert photos and train.
+    """Open the studio in the browser: explore seeds, mix styles, make loops, invert photos, edit, bend and train.
 
     Everything that it shows can be downloaded together with the command that draws it again. The studio listens on this
     machine only, unless --host says otherwise. Ctrl-C ends it.

@@ -50,10 +50,8 @@ class EqualizedLinear(nn.Module):
     ):
         super().__init__()
         self.activation = activation
-        weight = torch.randn(out_features, in_features)
-        # On the meta device, where networks are made to be filled from a checkpoint, there is nothing to divide, and
-        # the first operation imports torch._dynamo for more than a second.
-        self.weight = nn.Parameter(weight if weight.is_meta else weight / lr_multiplier)
+        # In place, because `/` on the meta device, where checkpoints build networks, imports PyTorch's compiler.
+        self.weight = nn.Parameter(torch.randn(out_features, in_features).div_(lr_multiplier))
         self.bias = nn.Parameter(torch.full([out_features], float(bias_init)))
         weight_gain, self.act_gain = _split_gain(activation, gain_in_weight)
         self.weight_gain = weight_gain * lr_multiplier / math.sqrt(in_features)

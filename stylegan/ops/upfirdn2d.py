@@ -34,9 +34,8 @@ def setup_filter(
     Returns: float32 [T] or [Kh, Kw].
     Raises: ShapeError if the taps have neither one nor two dimensions.
     """
-    # Numbers are computed with on the CPU, also where networks are made on the meta device to be filled from a
-    # checkpoint: there, the first operation imports torch._dynamo for more than a second.
     given = isinstance(taps, Tensor)
+    # Arithmetic on the default device meta, where checkpoints build networks, imports PyTorch's compiler: a second.
     f = torch.as_tensor(1.0 if taps is None else taps, dtype=torch.float32, device=None if given else "cpu")
     if f.ndim == 0:
         f = f[None]

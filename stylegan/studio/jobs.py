@@ -30,7 +30,7 @@ class Job:
     """One long job, which other threads may look at while it runs.
 
     Attributes:
-        kind: "interpolate", "project", "prepare" or "song".
+        kind: "interpolate", "song", "project", "drag", "find", "convert" or "prepare".
         total: number of steps.
         step: number of steps that are done.
         image: the newest image [C, H, W] uint8; None if there is none.
@@ -47,7 +47,7 @@ class Job:
     step: int = 0
     image: Tensor | None = None
     files: dict[str, Path] = field(default_factory=dict)
-    facts: dict[str, float | str] = field(default_factory=dict)
+    facts: dict[str, float | str | list] = field(default_factory=dict)
     error: str | None = None
     ended: float | None = None  # by `time.monotonic`
     between: Callable[[], None] = lambda: None  # lets others use the device

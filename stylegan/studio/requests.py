@@ -5,13 +5,21 @@ The names and the meanings are those of the library. `Session` takes these objec
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from stylegan.sampling.latents import MAX_SEED
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+LatentId = Annotated[str, Field(pattern=r"^latent:[0-9a-f]{16}$", description="A latent that /v1/latents lists.")]
+
+
+def _kind(value: Any) -> str:
+    return "latent" if isinstance(value, str) else "seed"
+
+
+Point = Annotated[Annotated[Seed, Tag("seed")] | Annotated[LatentId, Tag("latent")], Discriminator(_kind)]
 Psi = Annotated[float, Field(ge=-10, le=10)]
 MAX_IMAGES = 64  # of one call
 MAX_SIDE = 16  # seeds per side of a mixing matrix
@@ -41,9 +49,9 @@ class Drawing(BaseModel):
 
 
 class Generate(Drawing):
-    """Draw one image per seed."""
+    """Draw one image per seed, or per latent that the studio keeps: 3 or "latent:0123456789abcdef"."""
 
-    seeds: list[Seed] = Field(min_length=1, max_length=MAX_IMAGES)
+    seeds: list[Point] = Field(min_length=1, max_length=MAX_IMAGES)
 
 
 class Walk(Drawing):
@@ -57,15 +65,15 @@ class Walk(Drawing):
 class Mix(Drawing):
     """Draw a matrix in which each row seed takes the styles of some layers from each column seed."""
 
-    rows: list[Seed] = Field(min_length=1, max_length=MAX_SIDE)
-    cols: list[Seed] = Field(min_length=1, max_length=MAX_SIDE)
+    rows: list[Point] = Field(min_length=1, max_length=MAX_SIDE)
+    cols: list[Point] = Field(min_length=1, max_length=MAX_SIDE)
     styles: str = Field("coarse", max_length=500, description="coarse, middle, fine, or layers such as 0-6,9.")
 
 
 class Interpolate(Drawing):
     """Draw a seamless loop through several seeds."""
 
-    seeds: list[Seed] = Field(min_length=2, max_length=MAX_IMAGES)
+    seeds: list[Point] = Field(min_length=2, max_length=MAX_IMAGES)
     frames: int = Field(30, ge=1, le=MAX_FRAMES, description="Images from one seed to the next.")
     space: Literal["w", "z", "circle"] = Field("w", description="circle is a noise loop of an even number of seeds.")
     easing: Literal["linear", "smooth"] = "linear"

@@ -8,6 +8,7 @@ The HTTP API calls it, and a script can do the same:
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,14 +35,18 @@ from stylegan.networks.generator import FamilyGenerator
 from stylegan.sampling.generate import batched, draw, seeds_to_ws
 from stylegan.sampling.interpolation import loop
 from stylegan.sampling.labels import class_labels
-from stylegan.sampling.latent import Latent
+from stylegan.sampling.latent import Latent, check_space
 from stylegan.sampling.latent_file import save_latent
 from stylegan.sampling.latents import MAX_SEED
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
 from stylegan.sampling.song import dance, hear, read_sound
+from stylegan.studio.added import Added
+from stylegan.studio.bending import Bending
 from stylegan.studio.cache import TensorCache
 from stylegan.studio.datasets import DataSets
+from stylegan.studio.editor import Editor
 from stylegan.studio.jobs import Job, Shelf
+from stylegan.studio.latents import Latents
 from stylegan.studio.limits import Limits
 from stylegan.studio.live import Live
 from stylegan.studio.opened import OpenedNetwork, facts
@@ -63,6 +68,9 @@ class _Manner(NamedTuple):
 
 class Session:
     """Draws, mixes, interpolates and projects; any number of threads may call it, and one thread computes.
+
+    Its parts do the rest: `latents` keeps latents, `editor` edits and drags them, `bending` bends and blends networks,
+    and `added` takes and writes files of networks.
 
     Args:
         networks: name -> checkpoint, folder of a run, or name of a bundled network; None for the bundled ones.
@@ -97,6 +105,8 @@ class Session:
         self._perceptual: PerceptualDistance | None = None
         self._shelf = Shelf(self.limits)
         self._worker = Worker(self._draw_together, self.limits)
+        self.latents = Latents(self.limits)
+        self.editor, self.bending, self.added = Editor(self), Bending(self), Added(self)
         self.live = Live(self, self.limits.streams)
         self.trainer = self._new_trainer(local_path(runs), data) if runs is not None else None
 
@@ -129,7 +139,10 @@ class Session:
 
     def networks(self) -> list[dict[str, Any]]:
         """Return the name of each network, its path, and what its checkpoint says about itself."""
-        return [{"name": name, "source": str(source), **facts(source)} for name, source in self.sources.items()]
+        return [
+            {"name": name, "source": self.added.shown(name, source), "added": name in self.added, **facts(source)}
+            for name, source in list(self.sources.items())
+        ]
 
     def card(self, name: str, *, layers: bool = True) -> dict[str, Any]:
         """Return all that is known about a network, see `OpenedNetwork.card`; with its layers, or without."""
@@ -144,10 +157,14 @@ class Session:
         return self.sources[name]
 
     def _new_trainer(self, runs: Path, data: Path | str | None) -> Trainer:
-        given = dict(self.sources)
+        offered: dict[str, Path] = {}
 
         def offer(snapshots: dict[str, Path]) -> None:
-            self.sources = {**given, **snapshots}
+            for name in offered.keys() - snapshots.keys():
+                self.sources.pop(name, None)
+            offered.clear()
+            offered.update(snapshots)
+            self.sources.update(snapshots)
 
         datasets = DataSets(local_path(data) if data is not None else None, runs / "data", self._shelf, self.limits)
         return Trainer(runs, datasets, device=self.device, source=self.source, compute=self._worker.call, offer=offer)
@@ -166,16 +183,17 @@ class Session:
     # Images
 
     def generate(self, request: Generate) -> Tensor:
-        """Return one image per seed, [N, C, H, W] uint8. Raises: ConfigError, BusyError."""
+        """Return one image per seed or latent, [N, C, H, W] uint8. Raises: ConfigError, BusyError."""
         opened = self._open(request.network)
         self._require_room(opened, len(request.seeds))
+        self._resolved(opened, request.seeds)  # a latent that was removed may still have its image in the cache
         keys = [_key(request, seed) for seed in request.seeds]
         found = dict(zip(keys, map(self._images.get, keys), strict=True))
         missing = [seed for seed, key in zip(request.seeds, keys, strict=True) if found[key] is None]
         if request.noise_mode == "random":
             missing = list(request.seeds)
         if missing:
-            images = self._draw(request, len(missing), lambda: self._seeds_to_ws(opened, request, missing))
+            images = self._draw_points(opened, request, missing)
             if request.noise_mode == "random":
                 return images
             for seed, image in zip(missing, images, strict=True):
@@ -184,9 +202,12 @@ class Session:
         return torch.stack([image for key in keys if (image := found[key]) is not None])
 
     def ws(self, request: Generate) -> Tensor:
-        """Return the ws of the seeds, [N, num_ws, w_dim], on the CPU."""
+        """Return the ws of the seeds, [N, num_ws, w_dim], on the CPU. Raises: ConfigError for latents, BusyError."""
+        seeds = [seed for seed in request.seeds if isinstance(seed, int)]
+        if len(seeds) < len(request.seeds):
+            raise ConfigError("npz holds the w of seeds, got a latent; download it from /v1/latents.")
         opened = self._open(request.network)
-        return self._worker.call(lambda: self._seeds_to_ws(opened, request, request.seeds).cpu())
+        return self._worker.call(lambda: self._seeds_to_ws(opened, request, seeds).cpu())
 
     def walk(self, request: Walk) -> Tensor:
         """Return the frames of a walk, [frames, C, H, W] uint8. Raises: ConfigError, BusyError."""
@@ -230,13 +251,14 @@ class Session:
         columns, rows = len(request.cols) + 1, len(request.rows) + 1
         self._require_room(opened, columns * rows)
         layers = parse_styles(request.styles, opened.G.num_ws)
-        manner = _manner(request)
+        manner, exact = _manner(request), self.latents.exact([*request.rows, *request.cols])
+        row_points, col_points = (self._resolved(opened, points) for points in (request.rows, request.cols))
 
         def sheet() -> Tensor:
             images = mixing_matrix(
-                opened.towards(request.center),
-                request.rows,
-                request.cols,
+                opened.towards(request.center, exact),
+                row_points,
+                col_points,
                 layers,
                 label=request.label,
                 psi=request.psi,
@@ -244,7 +266,7 @@ class Session:
                 noise_mode=request.noise_mode,
                 batch=BATCH,
             )
-            with opened.moved(*_motion(manner)):
+            with opened.moved(*_motion(manner), opened.G if exact else None):
                 return make_grid(images, columns, rows)
 
         return self._worker.call(sheet)
@@ -263,9 +285,11 @@ class Session:
             )
         name = f"loop.{request.format}"
         check_video(name, request.fps)
+        exact = self.latents.exact(request.seeds)
+        G = opened.G if exact else opened.fast
         ws = loop(
-            opened.towards(request.center),
-            request.seeds,
+            opened.towards(request.center, exact),
+            self._resolved(opened, request.seeds),
             request.frames,
             space=request.space,
             easing=request.easing,
@@ -276,7 +300,7 @@ class Session:
         job = self._shelf.new("interpolate", total)
 
         def work() -> None:
-            save_video(self._frames(job, opened, request, ws), job.file(name), fps=request.fps)
+            save_video(self._frames(job, opened, G, request, ws), job.file(name), fps=request.fps)
             job.files[name] = job.file(name)
 
         return self._start(job, work)
@@ -315,22 +339,26 @@ class Session:
                 opened.fast, seeds, heard,
                 drive=request.drive, pulse=request.pulse, label=request.label, psi=request.psi,
             )  # fmt: skip
-            save_video(self._frames(job, opened, drawing, ws), job.file("song.mp4"), fps=request.fps, sound=sound)
+            save_video(
+                self._frames(job, opened, opened.fast, drawing, ws), job.file("song.mp4"), fps=request.fps, sound=sound
+            )
             job.files["song.mp4"] = job.file("song.mp4")
 
         return self._start(job, work)
 
-    def _frames(self, job: Job, opened: OpenedNetwork, request: Drawing, ws: Iterator[Latent]) -> Iterator[Tensor]:
-        """Draw the frames of a video, and report each as progress of its job."""
+    def _frames(
+        self, job: Job, opened: OpenedNetwork, G: Any, request: Drawing, ws: Iterator[Latent]
+    ) -> Iterator[Tensor]:
+        """Draw the frames of a video with a form of the network, and report each as progress of its job."""
         for part in batched(ws, BATCH):
-            with opened.moved(*_motion(_manner(request))):
-                images = list(draw(opened.fast, part, noise_mode=request.noise_mode, batch=BATCH))
+            with opened.moved(*_motion(_manner(request)), G):
+                images = list(draw(G, part, noise_mode=request.noise_mode, batch=BATCH))
             for image in images:
                 yield image
                 job.report(job.step + 1, image)
 
     def project(self, request: Project, upload: BinaryIO) -> Job:
-        """Start to search for the latent of an uploaded image; it leaves projected_w.npz and images.
+        """Start to search for the latent of an uploaded image; it leaves projected_w.npz and images, and is kept.
 
         Args:
             upload: any seekable file with an image; its middle square is used.
@@ -350,6 +378,7 @@ class Session:
         save_png(target, job.files["target.png"])
 
         def work() -> None:
+            G = copy.deepcopy(opened.G)  # calls draw with the other one between two steps
             if self._perceptual is None:
                 self._perceptual = PerceptualDistance(self.device)
             # Before every forward pass, since the search begins with hundreds of images that it does not show.
@@ -374,6 +403,7 @@ class Session:
                 "psnr": round(found.psnr[0], 2),
                 "distance": round(found.distance[0], 4),
                 "typicality": round(found.typicality[0], 2),
+                "latent": self.latents.keep(found.latents[0], G, request.network, "photo").id,
             }
 
         return self._start(job, work)
@@ -399,6 +429,36 @@ class Session:
     def _draw(self, request: Drawing, images: int, ws: Callable[[], Tensor]) -> Tensor:
         return self._worker.draw(_manner(request), images, ws)
 
+    def _draw_points(self, opened: OpenedNetwork, request: Drawing, points: Sequence[int | str]) -> Tensor:
+        """Return one image per seed or kept latent. Raises: ConfigError for a latent that is not kept, BusyError."""
+        resolved = self._resolved(opened, points)
+        if not self.latents.exact(points):
+            return self._draw(request, len(points), lambda: self._points_to_ws(opened, request, resolved))
+        return self._worker.call(lambda: self._draw_exactly(opened, request, resolved, opened.G))
+
+    def _draw_exactly(
+        self, opened: OpenedNetwork, request: Drawing, points: Sequence[int | Latent], G: FamilyGenerator
+    ) -> Tensor:
+        """Draw with a network as it was trained, `opened.G` or one with its mapping network, in the worker."""
+        latents = self._to_latents(opened, request, points)
+        with opened.moved(*_motion(_manner(request)), G), opened.threads():
+            return torch.stack(list(draw(G, latents, noise_mode=request.noise_mode, batch=BATCH)))
+
+    def _resolved(self, opened: OpenedNetwork, points: Sequence[int | str]) -> list[int | Latent]:
+        """Return seeds, and the latents of ids. Raises: ConfigError for one that is unknown or of another network."""
+        found = [self.latents.get(point).latent if isinstance(point, str) else point for point in points]
+        for point in found:
+            if isinstance(point, Latent):
+                check_space(point, opened.G)
+        return found
+
+    def _to_latents(self, opened: OpenedNetwork, request: Drawing, points: Sequence[int | Latent]) -> list[Latent]:
+        ws = iter(self._seeds_to_ws(opened, request, [point for point in points if isinstance(point, int)]))
+        return [point if isinstance(point, Latent) else Latent(ws=next(ws)) for point in points]
+
+    def _points_to_ws(self, opened: OpenedNetwork, request: Drawing, points: Sequence[int | Latent]) -> Tensor:
+        return torch.stack([latent.ws.to(self.device) for latent in self._to_latents(opened, request, points)])
+
     def _draw_together(self, manner: _Manner, ws: Tensor) -> Tensor:
         opened = self._open(manner.network)
         with opened.moved(*_motion(manner)), opened.threads():
@@ -415,7 +475,8 @@ class Session:
             for seed, w in zip(missing, found, strict=True):
                 known[seed] = w
                 self._ws.put(_w_key(request, seed), w.clone())
-        return torch.stack([w for seed in seeds if (w := known[seed]) is not None])
+        rows = [w for seed in seeds if (w := known[seed]) is not None]
+        return torch.stack(rows) if rows else torch.empty(0, opened.G.num_ws, opened.G.w_dim)
 
     def _require_room(self, opened: OpenedNetwork, images: int) -> None:
         pixels = images * opened.G.img_resolution**2
@@ -446,9 +507,9 @@ def _motion(manner: _Manner) -> tuple[tuple[float, float], float]:
     return (x, y), manner.rotate
 
 
-def _w_key(request: Drawing, seed: int) -> tuple:
+def _w_key(request: Drawing, seed: int | str) -> tuple:
     return request.network, request.label, request.psi, request.cutoff, request.center, seed
 
 
-def _key(request: Drawing, seed: int) -> tuple:
+def _key(request: Drawing, seed: int | str) -> tuple:
     return _manner(request), _w_key(request, seed)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
+from stylegan.studio.answers import as_job, file_body
 from stylegan.studio.datasets import DataSets, writer
 from stylegan.studio.jobs import Job
 from stylegan.studio.requests import Prepare, Resume, Train
@@ -16,11 +17,11 @@ from stylegan.studio.training import Trainer
 UPLOAD = "/v1/data"
 
 
-def train_router(trainer: Trainer, status: Any) -> APIRouter:
-    """Return the routes of a trainer. `status` makes the answer of a job."""
+def train_router(trainer: Trainer) -> APIRouter:
+    """Return the routes of a trainer."""
     router, data = APIRouter(), trainer.data
 
-    _add_data(router, data, status)
+    _add_data(router, data)
 
     @router.get("/v1/train")
     def train() -> dict[str, Any]:
@@ -68,15 +69,13 @@ def train_router(trainer: Trainer, status: Any) -> APIRouter:
     return router
 
 
-def _add_data(router: APIRouter, data: DataSets, status: Any) -> None:
-    body = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-
+def _add_data(router: APIRouter, data: DataSets) -> None:
     @router.get(UPLOAD)
     def listed() -> list[dict[str, str]]:
         """List the data sets."""
         return [{"name": name, "kind": kind} for name, kind in data.names().items()]
 
-    @router.post(UPLOAD, status_code=202, openapi_extra={"requestBody": {"content": body, "required": True}})
+    @router.post(UPLOAD, status_code=202, openapi_extra=file_body("A zip of images."))
     async def upload(
         request: Request,
         name: Annotated[str, Query(min_length=1, max_length=80)],
@@ -92,7 +91,7 @@ def _add_data(router: APIRouter, data: DataSets, status: Any) -> None:
         except BaseException:
             data.shelf.discard(job)
             raise
-        return status(job)
+        return as_job(job)
 
     @router.get("/v1/data/{name}")
     def survey(name: str) -> dict[str, Any]:
@@ -102,4 +101,4 @@ def _add_data(router: APIRouter, data: DataSets, status: Any) -> None:
     @router.post("/v1/data/{source}/prepare", status_code=202)
     def prepare(source: str, request: Prepare) -> dict[str, Any]:
         """Start to make a data set of equal square images from another one."""
-        return status(data.prepare(request.name, request.resolution, source=source))
+        return as_job(data.prepare(request.name, request.resolution, source=source))

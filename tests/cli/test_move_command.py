@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from run_cli import run_cli
+from run_cli import run, run_cli
 
 
 def test_images_turn_side_by_side_in_a_loop(alias_free, tmp_path):
@@ -25,6 +25,14 @@ def test_the_loop_is_an_animation_with_the_given_number_of_frames(alias_free, tm
     assert run_cli("move", "--network", alias_free, "--path", path, "--frames", 5, "--dest", dest).code == 0
     with Image.open(dest) as image:
         assert (image.n_frames, image.size) == (5, (32, 32))
+
+
+def test_a_latent_takes_the_place_of_a_seed(alias_free, tmp_path):
+    run("edit", "--network", alias_free, "--seeds", 8, "--outdir", tmp_path)
+    for name, point in (("seed", "seed:8"), ("file", tmp_path / "seed0008-edited.npz")):
+        run("move", "--network", alias_free, "--seeds", point, "--frames", 2, "--dest", tmp_path / name)
+    a, b = (np.array(Image.open(tmp_path / name / "frame0001.png")) for name in ("seed", "file"))
+    assert np.array_equal(a, b)
 
 
 def test_another_network_is_refused(network, tmp_path):

@@ -124,6 +124,8 @@ def test_the_description_lists_every_call_and_its_limits(client):
         *("health", "networks", "networks/{name}", "generate", "walk", "mix", "interpolate", "project"),
         *("song", "live", "stream"),
         *("jobs", "jobs/{id}", "jobs/{id}/preview", "jobs/{id}/files/{name}"),
+        *("latents", "latents/{id}", "networks/{name}/directions", "directions", "directions/{id}", "find"),
+        *("edit", "drag", "bend", "features", "blend", "convert"),
     }
     assert description["components"]["schemas"]["Generate"]["properties"]["seeds"]["maxItems"] == 64
     assert "image/*" in description["paths"]["/v1/project"]["post"]["requestBody"]["content"]

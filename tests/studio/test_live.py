@@ -7,8 +7,6 @@ import socket
 import threading
 import time
 import urllib.request
-from concurrent.futures import CancelledError
-from contextlib import suppress
 
 import pytest
 from PIL import Image
@@ -149,7 +147,7 @@ def test_a_stream_is_mjpeg_and_ends_with_its_connection(served):
     until(lambda: session.live._thread is None)  # nothing is drawn for no one
 
 
-def test_a_stream_that_is_not_read_delays_nobody_and_streams_are_bounded(served):
+def test_a_stream_that_is_not_read_delays_no_other_and_streams_are_bounded(served):
     session, url = served
     with opened(url, GET), opened(url, GET) as second:
         assert second.recv(100)
@@ -219,10 +217,11 @@ def test_a_websocket_needs_the_token_too(session):
     client = client_of(session, token="secret")
     with pytest.raises(WebSocketDisconnect), client.websocket_connect("/v1/stream", headers={"host": "localhost:7860"}):
         pass
-    headers = {"host": "localhost:7860", "cookie": "stylegan_token=secret"}
-    # The test client ends by canceling.
-    with suppress(CancelledError), client.websocket_connect("/v1/stream", headers=headers) as websocket:
-        assert jpeg(websocket.receive_bytes())
+    scope = {"type": "websocket", "path": "/v1/stream", "query_string": b""}
+    for cookie, status in (("secret", None), ("other", 401)):
+        headers = {"host": "localhost:7860", "cookie": f"stylegan_token={cookie}"}
+        refusal = client.app._stranger(scope, headers, changes=True)
+        assert (refusal and refusal[0]) == status
 
 
 @pytest.mark.parametrize(

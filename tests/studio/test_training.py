@@ -151,7 +151,7 @@ def test_uploads_are_bounded_one_by_one_and_together(client, session, monkeypatc
     assert session._shelf.all() == []
 
 
-def test_a_full_disk_is_a_sentence_and_the_studio_goes_on(client):
+def test_a_full_disk_is_a_sentence_and_the_studio_still_works(client):
     with file_size_limit(3000):
         answer = client.post("/v1/data?name=full&resolution=16", content=bytes(15_000), headers=BODY)
     assert answer.status_code == 507

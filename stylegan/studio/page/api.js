@@ -40,9 +40,10 @@ export class Latest {
     let next = args;
     while (next) {
       this.waiting = null;
+      const before = messages; // what was shown meanwhile belongs to something else
       try {
         await this.run(...next);
-        show("");
+        if (messages === before) show("");
       } catch (error) {
         if (error.status === 429) { await sleep(300); this.waiting ??= next; } else show(error.message);
       }
@@ -62,7 +63,9 @@ export async function follow(id, seen) {
   }
 }
 
+let messages = 0; // number of those that were shown
 export function show(text) {
+  if (text) messages++;
   const place = document.getElementById("message");
   place.textContent = text;
   place.hidden = !text;

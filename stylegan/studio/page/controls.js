@@ -5,9 +5,10 @@ import { get, show, download } from "./api.js";
 const $ = (id) => document.getElementById(id);
 const DEFAULTS = { psi: 0.7, label: null, center: "global", cutoff: null, noise_mode: "const", translate: [0, 0], rotate: 0 };
 const PRESETS = "stylegan-presets";
-const MAX_SEED = 4294967295;
+export const MAX_SEED = 4294967295;
 
-export const state = { network: "", networks: [], card: null, seed: 0, ...structuredClone(DEFAULTS) };
+// `latent` is a kept latent that is shown instead of the seed: {id, name, network}, or null.
+export const state = { network: "", networks: [], card: null, seed: 0, latent: null, ...structuredClone(DEFAULTS) };
 const cards = new Map();
 const listeners = new Set();
 
@@ -45,6 +46,7 @@ export async function cardOf(name) {
 export async function choose(name) {
   state.card = await cardOf(name);
   state.network = name;
+  if (state.latent && state.latent.network !== name) state.latent = null;
   if (state.card.classes && !fits(state.label, state.card)) state.label = firstLabel(state.card);
   render();
   changed();
@@ -175,7 +177,7 @@ function startPresets() {
     if (!preset) return;
     const { network, ...rest } = preset;
     if (!state.networks.some(({ name }) => name === network)) { show(`This studio does not offer the network ${network}.`); return; }
-    Object.assign(state, rest);
+    Object.assign(state, rest, { latent: null });
     await choose(network);
   });
   $("preset-delete").addEventListener("click", () => {

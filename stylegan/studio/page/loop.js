@@ -3,25 +3,26 @@
 import { cancel, follow, get, post, show, upload } from "./api.js";
 import { asSeed, drawing, onChange, randomSeed, sourceOf, state } from "./controls.js";
 import { loopCommand, songCommand } from "./command.js";
+import { pointFile, pointId, pointName } from "./latents.js";
 
 const $ = (id) => document.getElementById(id);
 const MOST = 64;
 
-const keys = [0, 1, 2, 3]; // seeds
+const keys = [0, 1, 2, 3]; // seeds, and kept latents
 let running = null;
 let song = null;
 let version = 0;
 
-export function addKey(seed) {
+export function addKey(point) {
   if (keys.length >= MOST) { show(`A loop has at most ${MOST} key frames.`); return; }
-  keys.push(seed);
+  keys.push(point);
   show("");
   refresh();
 }
 
 function request() {
   return {
-    seeds: [...keys],
+    seeds: keys.map(pointId),
     frames: Math.max(1, Math.round(Number($("loop-frames").value) || 1)),
     fps: Number($("loop-fps").value) || 30,
     space: $("loop-space").value,
@@ -37,7 +38,7 @@ async function refresh() {
   const mine = ++version;
   try {
     const { translate, rotate, ...rest } = drawing();
-    const found = keys.length ? await (await post("/v1/generate?format=json", { ...rest, seeds: keys })).json() : { images: [] };
+    const found = keys.length ? await (await post("/v1/generate?format=json", { ...rest, seeds: keys.map(pointId) })).json() : { images: [] };
     if (mine === version) $("loop-keys").replaceChildren(...found.images.map(({ png }, i) => keyFrame(`data:image/png;base64,${png}`, i)));
   } catch (error) { show(error.message); }
 }
@@ -47,9 +48,9 @@ function keyFrame(url, i) {
   box.className = "key";
   row.className = "row";
   img.src = url;
-  img.alt = `Key frame ${i + 1}, seed ${keys[i]}`;
+  img.alt = `Key frame ${i + 1}, ${pointName(keys[i])}`;
   const name = document.createElement("span");
-  name.textContent = keys[i];
+  name.textContent = keys[i].name ?? keys[i];
   const button = (text, label, act) => {
     const made = document.createElement("button");
     made.textContent = text;
@@ -66,14 +67,14 @@ function keyFrame(url, i) {
 }
 
 function ready() {
-  const wanted = request(), odd = wanted.space === "circle" && keys.length % 2;
+  const wanted = { ...request(), seeds: keys.map((key) => pointFile(key)) }, odd = wanted.space === "circle" && keys.length % 2;
   $("loop-command").textContent = song && $("loop-song").open
     ? songCommand(drawing(), sourceOf(state.network), { ...wanted, ...songSettings(), file: song.name })
     : loopCommand(drawing(), sourceOf(state.network), wanted);
   $("loop-easing").disabled = wanted.space === "circle";
   $("loop-start").disabled = Boolean(running) || keys.length < 2 || odd;
   $("loop-state").textContent = odd ? "A noise loop needs an even number of key frames." : $("loop-state").textContent.replace(/^A noise.*/, "");
-  $("song-start").disabled = Boolean(running) || keys.length < 2 || !song;
+  $("song-start").disabled = Boolean(running) || keys.length < 2 || !song || keys.some((key) => typeof key !== "number"); // seeds only
 }
 
 const songSettings = () => ({ drive: Number($("song-drive").value), pulse: Number($("song-pulse").value) });

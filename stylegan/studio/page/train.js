@@ -276,11 +276,12 @@ export async function enter() {
 
 export function leave() { visible = false; }
 
-// Without training, the studio has no such calls, and the tab stays hidden.
+// Without training, the tab stays hidden.
 export async function start() {
   try {
-    choices = await (await get("/v1/train")).json();
-  } catch {
+    if ((await (await get("/v1/health")).json()).training) choices = await (await get("/v1/train")).json();
+  } catch (error) { show(error.message); }
+  if (!choices) {
     if (location.hash === "#train") $("tab-explore").click();
     return;
   }
