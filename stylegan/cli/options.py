@@ -249,7 +249,8 @@ def video_options(default_dest: str) -> Callable:
             default=default_dest,
             show_default=True,
             metavar="FILE",
-            help="File to write: a .gif, a .webp (smaller, with all colors), or a folder for numbered PNG frames.",
+            help="File to write: a .gif, a .webp (smaller, with all colors), an .mp4 (extra `song`), or a folder for "
+            "numbered PNG frames.",
         )(command)
         return click.option(
             "--fps",
@@ -360,11 +361,13 @@ def with_announcement(images: Iterable[Any], what: str, total: int) -> Iterator[
     yield from with_progress(images, "Decoding", total)
 
 
-def write_loop(images: Iterable[Tensor], total: int, dest: str, fps: float, since: float) -> None:
+def write_loop(
+    images: Iterable[Tensor], total: int, dest: str, fps: float, since: float, sound: Path | None = None
+) -> None:
     """Write the images of a loop while they are drawn, then print the line of `say_wrote`."""
     from stylegan.images.video import save_video
 
-    save_video(with_progress(images, "Drawing", total), dest, fps=fps)
+    save_video(with_progress(images, "Drawing", total), dest, fps=fps, sound=sound)
     say_wrote(f"{dest} ({total} images, {total / fps:.1f} s long)", since)
 
 

@@ -19,13 +19,14 @@ from stylegan.errors import (
     MissingExtra,
     NonFiniteError,
     OutOfMemoryError,
+    OutputError,
     ShapeError,
     StyleGANError,
 )
 from stylegan.studio import encode
 from stylegan.studio.guard import LOOPBACK, Guard
 from stylegan.studio.jobs import Job
-from stylegan.studio.requests import Generate, Interpolate, Mix, Project, Walk
+from stylegan.studio.requests import Dance, Generate, Interpolate, Mix, Project, Walk
 from stylegan.studio.session import Session
 from stylegan.studio.worker import RETRY_S
 
@@ -39,7 +40,9 @@ try:
     from stylegan.studio.answers import as_bytes, as_job
     from stylegan.studio.bend_routes import bend_router
     from stylegan.studio.edit_routes import DIRECTIONS, LATENTS, edit_router
+    from stylegan.studio.live_routes import STREAM, live_router
     from stylegan.studio.models_routes import CHECKPOINT, models_router
+    from stylegan.studio.train_routes import UPLOAD, train_router
 except ImportError as error:
     raise MissingExtra(
         "the studio needs FastAPI and uvicorn. Install them with: pip install 'stylegan[studio]'"
@@ -47,11 +50,23 @@ except ImportError as error:
 
 PAGE = {  # every file of the page; a client never names a path
     "index.html": "text/html; charset=utf-8",
-    "style.css": "text/css; charset=utf-8",
+    **dict.fromkeys(("style.css", "train.css", "live.css"), "text/css; charset=utf-8"),
     "icon.svg": "image/svg+xml",
     "tabs.css": "text/css; charset=utf-8",
     **dict.fromkeys(
-        ("api.js", "controls.js", "command.js", "explore.js", "mix.js", "loop.js", "invert.js", "models.js", "main.js"),
+        (
+            "api.js",
+            "controls.js",
+            "command.js",
+            "explore.js",
+            "mix.js",
+            "loop.js",
+            "invert.js",
+            "models.js",
+            "train.js",
+            "live.js",
+            "main.js",
+        ),
         "text/javascript; charset=utf-8",
     ),
     **dict.fromkeys(
@@ -66,10 +81,11 @@ STATUS: dict[type[StyleGANError], int] = {  # the first that fits
     DataError: 422,
     NonFiniteError: 422,  # such as an image that is bent until its numbers overflow
     OutOfMemoryError: 503,
+    OutputError: 507,
     MissingExtra: 501,
     StyleGANError: 500,
 }
-PROJECT = "/v1/project"
+PROJECT, SONG = "/v1/project", "/v1/song"
 SheetFormat = Literal["png", "webp"]
 
 
@@ -98,10 +114,13 @@ def create_app(
     _add_networks(app, session)
     _add_images(app, session)
     _add_jobs(app, session)
-    for router in (edit_router(session), bend_router(session), models_router(session)):
+    for router in (edit_router(session), bend_router(session), models_router(session), live_router(session.live)):
         app.include_router(router)
     uploads = dict.fromkeys((PROJECT, LATENTS, DIRECTIONS), session.limits.upload_bytes)
-    uploads[CHECKPOINT] = session.limits.checkpoint_bytes
+    uploads |= {CHECKPOINT: session.limits.checkpoint_bytes, SONG: session.limits.song_bytes}
+    if session.trainer is not None:
+        app.include_router(train_router(session.trainer))
+        uploads[UPLOAD] = session.limits.data_bytes
     if page:
         _add_page(app)
     return Guard(
@@ -110,6 +129,7 @@ def create_app(
         token=token,
         body_bytes=session.limits.body_bytes,
         uploads=uploads,
+        sockets={STREAM},
     )
 
 
@@ -150,8 +170,9 @@ def _sentence(error: Any) -> str:
 def _add_networks(app: FastAPI, session: Session) -> None:
     @app.get("/v1/health")
     async def health() -> dict[str, Any]:
-        """Return the version, the device, and how much waits."""
-        return {"status": "ok", "version": __version__, "device": str(session.device), **session.load}
+        """Return the version, the device, how much waits, and whether the studio trains."""
+        state = {"status": "ok", "version": __version__, "device": str(session.device), **session.load}
+        return {**state, "training": session.trainer is not None}
 
     @app.get("/v1/networks")
     def networks() -> list[dict[str, Any]]:
@@ -159,11 +180,11 @@ def _add_networks(app: FastAPI, session: Session) -> None:
         return session.networks()
 
     @app.get("/v1/networks/{name}")
-    def network(name: str) -> dict[str, Any]:
-        """Return all that is known about a network: its model card, its labels and its layers."""
+    def network(name: str, layers: bool = True) -> dict[str, Any]:
+        """Return all that is known about a network: its model card, its labels and, unless left out, its layers."""
         if name not in session.sources:
             raise HTTPException(404, "there is no network of this name.")
-        return session.card(name)
+        return session.card(name, layers=layers)
 
 
 def _add_images(app: FastAPI, session: Session) -> None:
@@ -211,6 +232,14 @@ def _add_jobs(app: FastAPI, session: Session) -> None:
         """Start to search for the latent of the image in the body; its job leaves projected_w.npz and proj.png."""
         upload = io.BytesIO(await request.body())
         return as_job(await run_in_threadpool(session.project, settings, upload))
+
+    sound = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+    @app.post(SONG, status_code=202, openapi_extra={"requestBody": {"content": sound, "required": True}})
+    async def song(settings: Annotated[Dance, Query()], request: Request) -> dict[str, Any]:
+        """Start to draw a video that the song in the body drives; its job leaves song.mp4."""
+        upload = io.BytesIO(await request.body())
+        return as_job(await run_in_threadpool(session.dance, settings, upload))
 
     @app.get("/v1/jobs")
     def jobs() -> list[dict[str, Any]]:

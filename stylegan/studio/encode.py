@@ -20,6 +20,7 @@ MEDIA_TYPES = {
     "png": "image/png",
     "webp": "image/webp",
     "gif": "image/gif",
+    "mp4": "video/mp4",
     "json": "application/json",
     **dict.fromkeys(("npz", "pt", "safetensors", "zip"), "application/octet-stream"),
 }

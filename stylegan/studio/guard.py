@@ -86,7 +86,7 @@ class Guard:
         return stranger or self._malformed(scope, headers)
 
     def _stranger(self, scope: Any, headers: dict[str, str], *, changes: bool) -> tuple[int, str] | None:
-        """Return why a caller is refused, or None. A WebSocket is a change: any site may open one, with its Origin."""
+        """Return why the caller is refused. A WebSocket is a change: every site may open one, with its Origin."""
         host = headers.get("host", "")
         if not self._knows(host):
             return 421, "this studio does not serve that host name; open it by the address that it printed"

@@ -30,7 +30,7 @@ class Job:
     """One long job, which other threads may look at while it runs.
 
     Attributes:
-        kind: "interpolate", "project", "drag", "find" or "convert".
+        kind: "interpolate", "song", "project", "drag", "find", "convert" or "prepare".
         total: number of steps.
         step: number of steps that are done.
         image: the newest image [C, H, W] uint8; None if there is none.
@@ -90,7 +90,7 @@ class Job:
             self.end("canceled")
         except StyleGANError as error:
             self.end("failed", str(error))
-        except Exception as error:  # a bug must not end the thread that serves all others
+        except BaseException as error:  # nothing must end the thread that serves all others
             self.end("failed", f"the job failed with {type(error).__name__}: {error}")
 
     @property

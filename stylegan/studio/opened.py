@@ -121,10 +121,17 @@ class OpenedNetwork:
         finally:
             transform.copy_(before)
 
+    def layers(self) -> list[dict[str, Any]]:
+        """Return a row for each layer, as shown for one image. The first call also loads PyTorch's compiler."""
+        rows = layer_rows(self.G, torch.empty(1, self.G.z_dim), torch.empty(1, self.G.c_dim))
+        return [
+            {"name": row.name, "parameters": row.parameters, "buffers": row.buffers, "shape": row.shape[1:]}
+            for row in rows
+        ]
+
     def card(self) -> dict[str, Any]:
-        """Return the facts, the text of the model card, and a row for each layer, as shown for one image."""
+        """Return the facts and the text of the model card."""
         G = self.G
-        rows = layer_rows(G, torch.empty(1, G.z_dim), torch.empty(1, G.c_dim))
         return {
             **facts(self.source),
             "licence": self.licence,
@@ -144,10 +151,6 @@ class OpenedNetwork:
             "bendable": [{"name": x.name, "channels": x.channels, "size": x.size} for x in layers_of(G)],
             "parameters": sum(parameter.numel() for parameter in G.parameters()),
             "text": self._text(),
-            "layers": [
-                {"name": row.name, "parameters": row.parameters, "buffers": row.buffers, "shape": row.shape[1:]}
-                for row in rows
-            ],
         }
 
     def _text(self) -> str:

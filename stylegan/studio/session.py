@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError, DataError, StyleGANError
+from stylegan.files.paths import local_path
 from stylegan.images.grid import make_grid
 from stylegan.images.pixels import to_uint8
 from stylegan.images.png import save_png
@@ -38,15 +39,19 @@ from stylegan.sampling.latent import Latent, check_space
 from stylegan.sampling.latent_file import save_latent
 from stylegan.sampling.latents import MAX_SEED
 from stylegan.sampling.mixing import mixing_matrix, parse_styles
+from stylegan.sampling.song import dance, hear, read_sound
 from stylegan.studio.added import Added
 from stylegan.studio.bending import Bending
 from stylegan.studio.cache import TensorCache
+from stylegan.studio.datasets import DataSets
 from stylegan.studio.editor import Editor
 from stylegan.studio.jobs import Job, Shelf
 from stylegan.studio.latents import Latents
 from stylegan.studio.limits import Limits
+from stylegan.studio.live import Live
 from stylegan.studio.opened import OpenedNetwork, facts
-from stylegan.studio.requests import Drawing, Generate, Interpolate, Mix, Project, Walk
+from stylegan.studio.requests import Dance, Drawing, Generate, Interpolate, Mix, Project, Walk
+from stylegan.studio.training import Trainer
 from stylegan.studio.worker import Worker
 
 BATCH = 8  # images at a time within a longer call
@@ -72,6 +77,8 @@ class Session:
         device: as in `stylegan.load`.
         precision: as in `G.for_inference`.
         limits: None for those of `Limits`.
+        runs: folder of the runs that `trainer` trains; None for a session without training.
+        data: folder whose data sets are offered to it.
     Raises: ConfigError without a network.
     """
 
@@ -82,6 +89,8 @@ class Session:
         device: str = "auto",
         precision: str = "auto",
         limits: Limits | None = None,
+        runs: Path | str | None = None,
+        data: Path | str | None = None,
     ):
         self.sources: dict[str, Path | str] = dict({name: name for name in bundled()} if networks is None else networks)
         if not self.sources:
@@ -98,6 +107,8 @@ class Session:
         self._worker = Worker(self._draw_together, self.limits)
         self.latents = Latents(self.limits)
         self.editor, self.bending, self.added = Editor(self), Bending(self), Added(self)
+        self.live = Live(self, self.limits.streams)
+        self.trainer = self._new_trainer(local_path(runs), data) if runs is not None else None
 
     def __enter__(self) -> Session:
         return self
@@ -106,7 +117,10 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Finish the calls that wait, cancel the jobs and remove their files."""
+        """Finish the calls that wait, cancel the jobs and remove their files, and stop streams and the training."""
+        self.live.close()
+        if self.trainer is not None:
+            self.trainer.close()
         self._worker.close()
         self._shelf.close()
 
@@ -130,18 +144,37 @@ class Session:
             for name, source in list(self.sources.items())
         ]
 
-    def card(self, name: str) -> dict[str, Any]:
-        """Return all that is known about a network, see `OpenedNetwork.card`."""
+    def card(self, name: str, *, layers: bool = True) -> dict[str, Any]:
+        """Return all that is known about a network, see `OpenedNetwork.card`; with its layers, or without."""
         opened = self._open(name)
-        return {"name": name, **self._worker.call(opened.card)}
+        card = {"name": name, **self._worker.call(opened.card)}
+        return {**card, "layers": self._worker.call(opened.layers)} if layers else card
+
+    def source(self, name: str) -> Path | str:
+        """Return the path or the bundled name of a network. Raises: ConfigError for an unknown name."""
+        if name not in self.sources:
+            raise ConfigError(f"`network` must be one of {', '.join(self.sources)}, got {name!r}.")
+        return self.sources[name]
+
+    def _new_trainer(self, runs: Path, data: Path | str | None) -> Trainer:
+        offered: dict[str, Path] = {}
+
+        def offer(snapshots: dict[str, Path]) -> None:
+            for name in offered.keys() - snapshots.keys():
+                self.sources.pop(name, None)
+            offered.clear()
+            offered.update(snapshots)
+            self.sources.update(snapshots)
+
+        datasets = DataSets(local_path(data) if data is not None else None, runs / "data", self._shelf, self.limits)
+        return Trainer(runs, datasets, device=self.device, source=self.source, compute=self._worker.call, offer=offer)
 
     def _open(self, name: str) -> OpenedNetwork:
         """Raises: ConfigError for an unknown name, CheckpointError for a checkpoint that cannot be read."""
-        if name not in self.sources:
-            raise ConfigError(f"`network` must be one of {', '.join(self.sources)}, got {name!r}.")
+        source = self.source(name)
         with self._opening:
             if name not in self._opened:
-                self._opened[name] = OpenedNetwork(self.sources[name], self.device, self.precision)
+                self._opened[name] = OpenedNetwork(source, self.device, self.precision)
                 while len(self._opened) > self.limits.networks:
                     self._opened.popitem(last=False)
             self._opened.move_to_end(name)
@@ -194,6 +227,24 @@ class Session:
 
         return self._draw(request, request.frames, ws)
 
+    def frame(
+        self, request: Drawing, first: int, second: int, weight: float, move: Callable[[Tensor], Tensor] = lambda ws: ws
+    ) -> Tensor:
+        """Return one image between two seeds, [C, H, W] uint8.
+
+        Args:
+            weight: 0 is the first seed and 1 the second, in w.
+            move: what is done to the ws [num_ws, w_dim] before it is drawn.
+        Raises: ConfigError, BusyError.
+        """
+        opened = self._open(request.network)
+
+        def ws() -> Tensor:
+            a, b = self._seeds_to_ws(opened, request, [first, second])
+            return move(torch.lerp(a, b, weight))[None]
+
+        return self._draw(request, 1, ws)[0]
+
     def mix(self, request: Mix) -> Tensor:
         """Return the sheet of a mixing matrix, [C, rows * H, columns * W] uint8. Raises: ConfigError, BusyError."""
         opened = self._open(request.network)
@@ -241,25 +292,70 @@ class Session:
             self._resolved(opened, request.seeds),
             request.frames,
             space=request.space,
+            easing=request.easing,
             labels=[] if request.label is None else [request.label],
             psi=request.psi,
             cutoff=request.cutoff,
         )
         job = self._shelf.new("interpolate", total)
 
-        def frames() -> Iterator[Tensor]:
-            for part in batched(ws, BATCH):
-                with opened.moved(*_motion(_manner(request)), G):
-                    images = list(draw(G, part, noise_mode=request.noise_mode, batch=BATCH))
-                for image in images:
-                    yield image
-                    job.report(job.step + 1, image)
-
         def work() -> None:
-            save_video(frames(), job.file(name), fps=request.fps)
+            save_video(self._frames(job, opened, G, request, ws), job.file(name), fps=request.fps)
             job.files[name] = job.file(name)
 
         return self._start(job, work)
+
+    def dance(self, request: Dance, upload: BinaryIO) -> Job:
+        """Start to draw a video that a song drives; it leaves song.mp4, with the sound.
+
+        Args:
+            upload: a file with sound.
+        Raises: DataError for a file without sound, or too long; ConfigError, BusyError, MissingExtra without PyAV.
+        """
+        opened = self._open(request.network)
+        job = self._shelf.new("song", 1)
+        try:
+            sound = job.file("sound")
+            sound.write_bytes(upload.read())
+            with self._decoding:
+                heard = hear(read_sound(sound, self.limits.song_s), request.fps)
+            if len(heard) * opened.G.img_resolution**2 > self.limits.song_pixels:
+                raise ConfigError(
+                    f"a video has at most {self.limits.song_pixels:,} pixels in all frames; use fewer `fps`, or a "
+                    "shorter song."
+                )
+            seeds = [int(seed) for seed in request.seeds.split(",")]
+            if max(seeds) > MAX_SEED:
+                raise ConfigError(f"`seeds` are at most {MAX_SEED}, got {max(seeds)}.")
+            class_labels(opened.G, request.label, 1)
+        except BaseException:
+            self._shelf.discard(job)
+            raise
+        job.total = len(heard)
+        drawing = Drawing.model_validate({"network": request.network})
+
+        def work() -> None:
+            ws = dance(
+                opened.fast, seeds, heard,
+                drive=request.drive, pulse=request.pulse, label=request.label, psi=request.psi,
+            )  # fmt: skip
+            save_video(
+                self._frames(job, opened, opened.fast, drawing, ws), job.file("song.mp4"), fps=request.fps, sound=sound
+            )
+            job.files["song.mp4"] = job.file("song.mp4")
+
+        return self._start(job, work)
+
+    def _frames(
+        self, job: Job, opened: OpenedNetwork, G: Any, request: Drawing, ws: Iterator[Latent]
+    ) -> Iterator[Tensor]:
+        """Draw the frames of a video with a form of the network, and report each as progress of its job."""
+        for part in batched(ws, BATCH):
+            with opened.moved(*_motion(_manner(request)), G):
+                images = list(draw(G, part, noise_mode=request.noise_mode, batch=BATCH))
+            for image in images:
+                yield image
+                job.report(job.step + 1, image)
 
     def project(self, request: Project, upload: BinaryIO) -> Job:
         """Start to search for the latent of an uploaded image; it leaves projected_w.npz and images, and is kept.

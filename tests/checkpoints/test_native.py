@@ -288,7 +288,7 @@ def test_weights_that_claim_gigabytes_are_refused_before_any_is_read(folder):
 
 
 def test_opening_a_network_and_drawing_import_no_compiler(folder):
-    """Which takes a second of the start of every command."""
+    # It would take a second of the start of every command.
     script = (
         "import sys, stylegan; G = stylegan.load(sys.argv[1], device='cpu').for_inference(); "
         "stylegan.generate(G, [0]); "

@@ -48,7 +48,7 @@ def test_another_network_is_refused(network, tmp_path):
     ("arguments", "message"),
     [
         (["--path", "zoom"], "'zoom' is not one of 'circle', 'shift', 'rotate'."),
-        (["--dest", "move.mp4"], "the loop can be a .gif, a .webp or a folder of PNG frames, got move.mp4."),
+        (["--dest", "move.avi"], "the loop can be a .gif, a .webp, an .mp4 or a folder of PNG frames, got move.avi."),
         (["--frames", "0"], "0 is not in the range x>=1."),
     ],
 )

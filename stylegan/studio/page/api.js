@@ -21,9 +21,11 @@ export async function upload(path, file) {
   return checked(await fetch(path, { method: "POST", headers: { "content-type": "application/octet-stream" }, body: file }));
 }
 
-export async function cancel(id) {
-  return checked(await fetch(`/v1/jobs/${id}`, { method: "DELETE" }));
+export async function remove(path) {
+  return checked(await fetch(path, { method: "DELETE" }));
 }
+
+export const cancel = (id) => remove(`/v1/jobs/${id}`);
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 

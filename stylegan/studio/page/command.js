@@ -64,5 +64,10 @@ export function projectCommand(label, source, file, space, steps) {
 
 export function loopCommand(drawing, source, loop) {
   return ["stylegan", "interpolate", ...shared(drawing, source), "--seeds", loop.seeds.join(","), "--frames", loop.frames,
-    "--space", loop.space, "--fps", loop.fps, "--dest", `out/loop.${loop.format}`].join(" ");
+    "--space", loop.space, ...(loop.easing === "linear" || loop.space === "circle" ? [] : ["--easing", loop.easing]), "--fps", loop.fps, "--dest", `out/loop.${loop.format}`].join(" ");
+}
+
+export function songCommand(drawing, source, song) {
+  return ["stylegan", "interpolate", ...shared(drawing, source), "--seeds", song.seeds.join(","), "--song", quoted(song.file),
+    "--drive", song.drive, "--pulse", song.pulse, "--fps", Math.min(song.fps, 60), "--dest", "out/song.mp4"].join(" ");
 }

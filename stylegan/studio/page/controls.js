@@ -39,7 +39,7 @@ function fits(label, card) {
 }
 
 export async function cardOf(name) {
-  if (!cards.has(name)) cards.set(name, await (await get(`/v1/networks/${encodeURIComponent(name)}`)).json());
+  if (!cards.has(name)) cards.set(name, await (await get(`/v1/networks/${encodeURIComponent(name)}?layers=false`)).json());
   return cards.get(name);
 }
 

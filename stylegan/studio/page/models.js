@@ -1,6 +1,6 @@
 // Models: the networks of this studio, with their cards, licences, layers and files; and checkpoints that are opened.
 
-import { follow, post, show, upload } from "./api.js";
+import { follow, get, post, show, upload } from "./api.js";
 import { cardOf, choose, onNetworks, listNetworks, sourceOf, state } from "./controls.js";
 
 const $ = (id) => document.getElementById(id);
@@ -26,7 +26,8 @@ async function open(name) {
     ];
     $("model-facts").replaceChildren(...rows.flatMap(([title, text]) => [element("dt", title), element("dd", text)]));
     $("model-text").textContent = card.text || "This checkpoint has no model card.";
-    $("model-layers").replaceChildren(...card.layers.map((layer) => {
+    const { layers } = await (await get(`/v1/networks/${encodeURIComponent(name)}`)).json();
+    $("model-layers").replaceChildren(...layers.map((layer) => {
       const tr = document.createElement("tr");
       const count = (n) => (n ? n.toLocaleString("en") : "");
       tr.append(...[layer.name, layer.shape.join(" × "), count(layer.parameters), count(layer.buffers)].map((text) => element("td", text)));
