@@ -137,7 +137,7 @@ def test_a_cell_of_the_mixing_matrix_is_kept_by_a_click(page, sources):
     page.click("#tab-mix")
     page.fill("#mix-rows", "0,5")
     page.fill("#mix-cols", "2-3")
-    until(page, "document.getElementById('mix-canvas').height === 48")
+    until(page, "['width', 'height'].every((side) => document.getElementById('mix-canvas')[side] === 48)")
     page.locator("#mix-canvas").scroll_into_view_if_needed()
     box = page.locator("#mix-canvas").bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.84, box["y"] + box["height"] * 0.84)
