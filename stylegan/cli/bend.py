@@ -34,6 +34,7 @@ from stylegan.cli.options import LocalPath, network_or_default_option, outdir_op
 @main_only
 def command(
     network: Path | None,
+    tuned: Path | None,
     seeds: list[int | Path] | None,
     psi: float,
     label: str | None,
@@ -52,7 +53,7 @@ def command(
         bends = [*(load_bends(file) if file else []), *map(parse_bend, texts)]
     if not bends:
         raise click.UsageError("Name what to change with --bend or --bends.")
-    G, _ = open_trained(network, device)
+    G, _ = open_trained(network, device, tuned)
     latents = chosen_latents(G, seeds, psi, label)
     with wrong_usage(), bent(G, bends):
         images = list(draw(G, latents.values(), names=latents))

@@ -177,6 +177,11 @@ def _package(name: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise MissingExtra("texts need the package open_clip. Install it with: pip install 'stylegan[text]'") from error
+    except RuntimeError as error:  # of a torchvision that was built for another torch
+        raise MissingExtra(
+            f"open_clip cannot be imported ({_first_line(error)}); install builds of torch and torchvision that fit "
+            "each other."
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

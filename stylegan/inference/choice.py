@@ -51,7 +51,7 @@ OPENVINO = Form("with OpenVINO", False, "openvino", 20.0)
 
 @dataclass
 class Times:
-    """What was measured of a form.
+    """Measurements of a form.
 
     Attributes:
         ratio: time per image, relative to that of the uncompiled form in the same trial.
@@ -70,7 +70,7 @@ class Times:
 
 @dataclass
 class Speeds:
-    """What was measured of a network: seconds per image of the uncompiled form, and the times of others by name."""
+    """Measurements of a network: seconds per image of the uncompiled form, and the times of others by name."""
 
     image_s: float
     forms: dict[str, Times] = field(default_factory=dict)

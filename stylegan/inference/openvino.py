@@ -111,7 +111,7 @@ def _noise(const: Tensor, n: int, noise_mode: str) -> Tensor:
 
 
 class _Graph(nn.Module):
-    """What is exported: inputs and noise to images."""
+    """Maps inputs and noise to images; this is what is exported."""
 
     def __init__(self, synthesis: Any):
         super().__init__()

@@ -52,7 +52,7 @@ def generate(
 
 
 def _in_fastest_form(G: GeneratorLike, seeds: Sequence[int | Latent], noise_mode: str, batch: int) -> GeneratorLike:
-    """Return `G` itself, unless another form in float32 draws these seeds sooner."""
+    """Return `G` itself, unless another form in float32 draws these seeds faster."""
     few = len(seeds) < BATCHES * batch or any(isinstance(seed, Latent) for seed in seeds)
     if few or not isinstance(G, FamilyGenerator) or G.precision not in ("auto", "fp32"):
         return G

@@ -100,6 +100,14 @@ def test_the_extra_is_named_where_it_is_missing(tmp_path, monkeypatch):
         load_text_model(tmp_path)
 
 
+def test_a_torchvision_of_another_build_is_named(tmp_path, monkeypatch):
+    (tmp_path / "open_clip.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "open_clip", raising=False)
+    with pytest.raises(MissingExtra, match="nms does not exist\\); install builds of torch and torchvision that fit"):
+        load_text_model(tmp_path)
+
+
 @pytest.mark.usefixtures("calls")
 def test_the_direction_between_texts_has_length_one_and_empty_or_equal_texts_are_refused(tmp_path):
     model = load_text_model(write_model(tmp_path / "model"))
