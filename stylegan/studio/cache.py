@@ -8,7 +8,6 @@ from collections.abc import Hashable
 
 from torch import Tensor
 
-
 ENTRY_BYTES = 2048  # of the key and the objects around a tensor, which weigh more than a small image itself
 
 
