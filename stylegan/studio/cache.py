@@ -8,6 +8,8 @@ from collections.abc import Hashable
 
 from torch import Tensor
 
+ENTRY_BYTES = 2048  # of the key and the objects around a tensor, which weigh more than a small image itself
+
 
 class TensorCache:
     """Keep tensors up to a number of bytes. Several threads may use it."""
@@ -29,7 +31,11 @@ class TensorCache:
         """Keep a tensor, which must own its memory: a view would keep the whole batch alive."""
         with self._lock:
             old = self._tensors.pop(key, None)
-            self._bytes += tensor.nbytes - (0 if old is None else old.nbytes)
+            self._bytes += _size(tensor) - (0 if old is None else _size(old))
             self._tensors[key] = tensor
             while self._bytes > self.limit_bytes:
-                self._bytes -= self._tensors.popitem(last=False)[1].nbytes
+                self._bytes -= _size(self._tensors.popitem(last=False)[1])
+
+
+def _size(tensor: Tensor) -> int:
+    return tensor.nbytes + ENTRY_BYTES

@@ -117,7 +117,7 @@ class Trainer:
             "seconds_per_kimg": seconds,
             "seconds": None if seconds is None else seconds * config.kimg,
             "measured": measured,
-            "remarks": [remark for remark in (*plan.remarks, plan.report) if remark],
+            "remarks": [text.replace("`data.labels`", "“Use labels”") for text in (*plan.remarks, plan.report) if text],
             "problem": problem,
             "command": stylegan_command(*self._arguments(request)),
         }
