@@ -12,11 +12,13 @@ import click
 from stylegan.cli.options import (
     LocalPath,
     device_option,
+    fit_option,
     network_or_default_option,
     outdir_option,
     say_licence,
     say_wrote,
     switch,
+    tuned_option,
     wrong_usage,
 )
 from stylegan.models import DEFAULT, bundled
@@ -33,6 +35,7 @@ VIDEO_IMAGES = 100  # of the search, at most
 
 @click.command("project")
 @network_or_default_option
+@tuned_option
 @click.option(
     "--target",
     "targets",
@@ -40,8 +43,9 @@ VIDEO_IMAGES = 100  # of the search, at most
     multiple=True,
     required=True,
     metavar="FILE",
-    help="Image to project, of any size; its largest centered square is used. May be given several times.",
+    help="Image to project, of any size. May be given several times.",
 )
+@fit_option
 @click.option(
     "--space",
     type=click.Choice(SPACES),
@@ -81,7 +85,9 @@ VIDEO_IMAGES = 100  # of the search, at most
 @device_option
 def command(
     network: Path | None,
+    tuned: Path | None,
     targets: tuple[Path, ...],
+    fit: str,
     space: str,
     num_steps: int | None,
     encoder: Path | None,
@@ -103,7 +109,7 @@ def command(
     from stylegan.checkpoints.open import drawing_generator, read
     from stylegan.images.png import make_folder, save_png
     from stylegan.images.video import save_video as write_video
-    from stylegan.inversion.pivotal import save_delta, tune
+    from stylegan.inversion.pivotal import load_delta, save_delta, tune
     from stylegan.inversion.projector import PUBLISHED, REFINING, ProjectorSettings, project, psnr
     from stylegan.inversion.target import read_mask, read_target
     from stylegan.machine.devices import resolve_device
@@ -116,9 +122,10 @@ def command(
     source = network or bundled()[DEFAULT]
     checkpoint = read(source, to_draw=True)
     say_licence(checkpoint.licence, checkpoint.origin)
-    G = drawing_generator(checkpoint, source).to(resolve_device(device))
-    images = torch.stack([read_target(target, G) for target in targets])
-    known = None if mask is None else read_mask(mask, G)
+    original = drawing_generator(checkpoint, source).to(resolve_device(device))
+    G = original if tuned is None else load_delta(original, tuned)
+    images = torch.stack([read_target(target, G, fit) for target in targets])
+    known = None if mask is None else read_mask(mask, G, fit)
     begin = None if encoder is None else _encoded(G, encoder, images, mask)
     usual = ProjectorSettings() if encoder is None else REFINING
     settings = replace(PUBLISHED if published else usual, steps=usual.steps if num_steps is None else num_steps)
@@ -130,11 +137,11 @@ def command(
         )
         results, scores = found.images, found.psnr
         if space == "pivotal":
-            tuned = tune(G, found.latents, images, label=label)
-            results = torch.stack(list(draw(tuned, found.latents)))
+            fitted = tune(G, found.latents, images, label=label)
+            results = torch.stack(list(draw(fitted, found.latents)))
             scores = psnr(results, images).tolist()
             make_folder(outdir)
-            save_delta(tuned, G, outdir / "tuned.safetensors")
+            save_delta(fitted, original, outdir / "tuned.safetensors")
     folders = [outdir] if len(targets) == 1 else [outdir / f"{k:02d}-{t.stem}" for k, t in enumerate(targets)]
     for k, folder in enumerate(folders):
         make_folder(folder)

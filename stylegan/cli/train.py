@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stylegan.cli.feature_options import feature_options, fetched
 from stylegan.cli.launch import gpus_option, launched
 from stylegan.cli.messages import with_flags
 from stylegan.cli.options import (
@@ -142,6 +143,7 @@ class _OrAuto(click.ParamType):
     help="Score every snapshot, for example with fid5k_efflite0, or eqt1k_frac for a StyleGAN3; RUN/best links to the "
     "best one by the first of them.  [default: none]",
 )
+@feature_options
 @click.option(
     "--keep",
     metavar="N|all",
@@ -246,6 +248,8 @@ def command(
     from stylegan.training.plan import is_checkpoint, new_plan, resumed_plan
     from stylegan.training.run import begin
 
+    if flags["feature_net"] is not None:
+        fetched(flags["feature_net"], world)
     with wrong_usage(typed=spelled(flags)):
         if transfer and resume is None:
             raise ConfigError("--transfer needs weights to start from; add --resume FILE.")

@@ -15,7 +15,9 @@ from stylegan.augment import SAFE_P
 from stylegan.augment.filter import SMALLEST_SIDE
 from stylegan.augment.presets import PRESETS as AUGMENT_PRESETS
 from stylegan.errors import ConfigError
-from stylegan.metrics.registry import Request, parse
+from stylegan.metrics.feature_file import feature_file, name_of
+from stylegan.metrics.registry import Request, is_complete, parse, parse_all
+from stylegan.metrics.torchscript import RANGE, TorchScriptNetwork, parse_resize
 from stylegan.networks.family import ARCHITECTURES, DISCRIMINATORS, discriminator_class, generator_class
 from stylegan.runs.info import RunInfo
 from stylegan.training.refusal import in_group, refusal
@@ -145,6 +147,9 @@ class TrainConfig(Frozen):
     tick_kimg: float = Field(ge=0.001)  # between two ticks
     snap_ticks: int = Field(ge=1)  # ticks between two snapshots
     metrics: tuple[str, ...] = ()  # measured at every snapshot; the first decides which is the best
+    feature_net: str | None = None  # file through which metrics see images that name no network, see `feature_file`
+    feature_resize: str = "none"  # how images come to the size that it takes, see `TorchScriptNetwork`
+    feature_range: tuple[float, float] = RANGE  # of the pixels that it takes
     keep_snapshots: Annotated[int, Field(ge=1)] | Literal["all"] = (
         3  # that can be resumed; older ones keep the generator only
     )
@@ -215,6 +220,7 @@ class TrainConfig(Frozen):
             raise ValueError(
                 f"`{name}`: frozen layers would keep random weights; start from a checkpoint, or freeze nothing"
             )
+        parse_resize(self.feature_resize)
         for metric in self.metrics:
             channels = self.generator.get("img_channels", 3)
             _parsed(metric).check(self.architecture, channels, labels=self.data.labels)
@@ -253,6 +259,22 @@ def _parsed(metric: str) -> Request:
         raise ConfigError(f"`metrics`: {reason}{hint}.") from error
 
 
+def _named_metrics(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics by names with the feature network, where some are official names or those of its file.
+
+    A local file is read only then, so that the configuration of a run is readable without it.
+    """
+    names, source = settings.get("metrics"), settings.get("feature_net")
+    if not isinstance(source, str) or not isinstance(names, list | tuple) or all(map(is_complete, names)):
+        return {}
+    requests = parse_all(",".join(names), name_of(source))
+    if any(request.width for request in requests):
+        own = TorchScriptNetwork(feature_file(source))
+        for request in requests:
+            request.load_detector(own=own)
+    return {"metrics": tuple(request.name for request in requests)}
+
+
 def data_config(settings: dict[str, Any]) -> DataConfig:
     """Return the data settings of {"data.path": ..., "data.mirror": ...}. Raises: ConfigError."""
     return build(DataConfig, {name.removeprefix("data."): value for name, value in settings.items()}, "data.")
@@ -286,7 +308,7 @@ def validated(settings: dict[str, Any]) -> TrainConfig:
             raise ConfigError(f"`{name}` must be a group of settings, got {settings.get(name)!r}.")
         for unknown in set(settings[name]) - known:
             raise ConfigError(f"`{name}` has no setting {unknown!r}; it has {', '.join(sorted(known))}.")
-    config = build(TrainConfig, settings)
+    config = build(TrainConfig, {**settings, **_named_metrics(settings)})
     if config.augment.pipe not in AUGMENT_PRESETS:
         raise ConfigError(f"`augment.pipe` must be one of {', '.join(AUGMENT_PRESETS)}, got {config.augment.pipe!r}.")
     filters = "imgfilter" in AUGMENT_PRESETS[config.augment.pipe]

@@ -20,7 +20,6 @@ from stylegan.files.atomic import write_text
 from stylegan.files.paths import local_path
 from stylegan.machine.memory import keep_freed_memory
 from stylegan.machine.processes import World
-from stylegan.metrics.registry import parse
 from stylegan.runs.best_effort import BestEffort
 from stylegan.runs.folder import make_run_folder, repair_interrupted_writes
 from stylegan.runs.lock import locked
@@ -33,6 +32,7 @@ from stylegan.training.compiling import faster_form
 from stylegan.training.config import TrainConfig, read_config
 from stylegan.training.failures import in_one_sentence
 from stylegan.training.plan import Plan, is_checkpoint, new_plan, resumed_plan
+from stylegan.training.scores import load_detectors
 
 
 class Run:
@@ -240,8 +240,7 @@ def begin(
     plan.fill_cache(track)
     if tensorboard:
         summary_writer()
-    for metric in plan.config.metrics:
-        parse(metric).load_detector()
+    load_detectors(plan.config)
     keep_freed_memory()
     folder = plan.folder or Path(
         plan.world.run_once("run", lambda: str(new_run_folder(outdir, plan.config, plan.dataset.name, desc)))

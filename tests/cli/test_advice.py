@@ -12,11 +12,13 @@ import pytest
 import torch
 from PIL import Image
 from run_cli import run_cli
+from text_stand_in import install, write_model
 from tiny_run import tiny_images
 from torch import Tensor, nn
 
 import stylegan
 from stylegan.cli.messages import flags
+from stylegan.editing.text_model import DEFAULT_MODEL
 from stylegan.inversion import Encoder, EncoderSettings, Task, save_encoder
 from stylegan.training import plan
 from stylegan.training.config import TrainConfig
@@ -32,6 +34,7 @@ DRAWN_CLASS = "generate --network {pets} --device cpu --seeds 0 --outdir {out}"
 PREPARED = "dataset --source {data} --dest {out}.zip --resolution 16"
 
 FOUND = "directions find --network {network} --samples 20 --count 2 --out {out}.npz"
+SEEN = "edit --network {network} --seeds 0 --text red --num-steps 1 --outdir {out}"
 MEASURED = "metrics --network {network} --device cpu --data {data} --metrics kid8 --feature-net {scripted}"
 
 ENCODED = "train-encoder --network {network} --device cpu --kimg 0.008 --outdir {out}"
@@ -53,14 +56,23 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
         FOUND + " --method labels --data {labeled_set}",
         FOUND + " --method pca",
     ],
+    ("editing/delta_mapper.py", "text_model"): [SEEN + " --text-model {colors} --mapper {mapper}"],
+    ("editing/text_direction.py", "beta"): [FOUND + " --method text --text red --text-model {colors} --beta 0.01"],
+    ("editing/text_model.py", "text_model"): [SEEN + " --text-model {colors}"],
+    ("editing/text_model.py", "download", "text_model"): [SEEN + " --download", SEEN + " --text-model {colors}"],
     ("inversion/tasks.py", "inputs", "data"): [ENCODED + " --task pairs --data {data} --inputs {data}"],
     ("inversion/tasks.py", "mask"): [TRANSLATED + " --encoder {inpaint} --mask {data}/000.png"],
     ("inversion/translate.py", "mask"): [TRANSLATED + " --encoder {sketch}"],
+    ("inference/generator.py", "compile", "engine"): [f"{DRAWN} --compile false", f"{DRAWN} --engine torch"],
+    ("inference/generator.py", "device"): [f"{DRAWN} --device cpu"],
+    ("inference/openvino.py", "engine"): [f"{DRAWN} --engine torch"],
+    ("inference/openvino.py", "precision"): [f"{DRAWN} --precision fp32"],
     ("machine/devices.py", "device"): [f"{NEW} --device auto", f"{RESUMED} --device cpu", f"{DRAWN} --device auto"],
     ("machine/processes.py", "device"): [f"{NEW} --device cpu", f"{RESUMED} --device cpu"],
+    ("metrics/feature_file.py", "feature_net"): [MEASURED, f"{NEW} --metrics fid8 --feature-net {{scripted}}"],
     ("metrics/protocol.py", "prepare"): [PREPARED],
     ("metrics/registry.py", "data.labels"): ["train --data {labeled} {tiny} -n --cond"],
-    ("metrics/registry.py", "feature_net"): [MEASURED],
+    ("metrics/registry.py", "feature_net"): [MEASURED, f"{NEW} --metrics fid8 --feature-net {{scripted}}"],
     ("metrics/subject.py", "mirror"): [MEASURED],
     ("metrics/subject.py", "network"): [MEASURED],
     ("metrics/torchscript.py", "feature_resize"): [f"{MEASURED} --feature-resize {way}" for way in ("none", "clean:8")],
@@ -196,6 +208,19 @@ def places(tmp_path_factory, network, pets) -> dict[str, object]:
     return {**here, **more, "network": network, "pets": pets}
 
 
+@pytest.fixture(scope="module")
+def text_models(tmp_path_factory, network):
+    """A text-image model and a mapper for it, with stand-ins of the packages that open and download such models."""
+    root = tmp_path_factory.mktemp("text")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        install(monkeypatch, root)
+        write_model(root / DEFAULT_MODEL.removeprefix("hf-hub:"))
+        colors, mapper = write_model(root / "colors"), root / "mapper.safetensors"
+        few = ["--samples", 20, "--num-steps", 1, "--out", mapper]
+        assert run_cli("directions", "mapper", "--network", network, "--text-model", colors, *few).code == 0
+        yield {"colors": colors, "mapper": mapper}
+
+
 def test_every_advice_of_the_library_is_followed_here():
     assert set(advice()) == set(ADVICE)
 
@@ -209,10 +234,10 @@ def without_estimates(monkeypatch):
 
 @pytest.mark.usefixtures("without_estimates")
 @pytest.mark.parametrize("names", ADVICE, ids=" ".join)
-def test_what_is_recommended_is_accepted(names, places, tmp_path):
+def test_what_is_recommended_is_accepted(names, places, text_models, tmp_path):
     for command in ADVICE[names]:
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
-        result = run_cli(*words_of(command.format(**places, out=tmp_path / "out")))
+        result = run_cli(*words_of(command.format(**places, **text_models, out=tmp_path / "out")))
         assert result.code == 0, f"{command}\n{result.err}"
 
 
