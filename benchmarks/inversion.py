@@ -1,20 +1,26 @@
 """Measure how close each way of inversion comes, and its time.
 
     python benchmarks/inversion.py --network avatars64 --data unseen.zip --own 64 --real 32 --out out/inversion
+    python benchmarks/inversion.py --network avatars64 --speed
 
-prints two tables, for images that the network drew itself and for real images that it has not seen, and writes
-sheet.png: the real images, then what each space gives.
+The first prints two tables, for images that the network drew itself and for real images that it has not seen, and
+writes sheet.png: the real images, then what each space gives. The second compares the time of a step with that of the
+networks in it, and a batch with images one by one.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
+from threading import Semaphore, Thread
+from typing import Any
 
 import click
 import torch
-from measure import environment
+from measure import environment, take_turns
 from torch import Tensor
 
 import stylegan
@@ -22,10 +28,12 @@ from stylegan.data.open import open_dataset
 from stylegan.images.grid import make_grid
 from stylegan.inversion.perceptual import PerceptualDistance
 from stylegan.inversion.pivotal import tune
-from stylegan.inversion.projector import ProjectorSettings, project, psnr
+from stylegan.inversion.projector import Projection, ProjectorSettings, project, psnr
 from stylegan.sampling import draw, generate
 
 AT_ONCE = 8  # images
+SPACES = ("w", "w+", "pivotal", "f")
+BATCH = 16  # images that are projected together, against one by one, by --speed
 
 
 @click.command()
@@ -33,58 +41,123 @@ AT_ONCE = 8  # images
 @click.option("--data", type=click.Path(exists=True, path_type=Path), help="Images that the network has not seen.")
 @click.option("--own", default=64, show_default=True, help="Images that the network draws.")
 @click.option("--real", default=32, show_default=True, help="Images of --data.")
+@click.option("--spaces", default=",".join(SPACES), show_default=True, help="Rows of the tables.")
 @click.option("--steps", default=300, show_default=True)
 @click.option("--label", help="Label, for a network with labels.")
+@click.option("--speed", is_flag=True, help="Measure only the time of a step, and of a batch against one by one.")
 @click.option("--out", type=click.Path(path_type=Path), default="out/inversion", show_default=True)
-def main(network: str, data: Path | None, own: int, real: int, steps: int, label: str | None, out: Path) -> None:
+def main(
+    network: str,
+    data: Path | None,
+    own: int,
+    real: int,
+    spaces: str,
+    steps: int,
+    label: str | None,
+    speed: bool,
+    out: Path,
+) -> None:
     """Print the tables."""
-    click.echo(f"CPU with {', '.join(environment()['cpu_features'])}")
+    click.echo(f"CPU with {', '.join(environment()['cpu_features'])}, {torch.get_num_threads()} threads")
     G, perceptual = stylegan.load(network, device="cpu"), PerceptualDistance()
+    if speed:
+        speeds(G, perceptual, label)
+        return
     settings = ProjectorSettings(steps=steps)
 
-    def row(targets: Tensor, space: str) -> Tensor:
-        start, images, scores, distances, far = time.perf_counter(), [], [], [], []
-        for part in targets.split(AT_ONCE):
-            search = "w" if space == "pivotal" else space
-            found = project(G, part, space=search, settings=settings, label=label, perceptual=perceptual)
-            drawn = found.images
+    @cache
+    def searched(part: Tensor, space: str) -> tuple[Projection, float]:  # the row `pivotal` starts from that of `w`
+        start = time.process_time()
+        found = project(G, part, space=space, settings=settings, label=label, perceptual=perceptual)
+        return found, time.process_time() - start
+
+    def row(parts: Sequence[Tensor], space: str) -> Tensor:
+        seconds, images, scores, distances, far = 0.0, [], [], [], []
+        for part in parts:
+            found, spent = searched(part, "w" if space == "pivotal" else space)
+            drawn, start = found.images, time.process_time()
             if space == "pivotal":
                 tuned = tune(G, found.latents, part, label=label, perceptual=perceptual)
                 drawn = torch.stack(list(draw(tuned, found.latents)))
+            seconds += spent + time.process_time() - start
             images.append(drawn)
             scores += psnr(drawn, part).tolist()
             distances += perceptual(*(2 * x.float() / 255 - 1 for x in (drawn, part))).tolist()
             far += found.typicality
-        seconds = (time.perf_counter() - start) / len(targets)
         click.echo(
-            f"| {space} | {seconds:.1f} | {statistics.mean(scores):.1f} | {min(scores):.1f} | "
+            f"| {space} | {seconds / len(scores):.1f} | {statistics.mean(scores):.1f} dB | {min(scores):.1f} dB | "
             f"{sum(s >= 30 for s in scores) / len(scores):.0%} | {statistics.mean(distances):.4f} | "
             f"{statistics.mean(far):.2f} |"
         )
         return torch.cat(images)
 
     def head(what: str) -> None:
-        click.echo(f"\n{what}, {steps} steps, {AT_ONCE} at a time, {torch.get_num_threads()} threads\n")
+        click.echo(f"\n{what}, {steps} steps, {AT_ONCE} at a time\n")
         click.echo(
-            "| space | seconds an image | mean PSNR | least | 30 dB or more | perceptual distance | typicality |"
+            "| space | CPU seconds an image | mean PSNR | least | 30 dB or more | perceptual distance | typicality |"
         )
         click.echo("|---|---|---|---|---|---|---|")
 
+    chosen = spaces.split(",")
     if own:
         head(f"{own} images of {network} itself (seeds from 1000)")
-        targets = generate(G, range(1000, 1000 + own), psi=1, label=label)
-        for space in ("w", "w+"):
-            row(targets, space)
+        parts = generate(G, range(1000, 1000 + own), psi=1, label=label).split(AT_ONCE)
+        for space in chosen:
+            if space in ("w", "w+"):
+                row(parts, space)
     if data is not None and real:
         dataset = open_dataset(data, use_labels=False)
         targets = dataset.images(range(real))
         head(f"{real} images of {data.name}")
-        sheet = [targets, *(row(targets, space) for space in ("w", "w+", "f", "pivotal"))]
+        parts = targets.split(AT_ONCE)
+        sheet = [targets, *(row(parts, space) for space in chosen)]
         shown = min(real, 8)
         out.mkdir(parents=True, exist_ok=True)
         cells = [image for images in sheet for image in images[:shown]]
         stylegan.save_png(make_grid(cells, shown, len(sheet)), out / "sheet.png")
-        click.echo(f"\nWrote {out / 'sheet.png'}: the images, then w, w+, f and pivotal.")
+        click.echo(f"\nWrote {out / 'sheet.png'}: the images, then {', '.join(chosen)}.")
+
+
+def speeds(G: Any, perceptual: PerceptualDistance, label: str | None, *, rounds: int = 5) -> None:
+    """Print the time of a step relative to its two networks, and of a batch relative to one by one, interleaved."""
+    targets = generate(G, range(BATCH), psi=1, label=label)
+    forms: dict[str, Callable[[], object]] = {}
+    for n in (1, BATCH):
+        forms[f"step {n}"] = one_step(G, perceptual, targets[:n], label)
+        forms[f"networks {n}"] = partial(both_networks, G, perceptual, n)
+    seconds = {name: statistics.median(times) for name, times in take_turns(forms, rounds).items()}
+    click.echo("\n| images | step | forward and backward of both networks | ratio |\n|---|---|---|---|")
+    for n in (1, BATCH):
+        step, networks = seconds[f"step {n}"], seconds[f"networks {n}"]
+        click.echo(f"| {n} | {step * 1000:.0f} ms | {networks * 1000:.0f} ms | {step / networks:.2f} |")
+    click.echo(f"\n{BATCH} images together are {BATCH * seconds['step 1'] / seconds[f'step {BATCH}']:.1f}x as fast.")
+
+
+def one_step(G: Any, perceptual: PerceptualDistance, targets: Tensor, label: str | None) -> Callable[[], object]:
+    """Return a function that makes the next step of one long search, which waits in a thread between its steps."""
+    ready, done = Semaphore(0), Semaphore(0)
+
+    def between(step: int, images: Tensor) -> None:
+        done.release()
+        ready.acquire()
+
+    settings = ProjectorSettings(steps=1000, examples=0, w_samples=100)
+    search = partial(project, G, targets, settings=settings, label=label, perceptual=perceptual, watch=between)
+    Thread(target=search, daemon=True).start()
+    done.acquire()
+
+    def step() -> None:
+        ready.release()
+        done.acquire()
+
+    return step
+
+
+def both_networks(G: Any, perceptual: PerceptualDistance, n: int) -> None:
+    """Draw n images, read their features, and send gradients back to ws."""
+    ws = torch.zeros(n, G.num_ws, G.w_dim, requires_grad=True)
+    features = perceptual.features(G.synthesis(ws, noise_mode="const"))
+    torch.stack([x.square().mean() for x in features]).sum().backward()
 
 
 if __name__ == "__main__":
