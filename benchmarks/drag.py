@@ -105,7 +105,7 @@ def main(network: str, images: int, first: int, steps: int, space: str, out: Pat
         pairs += [pair] if pair else []
         tried += 1
     click.echo(
-        f"{images} points of {tried} images of {network} (seeds from {first}), psi {PSI:g}, {space}, at most {steps} steps\n"
+        f"{images} points of {tried} images of {network} from seed {first}, psi {PSI:g}, {space}, up to {steps} steps\n"
     )
     click.echo("| method | distance before | after | falls by | arrived | there and back | steps | CPU seconds |")
     click.echo("|---|---|---|---|---|---|---|---|")

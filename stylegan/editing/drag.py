@@ -73,6 +73,7 @@ class DragSettings:
     level: float = 1.0
     move: float = 3
     move_steps: int = 5
+    again: bool = True
 
     def __post_init__(self) -> None:
         if self.method not in RULES:
@@ -227,6 +228,7 @@ class _FreeDrag:
     def __init__(self, space: Patches, first: Tensor, handles: Tensor, targets: Tensor, settings: DragSettings):
         self.space, self.targets, self.settings = space, targets, settings
         self.near, self.move = pixels(settings.near, space.side, 0.5), pixels(settings.move, space.side)
+        self.first, self.handles = first, handles
         self.places, self.templates = handles.clone(), space.at(first, handles)
         around = space.at(first, handles[:, None] + self.move * _CIRCLE.to(handles))  # [P, 8, C, K]
         self.levels = settings.level * (around - self.templates[:, None]).abs().mean((1, 2, 3)).clamp(min=1e-6)
@@ -235,12 +237,17 @@ class _FreeDrag:
         self.begun = False
 
     def advance(self, now: Tensor) -> bool:
-        patches = self.space.at(now, self.places)
-        difference = (patches - self.templates).abs().mean((1, 2))  # [P]
-        matched = difference <= self.levels / 2
+        patches, difference, matched = self._matched(now)
         if bool(matched.all()) and bool(((self.targets - self.places).norm(dim=1) <= self.near).all()):
-            return True
-        if self.left > 0 and not bool(matched.all()):
+            if not self.settings.again: return True
+            # Templates that adapt can lose their points. Those that are elsewhere go on from where they are.
+            reach = float((self.targets - self.handles).norm(dim=1).max()) + 2
+            found = self.space.nearest(now, self.first, self.handles, self.targets, reach)
+            if bool(((self.targets - found).norm(dim=1) <= 2 * self.near).all()):
+                return True
+            self.places, self.templates, self.begun = found, self.space.at(self.first, self.handles), False
+            patches, difference, matched = self._matched(now)
+        if self.begun and self.left > 0 and not bool(matched.all()):
             self.left -= 1
             return False
         for i in range(len(self.places)):
@@ -252,6 +259,12 @@ class _FreeDrag:
         self.initial = (self.space.at(now, self.places) - self.templates).abs().mean((1, 2))
         self.left, self.begun = self.settings.move_steps - 1, True
         return False
+
+    def _matched(self, now: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the patches at the places, [P, C, K], their differences from the templates, and which are small."""
+        patches = self.space.at(now, self.places)
+        difference = (patches - self.templates).abs().mean((1, 2))
+        return patches, difference, difference <= self.levels / 2
 
     def loss(self, now: Tensor) -> Tensor:
         return (self.space.at(now, self.places) - self.templates).abs().mean((1, 2)).sum()
