@@ -3,8 +3,8 @@
     python -m stylegan.editing.bundle avatars64
 
 It takes less than a minute, and belongs behind every training of such a network. The names are those of attributes that
-are measured in images, so they hold for any network that draws the same things: labels of the sample data set for
-faces, sizes and shades for clothes. Each direction is orthogonal to those of the other attributes.
+are measured in images, so they hold for any network that draws the same things: colors and sizes. Each direction is
+orthogonal to those of the other attributes, and moves the layers from that one on with which it changes little else.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from torch import Tensor
 from stylegan.checkpoints import load
 from stylegan.data import open_dataset
 from stylegan.data.samples import avatars
-from stylegan.editing.classifier import classifier_of
 from stylegan.editing.direction_file import save_directions
 from stylegan.editing.directions import Direction, orthogonal
 from stylegan.editing.supervised import Classifier, classify_w, linear_direction
@@ -61,39 +60,69 @@ def bundle(name: str) -> list[Direction]:
     for i, direction in enumerate(entangled):
         own = orthogonal(direction, entangled[:i] + entangled[i + 1 :], w)
         own = replace(own, deviation=own.deviation / PSI)  # that of w without truncation
-        change = (_scores_at(G, measure, own, STRENGTH) - _scores_at(G, measure, own, -STRENGTH)) / unit
-        others = torch.cat([change[:i], change[i + 1 :]])
-        worst = int(others.abs().argmax())
-        side_effect = f"{others[worst]:+.1f} of {(names[:i] + names[i + 1 :])[worst]}"
-        note = f"{own.note}; from -{STRENGTH:g} to {STRENGTH:g}: {change[i]:+.1f} deviations, and {side_effect}"
-        found.append((float(change[i]), replace(own, note=note)))
-    found.sort(key=lambda pair: -pair[0])
-    chosen = [direction for _, direction in found[:COUNT]]
+        found.append(
+            max((_trial(G, measure, own, first, i, names, unit) for first in range(0, G.num_ws, 2)), key=_margin)
+        )
+    found.sort(key=lambda trial: -trial.change)
+    chosen = [trial.direction for trial in found[:COUNT]]
     save_directions(chosen, bundled()[name] / FILE)
     return chosen
 
 
+class Trial(NamedTuple):
+    """A direction that moves some of the layers, and what it changes from -STRENGTH to STRENGTH, in deviations."""
+
+    direction: Direction
+    change: float  # of its attribute
+    side_effect: float  # the largest of the others, the mean of absolute changes
+
+
+def _margin(trial: Trial) -> float:
+    return trial.change - trial.side_effect
+
+
+def _trial(
+    G: FamilyGenerator, measure: Classifier, direction: Direction, first: int, i: int, names: list[str], unit: Tensor
+) -> Trial:
+    """Return the trial of a direction of attribute i that moves the layers from `first` on."""
+    if first:
+        direction = replace(direction, layers=tuple(range(first, G.num_ws)))
+    low, high = (_scores_at(G, measure, direction, strength) for strength in (-STRENGTH, STRENGTH))
+    changes = (high - low) / unit
+    change, others = float(changes[:, i].mean()), changes.abs().mean(0).index_fill(0, torch.tensor(i), 0)
+    worst = int(others.argmax())
+    effect = f"{change:+.1f} deviations, and {others[worst]:.1f} of {names[worst]} to either side"
+    where = f", layers from {first}" if first else ""
+    note = f"{direction.note}{where}; from -{STRENGTH:g} to {STRENGTH:g}: {effect}"
+    return Trial(replace(direction, note=note), change, float(others[worst]))
+
+
 def faces() -> Attributes:
-    """Return the attributes of drawn faces: colors that are measured, and what a classifier learns from the samples."""
-    data = open_dataset(avatars(), use_labels=True)
-    classify = classifier_of(data)
-
-    def measure(images: Tensor) -> Tensor:
-        return torch.cat([measure_faces(images), classify(images).to(torch.float64)], 1)
-
-    indices = range(len(data))
-    deviations = torch.cat([measure_faces(data.images(indices)), data.labels(indices).to(torch.float64)], 1).std(0)
-    return Attributes(["light_skin", "blue_background", *classify.names], measure, deviations)
+    """Return the attributes of drawn faces, which are measured; deviations are those of the samples."""
+    data = open_dataset(avatars())
+    deviations = measure_faces(data.images(range(len(data)))).std(0)
+    return Attributes(
+        ["light_skin", "blue_background", "dark_hair", "big_hair", "long_hair"], measure_faces, deviations
+    )
 
 
 def measure_faces(images: Tensor) -> Tensor:
-    """Return the brightness of the cheek and the blueness of the upper corner in faces of the samples, [N, 2] float64.
+    """Return colors and sizes of faces that are placed like those of the samples, [N, 5] float64.
 
-    images: uint8 [N, 3, R, R], in which all faces are at the same place.
+    They are the brightness of the cheek, the blueness of the upper corner, the darkness of the top of the head, and how
+    much of the upper border and of the left of the neck is not background. What is measured says how far to move, which
+    a label does not: hair is not just dark or light.
+
+    images: uint8 [N, 3, R, R].
     """
     x, r = images.to(torch.float64) / 255, images.shape[-1]
-    cheek, corner = x[:, :, r // 2 : 5 * r // 8, 3 * r // 8 : r // 2], x[:, :, : r // 8, : r // 8]
-    return torch.stack([cheek.mean((1, 2, 3)), corner[:, 2].mean((1, 2)) - corner[:, 0].mean((1, 2))], 1)
+    corner = x[:, :, : r // 8, : r // 8].mean((2, 3))
+    cheek = x[:, :, r // 2 : 5 * r // 8, 3 * r // 8 : r // 2].mean((1, 2, 3))
+    head = x[:, :, r // 8 : r // 4, 7 * r // 16 : 9 * r // 16].mean((1, 2, 3))
+    drawn = ((x - corner[:, :, None, None]).abs().mean(1) > 0.12).to(torch.float64)
+    border = torch.cat([drawn[:, : r // 2, : r // 4].flatten(1), drawn[:, : r // 8].flatten(1)], 1).mean(1)
+    neck = drawn[:, r // 2 : 7 * r // 8, r // 16 : r // 4].mean((1, 2))
+    return torch.stack([cheek, corner[:, 2] - corner[:, 0], 1 - head, border, neck], 1)
 
 
 def clothes() -> Attributes:
@@ -135,10 +164,11 @@ def _measured(G: FamilyGenerator, measure: Classifier, count: int, seed: int) ->
 
 
 def _scores_at(G: FamilyGenerator, measure: Classifier, direction: Direction, strength: float) -> Tensor:
-    """Return the mean scores of images moved along a direction in W, [A]."""
+    """Return the scores of images moved along a direction in W, [CHECKED, A]."""
     assert isinstance(direction.vector, Tensor)
-    w = torch.cat(_truncated(G, CHECKED, seed=1)) + strength * direction.deviation * direction.vector
-    return classify_w(G, w, measure).mean(0)
+    ws = torch.cat(_truncated(G, CHECKED, seed=1))[:, None].repeat(1, G.num_ws, 1)
+    ws[:, list(direction.layers or range(G.num_ws))] += strength * direction.deviation * direction.vector
+    return classify_w(G, ws, measure)
 
 
 def _truncated(G: FamilyGenerator, count: int, seed: int) -> list[Tensor]:

@@ -104,7 +104,7 @@ def _quality(x: Tensor, y: Tensor, weights: Tensor, bias: Tensor, *, binary: boo
 
 
 def classify_w(G: FamilyGenerator, w: Tensor, classify: Classifier, *, batch: int = 32) -> Tensor:
-    """Return the scores of the images of w [N, w_dim], [N, A] on the CPU."""
+    """Return the scores of the images of w [N, w_dim] or [N, num_ws, w_dim], [N, A] on the CPU."""
     ws = (row.expand(G.num_ws, -1) for row in w.to(device_of(G)))
     return torch.cat([classify(torch.stack(part)).cpu() for part in batched(draw(G, ws, batch=batch), batch)])
 
