@@ -73,7 +73,6 @@ class DragSettings:
     level: float = 1.0
     move: float = 3
     move_steps: int = 5
-    again: bool = True
 
     def __post_init__(self) -> None:
         if self.method not in RULES:
@@ -221,7 +220,7 @@ _CIRCLE = torch.tensor([[math.cos(math.pi * k / 4), math.sin(math.pi * k / 4)] f
 
 
 class _FreeDrag:
-    """FreeDrag's rule, Sec. 3 of the paper."""
+    """FreeDrag's rule, Sec. 3 of the paper; a point that has arrived must also be found at its target."""
 
     mask_weight = 10.0
 
@@ -239,8 +238,7 @@ class _FreeDrag:
     def advance(self, now: Tensor) -> bool:
         patches, difference, matched = self._matched(now)
         if bool(matched.all()) and bool(((self.targets - self.places).norm(dim=1) <= self.near).all()):
-            if not self.settings.again: return True
-            # Templates that adapt can lose their points. Those that are elsewhere go on from where they are.
+            # An adapted template may no longer show its point. Points that are found elsewhere are moved from there.
             reach = float((self.targets - self.handles).norm(dim=1).max()) + 2
             found = self.space.nearest(now, self.first, self.handles, self.targets, reach)
             if bool(((self.targets - found).norm(dim=1) <= 2 * self.near).all()):
