@@ -11,7 +11,7 @@ import pytest
 
 from stylegan.cli import options
 from stylegan.cli.train_config import new_settings
-from stylegan.cli.verbs import VERBS
+from stylegan.cli.verbs import VERBS, module_of
 from stylegan.training.assemble import Images, assemble
 from stylegan.training.presets import PRESETS
 
@@ -67,7 +67,7 @@ def test_a_command_in_a_text_has_verbs_flags_and_values_that_exist(page, command
     verb, *arguments = words(command)
     if not arguments:
         return  # the verb as a noun
-    parser = import_module(f"stylegan.cli.{verb}").command
+    parser = import_module(module_of(verb)).command
     if len(arguments) == 1 and arguments[0].startswith("--"):  # the name of an option
         assert any(arguments[0] in param.opts for param in parser.params)
         return

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stylegan.cli.options import LocalPath, say_licence, say_wrote, switch, wrong_usage
+from stylegan.cli.feature_options import with_download_bar
+from stylegan.cli.options import LocalPath, say_licence, say_wrote, switch, tuned_option, wrong_usage
 from stylegan.errors import CheckpointError
 from stylegan.models import find
 from stylegan.models.published import Published, fetch, find_published, is_downloaded
@@ -35,29 +36,38 @@ if TYPE_CHECKING:
     metavar="JSON",
     help="Also write what was kept, renamed and dropped, tensor by tensor.",
 )
+@tuned_option
 @switch("--force", "overwrite", default=False, help="Replace a checkpoint that exists at DEST.")
 @switch("--yes", default=False, help="Download without asking.")
-def command(source: str, dest: Path, kind: str | None, report: Path | None, overwrite: bool, yes: bool) -> None:
+def command(
+    source: str, dest: Path, kind: str | None, report: Path | None, tuned: Path | None, overwrite: bool, yes: bool
+) -> None:
     """Write the networks of SOURCE as DEST: a native folder, or a file for other tools.
 
     SOURCE is any checkpoint that `stylegan info` reads, or a name that `stylegan models --published` lists, which is
-    downloaded after a question. Nothing else in this library downloads.
+    downloaded after a question.
 
     \b
     stylegan convert network-snapshot-025000.pkl faces  # a folder that every verb reads
+    stylegan convert faces sketches --tuned out/adapted.safetensors  # a network of its own
     stylegan convert faces faces.pt  # for rosinality's stylegan2-pytorch
     stylegan convert faces faces.safetensors  # state dicts in the official names
     stylegan convert internet-lions-512 lions  # download a published network
     """
     from stylegan.checkpoints.convert import convert, kind_of, require_free
+    from stylegan.checkpoints.open import drawing_generator
     from stylegan.checkpoints.trace import read_accounts
     from stylegan.files.atomic import write_text
+    from stylegan.inversion.pivotal import load_delta
 
     since = time.perf_counter()
     with wrong_usage():
         kind = kind_of(dest, kind)
     require_free(dest, kind, overwrite=overwrite)
     path, checkpoint = _opened(source, yes)
+    if tuned is not None:
+        G = load_delta(drawing_generator(checkpoint, path), tuned)
+        checkpoint = replace(checkpoint, G_ema=G, G=None, D=None, augment_p=0.0)
     result = convert(checkpoint, dest, kind, overwrite=overwrite)
     read = read_accounts(path, checkpoint) if report is not None and path.is_file() else {}
     for name, account in read.items():
@@ -91,9 +101,6 @@ def _opened(source: str, yes: bool) -> tuple[Path, Checkpoint]:
 
 def _download(entry: Published, yes: bool) -> None:
     """Say what would be downloaded, ask, and download it. Raises: click.Abort if the answer is no."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from stylegan.files.download import size_of
 
     size = size_of(entry.remote)
@@ -107,8 +114,5 @@ def _download(entry: Published, yes: bool) -> None:
         if not sys.stdin.isatty():
             raise click.UsageError("a download needs a yes; add --yes.")
         click.confirm("Download?", abort=True)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Downloading", total=size)
-        for received in fetch(entry):
-            progress.update(task, completed=received)
+    for _ in with_download_bar(fetch(entry), size):
+        pass

@@ -26,15 +26,21 @@ from stylegan.cli.options import (
     network_or_default_option,
     outdir_option,
     say_wrote,
+    tuned_option,
     with_progress,
     wrong_usage,
 )
+from stylegan.cli.text_options import model_options, open_text_model, progress_of, text_options
 from stylegan.models import bundled
 
 if TYPE_CHECKING:
-    from stylegan.editing.directions import Direction
+    from torch import Tensor
 
-METHODS = ["pca", "features", "sefa", "style", "labels"]
+    from stylegan.editing.directions import Direction
+    from stylegan.editing.text_model import TextModel
+    from stylegan.networks.generator import FamilyGenerator
+
+METHODS = ["pca", "features", "sefa", "style", "labels", "text"]
 
 
 @click.group("directions")
@@ -44,6 +50,7 @@ def command() -> None:
 
 @command.command("find")
 @network_or_default_option
+@tuned_option
 @click.option(
     "--method",
     type=click.Choice(METHODS),
@@ -51,7 +58,7 @@ def command() -> None:
     show_default=True,
     help="pca: principal components of w. features: of feature maps. sefa: from the weights alone. style: single "
     "channels of style space, by their effect or by labels. labels: along which an attribute grows, from --csv or "
-    "--data.",
+    "--data. text: several channels of style space together, from --text and --from.",
 )
 @click.option(
     "--layers",
@@ -79,6 +86,15 @@ def command() -> None:
     show_default=True,
     help="Random w to find the directions from; the method labels with --data draws their images.",
 )
+@click.option("--text", metavar="TEXT", help="What images are to show further along, for the method text.")
+@text_options
+@click.option(
+    "--beta",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Least relevance to the text of a channel that moves; larger values change less beside it.",
+)
 @click.option("--orthogonal", is_flag=True, help="Take out of each direction what those in the file change already.")
 @click.option(
     "--out",
@@ -93,12 +109,18 @@ def command() -> None:
 @main_only
 def find(
     network: Path | None,
+    tuned: Path | None,
     method: str,
     layers: str | None,
     count: int,
     csv: Path | None,
     data: Path | None,
     samples: int,
+    text: str | None,
+    from_text: str | None,
+    text_model: str | None,
+    download: bool,
+    beta: float,
     orthogonal: bool,
     out: Path,
     label: str | None,
@@ -117,18 +139,84 @@ def find(
         raise click.UsageError(
             f"The method {method} takes no labels; choose --method labels, or leave out --csv and --data."
         )
-    G, _ = open_trained(network, device)
+    if (method == "text") != (text is not None):
+        raise click.UsageError("The method text and the option --text belong together; give both or neither.")
+    if method == "text" and orthogonal:
+        raise click.UsageError("--orthogonal is for directions in w, and the method text finds one in style space.")
+    G, _ = open_trained(network, device, tuned)
     rows = parsed_layers(G, layers)
     older = load_directions(out, G) if out.exists() else {}
     with wrong_usage():
         w = random_ws(G, label, samples)[:, 0]
-        found = find_directions(G, w, method, count=count, layers=rows, csv=csv, data=data, label=label)
+        if text is not None:
+            found = [_of_text(G, w, text, from_text, beta, rows, open_text_model(text_model, download, w.device))]
+        else:
+            found = find_directions(G, w, method, count=count, layers=rows, csv=csv, data=data, label=label)
         if orthogonal:
             found = [orthogonal_to(direction, older.values(), w.cpu()) for direction in found]
     save_directions(list({**older, **{direction.name: direction for direction in found}}.values()), out)
     for direction in found:
         click.echo(_line(direction))
-    say_wrote(f"{len(found)} directions to {out}", start)
+    say_wrote(f"{len(found)} direction{'s' if len(found) > 1 else ''} to {out}", start)
+
+
+def _of_text(
+    G: FamilyGenerator, w: Tensor, text: str, source: str | None, beta: float, rows: list[int] | None, model: TextModel
+) -> Direction:
+    from stylegan.editing.styles import affine_layers, affine_matrix
+    from stylegan.editing.text_direction import channel_effects, direction_of_text, name_of_text
+    from stylegan.editing.text_model import text_direction
+
+    goal = text_direction(model, text, *filter(None, [source]))
+    total = sum(len(affine_matrix(G, name)) for name in affine_layers(G, rows))
+    with progress_of("Measuring channels", total) as watch:
+        effects = channel_effects(G, w, model.encode_images, layers=rows, watch=watch)
+    return direction_of_text(G, w, effects, goal, name=name_of_text(text), beta=beta)
+
+
+@command.command("mapper")
+@network_or_default_option
+@tuned_option
+@model_options
+@click.option(
+    "--samples",
+    type=click.IntRange(min=2),
+    default=4000,
+    show_default=True,
+    help="Random images of the network, whose pairs the mapper learns from.",
+)
+@click.option("--num-steps", type=click.IntRange(min=1), default=2000, show_default=True, help="Steps of the training.")
+@click.option(
+    "--out", type=LocalPath(), default="mapper.safetensors", show_default=True, metavar="FILE", help="File to write."
+)
+@label_option
+@device_option
+@main_only
+def mapper(
+    network: Path | None,
+    tuned: Path | None,
+    text_model: str | None,
+    download: bool,
+    samples: int,
+    num_steps: int,
+    out: Path,
+    label: str | None,
+    device: str,
+) -> None:
+    """Train a mapper, which edits by any text without a search: `stylegan edit --text TEXT --mapper FILE`."""
+    from stylegan.editing.delta_mapper import MapperSettings, save_mapper, train_mapper
+    from stylegan.networks.protocol import device_of
+
+    start = time.perf_counter()
+    G, _ = open_trained(network, device, tuned)
+    model = open_text_model(text_model, download, device_of(G))
+    settings = MapperSettings(samples=samples, steps=num_steps)
+    with wrong_usage(), progress_of("Training", num_steps) as watch:
+        trained = train_mapper(
+            G, model.encode_images, encoder=model.identity, settings=settings, label=label, watch=watch
+        )
+    save_mapper(trained, out)
+    say_wrote(out, start)
 
 
 @command.command("list")
@@ -164,6 +252,7 @@ def list_command(source: str) -> None:
 @main_only
 def sheet(
     network: Path | None,
+    tuned: Path | None,
     seeds: list[int | Path] | None,
     psi: float,
     label: str | None,
@@ -179,7 +268,7 @@ def sheet(
     from stylegan.images.png import make_folder, save_png
 
     start = time.perf_counter()
-    G, folder = open_trained(network, device)
+    G, folder = open_trained(network, device, tuned)
     found, rows = find_direction(G, folder, direction), parsed_layers(G, layers)
     latents = list(chosen_latents(G, seeds, psi, label).values())
     make_folder(outdir)

@@ -46,6 +46,7 @@ from stylegan.cli.options import LocalPath, network_or_default_option, outdir_op
 @main_only
 def command(
     network: Path | None,
+    tuned: Path | None,
     seeds: list[int | Path] | None,
     psi: float,
     label: str | None,
@@ -63,7 +64,7 @@ def command(
     start = time.perf_counter()
     with wrong_usage("--points"):
         pairs = parse_points(points)
-    G, _ = open_trained(network, device)
+    G, _ = open_trained(network, device, tuned)
     allowed = read_mask(mask, G) if mask is not None else None
     settings = DragSettings(method=method, steps=steps, space=space)
     dragged = {}

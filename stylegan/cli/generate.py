@@ -147,7 +147,8 @@ def command(
     from stylegan.sampling.truncation import truncation_sweep
 
     start = time.perf_counter()
-    G, points = open_network(world, seeds)
+    # Processes that share the seeds all draw with the same form.
+    G, points = open_network(world, seeds, images=len(seeds) * len(psis) if world.size == 1 else 0)
     starts = [point.seed for point in points]
     if any(translate + rotate):
         transform_of(G).copy_(inverse_transform(*translate, *rotate))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stylegan.cli.options import device_option, say_licence, trunc_option, wrong_usage
+from stylegan.cli.options import device_option, read_generator, trunc_option, tuned_option, wrong_usage
 from stylegan.cli.points import Points
 from stylegan.files.paths import local_path
 from stylegan.models import DEFAULT, bundled
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stylegan.networks.generator import FamilyGenerator
     from stylegan.sampling.latent import Latent
 
-FILE_OF_NETWORK = "directions.npz"  # in the folder of a checkpoint
+FILE_OF_NETWORK = "directions.npz"  # in the folder of a checkpoint; `editing.direction_file.FILE`
 label_option = click.option(
     "--class",
     "label",
@@ -34,8 +34,9 @@ layers_option = click.option(
 
 
 def latent_options(command: Callable) -> Callable:
-    """Add the options that choose latents: --seeds, --trunc, --class and --device."""
+    """Add the options that choose latents: --tuned, --seeds, --trunc, --class and --device."""
     options = [
+        tuned_option,
         click.option(
             "--seeds",
             type=Points(),
@@ -51,17 +52,18 @@ def latent_options(command: Callable) -> Callable:
     return command
 
 
-def open_trained(network: Path | None, device: str) -> tuple[FamilyGenerator, Path]:
-    """Return the averaged generator of a checkpoint as it was trained, with its path; by default the bundled one."""
-    from stylegan.checkpoints.open import drawing_generator, read
+def open_trained(network: Path | None, device: str, tuned: Path | None = None) -> tuple[FamilyGenerator, Path]:
+    """Return the averaged generator of a checkpoint, not prepared for inference, with its path.
+
+    network: None for the bundled one.
+    tuned: a change of its weights.
+    """
     from stylegan.machine.devices import resolve_device
 
     if network is None:
         click.echo(f"Drawing with {DEFAULT}, which ships with the library; choose another with --network.")
     source = network or bundled()[DEFAULT]
-    checkpoint = read(source, to_draw=True)
-    say_licence(checkpoint.licence, checkpoint.origin)
-    return drawing_generator(checkpoint, source).to(resolve_device(device)), source
+    return read_generator(source, tuned=tuned).to(resolve_device(device)), source
 
 
 def chosen_latents(

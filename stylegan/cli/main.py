@@ -11,7 +11,7 @@ import click
 
 from stylegan.cli.messages import with_flags
 from stylegan.cli.translation import refuse_repeated, translate_flags, translate_verb
-from stylegan.cli.verbs import VERBS
+from stylegan.cli.verbs import VERBS, module_of
 from stylegan.errors import StyleGANError
 
 
@@ -24,7 +24,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
-        command: click.Command = import_module(f"stylegan.cli.{name}").command
+        command: click.Command = import_module(module_of(name)).command
         for part in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
             if not any(param.name == "debug" for param in part.params):
                 debug = click.Option(

@@ -9,7 +9,7 @@ from importlib import import_module
 
 import click
 
-from stylegan.cli.verbs import VERBS
+from stylegan.cli.verbs import VERBS, module_of
 
 # Settings that no option carries in its name, and the function of Python that a verb calls.
 _MORE = {
@@ -40,7 +40,7 @@ def flags() -> dict[str, str]:
 
     found: dict[str, str] = {}
     for verb in VERBS:
-        command: click.Command = import_module(f"stylegan.cli.{verb}").command
+        command: click.Command = import_module(module_of(verb)).command
         parts = command.commands.values() if isinstance(command, click.Group) else [command]
         params = [param for part in parts for param in part.params]
         options = [param for param in params if isinstance(param, click.Option) and not param.hidden]

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from stylegan.cli.feature_options import feature_options, fetched
 from stylegan.cli.launch import gpus_option, launched
 from stylegan.cli.options import (
     LocalPath,
     Network,
     PathOrURL,
     device_option,
+    engine_option,
+    inference_form,
     read_generator,
     switch,
     with_progress,
@@ -28,22 +31,11 @@ if TYPE_CHECKING:
 
     from stylegan.data.dataset import Dataset
     from stylegan.machine.processes import World
+    from stylegan.metrics.passes import KeptPasses
     from stylegan.metrics.protocol import Score
     from stylegan.metrics.registry import Request
+    from stylegan.metrics.subject import Subject
     from stylegan.networks.generator import FamilyGenerator
-
-
-class _Range(click.ParamType):
-    """Two numbers, LOW:HIGH."""
-
-    name = "range"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        try:
-            low, high = value if isinstance(value, tuple) else map(float, value.split(":"))
-        except ValueError:
-            self.fail(f"expected two numbers such as 0:255 or -1:1, got {value!r}.", param, ctx)
-        return low, high
 
 
 @click.command()
@@ -75,29 +67,7 @@ class _Range(click.ParamType):
     help="For example fid10k_efflite0,kid10k_efflite0,recall10k_efflite0, which draw 10,000 images; any other number "
     "works too. docs/metrics.md lists all; names of the official tools, such as fid50k_full, work with --feature-net.",
 )
-@click.option(
-    "--feature-net",
-    type=LocalPath(exists=True, dir_okay=False),
-    metavar="FILE",
-    help="A TorchScript file, such as the Inception or VGG16 of the official tools, through which the metrics see "
-    "images whose names have no network. Its code is run, so use only files that you trust.",
-)
-@click.option(
-    "--feature-resize",
-    default="none",
-    show_default=True,
-    metavar="none|legacy:PX|clean:PX",
-    help="How images come to the size that --feature-net takes: none if it resizes them itself, as the official files "
-    "do; legacy as TensorFlow 1; clean with antialiasing.",
-)
-@click.option(
-    "--feature-range",
-    type=_Range(),
-    default="0:255",
-    show_default=True,
-    metavar="LOW:HIGH",
-    help="The range of pixels that --feature-net takes.",
-)
+@feature_options
 @click.option(
     "--max-reals",
     type=click.IntRange(min=1),
@@ -117,6 +87,7 @@ class _Range(click.ParamType):
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the images that are drawn."
 )
 @device_option
+@engine_option
 @gpus_option
 @launched
 def command(
@@ -125,20 +96,21 @@ def command(
     images: str | None,
     data: str | None,
     metrics: str,
-    feature_net: Path | None,
-    feature_resize: str,
-    feature_range: tuple[float, float],
+    feature_net: str | None,
+    feature_resize: str | None,
+    feature_range: tuple[float, float] | None,
     max_reals: int | None,
     mirror: bool,
     neighbors: Path | None,
     plot: Path | None,
     seed: int,
     device: str,
+    engine: str,
 ) -> None:
     """Score the images of networks, or a folder of images, against real ones or against themselves.
 
     \b
-    fid, kid                                distance from real images
+    fid, kid, mind                          distance from real images
     fid1k_class_efflite0                    the same for each class, and its mean
     precision, recall, density, coverage    how real and how varied images are
     authenticity                            whether they are copies
@@ -154,65 +126,71 @@ def command(
     features that it is measured with; compare such networks by another feature network.
 
     The newest snapshot of a run is measured; for another one, give its folder in RUN/snapshots. Each score is
-    added to metric-NAME.jsonl of the run. Features of --data are computed once and kept in the cache folder.
+    added to metric-NAME.jsonl of the run. Features of --data are computed once and kept in the cache folder. Repeat a
+    command that was interrupted to continue it.
 
     With several GPUs: torchrun --standalone --nproc-per-node 8 -m stylegan metrics ...
     """
     from stylegan.machine.devices import resolve_device
     from stylegan.metrics.plot import score_plot
-    from stylegan.metrics.registry import parse_all
-    from stylegan.metrics.torchscript import TorchScriptNetwork, network_name, parse_resize
+    from stylegan.metrics.torchscript import RANGE, TorchScriptNetwork
 
     if bool(networks) == bool(images):
         raise click.UsageError(
             "Missing option '--network'." if not networks else "give --network or --images, not both."
         )
-    with wrong_usage("--feature-resize"):
-        parse_resize(feature_resize)
-    with wrong_usage("--metrics"):
-        requests = parse_all(metrics, network_name(feature_net) if feature_net else None)
-    for request in requests:
-        if data is None and request.metric.needs_reals:
-            raise click.UsageError(f"--metrics {request.name} compares with real images; name them with --data.")
-    if neighbors and not any(request.key == "authenticity" for request in requests):
-        raise click.UsageError("--neighbors shows the pairs of authenticity; add it to --metrics.")
+    file = fetched(feature_net, world) if feature_net else None
+    requests = _requests(metrics, file, data=data is not None, neighbors=neighbors is not None)
     place = world.device_for(resolve_device(device))
-    own = (
-        TorchScriptNetwork(feature_net, place, resize=feature_resize, value_range=feature_range)
-        if feature_net
-        else None
-    )
-    detectors = {request.name: request.load_detector(place, own) for request in requests}
+    own = file and TorchScriptNetwork(file, place, resize=feature_resize or "none", value_range=feature_range or RANGE)
+    detectors = {request.name: request.load_detector(place, own or None) for request in requests}
     sources = [_Source.of(network, world) for network in networks] or [_Source(name=str(images))]
-    labels = any(request.metric.needs_labels for request in requests)
     for source in sources:
         source.check(requests)
-    dataset: Any = data and _open(
-        data, labels or any(source.label_dim for source in sources), world, max_images=max_reals, mirror=mirror
+    labels = any(request.metric.needs_labels for request in requests)
+    real_labels = labels or any(source.label_dim for source in sources)
+    protocol = _Protocol(
+        requests=requests,
+        detectors=detectors,
+        dataset=data and _open(data, real_labels, world, max_images=max_reals, mirror=mirror),
+        images=images and _open(images, labels, world),
+        seed=seed,
+        device=place,
+        engine=engine,
+        world=world,
+        data=data,
     )
-    generated: Any = images and _open(images, labels, world)
-    report = partial(_report, data=data, gpus=world.size if place.type == "cuda" else 0)
-    scores: dict[str, list[Score]] = {source.name: [] for source in sources}
+    scores = {}
     for source in sources:
-        kept: dict[Any, Any] = {}
-        for request in requests:
-            start = time.perf_counter()
-            subject = {"images": generated, "dataset": dataset, "detector": detectors[request.name], "seed": seed,
-                       "track": partial(with_progress, show=world.is_main), "world": world, "kept": kept}  # fmt: skip
-            G = source.generator(place, request.metric.precision)
-            score = request.measure(G, discriminator_features=source.discriminator_features, **subject)
-            score = replace(score, network_sha256=source.sha256)
-            scores[source.name].append(score)
-            if world.is_main:
-                report(score, source, request, time.perf_counter() - start)
-                if neighbors and request.key == "authenticity":
-                    _write_neighbors(score, request.subject(G, **subject), _numbered(neighbors, source, sources))
+        sheet = neighbors if neighbors is None or len(sources) == 1 else _numbered(neighbors, sources.index(source))
+        scores[source.name] = protocol.measure(source, sheet)
     if world.is_main:
         if len(sources) > 1:
             click.echo(_table(scores))
         if plot:
             score_plot(scores, plot)
             click.echo(f"Wrote {plot}.")
+
+
+def _requests(metrics: str, file: Path | None, *, data: bool, neighbors: bool) -> list[Request]:
+    """Return what --metrics names. Raises: UsageError for a name, or for what another option lacks.
+
+    Args:
+        file: of the feature network, which names of the official tools need.
+        data: real images are given.
+        neighbors: the pairs of authenticity are to be shown.
+    """
+    from stylegan.metrics.registry import parse_all
+    from stylegan.metrics.torchscript import network_name
+
+    with wrong_usage("--metrics"):
+        requests = parse_all(metrics, network_name(file) if file else None)
+    for request in requests:
+        if not data and request.metric.needs_reals:
+            raise click.UsageError(f"--metrics {request.name} compares with real images; name them with --data.")
+    if neighbors and not any(request.key == "authenticity" for request in requests):
+        raise click.UsageError("--neighbors shows the pairs of authenticity; add it to --metrics.")
+    return requests
 
 
 @dataclass
@@ -254,13 +232,77 @@ class _Source:
             if self.network is not None and request.metric.sees_through:
                 check_channels(self.network.img_channels, request.name)
 
-    def generator(self, device: torch.device, precision: str) -> Any:
-        """The network in its inference form, None for images."""
+    def generator(self, device: torch.device, precision: str, engine: str, images: int) -> Any:
+        """The network in the inference form that draws `images` images soonest, None for images.
+
+        A metric that asks for fp32 compares images that are nearly equal, and PyTorch draws them.
+        """
+        from stylegan.metrics.batches import batch_of
+
         if self.network is None:
             return None
         if precision not in self._generators:
-            self._generators[precision] = self.network.to(device).for_inference(precision, False)
+            engine = "torch" if precision == "fp32" else engine
+            G = self.network.to(device)
+            form = inference_form(G, precision, engine, images=images, batch=batch_of(G), noise_mode="random")
+            self._generators[precision] = form
         return self._generators[precision]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Protocol:
+    """The data, feature networks and settings that all networks are measured with."""
+
+    requests: list[Request]
+    detectors: dict[str, Any]  # name of a request -> its feature network
+    dataset: Any  # of real images, or None
+    images: Any  # generated ones in place of a network, or None
+    seed: int
+    device: torch.device
+    engine: str  # as --engine names it
+    world: World
+    data: str | None  # as --data names it
+
+    def measure(self, source: _Source, sheet: Path | None) -> list[Score]:
+        """Measure and print all scores; the pairs of authenticity are drawn to `sheet`."""
+        from stylegan.metrics.registry import kept_for
+
+        with kept_for(self.requests) as kept:
+            return [self._score(source, request, kept, sheet) for request in self.requests]
+
+    def _score(self, source: _Source, request: Request, kept: KeptPasses, sheet: Path | None) -> Score:
+        since = time.perf_counter()
+        precision = request.metric.precision
+        total = sum(other.num for other in self.requests if other.metric.precision == precision)
+        G = source.generator(self.device, precision, self.engine, total if self.world.size == 1 else 0)
+        subject = request.subject(
+            G,
+            images=self.images,
+            dataset=self.dataset,
+            detector=self.detectors[request.name],
+            network_sha256=source.sha256,
+            seed=self.seed,
+            track=partial(with_progress, show=self.world.is_main),
+            world=self.world,
+            kept=kept,
+        )
+        score = request.score(subject, discriminator_features=source.discriminator_features)
+        if self.world.is_main:
+            self._report(score, source, request, time.perf_counter() - since)
+            if sheet and request.key == "authenticity":
+                _write_neighbors(score, subject, sheet)
+        return score
+
+    def _report(self, score: Score, source: _Source, request: Request, seconds: float) -> None:
+        """Print a score, and add it to those of the run."""
+        from stylegan.runs.scores import append_score
+
+        against = "" if score.reals is None else f" against {score.reals:,} of {self.data}"
+        value = request.metric.text(score.value, same_as_discriminator=score.same_as_discriminator)
+        click.echo(f"{score.name} {value}: {score.fakes:,} images of {source.name}{against}, in {seconds:.1f} s.")
+        if source.run is not None and source.snapshot is not None:
+            gpus = self.world.size if self.device.type == "cuda" else 0
+            append_score(source.run, score, source.snapshot.resolve(), source.nimg, seconds, gpus)
 
 
 def _open(path: str, labels: bool, world: World, **choice: Any) -> Dataset:
@@ -269,18 +311,7 @@ def _open(path: str, labels: bool, world: World, **choice: Any) -> Dataset:
     return open_dataset(path, use_labels=labels, processes=world.local_size, **choice)
 
 
-def _report(score: Score, source: _Source, request: Request, seconds: float, *, data: str | None, gpus: int) -> None:
-    """Print a score, and add it to those of the run."""
-    from stylegan.runs.scores import append_score
-
-    against = "" if score.reals is None else f" against {score.reals:,} of {data}"
-    value = request.metric.text(score.value, same_as_discriminator=score.same_as_discriminator)
-    click.echo(f"{score.name} {value}: {score.fakes:,} images of {source.name}{against}, in {seconds:.1f} s.")
-    if source.run is not None and source.snapshot is not None:
-        append_score(source.run, score, source.snapshot.resolve(), source.nimg, seconds, gpus)
-
-
-def _write_neighbors(score: Score, subject: Any, dest: Path) -> None:
+def _write_neighbors(score: Score, subject: Subject, dest: Path) -> None:
     from stylegan.images.png import save_png
     from stylegan.metrics.neighbors import neighbor_sheet
 
@@ -288,9 +319,9 @@ def _write_neighbors(score: Score, subject: Any, dest: Path) -> None:
     click.echo(f"Wrote {dest}: pairs of a generated image and the nearest real one, nearest first.")
 
 
-def _numbered(path: Path, source: _Source, sources: list[_Source]) -> Path:
+def _numbered(path: Path, number: int) -> Path:
     """Give each of several networks a file of its own."""
-    return path if len(sources) == 1 else path.with_stem(f"{path.stem}{sources.index(source)}")
+    return path.with_stem(f"{path.stem}{number}")
 
 
 def _table(scores: dict[str, list[Score]]) -> str:
@@ -298,9 +329,13 @@ def _table(scores: dict[str, list[Score]]) -> str:
     from stylegan.metrics.registry import meaning_of
 
     head = ["network", *(score.name for score in next(iter(scores.values())))]
-    rows = [[name, *(meaning_of(s.name).text(s.value) for s in column)] for name, column in scores.items()]
+
+    def cell(s: Score) -> str:
+        return meaning_of(s.name).text(s.value, same_as_discriminator=s.same_as_discriminator)
+
+    rows = [[name, *map(cell, column)] for name, column in scores.items()]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = ([cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+    lines = ([text.ljust(w) if i == 0 else text.rjust(w) for i, (text, w) in enumerate(zip(row, widths, strict=True))]
              for row in (head, *rows))  # fmt: skip
     return "\n" + "\n".join("  ".join(line) for line in lines)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,12 +18,18 @@ from stylegan.cli.options import (
     write_loop,
     wrong_usage,
 )
-from stylegan.cli.points import Seeds
+from stylegan.cli.points import Points
 
 
 @click.command("move")
 @network_option
-@click.option("--seeds", type=Seeds(), default="0-3", show_default=True, help="Seeds to draw, side by side.")
+@click.option(
+    "--seeds",
+    type=Points(),
+    default="0-3",
+    show_default=True,
+    help="Seeds, latents (.npz) or images to draw, side by side, for example 0-3,photo.npz.",
+)
 @click.option(
     "--path",
     type=click.Choice(["circle", "shift", "rotate"]),
@@ -44,7 +51,7 @@ from stylegan.cli.points import Seeds
 @sampling_options
 @main_only
 def command(
-    seeds: list[int],
+    seeds: list[int | Path],
     path: str,
     frames: int,
     fps: float,
@@ -52,17 +59,17 @@ def command(
     psi: float,
     cutoff: int | None,
     label: str | None,
-    open_network: Callable[[], Any],
+    open_network: Callable[..., Any],
     **drawing: Any,
 ) -> None:
     """Write a seamless loop in which the images of a StyleGAN3 move, with all their detail."""
     from stylegan.images.video import check_video
-    from stylegan.sampling.generate import seeds_to_ws
+    from stylegan.sampling.generate import to_latents
     from stylegan.sampling.motion import move
 
     with wrong_usage():
         check_video(dest, fps)
     start = time.perf_counter()
-    G = open_network()
-    ws = seeds_to_ws(G, seeds, label=label, psi=psi, cutoff=cutoff)
-    write_loop(move(G, ws, path, frames, **drawing), frames, dest, fps, start)
+    G, points = open_network(None, seeds)
+    latents = to_latents(G, [point.seed for point in points], label=label, psi=psi, cutoff=cutoff)
+    write_loop(move(G, latents, path, frames, **drawing), frames, dest, fps, start)

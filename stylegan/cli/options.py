@@ -92,6 +92,19 @@ network_option = click.option("--network", type=Network(), required=True, metava
 network_or_default_option = click.option(
     "--network", type=Network(), metavar="FILE|FOLDER|NAME", help=f"{_NETWORK}  [default: {DEFAULT}]"
 )
+tuned_option = click.option(
+    "--tuned",
+    type=LocalPath(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Change of the weights of the network that `stylegan project --space pivotal` or `stylegan adapt` wrote.",
+)
+fit_option = click.option(
+    "--fit",
+    type=click.Choice(["crop", "pad"]),
+    default="crop",
+    show_default=True,
+    help="How an image becomes square: crop takes the largest centered square, pad keeps all and repeats its edges.",
+)
 outdir_option = click.option(
     "--outdir",
     type=LocalPath(),
@@ -122,7 +135,16 @@ precision_option = click.option(
     show_default=True,
     help="Number format of all but the lowest-resolution layers; auto is fp16 on a CUDA GPU, fp32 elsewhere.",
 )
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["auto", "torch", "openvino"]),
+    default="auto",
+    show_default=True,
+    help="What draws on a CPU: torch is PyTorch, openvino its extra, and auto what finishes this number of images "
+    "soonest by times measured on this machine, compiled or not. Their images differ by at most one step of 255.",
+)
 _SAMPLING_OPTIONS = [
+    tuned_option,
     click.option(
         "--trunc-cutoff",
         "cutoff",
@@ -163,10 +185,11 @@ _SAMPLING_OPTIONS = [
     ),
     device_option,
     precision_option,
+    engine_option,
     switch(
         "--compile",
         default=False,
-        help="Compile the network first, which takes up to a minute and pays off for many images.",
+        help="Compile the network first, whatever the number of images; this takes up to a minute.",
     ),
 ]
 
@@ -176,21 +199,36 @@ def sampling_options(command: Callable) -> Callable:
 
     The verb receives cutoff, label, noise_mode and batch as they are; and, for `network` and the options of how it
     computes, one function `open_network` that opens it on the device of a World, by default that of a lone process.
-    Given lists of points, it returns them resolved behind the network. Without `network` it opens the bundled network
-    `DEFAULT` and prints a line that says so.
+    Given lists of points, it returns them resolved behind the network. Given the number of images to come, it may
+    choose another form of the network for them. Without `network` it opens the bundled network `DEFAULT` and prints a
+    line that says so.
     """
 
     @functools.wraps(command)
-    def draws(*, network: Path | None, center: str, device: str, precision: str, compile: bool, **options: Any) -> Any:
-        def open_it(world: World | None = None, *points: list[int | Path]) -> Any:
+    def draws(
+        *,
+        network: Path | None,
+        tuned: Path | None,
+        center: str,
+        device: str,
+        precision: str,
+        engine: str,
+        compile: bool,
+        **options: Any,
+    ) -> Any:
+        def open_it(world: World | None = None, *points: list[int | Path], images: int = 0) -> Any:
             from stylegan.machine.devices import resolve_device
+
+            def prepare(G: FamilyGenerator) -> Any:
+                drawing = {"batch": options["batch"], "noise_mode": options["noise_mode"]}
+                return inference_form(G, precision, engine, compile, images=images, **drawing)
 
             if network is None and (world is None or world.is_main):
                 click.echo(f"Drawing with {DEFAULT}, which ships with the library; choose another with --network.")
             folder = network or bundled()[DEFAULT]
             place = resolve_device(device)
             spot = world.device_for(place) if world else place
-            G, *resolved = open_network(folder, spot, precision, compile, center, world, points, options["label"])
+            G, *resolved = open_network(folder, spot, prepare, center, world, points, options["label"], tuned)
             if options["noise_mode"] == "random" and not G.synthesis.has_noise and (world is None or world.is_main):
                 click.echo("Note: --noise-mode random changes nothing: this network has no noise inputs.", err=True)
             return (G, *resolved) if points else G
@@ -211,7 +249,8 @@ def video_options(default_dest: str) -> Callable:
             default=default_dest,
             show_default=True,
             metavar="FILE",
-            help="File to write: a .gif, a .webp (smaller, with all colors), or a folder for numbered PNG frames.",
+            help="File to write: a .gif, a .webp (smaller, with all colors), an .mp4 (extra `song`), or a folder for "
+            "numbered PNG frames.",
         )(command)
         return click.option(
             "--fps",
@@ -228,38 +267,67 @@ def video_options(default_dest: str) -> Callable:
 def open_network(
     network: Path,
     device: torch.device,
-    precision: str,
-    compile: bool,
+    prepare: Callable[[FamilyGenerator], Any],
     center: str = "global",
     world: World | None = None,
     points: Sequence[list[int | Path]] = (),
     label: str | None = None,
+    tuned: Path | None = None,
 ) -> list[Any]:
     """Return the averaged generator of a checkpoint, then each list of points resolved for it.
 
-    The generator has its inference form unless a latent changes its layers or its noise. `center` is that of
-    --trunc-center. The first process of a World prints the licence of the weights.
+    The generator has the inference form that `prepare` makes unless a latent changes its layers or its noise. `center`
+    is that of --trunc-center. The first process of a World prints the licence of the weights.
     """
     from stylegan.cli.points import resolve
     from stylegan.machine.memory import keep_freed_memory
     from stylegan.sampling.class_center import ClassCentered
 
     keep_freed_memory()
-    plain = read_generator(network, world).to(device)
+    plain = read_generator(network, world, tuned).to(device)
     resolved = [resolve(plain, part, label) for part in points]
     changed = any(not (isinstance(p.seed, int) or p.seed.is_plain) for part in resolved for p in part)
-    G: Any = plain if changed else plain.for_inference(precision, compile)
+    G: Any = plain if changed else prepare(plain)
     return [ClassCentered(G) if center == "class" else G, *resolved]
 
 
-def read_generator(network: Path, world: World | None = None) -> FamilyGenerator:
-    """Return the averaged generator of a checkpoint; the first process of a World prints the licence of the weights."""
+def inference_form(
+    G: FamilyGenerator,
+    precision: str,
+    engine: str,
+    compile: bool = False,
+    *,
+    images: int = 0,
+    batch: int,
+    noise_mode: str,
+) -> Any:
+    """Return the inference form that options name; with the engine auto, the one that draws `images` images soonest.
+
+    A line says which was chosen and why, if others than the uncompiled form were ever measured.
+    """
+    if engine != "auto" or compile:
+        return G.for_inference(precision, compile, "torch" if engine == "auto" else engine)
+    from stylegan.inference.choice import fastest_form
+
+    choice = fastest_form(G, images, precision=precision, batch=batch, noise_mode=noise_mode)
+    if choice.reason:
+        click.echo(choice.reason, err=True)
+    return choice.G
+
+
+def read_generator(network: Path, world: World | None = None, tuned: Path | None = None) -> FamilyGenerator:
+    """Return the averaged generator of a checkpoint, with the change of its weights in the file `tuned`.
+
+    The first process of a World prints the licence of the weights.
+    """
     from stylegan.checkpoints.open import drawing_generator, read
+    from stylegan.inversion.pivotal import load_delta
 
     checkpoint = read(network, to_draw=True)
     if world is None or world.is_main:
         say_licence(checkpoint.licence, checkpoint.origin)
-    return drawing_generator(checkpoint, network)
+    G = drawing_generator(checkpoint, network)
+    return G if tuned is None else load_delta(G, tuned)
 
 
 @contextmanager
@@ -293,11 +361,13 @@ def with_announcement(images: Iterable[Any], what: str, total: int) -> Iterator[
     yield from with_progress(images, "Decoding", total)
 
 
-def write_loop(images: Iterable[Tensor], total: int, dest: str, fps: float, since: float) -> None:
+def write_loop(
+    images: Iterable[Tensor], total: int, dest: str, fps: float, since: float, sound: Path | None = None
+) -> None:
     """Write the images of a loop while they are drawn, then print the line of `say_wrote`."""
     from stylegan.images.video import save_video
 
-    save_video(with_progress(images, "Drawing", total), dest, fps=fps)
+    save_video(with_progress(images, "Drawing", total), dest, fps=fps, sound=sound)
     say_wrote(f"{dest} ({total} images, {total / fps:.1f} s long)", since)
 
 

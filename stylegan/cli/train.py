@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from stylegan.cli.feature_options import feature_options, fetched
 from stylegan.cli.launch import gpus_option, launched
 from stylegan.cli.messages import with_flags
 from stylegan.cli.options import (
@@ -22,6 +21,7 @@ from stylegan.cli.options import (
     with_announcement,
     wrong_usage,
 )
+from stylegan.cli.stopping import stopped_by_signal
 from stylegan.cli.train_config import new_settings, resumed_settings, spelled
 from stylegan.cli.train_progress import ShowTicks
 from stylegan.errors import ConfigError
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from stylegan.machine.processes import World
     from stylegan.training.plan import Plan
     from stylegan.training.run import Run
-
-STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 
 
 def _keep(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
@@ -145,6 +143,7 @@ class _OrAuto(click.ParamType):
     help="Score every snapshot, for example with fid5k_efflite0, or eqt1k_frac for a StyleGAN3; RUN/best links to the "
     "best one by the first of them.  [default: none]",
 )
+@feature_options
 @click.option(
     "--keep",
     metavar="N|all",
@@ -249,6 +248,8 @@ def command(
     from stylegan.training.plan import is_checkpoint, new_plan, resumed_plan
     from stylegan.training.run import begin
 
+    if flags["feature_net"] is not None:
+        fetched(flags["feature_net"], world)
     with wrong_usage(typed=spelled(flags)):
         if transfer and resume is None:
             raise ConfigError("--transfer needs weights to start from; add --resume FILE.")
@@ -272,8 +273,8 @@ def command(
     echo = click.echo if world.is_main else _silently
     echo(f"{with_flags(run.headline)} Ctrl-C stops with a snapshot.")
     with (
-        _stopped_by_signal(run) as received,
-        ShowTicks(run.config) if world.is_main else nullcontext(_silently) as show,
+        stopped_by_signal(run.stop, world) as received,
+        ShowTicks(run.config.kimg) if world.is_main else nullcontext(_silently) as show,
     ):
         for tick in run:
             show(tick)
@@ -303,27 +304,3 @@ def _show(plan: Plan) -> None:
 
 def _silently(*_: Any, **__: Any) -> None:
     """Show nothing: rank 0 alone prints."""
-
-
-@contextmanager
-def _stopped_by_signal(run: Run) -> Iterator[list[int]]:
-    """Let Ctrl-C, SIGTERM (a shutdown) and SIGUSR1 (a cluster's queue) stop the run; yields the signals received.
-
-    A second one stops at once, unless there is a launcher: it repeats signals, and ends by itself what does not stop.
-    """
-    received: list[int] = []
-
-    def on_signal(number: int, frame: object) -> None:
-        if received and run.world.size == 1:
-            raise KeyboardInterrupt
-        if run.world.is_main and not received:
-            click.echo("\nStopping after this step ...", err=True)
-        received.append(number)
-        run.stop()
-
-    before = {number: signal.signal(number, on_signal) for number in STOPPING}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -10,13 +10,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from stylegan.training import Tick, TrainConfig
+    from stylegan.training import Tick
 
 
 class ShowTicks:
-    """Shows ticks: a live progress bar on a terminal, the official tick line elsewhere."""
+    """Shows ticks: a live progress bar on a terminal, a line for each elsewhere.
 
-    def __init__(self, config: TrainConfig):
+    Args:
+        kimg: length of the run.
+        line: makes the line of a tick; by default the official one.
+    """
+
+    def __init__(self, kimg: float, line: Callable[[Tick], str] = str):
         self.console = Console()
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -28,13 +33,13 @@ class ShowTicks:
             console=self.console,
             speed_estimate_period=86400,  # ticks can be minutes apart
         )
-        self.config = config
+        self.kimg, self.line = kimg, line
 
     def __enter__(self) -> Callable[[Tick], None]:
         if not self.console.is_terminal:
-            return lambda tick: click.echo(str(tick))
+            return lambda tick: click.echo(self.line(tick))
         self.bar.start()
-        task = self.bar.add_task("starting", total=self.config.kimg * 1000)
+        task = self.bar.add_task("starting", total=self.kimg * 1000)
 
         def show(tick: Tick) -> None:
             speed = f"{1000 / tick.sec_per_kimg:.0f} images/s"

@@ -88,7 +88,7 @@ def _open_source(path: Path, use_labels: bool, workers: int, cache: PixelCache) 
                 f"{path} has class folders and no dataset.json; make a data set with labels of it with `prepare`, or "
                 "train without them."
             )
-        raise DataError(f"{path} has no labels; add a dataset.json with labels, or train without them.")
+        raise DataError(f"{path} has no labels; add a dataset.json with labels, or use it without them.")
     fingerprint = source.fingerprint()
     return Dataset(
         path=path,

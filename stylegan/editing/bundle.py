@@ -20,7 +20,7 @@ from torch import Tensor
 from stylegan.checkpoints import load
 from stylegan.data import open_dataset
 from stylegan.data.samples import avatars
-from stylegan.editing.direction_file import save_directions
+from stylegan.editing.direction_file import FILE, save_directions
 from stylegan.editing.directions import Direction, orthogonal
 from stylegan.editing.supervised import Classifier, classify_w, linear_direction
 from stylegan.errors import ConfigError
@@ -28,7 +28,6 @@ from stylegan.inversion.w_statistics import random_ws
 from stylegan.models import bundled
 from stylegan.networks.generator import FamilyGenerator
 
-FILE = "directions.npz"
 COUNT = 3  # directions for each network: those that change their attribute most
 SAMPLES = 3000  # w from which they are found
 CHECKED = 60  # other w on which the change is measured

@@ -19,6 +19,7 @@ from stylegan.files.npz import read_arrays
 from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.latent import space_of
 
+FILE = "directions.npz"  # of a network, in the folder of its checkpoint
 FORMAT = 1
 INDEX = "directions"  # key of the JSON text: {"format": 1, "directions": [...]}
 VECTOR, STYLE = "vector", "style:"  # after the number of a direction; a style is followed by the name of its layer
@@ -51,14 +52,17 @@ def save_directions(directions: Sequence[Direction], file: Path | str) -> None:
         np.savez_compressed(stream, **cast(Any, arrays))
 
 
-def load_directions(file: Path | str, G: GeneratorLike | None = None) -> dict[str, Direction]:
+def load_directions(
+    file: Path | str, G: GeneratorLike | None = None, *, max_bytes: int | None = None
+) -> dict[str, Direction]:
     """Read the directions of a file: name -> direction.
 
     Args:
         G: the network that they are for; None to read them without a check.
+        max_bytes: of the arrays of the file together; None for `MAX_BYTES`.
     Raises: DataError for a file that does not hold directions, ConfigError for those of another network.
     """
-    arrays = read_arrays(file, what="a file of directions", only="", max_bytes=MAX_BYTES)
+    arrays = read_arrays(file, what="a file of directions", only="", max_bytes=max_bytes or MAX_BYTES)
     try:
         index = json.loads(str(arrays[INDEX]))
         if index["format"] != FORMAT:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +34,7 @@ LR, SMALL_LR = 0.005, 0.02
 W_SAMPLES, W_SEED = 1000, 123  # random w, whose deviation is the unit of the learning rate
 
 Point = tuple[float, float]  # x to the right and y down, in pixels; 0, 0 is the middle of the first pixel
-Watch = Callable[[int, Tensor], None]  # (step, points [P, 2]): shows progress
+Watch = Callable[[int, Tensor, Latent], None]  # (step, points [P, 2], the latent so far): shows progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +161,7 @@ def drag(
         if arrived:
             break
         if watch is not None:
-            watch(step, rule.places)
+            watch(step, rule.places.cpu(), replace(latent, ws=moved()[0].detach().cpu()))
         loss = rule.loss(now)
         if fixed is not None:
             loss = loss + (rule.mask_weight if weight is None else weight) * ((now - first).abs() * fixed).mean()
@@ -346,15 +346,17 @@ def parse_points(text: str) -> list[tuple[Point, Point]]:
     return pairs
 
 
-def read_mask(file: Path | str, G: GeneratorLike) -> Tensor:
+def read_mask(file: Path | str | BinaryIO, G: GeneratorLike) -> Tensor:
     """Read an image as a mask [R, R]: 1 where it is white, 0 where it is black.
 
+    file: a path or a seekable binary file.
     Raises: DataError for a file that is not an image, ConfigError for one of another size.
     """
+    named = isinstance(file, Path | str)
     try:
-        pixels = torch.from_numpy(read_image(Path(file)))
+        pixels = torch.from_numpy(read_image(Path(file) if isinstance(file, str) else file))
     except DataError as error:
-        raise DataError(f"{file} cannot be used as a mask: {error}.") from error
+        raise DataError(f"{file if named else 'the file'} cannot be used as a mask: {error}.") from error
     side = G.img_resolution
     if list(pixels.shape[:2]) != [side, side]:
         raise ConfigError(f"a mask of this network has {side}x{side} pixels, got {pixels.shape[1]}x{pixels.shape[0]}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,6 +12,38 @@ from stylegan.errors import ConfigError
 from stylegan.inversion.projector import feature_shapes
 from stylegan.networks.generator import FamilyGenerator
 from stylegan.sampling.latent import Latent, synthesize
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer whose feature maps can be seen and bent.
+
+    Attributes:
+        name: in the synthesis network.
+        channels: number of feature maps.
+        size: pixels per side that cover the image.
+        margin: pixels beyond the image at each side, in StyleGAN3.
+    """
+
+    name: str
+    channels: int
+    size: int
+    margin: int
+
+    @property
+    def extent(self) -> float:
+        """Side of the maps in image widths."""
+        return (self.size + 2 * self.margin) / self.size
+
+
+def layers_of(G: FamilyGenerator) -> list[Layer]:
+    """Return the styled layers of a network in order. A network without styles, such as ProGAN, has none."""
+    margin = getattr(G.settings, "margin_size", 0)
+    found = []
+    for name, (channels, side, _) in feature_shapes(G).items():
+        own = 0 if side == G.img_resolution else margin  # the last layers of StyleGAN3 have none
+        found.append(Layer(name, channels, side - 2 * own, own))
+    return found
 
 
 class FeatureMaps:
@@ -23,18 +56,14 @@ class FeatureMaps:
     """
 
     def __init__(self, G: FamilyGenerator, resolution: int):
-        margin = getattr(G.settings, "margin_size", 0)
         self.synthesis = G.synthesis
-        fitting = []
-        for name, (channels, side, _) in feature_shapes(G).items():
-            inside = side if side == G.img_resolution else side - 2 * margin  # the last layers of StyleGAN3 have none
-            if inside <= resolution:
-                fitting.append((name, channels, inside, (side - inside) // 2))
+        fitting = [layer for layer in layers_of(G) if layer.size <= resolution]
         if not fitting:
             raise ConfigError(
                 f"this network has no styled layer of at most {resolution} pixels, whose features show it."
             )
-        self.layer, self.channels, self.size, self.margin = fitting[-1]
+        last = fitting[-1]
+        self.layer, self.channels, self.size, self.margin = last.name, last.channels, last.size, last.margin
 
     def __call__(self, ws: Tensor, latent: Latent | None = None) -> Tensor:
         """Return the maps [N, channels, size, size] for ws [N, num_ws, w_dim], differentiable.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from stylegan.files.paths import local_path
@@ -26,3 +27,21 @@ def free_bytes(folder: Path) -> float:
         return shutil.disk_usage(folder).free
     except OSError:
         return math.inf
+
+
+def remove_longest_unused(folder: Path, max_bytes: int) -> None:
+    """Remove the folders in `folder` that were not used for the longest time, until the rest fits in `max_bytes`.
+
+    The time of last use is that of the folder's last change, and the newest stays whatever its size.
+    """
+    found = []
+    for entry in folder.iterdir():
+        with suppress(OSError):  # another process may have removed it
+            size = sum(file.stat().st_size for file in entry.iterdir())
+            found.append((entry.stat().st_mtime_ns, size, entry))
+    used = sum(size for _, size, _ in found)
+    for _, size, entry in sorted(found)[:-1]:
+        if used <= max_bytes:
+            return
+        shutil.rmtree(entry, ignore_errors=True)
+        used -= size

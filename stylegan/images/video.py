@@ -13,6 +13,7 @@ from torch import Tensor
 from stylegan.errors import ConfigError, OutputError
 from stylegan.files.atomic import atomic_file
 from stylegan.files.paths import local_path
+from stylegan.images.mp4 import require_av, write_mp4
 from stylegan.images.pixels import to_pil
 from stylegan.images.png import make_folder, save_png
 from stylegan.images.webp import write_webp
@@ -23,10 +24,10 @@ PALETTE_SLACK = 1.2  # and are chosen again once they are this many times as far
 
 
 def check_video(dest: str | Path, fps: float = 30) -> str:
-    """Return the format that `save_video` would write: ".gif", ".webp" or "folder".
+    """Return the format that `save_video` would write: ".gif", ".webp", ".mp4" or "folder".
 
-    Raises: ConfigError for another ending or a speed that the format does not have; OutputError for a folder that
-        already holds frames, which the end of a longer loop would be mixed up with.
+    Raises: MissingExtra for an .mp4 without PyAV; ConfigError for another ending or a speed that the format does not
+        have; OutputError for a folder that already holds frames, which the end of a longer loop would be mixed up with.
     """
     path = local_path(dest)
     if not 0 < fps <= 1000:
@@ -36,21 +37,24 @@ def check_video(dest: str | Path, fps: float = 30) -> str:
             raise OutputError(f"the folder {path} already holds frames; empty it or name another one.")
         return "folder"
     kind = path.suffix.lower()
-    if kind not in (".gif", ".webp"):
-        raise ConfigError(f"the loop can be a .gif, a .webp or a folder of PNG frames, got {path}.")
+    if kind not in (".gif", ".webp", ".mp4"):
+        raise ConfigError(f"the loop can be a .gif, a .webp, an .mp4 or a folder of PNG frames, got {path}.")
+    if kind == ".mp4":
+        require_av()
     if kind == ".gif" and fps > MAX_GIF_FPS:
         raise ConfigError(f"a GIF shows at most {MAX_GIF_FPS} images a second, got fps {fps:g}; write a .webp.")
     return kind
 
 
-def save_video(images: Iterable[Tensor], dest: str | Path, *, fps: float = 30) -> int:
-    """Write the images as an endless loop, or as frame0000.png and so on.
+def save_video(images: Iterable[Tensor], dest: str | Path, *, fps: float = 30, sound: Path | None = None) -> int:
+    """Write the images as an endless loop, as an MP4, or as frame0000.png and so on.
 
     Frames are written as they come; only a GIF is held in memory, one byte a pixel, until it is complete.
 
     Args:
         images: at least one, each [C, H, W] uint8 and of one shape.
-        dest: ends with .gif or .webp, else it is a folder.
+        dest: ends with .gif, .webp or .mp4, else it is a folder.
+        sound: a file whose sound an .mp4 gets.
     Returns: how many images there were.
     Raises: ConfigError and OutputError as `check_video`; OutputError where the place cannot be written.
     """
@@ -65,6 +69,8 @@ def save_video(images: Iterable[Tensor], dest: str | Path, *, fps: float = 30) -
         with atomic_file(dest) as temporary:
             if kind == ".webp":
                 write_webp(_colored(counted), temporary, _durations_ms(fps, unit=1))
+            elif kind == ".mp4":
+                write_mp4(counted, temporary, fps, sound)
             else:
                 _write_gif(counted, temporary, fps)
             if not counted.n:

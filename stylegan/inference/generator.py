@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import torch
+
 from stylegan.errors import ConfigError
 from stylegan.inference.minimal import MinimalInferenceSynthesis
+from stylegan.inference.openvino import require_openvino
 from stylegan.inference.progan import ProGANInferenceSynthesis
 from stylegan.inference.r3gan import R3GANInferenceSynthesis
 from stylegan.inference.stylegan1 import StyleGAN1InferenceSynthesis
@@ -16,6 +19,8 @@ from stylegan.inference.synthesis import InferenceSynthesis, weights_are_prepare
 from stylegan.machine.precision import require_precision
 from stylegan.networks import minimal_gan, progan, r3gan, stylegan1, stylegan2, stylegan3
 from stylegan.networks.generator import BaseGenerator, FamilyGenerator
+
+ENGINES = ("torch", "openvino")
 
 
 class InferenceGenerator(BaseGenerator):
@@ -27,14 +32,20 @@ class InferenceGenerator(BaseGenerator):
 
     synthesis: InferenceSynthesis
 
-    def __init__(self, G: FamilyGenerator, precision: str, compile: bool):
+    def __init__(self, G: FamilyGenerator, precision: str, compile: bool, engine: str = "torch"):
         super().__init__()
         self.z_dim, self.c_dim = G.z_dim, G.c_dim
         self.img_resolution, self.img_channels = G.img_resolution, G.img_channels
         self.class_names, self.label_names = G.class_names, G.label_names
-        require_precision(G.check_precision(precision), next(G.parameters()).device)
+        device = next(G.parameters()).device
+        require_precision(G.check_precision(precision), device)
+        _check_engine(engine, compile, device)
         self.mapping = copy.deepcopy(G.mapping).requires_grad_(False)
-        self.synthesis = _prepared(G, precision, compile)
+        if engine == "openvino":
+            self.synthesis = _prepared(G, "fp32", False)
+            self.synthesis.draw_with_openvino(precision, f"{type(G).__module__} {G.settings}")
+        else:
+            self.synthesis = _prepared(G, precision, compile)
         self.eval()
 
     @property
@@ -44,15 +55,25 @@ class InferenceGenerator(BaseGenerator):
 
     @precision.setter
     def precision(self, value: str) -> None:
-        self.for_inference(value, self.synthesis.compile_requested)
+        self.for_inference(value, self.synthesis.compile_requested, self.synthesis.engine)
 
     def load_state_dict(self, *_: Any, **__: Any) -> Any:
         """Raises: CheckpointError, because the weights are stored in a form that depends on the settings."""
         raise weights_are_prepared()
 
-    def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
-        """Return this generator. Raises: ConfigError for another precision, or to compile one that is not compiled."""
+    def for_inference(
+        self, precision: str = "fp32", compile: bool = False, engine: str = "torch"
+    ) -> InferenceGenerator:
+        """Return this generator.
+
+        Raises: ConfigError for another precision or engine, or to compile one that is not compiled.
+        """
         prepared = self.synthesis
+        if engine != prepared.engine:
+            raise ConfigError(
+                f"this generator was prepared for the engine {prepared.engine}, got {engine!r}; call for_inference of "
+                "the network that it was made from."
+            )
         if precision != prepared.precision or (compile and not prepared.compile_requested):
             raise ConfigError(
                 f"this generator was prepared for precision {prepared.precision} and compile "
@@ -60,6 +81,18 @@ class InferenceGenerator(BaseGenerator):
                 "that it was made from."
             )
         return self
+
+
+def _check_engine(engine: str, compile: bool, device: torch.device) -> None:
+    """Raises: ConfigError for an engine that is unknown or cannot do this, MissingExtra for one that is missing."""
+    if engine not in ENGINES:
+        raise ConfigError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}.")
+    if engine == "openvino":
+        if compile:
+            raise ConfigError("the engine openvino compiles by itself; set `compile` to false, or `engine` to torch.")
+        if device.type != "cpu":
+            raise ConfigError(f"the engine openvino draws on a CPU, got a network on {device}; set `device` to cpu.")
+        require_openvino()
 
 
 def _prepared(G: FamilyGenerator, precision: str, compile: bool) -> InferenceSynthesis:

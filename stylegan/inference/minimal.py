@@ -7,6 +7,7 @@ import copy
 from torch import Tensor
 
 from stylegan.inference.synthesis import InferenceSynthesis
+from stylegan.networks.generator import NoiseMode
 from stylegan.networks.minimal_gan import Synthesis
 
 
@@ -20,5 +21,5 @@ class MinimalInferenceSynthesis(InferenceSynthesis):
     def prepare_inputs(self, ws: Tensor) -> tuple[Tensor]:
         return (ws,)
 
-    def draw(self, ws: Tensor, *, noise_mode: str) -> Tensor:  # type: ignore[override]
-        return self.network(ws, noise_mode=noise_mode)
+    def draw(self, ws: Tensor, *, noise_mode: NoiseMode) -> Tensor:  # type: ignore[override]
+        return self.network.draw(ws, noise_mode)

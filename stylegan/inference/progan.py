@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan.inference.growing import DenseInput, GrowingInferenceSynthesis, convolution
+from stylegan.networks.generator import NoiseMode
 from stylegan.networks.growing import GrowingSynthesis
 from stylegan.networks.progan import SynthesisBlock, SynthesisLayer
 from stylegan.ops import pixel_norm
@@ -26,7 +27,7 @@ class ProGANInferenceSynthesis(GrowingInferenceSynthesis):
     def prepare_inputs(self, ws: Tensor) -> tuple[Tensor]:
         return (self.input(ws[:, 0]),)
 
-    def draw(self, x: Tensor, *, noise_mode: str) -> Tensor:  # type: ignore[override]
+    def draw(self, x: Tensor, *, noise_mode: NoiseMode) -> Tensor:  # type: ignore[override]
         coarse = x
         for block in self.blocks:
             coarse, x = x, block(x)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan.inference.synthesis import InferenceSynthesis
+from stylegan.networks.generator import NoiseMode
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.r3gan import ResidualBlock, SynthesisNetwork, SynthesisStage, Transition
 from stylegan.ops import upsample2d
@@ -33,7 +34,7 @@ class R3GANInferenceSynthesis(InferenceSynthesis):
         x = self.basis * F.linear(ws[:, 0], self.linear)[:, :, None, None]
         return (channels_last(x),)
 
-    def draw(self, x: Tensor, *, noise_mode: str) -> Tensor:  # type: ignore[override]
+    def draw(self, x: Tensor, *, noise_mode: NoiseMode) -> Tensor:  # type: ignore[override]
         for stage in self.stages:
             x = stage(x)
         return wide(F.conv2d(x, self.torgb))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from stylegan.errors import ConfigError
 from stylegan.inference.growing import DenseInput, GrowingInferenceSynthesis, convolution
-from stylegan.networks.generator import noise_like
+from stylegan.networks.generator import NoiseMode, noise_like
 from stylegan.networks.growing import GrowingSynthesis
 from stylegan.networks.stylegan1 import SynthesisBlock, SynthesisLayer
 from stylegan.ops import filter2d, instance_norm, pixel_norm
@@ -35,7 +35,7 @@ class StyleGAN1InferenceSynthesis(GrowingInferenceSynthesis):
         styles = [block.styles(*rows[2 * i : 2 * i + 2]) for i, block in enumerate(self.blocks)]
         return self.input(rows[0]), styles
 
-    def draw(self, x: Tensor, styles: list[tuple[Style, Style]], *, noise_mode: str) -> Tensor:  # type: ignore[override]
+    def draw(self, x: Tensor, styles: list[tuple[Style, Style]], *, noise_mode: NoiseMode) -> Tensor:  # type: ignore[override]
         coarse = x
         for block, style in zip(self.blocks, styles, strict=True):
             coarse, x = x, block(x, *style, noise_mode)
@@ -66,7 +66,7 @@ class _Block(nn.Module):
         """w [N, D] of both layers -> their styles."""
         return self.layer0.style(w0), self.layer1.style(w1)
 
-    def forward(self, x: Tensor, style0: Style, style1: Style, noise_mode: str) -> Tensor:
+    def forward(self, x: Tensor, style0: Style, style1: Style, noise_mode: NoiseMode) -> Tensor:
         return self.layer1(self.layer0(x.to(self.dtype), style0, noise_mode), style1, noise_mode)
 
 
@@ -95,7 +95,7 @@ class _Layer(nn.Module):
         scale, shift = self.affine(w).chunk(2, 1)
         return scale + 1, shift
 
-    def forward(self, x: Tensor, style: Style, noise_mode: str) -> Tensor:
+    def forward(self, x: Tensor, style: Style, noise_mode: NoiseMode) -> Tensor:
         x = self.convolve(x) if self.convolve is not None else x
         x = filter2d(x, self.blur) if self.blur is not None else x
         x = x + self.bias

@@ -18,7 +18,7 @@ from stylegan.inference.composed_upsampling import image_taps, upsample_image
 from stylegan.inference.convolution import prepare
 from stylegan.inference.synthesis import InferenceSynthesis
 from stylegan.networks import stylegan3
-from stylegan.networks.generator import noise_like
+from stylegan.networks.generator import NoiseMode, noise_like
 from stylegan.networks.layers import SQRT_HALF
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.stylegan2 import SynthesisBlock, SynthesisLayer, SynthesisNetwork, ToRGB
@@ -49,7 +49,7 @@ class StyleGAN2InferenceSynthesis(InferenceSynthesis):
             i += block.num_conv
         return (styles,)
 
-    def draw(self, styles: list[Styles], *, noise_mode: str) -> Tensor:  # type: ignore[override]
+    def draw(self, styles: list[Styles], *, noise_mode: NoiseMode) -> Tensor:  # type: ignore[override]
         x = img = None
         for block, s in zip(self.blocks, styles, strict=True):
             x, img = block(x, img, s, noise_mode)
@@ -80,7 +80,7 @@ class _Block(nn.Module):
         return [layer.style(w) for layer, w in zip(layers, ws.unbind(1), strict=False)]
 
     def forward(
-        self, x: Tensor | None, img: Tensor | None, styles: Styles, noise_mode: str
+        self, x: Tensor | None, img: Tensor | None, styles: Styles, noise_mode: NoiseMode
     ) -> tuple[Tensor, Tensor | None]:
         if x is None:
             x = channels_last(self.const.expand(styles[0][0].shape[0], -1, -1, -1))
@@ -130,7 +130,7 @@ class _Layer(nn.Module):
         d = (s.square() @ self.squares + 1e-8).rsqrt() * self.gain
         return s.to(self.dtype)[:, :, None, None], d.to(self.dtype)[:, :, None, None]
 
-    def forward(self, x: Tensor, s: Tensor, d: Tensor, noise_mode: str) -> Tensor:
+    def forward(self, x: Tensor, s: Tensor, d: Tensor, noise_mode: NoiseMode) -> Tensor:
         x = self.convolve(x * s) * d + self.bias
         if self.use_noise and noise_mode != "none":
             x = x + (noise_like(x, noise_mode, self.noise_const) * self.noise_strength).to(x.dtype)

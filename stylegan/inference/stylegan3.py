@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from stylegan.inference.shifted_filtered_lrelu import COMPILER_OPTIONS, ShiftedFilteredLReLU
 from stylegan.inference.stylegan2 import PreparedToRGB
 from stylegan.inference.synthesis import InferenceSynthesis
+from stylegan.networks.generator import NoiseMode
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.stylegan3 import SynthesisLayer, SynthesisNetwork, ToRGB
 from stylegan.ops import filtered_lrelu
@@ -51,7 +52,7 @@ class StyleGAN3InferenceSynthesis(InferenceSynthesis):
         layers: list[_Layer | _ToRGB] = [*self.layers, self.torgb]
         return self.input(first), [layer.style(w) for layer, w in zip(layers, others, strict=True)]
 
-    def draw(self, x: Tensor, styles: list[Style], *, noise_mode: str) -> Tensor:  # type: ignore[override]
+    def draw(self, x: Tensor, styles: list[Style], *, noise_mode: NoiseMode) -> Tensor:  # type: ignore[override]
         for layer, style in zip(self.layers, styles, strict=False):
             x = layer(x, *style)
         return self.torgb(x, *styles[-1]) * self.output_scale

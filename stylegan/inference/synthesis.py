@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import CheckpointError, ConfigError
+from stylegan.inference.openvino import OpenVINODraw, check_engine_precision
 from stylegan.machine.compile import compile_or_eager
-from stylegan.networks.generator import FamilySynthesis
+from stylegan.networks.generator import FamilySynthesis, NoiseMode
 from stylegan.networks.network import kept_dtype
 
 
@@ -19,6 +20,8 @@ class InferenceSynthesis(FamilySynthesis):
 
     A generation prepares its weights and writes both steps. `precision` is what the weights were prepared for.
     """
+
+    engine = "torch"  # what draws
 
     def __init__(
         self,
@@ -34,7 +37,12 @@ class InferenceSynthesis(FamilySynthesis):
         self._sizes: set[int] = set()  # of the batches that were compiled
         # The function, not the method, so that a copy of this module draws with its own weights.
         draw = type(self).draw
-        self._draw = compile_or_eager(draw, compiler_options) if compile else draw
+        self._draw: Callable[..., Tensor] = compile_or_eager(draw, compiler_options) if compile else draw
+
+    def draw_with_openvino(self, precision: str, settings: str) -> None:
+        """Leave `draw`, of a form in float32, to OpenVINO. Raises: ConfigError for a precision that it lacks."""
+        check_engine_precision(precision)
+        self._draw, self.engine, self.precision = OpenVINODraw(precision, settings), "openvino", precision
 
     def prepare_inputs(self, ws: Tensor) -> tuple[Any, ...]:
         """ws [N, num_ws, w_dim] float32 -> the arguments of `draw`, such as the style of each layer.
@@ -43,7 +51,7 @@ class InferenceSynthesis(FamilySynthesis):
         """
         raise NotImplementedError
 
-    def draw(self, *inputs: Any, noise_mode: str) -> Tensor:
+    def draw(self, *inputs: Any, noise_mode: NoiseMode) -> Tensor:
         """The image [N, img_channels, R, R] float32."""
         raise NotImplementedError
 
@@ -56,7 +64,8 @@ class InferenceSynthesis(FamilySynthesis):
         Raises: ShapeError for ws of another shape, ConfigError for an unknown noise mode, or for `force_fp32` in a form
             prepared for less.
         """
-        if force_fp32 and any(b.is_floating_point() and b.element_size() < 4 for b in self.buffers()):
+        narrow = any(b.is_floating_point() and b.element_size() < 4 for b in self.buffers())
+        if force_fp32 and (narrow or (self.engine == "openvino" and self.precision == "bf16")):
             raise ConfigError(
                 f"this generator was prepared for precision {self.precision}, which `force_fp32` cannot undo; call "
                 "for_inference('fp32') of the network that it was made from."

@@ -20,14 +20,26 @@ def estimate(G: FamilyGenerator, goal: Goal, statistics: WStatistics, label: Lab
     """Return coordinates of the targets by a ridge regression on thumbnails of random images, [N, 1, w_dim]."""
     ws = random_ws(G, label, examples)
     images = torch.cat([goal.known(G.synthesis(part, noise_mode="const")) for part in ws.split(32)])
-    seen, wanted = _thumbnails(images), _thumbnails(goal.pixels)
+    seen, wanted = thumbnails(images), thumbnails(goal.pixels)
     mean = seen.mean(0)
     seen, wanted = seen - mean, wanted - mean
-    products = (seen @ seen.t()).double()
-    ridge = RIDGE * products.diagonal().mean() * torch.eye(examples, dtype=torch.float64, device=ws.device)
-    weights = torch.linalg.solve(products + ridge, statistics.coordinates(ws[:, 0]).double())
+    weights = regression(seen, statistics.coordinates(ws[:, 0]))
     return (wanted @ seen.t() @ weights.to(wanted)).unsqueeze(1)
 
 
-def _thumbnails(images: Tensor) -> Tensor:
+def regression(seen: Tensor, known: Tensor) -> Tensor:
+    """Return the weights of a ridge regression in its dual form, with which `x @ seen.t() @ weights` estimates.
+
+    Args:
+        seen: what was observed, [N, F] with the mean 0.
+        known: what is to be estimated from it, [N, D].
+    Returns: [N, D] float64.
+    """
+    products = (seen @ seen.t()).double()
+    ridge = RIDGE * products.diagonal().mean() * torch.eye(len(seen), dtype=torch.float64, device=seen.device)
+    return torch.linalg.solve(products + ridge, known.double())
+
+
+def thumbnails(images: Tensor) -> Tensor:
+    """Return the pixels of images of any size reduced to `THUMBNAIL` per side, [N, C * side * side]."""
     return F.adaptive_avg_pool2d(images, min(images.shape[-1], THUMBNAIL)).flatten(1)

@@ -22,17 +22,20 @@ class PerceptualDistance(nn.Module):
     the scales. 0 is equal, 2 unrelated. Values cannot be compared with published LPIPS, which uses another network
     and learned weights. Differentiable in both images.
 
+    Args:
+        smallest_side: pixels; smaller images are enlarged. Less than the default is faster and sees less.
     Raises: MissingExtra without the package that holds the weights.
     """
 
-    def __init__(self, device: torch.device | str = "cpu"):
+    def __init__(self, device: torch.device | str = "cpu", *, smallest_side: int = SMALLEST_SIDE):
         super().__init__()
+        self.smallest_side = smallest_side
         self.trunk = load_efficientnet_lite(0).to(device)
         self.name = "efflite0"
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Return the unit features of images [N, 1 or 3, H, W] in [-1, 1], one [N, C, h, w] for each scale."""
-        side = min(max(images.shape[-1], SMALLEST_SIDE), LARGEST_SIDE)
+        side = min(max(images.shape[-1], self.smallest_side), LARGEST_SIDE)
         if side > images.shape[-1]:
             images = F.interpolate(images, (side, side), mode="bilinear")
         elif side < images.shape[-1]:

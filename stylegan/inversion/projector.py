@@ -30,10 +30,10 @@ SPACES = ("w", "w+", "f")
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectorSettings:
-    """Settings of `project`. `PUBLISHED` holds the values of the official projector.
+    """Settings of `project`. `PUBLISHED` are those of the official projector, `REFINING` those from a close start.
 
     Attributes:
-        steps: of Adam.
+        steps: of Adam; 0 gives the start.
         lr: learning rate between its ramps.
         lr_rampup, lr_rampdown: parts of the steps in which it rises from zero and falls to it.
         beta2: of Adam. The search is short, and its first gradients are much larger than its last ones.
@@ -72,8 +72,8 @@ class ProjectorSettings:
     w_samples: int = 10_000
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ConfigError(f"the projector needs at least 1 step, got {self.steps}.")
+        if self.steps < 0:
+            raise ConfigError(f"the projector takes 0 steps or more, got {self.steps}.")
 
     def learning_rate(self, t: float) -> float:
         """Return the learning rate at the part t of the steps, from 0 to 1: a cosine down, times a ramp up."""
@@ -85,6 +85,8 @@ class ProjectorSettings:
         return self.w_noise * max(0.0, 1 - t / self.w_noise_ramp) ** 2
 
 
+# From a start that is close, such as that of an encoder: random steps would lead away from it.
+REFINING = ProjectorSettings(steps=50, lr=0.05, w_noise=0.0)
 PUBLISHED = ProjectorSettings(
     steps=1000, lr_rampdown=0.25, beta2=0.999, whiten=False, w_noise_ramp=0.75, pixel_weight=0.0, examples=0
 )
@@ -160,7 +162,7 @@ def project(
     noise = {
         name: buffer.expand(n, 1, -1, -1).clone().requires_grad_()
         for name, buffer in G.synthesis.named_buffers()
-        if settings.noise and name.endswith("noise_const")
+        if settings.noise and settings.steps and name.endswith("noise_const")
     }
 
     def loss(t: float) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # glibc's malloc.h
 
 _CGROUPS = (  # versions 2 and 1: the folder, the files and the key prefix that hold a container's limit
     (Path("/sys/fs/cgroup"), "memory.max", "memory.current", ""),
@@ -39,6 +39,17 @@ def keep_freed_memory() -> bool:
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     return bool(mallopt and mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, -1))
+
+
+def share_memory_of_threads(arenas: int = 2) -> bool:
+    """Let all threads of a server allocate from a few arenas, so that the memory that each keeps does not add up.
+
+    Returns: whether the C library accepted the setting (glibc does), before any other thread was started.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return bool(mallopt and mallopt(_M_ARENA_MAX, arenas))
 
 
 def available_bytes(device: torch.device, processes: int = 1) -> int | None:

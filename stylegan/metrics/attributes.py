@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stylegan.data.dataset import Dataset
 from stylegan.errors import DataError
-from stylegan.metrics.batches import drawn_batches, gather_rows
+from stylegan.metrics.batches import Drawn, drawn_batches
 from stylegan.metrics.features import features_of
 from stylegan.metrics.linear import fit_ridge
 from stylegan.metrics.subject import Subject
@@ -71,24 +71,17 @@ def annotate(subject: Subject) -> Annotated:
 
 def _draw(subject: Subject) -> tuple[dict[str, Tensor], Tensor]:
     """Return the latents of generated images, and their features."""
-    G, world, detector = subject.generator, subject.world, subject.features
+    G, detector = subject.generator, subject.features
+
+    def columns(drawn: Drawn) -> Tensor:
+        parts = (drawn.z, drawn.ws[:, -1], features_of(drawn.images, detector), drawn.s)
+        return torch.cat([x.float().cpu() for x in parts], 1)
+
+    batches = drawn_batches(G, subject.dataset, subject.num, subject.seed, subject.world, styles=True)
     with subject.forked_random_numbers():
-        batches = drawn_batches(G, subject.dataset, subject.num, subject.seed, world, styles=True)
-        widths: list[int] = []
-
-        def rows() -> list[Tensor]:
-            parts = []
-            for drawn in subject.track(batches.items, "Drawing", batches.total):
-                columns = (drawn.z, drawn.ws[:, -1], drawn.s, features_of(drawn.images, detector))
-                widths[:] = [x.shape[1] for x in columns]
-                parts.append(torch.cat([x.float().cpu() for x in columns], 1))
-            return parts
-
-        with world.all_or_none():
-            parts = rows()
-        widths = next(found for found in world.gather(widths) if found)
-        matrix = gather_rows(parts, sum(widths), subject.num, batches.first, world)
-    z, w, s, features = matrix.split(widths, 1)
+        matrix = subject.rows("annotated", batches, subject.num, columns, "Drawing")
+    known = (G.z_dim, G.w_dim, detector.feature_dim)
+    z, w, features, s = matrix.split([*known, matrix.shape[1] - sum(known)], 1)
     return {"z": z, "w": w, "s": s}, features
 
 

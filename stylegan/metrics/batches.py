@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,10 +22,10 @@ _ROWS = 4096  # of a matrix that is summed over the processes in one message
 
 
 class Batches(NamedTuple):
-    """The share of one process."""
+    """The share of one process: neighbors, so that few shards of a data set are opened."""
 
-    items: Iterator[Any]
-    total: int  # of the items
+    after: Callable[[int], Iterator[Any]]  # its batches without the first ones, which an earlier process has seen
+    total: int  # of its batches
     first: int  # number of the first image in them
 
 
@@ -39,15 +39,23 @@ class Drawn(NamedTuple):
 
 
 def share(batches: int, world: World) -> range:
-    """Numbers of the batches of this process: neighbors, so that few shards of a data set are opened."""
+    """Numbers of the batches of this process."""
     return range(batches * world.rank // world.size, batches * (world.rank + 1) // world.size)
+
+
+def shared(count: int, batch: int, world: World, items: Callable[[range], Iterator[Any]]) -> Batches:
+    """This process's share of `count` images in batches of `batch`; `items` makes those with the numbers of a range."""
+    mine = share(-(-count // batch), world)
+    return Batches(lambda done: items(mine[done:]), len(mine), mine.start * batch)
 
 
 def image_batches(dataset: Dataset, indices: Sequence[int] | np.ndarray, world: World) -> Batches:
     """This process's share of some images of a data set, uint8 [N, C, H, W]."""
-    mine = share(-(-len(indices) // BATCH), world)
-    parts = (dataset.images(indices[i * BATCH : (i + 1) * BATCH]) for i in mine)
-    return Batches(parts, len(mine), mine.start * BATCH)
+
+    def items(mine: range) -> Iterator[Tensor]:
+        return (dataset.images(indices[i * BATCH : (i + 1) * BATCH]) for i in mine)
+
+    return shared(len(indices), BATCH, world, items)
 
 
 def real_batches(dataset: Dataset, world: World) -> Batches:
@@ -58,7 +66,7 @@ def real_batches(dataset: Dataset, world: World) -> Batches:
 def fake_batches(G: GeneratorLike, dataset: Dataset | None, num: int, seed: int, world: World) -> Batches:
     """This process's share of `num` generated images, uint8 [N, C, H, W]; arguments as in `drawn_batches`."""
     drawn = drawn_batches(G, dataset, num, seed, world)
-    return drawn._replace(items=(batch.images for batch in drawn.items))
+    return drawn._replace(after=lambda done: (batch.images for batch in drawn.after(done)))
 
 
 def drawn_batches(
@@ -72,22 +80,24 @@ def drawn_batches(
     Args:
         styles: also keep the styles, the outputs of all layers named `affine`.
     """
-    batch = _batch_of(G)
-    mine = share(-(-num // batch), world)
-    items = in_ordinary_torch(_draw(G, dataset, num, seed, mine, styles=styles), gradients=False)
-    return Batches(items, len(mine), mine.start * batch)
+
+    def items(mine: range) -> Iterator[Drawn]:
+        return in_ordinary_torch(_draw(G, dataset, num, seed, mine, styles=styles), gradients=False)
+
+    return shared(num, batch_of(G), world, items)
 
 
 def fake_images(G: GeneratorLike, dataset: Dataset | None, num: int, seed: int, indices: Sequence[int]) -> list[Tensor]:
     """Draw some of the images of `fake_batches` again, each uint8 [C, H, W], by their numbers."""
-    batch = _batch_of(G)
+    batch = batch_of(G)
     numbers = sorted({i // batch for i in indices})
     drawn = in_ordinary_torch(_draw(G, dataset, num, seed, numbers), gradients=False)
     by_number = dict(zip(numbers, (part.images.cpu() for part in drawn), strict=True))
     return [by_number[i // batch][i % batch] for i in indices]
 
 
-def _batch_of(G: GeneratorLike) -> int:
+def batch_of(G: GeneratorLike) -> int:
+    """Return the number of images that a metric draws at a time."""
     return max(1, min(BATCH, BATCH * 256**2 // G.img_resolution**2))  # fewer large images, for the sake of memory
 
 
@@ -95,7 +105,7 @@ def _draw(
     G: GeneratorLike, dataset: Dataset | None, num: int, seed: int, mine: Collection[int], *, styles: bool = False
 ) -> Iterator[Drawn]:
     rng = torch.Generator().manual_seed(seed)
-    for i, part in enumerate(batched(range(num), _batch_of(G))):
+    for i, part in enumerate(batched(range(num), batch_of(G))):
         z, c = random_latents(G, len(part), dataset, rng)
         if i not in mine:
             continue
@@ -120,18 +130,20 @@ def _keep_styles(G: GeneratorLike, kept: list[Tensor]) -> list[Any]:
     return [layer.register_forward_hook(lambda _, args, s: kept.append(s.detach().float())) for layer in layers]
 
 
-def gather_rows(parts: Iterable[Tensor], width: int, rows: int, first: int, world: World) -> Tensor:
-    """Join the rows that all processes compute, [N, width] each, to one matrix [rows, width], float32 on the CPU.
+def gather_rows(mine: Tensor | None, rows: int, first: int, world: World) -> Tensor:
+    """Join the rows that all processes have computed to one matrix [rows, F] on the CPU.
 
     Args:
-        parts: of this process, without gaps.
+        mine: [N, F], those of this process without gaps; None if it has none.
         first: number of their first row.
     """
-    matrix = torch.zeros(rows, width)
-    with world.all_or_none():
-        for part in parts:
-            matrix[first : first + len(part)] = part
-            first += len(part)
+    found = world.gather(None if mine is None else (mine.shape[1], mine.dtype))
+    width, dtype = next(shape for shape in found if shape is not None)
+    if mine is not None and len(mine) == rows:
+        return mine
+    matrix = torch.zeros(rows, width, dtype=dtype)
+    if mine is not None:
+        matrix[first : first + len(mine)] = mine
     for block in matrix.split(_ROWS):
         world.sum_([block])  # each row is zero in all processes but one
     return matrix

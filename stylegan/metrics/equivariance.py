@@ -16,9 +16,10 @@ from torch import Tensor
 from stylegan.data.dataset import Dataset
 from stylegan.errors import ConfigError
 from stylegan.machine.processes import World
-from stylegan.metrics.batches import share
+from stylegan.metrics.batches import shared
 from stylegan.metrics.moved_images import filter_as_rotated, rotate, shift, shift_between_pixels
 from stylegan.metrics.protocol import Score, Track, join_name, random_latents, untracked
+from stylegan.metrics.subject import Subject
 from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import batched
 from stylegan.sampling.transform import inverse_transform, transform_of
@@ -94,41 +95,54 @@ def equivariance(
         world: the processes that share the work, each with the same arguments; all get the score.
     Raises: ConfigError for a network that cannot be moved, one with labels and no data set, or a `num` below 1.
     """
+    subject = Subject(G=G, num=num, seed=seed, dataset=dataset, track=track, world=world or World())
+    return measure(subject, kind=kind)
+
+
+def measure(subject: Subject, *, kind: str) -> Score:
+    """Measure the equivariance of a network, see `equivariance`."""
+    G, num, dataset = subject.generator, subject.num, subject.dataset
     if num < 1:
         raise ConfigError(f"the number of images to draw must be at least 1, got {num}.")
     transform = transform_of(G)
     if G.c_dim and (dataset is None or dataset.label_dim != G.c_dim):
         raise ConfigError(f"this network takes {G.c_dim} label values; measure with the data that it was trained on.")
-    world, move = world or World(), KINDS[kind].move
-    mine = share(-(-num // BATCH), world)
-    error = weight = 0.0
+    labels = dataset if G.c_dim else None
+    move = KINDS[kind].move
+
+    def errors(drawn: tuple[Tensor, Tensor | None, list[float]]) -> Tensor:
+        """Return the squared error of a batch, and the number of values that it is summed over, [1, 2]."""
+        z, c, numbers = drawn
+        ws = G.mapping(z, c)
+
+        def draw(inverse: Tensor) -> Tensor:
+            transform.copy_(inverse)
+            return G.synthesis(ws, noise_mode="const")
+
+        moved, drawn_moved, mask = (x.cpu().double() for x in move(draw, *numbers))  # MPS has no float64
+        mask = mask.expand_as(moved)
+        return torch.stack([((moved - drawn_moved).square() * mask).sum(), mask.sum()])[None]
+
+    def draws(mine: range) -> Iterator[tuple[Tensor, Tensor | None, list[float]]]:
+        return _draws(G, KINDS[kind], num, subject.seed, labels, mine)
+
     before = transform.clone()
     try:
-        with world.all_or_none(), torch.no_grad():
-            draws = _draws(G, KINDS[kind], num, seed, dataset if G.c_dim else None, mine)
-            for z, c, numbers in track(draws, "Moving", len(mine)):
-                ws = G.mapping(z, c)
-
-                def draw(inverse: Tensor, ws: Tensor = ws) -> Tensor:
-                    transform.copy_(inverse)
-                    return G.synthesis(ws, noise_mode="const")
-
-                moved, drawn, mask = (x.cpu().double() for x in move(draw, *numbers))  # MPS has no float64
-                mask = mask.expand_as(moved)
-                error += float(((moved - drawn).square() * mask).sum())
-                weight += float(mask.sum())
+        with torch.no_grad():
+            batches = shared(num, BATCH, subject.world, draws)
+            sums = subject.rows(
+                kind, batches._replace(first=batches.first // BATCH), -(-num // BATCH), errors, "Moving"
+            )
     finally:
         with torch.no_grad():
             transform.copy_(before)
-    total = torch.tensor([error, weight], dtype=torch.float64)
-    world.sum_([total])
-    error, weight = total.tolist()
+    error, weight = sums.sum(0).tolist()
     if not weight:
         raise ConfigError(
             f"{join_name(kind, num)} compares what stays in the image, and in images of {G.img_resolution} pixels "
             "nothing does; measure a network of at least 16 pixels."
         )
-    return Score(name=join_name(kind, num), value=decibels(error / weight), fakes=num, seed=seed)
+    return subject.score(kind, decibels(error / weight))
 
 
 def _draws(

@@ -16,6 +16,7 @@ from stylegan.errors import ConfigError
 from stylegan.machine.processes import World
 from stylegan.metrics.features import Detector
 from stylegan.metrics.frechet import FeatureStatistics, frechet_distance
+from stylegan.metrics.passes import KeptPasses
 from stylegan.metrics.protocol import Score, Track, untracked
 from stylegan.metrics.subject import Subject
 from stylegan.networks.protocol import GeneratorLike
@@ -47,10 +48,12 @@ def fid(
     Raises: ConfigError for a network that does not fit the data, images that are neither gray nor RGB, or fewer than
         two images. What fails on one process fails on all.
     """
-    subject = Subject(
-        G=G, num=num, seed=seed, dataset=dataset, network=detector, cache=cache, track=track, world=world or World()
-    )
-    return measure(subject)
+    with KeptPasses() as kept:
+        subject = Subject(
+            G=G, num=num, seed=seed, dataset=dataset, network=detector, cache=cache, track=track,
+            world=world or World(), kept=kept,
+        )  # fmt: skip
+        return measure(subject)
 
 
 def measure(subject: Subject) -> Score:
@@ -118,5 +121,7 @@ def real_statistics(
 
     Arguments as in `fid`; several processes share the work, and rank 0 has the result.
     """
-    subject = Subject(num=1, dataset=dataset, network=detector, cache=cache, track=track, world=world or World())
-    return subject.real_statistics()
+    with KeptPasses() as kept:
+        return Subject(
+            num=1, dataset=dataset, network=detector, cache=cache, track=track, world=world or World(), kept=kept
+        ).real_statistics()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -38,6 +39,15 @@ class FeatureStatistics:
     def none(cls, feature_dim: int) -> FeatureStatistics:
         """The statistics of an empty set."""
         return cls.of(torch.zeros(0, feature_dim))
+
+    @classmethod
+    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> FeatureStatistics:
+        """The inverse of `tensors`."""
+        return cls(int(tensors["n"]), tensors["sum"], tensors["outer"])
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all by name, to be written to a file."""
+        return {"n": torch.tensor(self.n), "sum": self.sum, "outer": self.outer}
 
     def __add__(self, other: FeatureStatistics) -> FeatureStatistics:
         return FeatureStatistics(self.n + other.n, self.sum + other.sum, self.outer + other.outer)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan.machine.surroundings import in_ordinary_torch
-from stylegan.metrics.batches import gather_rows, share
+from stylegan.metrics.batches import shared
 from stylegan.metrics.protocol import Score, random_latents
 from stylegan.metrics.subject import Subject
 from stylegan.sampling.generate import batched
@@ -61,15 +61,17 @@ def measure(subject: Subject, *, space: str, full: bool, crop: bool) -> Score:
         full: at random places of the paths, not at their beginning.
         crop: see `prepared`.
     """
-    G, world = subject.generator, subject.world
+    G = subject.generator
     subject.check()
     batch = max(1, min(8, 8 * SIDE**2 // G.img_resolution**2))
-    mine = share(-(-subject.num // batch), world)
-    steps = in_ordinary_torch(_distances(subject, batch, mine, space=space, full=full, crop=crop), gradients=False)
-    with subject.forked_random_numbers():
-        parts = subject.track(steps, "Moving", len(mine))
-        distances = gather_rows(parts, 1, subject.num, mine.start * batch, world)
     key = f"ppl_{space}{'full' if full else 'end'}{'_crop' * crop}"
+
+    def steps(mine: range) -> Iterator[Tensor]:
+        return in_ordinary_torch(_distances(subject, batch, mine, space=space, full=full, crop=crop), gradients=False)
+
+    with subject.forked_random_numbers():
+        batches = shared(subject.num, batch, subject.world, steps)
+        distances = subject.rows(key, batches, subject.num, lambda found: found, "Moving")
     return subject.score(key, trimmed_mean(distances.flatten().double().numpy()))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,17 +22,19 @@ from stylegan.machine.processes import World
 from stylegan.metrics import manifolds
 from stylegan.metrics.dci import measure as measure_dci
 from stylegan.metrics.distances import DISTANCES
-from stylegan.metrics.equivariance import equivariance
+from stylegan.metrics.equivariance import measure as measure_equivariance
 from stylegan.metrics.features import DETECTORS, check_channels, load_detector
 from stylegan.metrics.fid import measure as measure_fid
 from stylegan.metrics.fid import measure_by_class
 from stylegan.metrics.inception_score import measure as measure_inception_score
 from stylegan.metrics.kid import measure as measure_kid
+from stylegan.metrics.mind import measure as measure_mind
+from stylegan.metrics.passes import KeptPasses
 from stylegan.metrics.path_length import measure as measure_path_length
 from stylegan.metrics.protocol import SAME_FEATURES, Score, Track, join_name, split_name, untracked
 from stylegan.metrics.separability import measure as measure_separability
 from stylegan.metrics.subject import Subject
-from stylegan.metrics.torchscript import Lpips, TorchScriptNetwork
+from stylegan.metrics.torchscript import Lpips, TorchScriptNetwork, is_network_name
 from stylegan.networks.protocol import GeneratorLike
 
 
@@ -56,6 +59,7 @@ class Metric(Meaning):
     measure: Callable[[Subject], Score]
     official: str | None = None  # name of the same metric in the official tools
     needs_reals: bool = False  # compares with the images of a data set
+    needs_features: bool = False  # of each real image, and not only their statistics
     needs_labels: bool = False  # of the data set, whether or not the network has some
     needs_network: bool = False  # draws along paths or moves, so a folder of images will not do
     sees_through: str = ""  # "features" or "distance", by the network that its name ends in
@@ -68,17 +72,13 @@ class Metric(Meaning):
         return {"features": DETECTORS, "distance": DISTANCES}.get(self.sees_through, {})  # type: ignore[return-value]
 
 
-def _equivariance(kind: str, s: Subject) -> Score:
-    return equivariance(s.generator, kind, num=s.num, seed=s.seed, dataset=s.dataset, track=s.track, world=s.world)
-
-
 def _moved(kind: str, title: str) -> Metric:
     return Metric(
         title=title,
         unit="dB",
         lower_is_better=False,
         form="{:.2f} dB",
-        measure=partial(_equivariance, kind),
+        measure=partial(measure_equivariance, kind=kind),
         official=f"{join_name(kind, 50_000)}",
         needs_network=True,
         precision="fp32",  # the difference of two images that are nearly equal must not be that of their rounding
@@ -89,7 +89,7 @@ def _moved(kind: str, title: str) -> Metric:
 def _compared(title: str, unit: str, measure: Callable[[Subject], Score], **more: Any) -> Metric:
     """A comparison of the features of generated and of real images."""
     return Metric(
-        **{"lower_is_better": False, **more},
+        **{"lower_is_better": False, "needs_features": True, **more},
         title=title,
         unit=unit,
         measure=measure,
@@ -116,15 +116,18 @@ def _path_length(space: str, *, full: bool, crop: bool) -> Metric:
 
 METRICS: dict[str, Metric] = {
     "fid": _compared(
-        "Distance from real images", "0 = alike", measure_fid, lower_is_better=True, official="fid50k_full"
+        "Distance from real images", "0 = alike", measure_fid, lower_is_better=True, needs_features=False,
+        official="fid50k_full",
     ),
     "fid_class": _compared(
-        "Distance from real images by class", "0 = alike", measure_by_class, lower_is_better=True, needs_labels=True
+        "Distance from real images by class", "0 = alike", measure_by_class, lower_is_better=True,
+        needs_features=False, needs_labels=True,
     ),
     "kid": _compared(
         "Kernel distance from real images", "0 = alike", measure_kid, lower_is_better=True, form="{:.5f}",
         official="kid50k_full",
     ),
+    "mind": _compared("Monge distance from real images", "0 = alike", measure_mind, lower_is_better=True),
     "precision": _compared(
         "Precision", "share of generated images", manifolds.measure_precision, official="pr50k3_full"
     ),
@@ -151,7 +154,7 @@ METRICS: dict[str, Metric] = {
             f"Linear separability of {space}", "1 = separable", partial(measure_separability, space=space),
             lower_is_better=True, official="ls" if space == "w" else None, needs_labels=True, needs_network=True,
         )
-        for space in ("z", "w")
+        for space in ("z", "w", "s")
     },
     **{
         f"dci_{space}": _compared(
@@ -220,6 +223,11 @@ class Request:
                     f"{own.feature_dim:,}; ask for {join_name(self.key, self.num)}, or give another network."
                 )
             return Lpips(own) if self.metric.sees_through == "distance" else own
+        if self.detector and self.detector not in self.metric.networks:
+            raise ConfigError(
+                f"{self.name} sees images through the file {self.detector}, and "
+                f"{f'the file of `feature_net` is {own.name}' if own else 'no `feature_net` is given'}; give that file."
+            )
         if self.metric.sees_through == "distance" and self.detector:
             return DISTANCES[self.detector](device)
         return load_detector(self.detector, device) if self.detector else None
@@ -231,16 +239,17 @@ class Request:
         images: Dataset | None = None,
         dataset: Dataset | None = None,
         detector: Any = None,
+        network_sha256: str | None = None,
         seed: int = 0,
         cache: str | Path | None = None,
         track: Track = untracked,
         world: World | None = None,
-        kept: dict[Any, Any] | None = None,
+        kept: KeptPasses | None = None,
     ) -> Subject:
         """Return what this metric measures; arguments as in `measure`."""
         return Subject(
             G=G, num=self.num, seed=seed, images=images, dataset=dataset, network=detector, cache=cache, track=track,
-            world=world or World(), kept={} if kept is None else kept,
+            world=world or World(), kept=KeptPasses() if kept is None else kept, network_sha256=network_sha256,
         )  # fmt: skip
 
     def measure(
@@ -250,11 +259,12 @@ class Request:
         images: Dataset | None = None,
         dataset: Dataset | None = None,
         detector: Any = None,
+        network_sha256: str | None = None,
         discriminator_features: str | None = None,
         seed: int = 0,
         track: Track = untracked,
         world: World | None = None,
-        kept: dict[Any, Any] | None = None,
+        kept: KeptPasses | None = None,
     ) -> Score:
         """Measure a network, or images that were generated earlier, with this metric.
 
@@ -263,20 +273,32 @@ class Request:
             images: generated images, with labels for a metric of classes.
             dataset: for a metric that needs reals, or a network with labels.
             detector: the result of `load_detector`.
+            network_sha256: of the weights of `G`, for the record, and to continue an interrupted measurement.
             discriminator_features: the feature network through which the discriminator of `G` sees images, if any.
             seed: of the latents.
             track: sees every stream of batches, to show progress.
             world: the processes that share the work, each with the same arguments; all get the score.
-            kept: a dictionary that keeps features for further metrics of the same network, data and seed.
+            kept: keeps features for further metrics of the same network, data and seed.
         Raises: ConfigError if something is missing, or the network does not fit the metric or the data.
         """
         if G is None and self.metric.needs_network:
             raise ConfigError(f"{self.name} measures a network, not a folder of images; leave it out of the metrics.")
-        subject = self.subject(
-            G, images=images, dataset=dataset, detector=detector, seed=seed, track=track, world=world, kept=kept
-        )
+        with nullcontext(kept) if kept is not None else KeptPasses() as kept:
+            subject = self.subject(
+                G, images=images, dataset=dataset, detector=detector, network_sha256=network_sha256, seed=seed,
+                track=track, world=world, kept=kept,
+            )  # fmt: skip
+            return self.score(subject, discriminator_features=discriminator_features)
+
+    def score(self, subject: Subject, *, discriminator_features: str | None = None) -> Score:
+        """Measure what `subject` returned; the other argument as in `measure`."""
         same = self.detector is not None and self.detector == discriminator_features
         return replace(self.metric.measure(subject), same_as_discriminator=same)
+
+
+def kept_for(requests: Iterable[Request]) -> KeptPasses:
+    """Return what several metrics of one network share."""
+    return KeptPasses(features=any(request.metric.needs_features for request in requests))
 
 
 def parse_all(names: str, own: str | None = None) -> list[Request]:
@@ -313,12 +335,21 @@ def parse(name: str, own: str | None = None) -> Request:
         return Request(key=kind, num=num, detector=own)
     for key, metric in METRICS.items():
         detector = kind.removeprefix(f"{key}_")
-        if detector != kind and (detector in metric.networks or (metric.sees_through and detector == own)):
+        of_a_file = bool(metric.sees_through) and (detector == own or is_network_name(detector))
+        if detector != kind and (detector in metric.networks or of_a_file):
             return Request(key=key, num=num, detector=detector)
     raise ConfigError(
         f"a metric is {_either(_forms())}, where NETWORK is {_either(DETECTORS)} ({_either(DISTANCES)} for "
         f"ppl), got {name!r}."
     )
+
+
+def is_complete(name: str) -> bool:
+    """Return whether a name says all, without the feature network of a file."""
+    try:
+        return bool(parse(name))
+    except ConfigError:
+        return False
 
 
 def _official(name: str, own: str | None) -> list[Request]:
@@ -343,8 +374,8 @@ def _official(name: str, own: str | None) -> list[Request]:
 def _no_network(name: str, key: str, num: int, what: str) -> ConfigError:
     known = _either(join_name(f"{key}_{network}", num) for network in METRICS[key].networks)
     return ConfigError(
-        f"{name} needs {what}; use one that works offline, as in {known}, or measure a snapshot with its TorchScript "
-        "file as `feature_net`."
+        f"{name} needs {what}; use one that works offline, as in {known}, or give its TorchScript file as "
+        "`feature_net`."
     )
 
 

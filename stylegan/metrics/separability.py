@@ -45,20 +45,29 @@ def separability(latents: Tensor, logits: Tensor) -> tuple[float, list[float]]:
     return 2.0 ** math.fsum(bits), bits
 
 
+def _check(num: int, width: int, space: str) -> None:
+    if width == 0:
+        raise ConfigError(f"this network has no latent space {space}; leave this metric out.")
+    if num // 2 <= width:
+        raise ConfigError(
+            f"half of the images, {num // 2}, must be more than the {width} dimensions of {space}, or any labels are "
+            "separable; measure more images."
+        )
+
+
 def measure(subject: Subject, *, space: str) -> Score:
-    """Measure the linear separability of the space "z" or "w" of a network, with the labels of the data set as
+    """Measure the linear separability of the space "z", "w" or "s" of a network, with the labels of the data set as
     attributes; the details list the bits of each.
 
-    Raises: ConfigError for so few images that a hyperplane divides them however they are labeled.
+    Raises: ConfigError for so few images that a hyperplane divides them however they are labeled, or a network without
+        styles.
     """
     subject.check(least=LEAST)
-    width = subject.generator.z_dim if space == "z" else subject.generator.w_dim
-    if subject.num // 2 <= width:
-        raise ConfigError(
-            f"half of the images, {subject.num // 2}, must be more than the {width} dimensions of {space}, or any "
-            "labels are separable; measure more images."
-        )
+    width = {"z": subject.generator.z_dim, "w": subject.generator.w_dim}.get(space)
+    if width is not None:
+        _check(subject.num, width, space)  # before any image is drawn
     annotated = annotate(subject)
+    _check(subject.num, annotated.latents[space].shape[1], space)
     with torch.no_grad():
         value, bits = subject.on_main(lambda: separability(annotated.latents[space], annotated.logits))
     details = {"bits": dict(zip(annotated.names, bits, strict=True))}

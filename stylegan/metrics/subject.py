@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from stylegan.machine.processes import World
 from stylegan.metrics.batches import Batches, fake_batches, gather_rows, image_batches, real_batches
 from stylegan.metrics.features import check_channels, features_of
 from stylegan.metrics.frechet import FeatureStatistics
+from stylegan.metrics.passes import KeptPasses, Rows, Sums, pass_file, read_pass, run_pass
 from stylegan.metrics.protocol import Score, Track, check_alike, check_fits, join_name, untracked
 from stylegan.networks.protocol import GeneratorLike, device_of
 
@@ -44,6 +45,7 @@ class Subject:
         track: sees every stream of batches, to show progress.
         world: the processes that share the work, all with the same arguments.
         kept: features that were computed for other metrics of the same network, data and seed.
+        network_sha256: of the weights of `G`; without it, nothing is kept of an interrupted measurement of `G`.
     """
 
     G: GeneratorLike | None = None
@@ -55,7 +57,8 @@ class Subject:
     cache: str | Path | None = None
     track: Track = untracked
     world: World = field(default_factory=World)
-    kept: dict[Any, Any] = field(default_factory=dict, repr=False)
+    kept: KeptPasses = field(default_factory=KeptPasses, repr=False)
+    network_sha256: str | None = None
 
     @property
     def generator(self) -> GeneratorLike:
@@ -114,15 +117,72 @@ class Subject:
         """Return the features of the generated images, [num, F] float32 on the CPU; computed once."""
         key = ("fakes", self.num, self.features.name, type(self.features))
         if key not in self.kept:
+            if self.images is None:
+                batches = fake_batches(self.generator, self.dataset, self.num, self.seed, self.world)
+            else:
+                batches = image_batches(self.images, self.chosen_images(), self.world)
             with self.forked_random_numbers():
-                batches = self._fake_batches()
-                self.kept[key] = self._features(batches, self.num, "Drawing")
+                self.kept[key] = self.rows("fakes", batches, self.num, self._extract, "Drawing")
         return self.kept[key]
 
-    def _fake_batches(self) -> Batches:
-        if self.images is None:
-            return fake_batches(self.generator, self.dataset, self.num, self.seed, self.world)
-        return image_batches(self.images, self.chosen_images(), self.world)
+    def rows(
+        self,
+        kind: str,
+        batches: Batches,
+        count: int,
+        compute: Callable[[Any], Tensor],
+        what: str,
+        *,
+        real: bool = False,
+    ) -> Tensor:
+        """Return the rows that all processes compute for their batches, [count, F] on the CPU.
+
+        An interrupted process continues where it was; its file is removed together with `kept`.
+
+        Args:
+            kind: a word for the numbers, which with the protocol of the subject identifies them.
+            compute: a batch -> its rows, [N, F].
+            what: the batches are, for `track`.
+            real: of the data set, whatever is measured.
+        """
+        file = self._pass_file(kind, batches, real=real)
+        found = Rows(read_pass(file))
+        with self.world.all_or_none():
+            run_pass(found, (compute(batch) for batch in self._remaining(batches, found.done, what)), file)
+        return gather_rows(found.tensors().get("x"), count, batches.first, self.world)
+
+    def _remaining(self, batches: Batches, done: int, what: str) -> Iterable[Any]:
+        already = f", {done} of {batches.total} batches were done before" if done else ""
+        return self.track(batches.after(done), f"{what}{already}", batches.total - done)
+
+    def _extract(self, images: Tensor) -> Tensor:
+        return features_of(images, self.features)
+
+    def _pass_file(self, kind: str, batches: Batches, *, real: bool) -> Path | None:
+        """Return the file of a pass with all that its numbers depend on as name; None if that is unknown."""
+        if self.G is not None and self.network_sha256 is None and not real:
+            return None
+        drawn = (
+            _identity(self.images) if self.images else None,
+            self.network_sha256,
+            _form_of(self.G),
+            self.num,
+            self.seed,
+        )
+        network, data = self.network, self.dataset
+        file = pass_file(
+            Path(self.cache or default_cache()),
+            (
+                kind,
+                None if real else (drawn, device_of(self.G).type if self.G is not None else None),
+                data and (data.fingerprint, data.selection, data.label_dim),
+                network and (network.name, network.sha256, network.resize, type(network).__name__),
+                (batches.total, batches.first, self.world.rank, self.world.size),
+                (torch.__version__, platform.python_version()),
+            ),
+        )
+        self.kept.files.append(file)
+        return file
 
     def chosen_images(self) -> np.ndarray:
         """Return the indices of the measured ones of `images`, int64 [num], in order."""
@@ -131,12 +191,14 @@ class Subject:
 
     def real_features(self) -> Tensor:
         """Return the features of all real images, [n, F] float32 on the CPU; kept in the cache folder."""
-        key = self._key_of_reals
+        key, n = self._key_of_reals, len(self.reals)
         if key not in self.kept:
-            found = self._cached(
-                "features", lambda: {"x": self._features(self._real_batches(), len(self.reals), "Real images")}
-            )
-            n = len(self.reals)
+
+            def compute() -> dict[str, Tensor]:
+                batches = self._real_batches()
+                return {"x": self.rows("reals", batches, n, self._extract, "Real images", real=True)}
+
+            found = self._cached("features", compute)
             x = found["x"] if found else torch.zeros(n, self.features.feature_dim)
             for block in x.split(4096):
                 self.world.broadcast_([block])
@@ -146,24 +208,23 @@ class Subject:
     def real_statistics(self) -> FeatureStatistics:
         """Return the sums over the features of all real images, kept in the cache folder; rank 0 has them."""
 
-        known = self.kept.get(self._key_of_reals)
-        if known is not None:
-            return FeatureStatistics.of_rows(known)
+        if self.kept.features or self._key_of_reals in self.kept:
+            return FeatureStatistics.of_rows(self.real_features())
 
         def compute() -> dict[str, Tensor]:
-            total = FeatureStatistics.none(self.features.feature_dim)
             batches = self._real_batches()
+            file = self._pass_file("statistics", batches, real=True)
+            found = Sums(self.features.feature_dim, read_pass(file))
             with self.world.all_or_none():
-                for images in self.track(batches.items, "Real images", batches.total):
-                    total += FeatureStatistics.of(features_of(images, self.features))
+                remaining = self._remaining(batches, found.done, "Real images")
+                run_pass(found, (self._extract(images) for images in remaining), file)
+            total = found.total()
             n = torch.tensor(total.n, dtype=torch.float64)
             self.world.sum_([n, total.sum, total.outer])
-            return {"n": n.long(), "sum": total.sum, "outer": total.outer}
+            return {**total.tensors(), "n": n.long()}
 
         found = self._cached("", compute)
-        if not found:
-            return FeatureStatistics.none(self.features.feature_dim)
-        return FeatureStatistics(int(found["n"]), found["sum"], found["outer"])
+        return FeatureStatistics.of_tensors(found) if found else FeatureStatistics.none(self.features.feature_dim)
 
     @property
     def _key_of_reals(self) -> Any:
@@ -171,7 +232,7 @@ class Subject:
 
     def of_class(self, members: np.ndarray) -> Subject:
         """Return the subject with these real images alone, and their labels."""
-        return replace(self, dataset=self.part(self.reals, members), kept={})
+        return replace(self, dataset=self.part(self.reals, members), kept=self.kept.of_another_subject())
 
     @staticmethod
     def part(dataset: Dataset, members: np.ndarray) -> Dataset:
@@ -196,6 +257,7 @@ class Subject:
             reals=reals,
             images=images.name if images else None,
             images_fingerprint=_identity(images) if images else None,
+            network_sha256=self.network_sha256,
             data=data.name if data else None,
             data_fingerprint=_identity(data) if data else None,
             seed=self.seed,
@@ -216,10 +278,6 @@ class Subject:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             yield
 
-    def _features(self, batches: Batches, rows: int, what: str) -> Tensor:
-        parts = (features_of(images, self.features) for images in self.track(batches.items, what, batches.total))
-        return gather_rows(parts, self.features.feature_dim, rows, batches.first, self.world)
-
     def _real_batches(self) -> Batches:
         with self.world.all_or_none():
             self.reals.fill_cache(self.track)
@@ -235,6 +293,7 @@ class Subject:
         kept = _read(file) if self.world.is_main else {}
         if self.world.largest(bool(kept)):
             return kept
+        passes = len(self.kept.files)
         computed = compute()
         if self.world.is_main:
             try:
@@ -243,6 +302,7 @@ class Subject:
             except (OutputError, SafetensorError) as error:
                 message = f"the statistics of {dataset.name} are not kept: {error}"
                 warnings.warn(message, RuntimeWarning, stacklevel=2)
+        self.kept.remove(passes)
         return computed
 
 
@@ -253,6 +313,12 @@ def _read(file: Path) -> dict[str, Tensor]:
     except (OSError, SafetensorError):
         return {}
     return kept if set(kept) in ({"n", "sum", "outer"}, {"x"}) else {}
+
+
+def _form_of(G: GeneratorLike | None) -> tuple[Any, ...]:
+    """Return how `G` computes: its images differ by rounding in another form."""
+    synthesis = getattr(G, "synthesis", None)
+    return tuple(getattr(synthesis, name, None) for name in ("precision", "compile_requested", "engine"))
 
 
 def _identity(dataset: Dataset) -> str:

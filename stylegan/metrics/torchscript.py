@@ -20,7 +20,8 @@ from stylegan.files.checksums import sha256_of
 from stylegan.machine.surroundings import ordinary_torch
 
 PROBE = 64  # pixels per side of the black image that a network is tried with, if it takes any size
-Range = tuple[float, float]  # of the pixels that a network takes
+Range = tuple[float, float]
+RANGE: Range = (0.0, 255.0)  # of the pixels that a network takes, if it does not say otherwise
 
 
 def network_name(path: Path | str) -> str:
@@ -29,12 +30,21 @@ def network_name(path: Path | str) -> str:
     Raises: CheckpointError if the file cannot be read.
     """
     try:
-        digits = sha256_of(Path(path))[:8]
+        return with_digits(path, sha256_of(Path(path)))
     except OSError as error:
         raise CheckpointError(
             f"{path} cannot be read ({error.strerror}); give the file of a feature network."
         ) from error
-    return f"{re.sub(r'[^a-z0-9]', '', Path(path).stem.lower()) or 'network'}_{digits}"
+
+
+def with_digits(path: Path | str, sha256: str) -> str:
+    """Return the `network_name` of a file with this SHA-256."""
+    return f"{re.sub(r'[^a-z0-9]', '', Path(path).stem.lower()) or 'network'}_{sha256[:8]}"
+
+
+def is_network_name(name: str) -> bool:
+    """Return whether `network_name` can have given a name."""
+    return re.fullmatch(r"[a-z0-9]+_[0-9a-f]{8}", name) is not None
 
 
 class TorchScriptNetwork:
@@ -58,7 +68,7 @@ class TorchScriptNetwork:
         device: torch.device | str = "cpu",
         *,
         resize: str = "none",
-        value_range: Range = (0.0, 255.0),
+        value_range: Range = RANGE,
     ):
         self._how, self._side = parse_resize(resize)
         self._range, self._device = value_range, torch.device(device)

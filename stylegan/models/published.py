@@ -1,6 +1,6 @@
 """Networks that others have published: `published.json` lists them, and the verb `convert` downloads one by its name.
 
-Nothing else downloads. A size or SHA-256 that is null has not been published; a value is verified.
+A size or SHA-256 that is null has not been published; a value is verified.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from stylegan.inference.generator import InferenceGenerator
 
 NOISE_MODES = ("random", "const", "none")
+NoiseMode = (
+    str | Callable[[Tensor], Tensor]
+)  # a mode, or a function that returns the noise of a layer from its constant
 
 
 class FamilySynthesis(Network):
@@ -155,7 +158,9 @@ class FamilyGenerator(BaseGenerator):
         """Arguments that build a network like this one: the name of the official releases for `asdict(G.settings)`."""
         return asdict(self.settings)
 
-    def for_inference(self, precision: str = "fp32", compile: bool = False) -> InferenceGenerator:
+    def for_inference(
+        self, precision: str = "fp32", compile: bool = False, engine: str = "torch"
+    ) -> InferenceGenerator:
         """Return a copy optimized for speed, with the same calls and attributes and without gradients.
 
         The level of detail of a growing network is fixed in the copy.
@@ -164,15 +169,20 @@ class FamilyGenerator(BaseGenerator):
             precision: "fp32"; "bf16" in layers above 4x4; "fp16" in those marked by `num_fp16_res`; or "auto".
             compile: fuse the operations between two convolutions with `torch.compile`. The first call for each batch
                 size takes a minute or more. If the compiler fails, a warning says so and the copy runs uncompiled.
-        Raises: ConfigError for a precision that is unknown or does not work here, or an activation other than lrelu.
+            engine: "torch", or "openvino", which draws on a CPU in "fp32" or "bf16" and compiles by itself. Its first
+                image takes some seconds more, until the cache folder holds the network in OpenVINO's format.
+        Raises: ConfigError for a precision that is unknown or does not work here, an activation other than lrelu, or an
+            unknown engine; MissingExtra if the engine is not installed.
         """
         from stylegan.inference.generator import InferenceGenerator  # the one import that runs up: a method's shortcut
 
-        return InferenceGenerator(self, precision, compile)
+        return InferenceGenerator(self, precision, compile, engine)
 
 
-def noise_like(x: Tensor, noise_mode: str, const: Tensor) -> Tensor:
+def noise_like(x: Tensor, noise_mode: NoiseMode, const: Tensor) -> Tensor:
     """Return noise for x [N, C, H, W]: `const` [H, W] in the mode "const", else a new sample [N, 1, H, W]."""
+    if callable(noise_mode):
+        return noise_mode(const)
     if noise_mode == "const":
         return const
     n, _, h, w = x.shape

@@ -50,7 +50,8 @@ class EqualizedLinear(nn.Module):
     ):
         super().__init__()
         self.activation = activation
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        # In place, because `/` on the meta device, where checkpoints build networks, imports PyTorch's compiler.
+        self.weight = nn.Parameter(torch.randn(out_features, in_features).div_(lr_multiplier))
         self.bias = nn.Parameter(torch.full([out_features], float(bias_init)))
         weight_gain, self.act_gain = _split_gain(activation, gain_in_weight)
         self.weight_gain = weight_gain * lr_multiplier / math.sqrt(in_features)

@@ -15,7 +15,7 @@ from torch import Tensor
 from stylegan.errors import ConfigError
 from stylegan.networks import minimal
 from stylegan.networks.discriminator import FamilyDiscriminator
-from stylegan.networks.generator import FamilyGenerator, FamilySynthesis, random_noise
+from stylegan.networks.generator import FamilyGenerator, FamilySynthesis, NoiseMode, random_noise
 from stylegan.networks.mapping import FamilyMapping
 from stylegan.networks.settings import (
     Depth,
@@ -113,15 +113,20 @@ class Synthesis(FamilySynthesis, minimal.Generator):
 
         Raises: ShapeError, ConfigError.
         """
-        ws = self.checked(ws, noise_mode)
+        return self.draw(self.checked(ws, noise_mode), noise_mode)
+
+    def draw(self, ws: Tensor, noise_mode: NoiseMode) -> Tensor:
+        """Return the images of checked ws; see `forward`."""
         noise = [self._noise(i, ws.shape[0], noise_mode) for i in range(2 * self.n_blocks - 1)]
         pairs = [(None, noise[0]), *zip(noise[1::2], noise[2::2], strict=True)]
         return super().forward(ws.transpose(0, 1), pairs) * 2 - 1
 
-    def _noise(self, i: int, n: int, noise_mode: str) -> Tensor | None:
+    def _noise(self, i: int, n: int, noise_mode: NoiseMode) -> Tensor | None:
         if noise_mode == "none":
             return None
         const: Tensor = getattr(self, f"noise_const{i}")
+        if callable(noise_mode):
+            return noise_mode(const)
         return const if noise_mode == "const" else random_noise([n, *const.shape[1:]], const)
 
 

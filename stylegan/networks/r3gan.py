@@ -317,4 +317,4 @@ class Discriminator(FamilyDiscriminator):
 
 def random_weight(*shape: int, gain: float = 1.0) -> nn.Parameter:
     """Return normal numbers [O, ...] with the standard deviation gain / sqrt(fan-in). He et al. 2015."""
-    return nn.Parameter(torch.randn(shape) * (gain / math.sqrt(math.prod(shape[1:]))))
+    return nn.Parameter(torch.randn(shape).mul_(gain / math.sqrt(math.prod(shape[1:]))))  # in place: see layers.py

@@ -34,7 +34,9 @@ def setup_filter(
     Returns: float32 [T] or [Kh, Kw].
     Raises: ShapeError if the taps have neither one nor two dimensions.
     """
-    f = torch.as_tensor(1.0 if taps is None else taps, dtype=torch.float32)
+    given = isinstance(taps, Tensor)
+    # Arithmetic on the default device meta, where checkpoints build networks, imports PyTorch's compiler: a second.
+    f = torch.as_tensor(1.0 if taps is None else taps, dtype=torch.float32, device=None if given else "cpu")
     if f.ndim == 0:
         f = f[None]
     if f.ndim > 2 or f.numel() == 0:
@@ -45,7 +47,8 @@ def setup_filter(
         f = f / f.sum()
     if flip:
         f = f.flip(list(range(f.ndim)))
-    return f * gain ** (f.ndim / 2)
+    f = f * gain ** (f.ndim / 2)
+    return f if given else f.to(torch.get_default_device())
 
 
 def upfirdn2d(

@@ -42,6 +42,9 @@ CHARTS = (
     Chart("R1 penalty", "squared slope of the score", {"Loss/r1_penalty": "R1 penalty",
                                                        "Loss/r2_penalty": "R2 penalty"}),
     Chart("Path length", "pixels per step in w", {"Loss/pl_length": "path length"}),
+    Chart("Error of the encoder", "1 = that of a random latent", {"Loss/encoder/latent": "latent"}),
+    Chart("Images of the encoder", "distance from the targets",
+          {"Loss/encoder/pixels": "mean square of pixels", "Loss/encoder/perceptual": "perceptual"}),
     Chart("Time", "seconds per kimg", {"Timing/sec_per_kimg": "seconds"}),
     Chart("Values of gradients that were not finite", "mean per update", {"Health/nonfinite_gradients": "values"}),
 )  # fmt: skip

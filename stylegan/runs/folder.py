@@ -27,18 +27,29 @@ def make_run_folder(parent: Path | str, info: RunInfo, name: str, config: str, d
         desc: words that the name ends in.
     Raises: OutputError if `parent` cannot be written, or the name is too long; ConfigError if it ends like a file.
     """
+    label, desc = (re.sub(r"[^\w.+-]+", "_", text) for text in (name, desc))
+    title = f"{info.architecture}-{label}-batch{info.batch}-gamma{info.gamma:g}{desc and f'-{desc}'}"
+    too_long = (
+        f"{len(label)} are the name of the data set, {len(desc)} the description; rename the data set, or shorten "
+        "`desc`."
+    )
+    return make_numbered_folder(parent, title, config, too_long=too_long)
+
+
+def make_numbered_folder(parent: Path | str, title: str, config: str, too_long: str = "choose shorter names.") -> Path:
+    """Make `parent/00003-TITLE` for a run with this content of config.json, numbered after the runs in `parent`.
+
+    Args:
+        too_long: the end of the sentence about a name that is too long for the disk.
+    Raises: OutputError if `parent` cannot be written, or the name is too long; ConfigError if it ends like a file.
+    """
     parent = local_path(parent)
     refuse_name_of_file(parent, "runs are written to a folder")
-    label, desc = (re.sub(r"[^\w.+-]+", "_", text) for text in (name, desc))
     existed = parent.exists()
     try:
         parent.mkdir(parents=True, exist_ok=True)
         taken = [int(m[1]) for m in (re.match(r"(\d{5})-", p.name) for p in parent.iterdir()) if m]
-        number = max(taken, default=-1) + 1
-        folder = (
-            parent
-            / f"{number:05d}-{info.architecture}-{label}-batch{info.batch}-gamma{info.gamma:g}{desc and f'-{desc}'}"
-        )
+        folder = parent / f"{max(taken, default=-1) + 1:05d}-{title}"
         (folder / "snapshots").mkdir(parents=True)
     except OSError as error:
         if not existed:
@@ -47,8 +58,7 @@ def make_run_folder(parent: Path | str, info: RunInfo, name: str, config: str, d
         if error.errno == errno.ENAMETOOLONG:
             raise OutputError(
                 f"the folder of the run would have a name of {len(folder.name)} characters, too long for this disk: "
-                f"{len(label)} are the name of the data set, {len(desc)} the description; rename the data set, or "
-                "shorten `desc`."
+                f"{too_long}"
             ) from error
         raise OutputError(f"cannot write a run into {parent}: {error.strerror}; choose another `outdir`.") from error
     write_text(folder / "config.json", config)

@@ -5,9 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from stylegan.errors import ConfigError
+
+
+class Shown(Protocol):
+    """The part of the settings of a run that its page shows."""
+
+    @property
+    def kimg(self) -> float: ...
+    @property
+    def summary(self) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +32,11 @@ class RunInfo:
     precision: str
     kimg: float  # length of the run
     metrics: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """The settings in a line."""
+        return f"{Path(self.data).stem}, cfg {self.cfg}, batch {self.batch}, gamma {self.gamma:g}, {self.precision}"
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> RunInfo:

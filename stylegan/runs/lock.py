@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,6 +50,20 @@ def locked(run: Path) -> Iterator[None]:
         finally:
             with suppress(OSError):
                 path.unlink()
+
+
+def holder(run: Path) -> int | None:
+    """Return the process of this machine that trains in a run; None if none does, or it cannot be known."""
+    try:
+        with (run / ".lock").open("r+b", buffering=0) as file:
+            try:
+                lock(file, wait=False)
+                return None
+            except BlockingIOError:
+                match = re.fullmatch(r"process (\d+) on (.+)", file.read().decode())
+    except (OSError, ValueError):
+        return None
+    return int(match[1]) if match and match[2] == platform.node() else None
 
 
 def _same(descriptor: int, path: Path) -> bool:

@@ -13,14 +13,14 @@ from typing import Any
 from stylegan.files.atomic import write_text
 from stylegan.runs.charts import draw_charts
 from stylegan.runs.folder import grids_by_kimg
-from stylegan.runs.info import RunInfo
+from stylegan.runs.info import Shown
 from stylegan.runs.scores import read_scores
 
 RELOAD_S = 30  # after which an open page reloads itself
 MIN_SHEET_PX = 960  # smaller grids are enlarged without smoothing
 
 
-def write_run_page(run: Path, info: RunInfo, records: Sequence[dict[str, Any]], *, finished: bool) -> None:
+def write_run_page(run: Path, info: Shown, records: Sequence[dict[str, Any]], *, finished: bool) -> None:
     """Write the page from the statistics so far and the grids in the folder, whole or not at all.
 
     It loads nothing from outside the folder, and an open page reloads itself until the run has finished.
@@ -41,9 +41,7 @@ def write_run_page(run: Path, info: RunInfo, records: Sequence[dict[str, Any]], 
         total=f"{info.kimg:,g}",
         percent=f"{min(100 * kimg / info.kimg, 100):.1f}",
         speed=f"{1000 / max(last['Timing/sec_per_kimg']['mean'], 1e-9):,.0f}",
-        settings=escape(
-            f"{Path(info.data).stem}, cfg {info.cfg}, batch {info.batch}, gamma {info.gamma:g}, {info.precision}"
-        ),
+        settings=escape(info.summary),
         updated=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(last["timestamp"])),
         notes="".join(f'<p class="note">{escape(note)}</p>' for note in _notes(last)),
         charts=draw_charts(records, read_scores(run)),

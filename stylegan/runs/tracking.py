@@ -8,7 +8,7 @@ from typing import Any
 
 from stylegan.runs.alarms import alarms
 from stylegan.runs.folder import append_line
-from stylegan.runs.info import RunInfo
+from stylegan.runs.info import Shown
 from stylegan.runs.page import write_run_page
 from stylegan.runs.report import read_stats
 
@@ -16,7 +16,7 @@ from stylegan.runs.report import read_stats
 class Tracking:
     """The statistics of a run so far, in memory and on disk."""
 
-    def __init__(self, run: Path, info: RunInfo):
+    def __init__(self, run: Path, info: Shown):
         self.run, self.info = run, info
         path = run / "stats.jsonl"
         self.records: list[dict[str, Any]] = read_stats(run) if path.exists() and path.stat().st_size else []

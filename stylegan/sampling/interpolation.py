@@ -15,7 +15,14 @@ from stylegan.sampling.labels import Label, class_labels
 from stylegan.sampling.latent import Latent, check_space
 from stylegan.sampling.latents import latents
 
-SPACES = ("w", "z")
+SPACES = ("w", "z", "circle")
+AT_ONCE = 256  # z of a circle that are mapped together
+EASINGS = ("linear", "smooth")
+
+
+def eased(t: Tensor, easing: str) -> Tensor:
+    """Return the part of the way from 0 to 1 at times t from 0 to 1: "smooth" rests at both ends."""
+    return t * t * (3 - 2 * t) if easing == "smooth" else t
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
@@ -39,12 +46,32 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     return (direction * torch.lerp(len_a, len_b, t)).float().to(device)
 
 
+def circle(z: Tensor, frames: int) -> Tensor:
+    """Return a closed curve in z with no beginning and no corner, a noise loop.
+
+        z(t) = sqrt(2 / N) * sum over k of cos(2 pi k t) z[2k - 2] + sin(2 pi k t) z[2k - 1],   k = 1 ... N / 2
+
+    Each point of it is as typical as a random z, since the squares of the weights add up to 1. Two z give a circle;
+    each further pair adds a movement that is faster by one turn.
+
+    z [N, D] with an even N -> [frames, D]. Raises: ConfigError for an odd N.
+    """
+    if len(z) % 2:
+        raise ConfigError(f"a circle needs an even number of seeds, got {len(z)}.")
+    t = torch.arange(frames, dtype=torch.float64, device="cpu") / frames
+    k = torch.arange(1, len(z) // 2 + 1, dtype=torch.float64, device="cpu")
+    angle = 2 * torch.pi * t[:, None] * k  # [frames, N / 2]
+    weights = torch.stack([angle.cos(), angle.sin()], 2).flatten(1) * (2 / len(z)) ** 0.5
+    return (weights @ z.cpu().double()).float().to(z.device)
+
+
 def loop(
     G: GeneratorLike,
     seeds: Sequence[int | Latent],
     frames: int,
     *,
     space: str = "w",
+    easing: str = "linear",
     labels: Sequence[Label] = (),
     psi: float = 1.0,
     cutoff: int | None = None,
@@ -55,7 +82,9 @@ def loop(
         seeds: the loop passes exactly through each, in this order. One seed is enough with several labels. A `Latent`
             can take the place of a number in the space "w".
         frames: images from one seed to the next, including the first of the two.
-        space: "w" follows a straight line in w; "z" follows an arc in z and a straight line in c.
+        space: "w" follows a straight line in w; "z" follows an arc in z and a straight line in c; "circle" passes
+            through none but is smooth everywhere, see `circle`.
+        easing: "linear" moves evenly; "smooth" slows down at each seed. A circle is always even.
         labels: none, one for all seeds, one for each seed, or several for one seed; see `label_vector`.
         psi, cutoff: as in `generate_images`.
     Yields: `frames` times for each seed or label; the step from the last to the first has the same
@@ -72,15 +101,21 @@ def loop(
         raise ConfigError(f"a loop needs at least 1 frame from seed to seed, got {frames}.")
     if space not in SPACES:
         raise ConfigError(f"space must be one of {', '.join(SPACES)}, got {space!r}.")
+    if easing not in EASINGS:
+        raise ConfigError(f"easing must be one of {', '.join(EASINGS)}, got {easing!r}.")
     rows = [class_labels(G, label, 1) for label in labels or (None,)]
     c = None if rows[0] is None else torch.cat([row for row in rows if row is not None]).expand(stations, -1)
-    t = torch.arange(frames, dtype=torch.float32, device="cpu") / frames
+    t = eased(torch.arange(frames, dtype=torch.float32, device="cpu") / frames, easing)
     if space == "w":
         points = list(seeds) * (stations if len(seeds) == 1 else 1)
         return _through_w(G, points, c, t, psi=psi, cutoff=cutoff)
     numbers = [seed for seed in seeds if not isinstance(seed, Latent)]
     if len(numbers) < len(seeds):
         raise ConfigError("a latent has no z; interpolate it in the `space` w.")
+    if space == "circle":
+        if len(labels) > 1:
+            raise ConfigError(f"a circle has one label for all of the loop, got {len(labels)}.")
+        return _around(G, circle(latents(numbers, G.z_dim), frames * stations), c, psi=psi, cutoff=cutoff)
     return _through_z(G, latents(numbers, G.z_dim).expand(stations, -1), c, t, psi=psi, cutoff=cutoff)
 
 
@@ -104,3 +139,9 @@ def _through_z(G: GeneratorLike, z: Tensor, c: Tensor | None, t: Tensor, **trunc
         j = (i + 1) % len(z)
         between = None if c is None else torch.lerp(c[i], c[j], t[:, None])
         yield from (Latent(ws=ws) for ws in map_latents(G, slerp(z[i], z[j], t), between, **truncation))
+
+
+def _around(G: GeneratorLike, z: Tensor, c: Tensor | None, **truncation: Any) -> Iterator[Latent]:
+    for part in z.split(AT_ONCE):
+        label = None if c is None else c[:1].expand(len(part), -1)
+        yield from (Latent(ws=ws) for ws in map_latents(G, part, label, **truncation))

@@ -35,15 +35,18 @@ def save_latent(latent: Latent, G: GeneratorLike, file: Path | str) -> None:
         np.savez_compressed(stream, **cast(Any, arrays))
 
 
-def load_latents(file: Path | str, G: GeneratorLike) -> list[Latent]:
+def load_latents(file: Path | str, G: GeneratorLike, *, max_bytes: int | None = None) -> list[Latent]:
     """Read the latents of a network: the file of `save_latent`, or any .npz or .npy with w.
 
     Args:
         file: w is [w_dim], [num_ws, w_dim], or [N, 1 or num_ws, w_dim] for several latents, as official tools write.
+        max_bytes: of its arrays together; None for `MAX_BYTES`.
     Returns: N latents.
     Raises: DataError for a file that holds no latent; ConfigError for latents of another network.
     """
-    arrays = read_arrays(file, what="a file of latents, an .npz with the array w", only="w", max_bytes=MAX_BYTES)
+    arrays = read_arrays(
+        file, what="a file of latents, an .npz with the array w", only="w", max_bytes=max_bytes or MAX_BYTES
+    )
     w = _numbers(arrays, "w", file)
     num_ws, w_dim = G.num_ws, G.w_dim
     w = w.reshape(*[1] * (3 - w.ndim), *w.shape)

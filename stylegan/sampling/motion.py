@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from torch import Tensor
 
@@ -11,6 +11,7 @@ from stylegan.errors import ConfigError
 from stylegan.images.grid import auto_shape, make_grid
 from stylegan.networks.protocol import GeneratorLike
 from stylegan.sampling.generate import draw
+from stylegan.sampling.latent import Latent
 from stylegan.sampling.transform import inverse_transform, transform_of
 
 REACH = 0.125  # the largest shift, in image widths
@@ -24,11 +25,18 @@ PATHS: dict[str, Callable[[float], tuple[float, float, float]]] = {
 
 
 def move(
-    G: GeneratorLike, ws: Tensor, path: str, frames: int, *, noise_mode: str = "const", batch: int = 16
+    G: GeneratorLike,
+    latents: Tensor | Sequence[Latent],
+    path: str,
+    frames: int,
+    *,
+    noise_mode: str = "const",
+    batch: int = 16,
 ) -> Iterator[Tensor]:
-    """Draw the images of ws [N, num_ws, w_dim] side by side, all on the same path; the last frame leads to the first.
+    """Draw images side by side, all on the same path; the last frame leads to the first.
 
     Args:
+        latents: N latents, or their ws, [N, num_ws, w_dim].
         path: one of `PATHS`.
         noise_mode, batch: as in `generate_images`.
     Yields: `frames` sheets [C, rows * H, columns * W] uint8 on the CPU.
@@ -45,7 +53,7 @@ def move(
         try:
             for k in range(frames):
                 transform.copy_(inverse_transform(*PATHS[path](k / frames)))
-                yield make_grid(draw(G, ws, noise_mode=noise_mode, batch=batch), *auto_shape(len(ws)))
+                yield make_grid(draw(G, latents, noise_mode=noise_mode, batch=batch), *auto_shape(len(latents)))
         finally:
             transform.copy_(before)
 

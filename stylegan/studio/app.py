@@ -17,23 +17,32 @@ from stylegan.errors import (
     ConfigError,
     DataError,
     MissingExtra,
+    NonFiniteError,
     OutOfMemoryError,
+    OutputError,
     ShapeError,
     StyleGANError,
 )
 from stylegan.studio import encode
 from stylegan.studio.guard import LOOPBACK, Guard
 from stylegan.studio.jobs import Job
-from stylegan.studio.requests import Generate, Interpolate, Mix, Project, Walk
+from stylegan.studio.requests import Dance, Generate, Interpolate, Mix, Project, Walk
 from stylegan.studio.session import Session
 from stylegan.studio.worker import RETRY_S
 
 try:
     from fastapi import FastAPI, HTTPException, Query, Request
     from fastapi.exceptions import RequestValidationError
-    from fastapi.responses import Response
+    from fastapi.responses import FileResponse, Response
     from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException as StarletteHTTPException
+
+    from stylegan.studio.answers import as_bytes, as_job
+    from stylegan.studio.bend_routes import bend_router
+    from stylegan.studio.edit_routes import DIRECTIONS, LATENTS, edit_router
+    from stylegan.studio.live_routes import STREAM, live_router
+    from stylegan.studio.models_routes import CHECKPOINT, models_router
+    from stylegan.studio.train_routes import UPLOAD, train_router
 except ImportError as error:
     raise MissingExtra(
         "the studio needs FastAPI and uvicorn. Install them with: pip install 'stylegan[studio]'"
@@ -41,10 +50,27 @@ except ImportError as error:
 
 PAGE = {  # every file of the page; a client never names a path
     "index.html": "text/html; charset=utf-8",
-    "style.css": "text/css; charset=utf-8",
+    **dict.fromkeys(("style.css", "train.css", "live.css"), "text/css; charset=utf-8"),
     "icon.svg": "image/svg+xml",
+    "tabs.css": "text/css; charset=utf-8",
     **dict.fromkeys(
-        ("api.js", "controls.js", "command.js", "explore.js", "mix.js", "loop.js", "invert.js", "models.js", "main.js"),
+        (
+            "api.js",
+            "controls.js",
+            "command.js",
+            "explore.js",
+            "mix.js",
+            "loop.js",
+            "invert.js",
+            "models.js",
+            "train.js",
+            "live.js",
+            "main.js",
+        ),
+        "text/javascript; charset=utf-8",
+    ),
+    **dict.fromkeys(
+        ("latents.js", "layers.js", "edit.js", "drag.js", "bend.js"),
         "text/javascript; charset=utf-8",
     ),
 }
@@ -53,11 +79,13 @@ STATUS: dict[type[StyleGANError], int] = {  # the first that fits
     ConfigError: 422,
     ShapeError: 422,
     DataError: 422,
+    NonFiniteError: 422,  # such as an image that is bent until its numbers overflow
     OutOfMemoryError: 503,
+    OutputError: 507,
     MissingExtra: 501,
     StyleGANError: 500,
 }
-PROJECT = "/v1/project"
+PROJECT, SONG = "/v1/project", "/v1/song"
 SheetFormat = Literal["png", "webp"]
 
 
@@ -86,6 +114,13 @@ def create_app(
     _add_networks(app, session)
     _add_images(app, session)
     _add_jobs(app, session)
+    for router in (edit_router(session), bend_router(session), models_router(session), live_router(session.live)):
+        app.include_router(router)
+    uploads = dict.fromkeys((PROJECT, LATENTS, DIRECTIONS), session.limits.upload_bytes)
+    uploads |= {CHECKPOINT: session.limits.checkpoint_bytes, SONG: session.limits.song_bytes}
+    if session.trainer is not None:
+        app.include_router(train_router(session.trainer))
+        uploads[UPLOAD] = session.limits.data_bytes
     if page:
         _add_page(app)
     return Guard(
@@ -93,8 +128,8 @@ def create_app(
         hosts=hosts,
         token=token,
         body_bytes=session.limits.body_bytes,
-        upload_bytes=session.limits.upload_bytes,
-        upload_paths={PROJECT},
+        uploads=uploads,
+        sockets={STREAM},
     )
 
 
@@ -135,8 +170,9 @@ def _sentence(error: Any) -> str:
 def _add_networks(app: FastAPI, session: Session) -> None:
     @app.get("/v1/health")
     async def health() -> dict[str, Any]:
-        """Return the version, the device, and how much waits."""
-        return {"status": "ok", "version": __version__, "device": str(session.device), **session.load}
+        """Return the version, the device, how much waits, and whether the studio trains."""
+        state = {"status": "ok", "version": __version__, "device": str(session.device), **session.load}
+        return {**state, "training": session.trainer is not None}
 
     @app.get("/v1/networks")
     def networks() -> list[dict[str, Any]]:
@@ -144,11 +180,11 @@ def _add_networks(app: FastAPI, session: Session) -> None:
         return session.networks()
 
     @app.get("/v1/networks/{name}")
-    def network(name: str) -> dict[str, Any]:
-        """Return all that is known about a network: its model card, its labels and its layers."""
+    def network(name: str, layers: bool = True) -> dict[str, Any]:
+        """Return all that is known about a network: its model card, its labels and, unless left out, its layers."""
         if name not in session.sources:
             raise HTTPException(404, "there is no network of this name.")
-        return session.card(name)
+        return session.card(name, layers=layers)
 
 
 def _add_images(app: FastAPI, session: Session) -> None:
@@ -161,20 +197,20 @@ def _add_images(app: FastAPI, session: Session) -> None:
         """Draw one image per seed: one image or a sheet (png, webp), each for itself (json), or with its w (npz)."""
         images = session.generate(request)
         if format == "json":
-            return _bytes(encode.as_json(images, request.seeds), "json")
+            return as_bytes(encode.as_json(images, request.seeds), "json")
         if format == "npz":
-            return _bytes(encode.as_npz(images, session.ws(request), request.seeds), "npz")
-        return _bytes(encode.sheet(images, columns, format), format)
+            return as_bytes(encode.as_npz(images, session.ws(request), request.seeds), "npz")
+        return as_bytes(encode.sheet(images, columns, format), format)
 
     @app.post("/v1/walk", response_class=Response)
     def walk(request: Walk, format: SheetFormat = "png") -> Response:
         """Draw frames between seeds, side by side in one row."""
-        return _bytes(encode.sheet(session.walk(request), request.frames, format), format)
+        return as_bytes(encode.sheet(session.walk(request), request.frames, format), format)
 
     @app.post("/v1/mix", response_class=Response)
     def mix(request: Mix, format: SheetFormat = "png") -> Response:
         """Draw a mixing matrix with the images of the seeds in the first row and column."""
-        return _bytes(encode.encoded(session.mix(request), format), format)
+        return as_bytes(encode.encoded(session.mix(request), format), format)
 
 
 def _add_jobs(app: FastAPI, session: Session) -> None:
@@ -187,7 +223,7 @@ def _add_jobs(app: FastAPI, session: Session) -> None:
     @app.post("/v1/interpolate", status_code=202)
     def interpolate(request: Interpolate) -> dict[str, Any]:
         """Start to draw a loop; its job leaves loop.webp or loop.gif."""
-        return _status(session.interpolate(request))
+        return as_job(session.interpolate(request))
 
     body = {"image/*": {"schema": {"type": "string", "format": "binary"}}}
 
@@ -195,17 +231,25 @@ def _add_jobs(app: FastAPI, session: Session) -> None:
     async def project(settings: Annotated[Project, Query()], request: Request) -> dict[str, Any]:
         """Start to search for the latent of the image in the body; its job leaves projected_w.npz and proj.png."""
         upload = io.BytesIO(await request.body())
-        return _status(await run_in_threadpool(session.project, settings, upload))
+        return as_job(await run_in_threadpool(session.project, settings, upload))
+
+    sound = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+    @app.post(SONG, status_code=202, openapi_extra={"requestBody": {"content": sound, "required": True}})
+    async def song(settings: Annotated[Dance, Query()], request: Request) -> dict[str, Any]:
+        """Start to draw a video that the song in the body drives; its job leaves song.mp4."""
+        upload = io.BytesIO(await request.body())
+        return as_job(await run_in_threadpool(session.dance, settings, upload))
 
     @app.get("/v1/jobs")
     def jobs() -> list[dict[str, Any]]:
         """List the jobs, the oldest first."""
-        return [_status(job) for job in session.jobs()]
+        return [as_job(job) for job in session.jobs()]
 
     @app.get("/v1/jobs/{id}")
     def job(id: str) -> dict[str, Any]:
         """Return the state and the progress of a job."""
-        return _status(found(id))
+        return as_job(found(id))
 
     @app.get("/v1/jobs/{id}/preview", response_class=Response)
     def preview(id: str) -> Response:
@@ -213,7 +257,7 @@ def _add_jobs(app: FastAPI, session: Session) -> None:
         image = found(id).image
         if image is None:
             raise HTTPException(404, "this job has no image yet.")
-        return _bytes(encode.encoded(image), "png")
+        return as_bytes(encode.encoded(image), "png")
 
     @app.get("/v1/jobs/{id}/files/{name}", response_class=Response)
     def file(id: str, name: str) -> Response:
@@ -222,14 +266,14 @@ def _add_jobs(app: FastAPI, session: Session) -> None:
         if path is None:
             raise HTTPException(404, "this job has no file of this name.")
         headers = {"content-disposition": f'attachment; filename="{path.name}"'}
-        return Response(path.read_bytes(), headers=headers, media_type=encode.MEDIA_TYPES[path.suffix[1:]])
+        return FileResponse(path, headers=headers, media_type=encode.MEDIA_TYPES[path.suffix[1:]])
 
     @app.delete("/v1/jobs/{id}")
     def cancel(id: str) -> dict[str, Any]:
         """Cancel a job: before it begins, or at its next step."""
         job = found(id)
         job.cancel()
-        return _status(job)
+        return as_job(job)
 
 
 def _add_page(app: FastAPI) -> None:
@@ -242,21 +286,3 @@ def _add_page(app: FastAPI) -> None:
     for name in PAGE:
         path = "/" if name == "index.html" else f"/{name}"
         app.get(path, response_class=Response, include_in_schema=False)(serving(name))
-
-
-def _bytes(content: bytes, form: str) -> Response:
-    return Response(content, media_type=encode.MEDIA_TYPES[form])
-
-
-def _status(job: Job) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "kind": job.kind,
-        "state": job.state,
-        "step": job.step,
-        "total": job.total,
-        "has_preview": job.image is not None,
-        "files": sorted(job.files),
-        "facts": job.facts,
-        "error": job.error,
-    }

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -19,8 +20,9 @@ MEDIA_TYPES = {
     "png": "image/png",
     "webp": "image/webp",
     "gif": "image/gif",
+    "mp4": "video/mp4",
     "json": "application/json",
-    "npz": "application/octet-stream",
+    **dict.fromkeys(("npz", "pt", "safetensors", "zip"), "application/octet-stream"),
 }
 
 
@@ -44,16 +46,21 @@ def sheet(images: Tensor, columns: int | None, form: str) -> bytes:
     return encoded(images[0] if len(images) == 1 else grid(images, columns), form)
 
 
-def as_json(images: Tensor, seeds: Sequence[int]) -> bytes:
+def as_json(images: Tensor, seeds: Sequence[int | str]) -> bytes:
     """Return {"images": [{"seed": ..., "png": base64}, ...]}."""
     rows = [
         {"seed": seed, "png": base64.b64encode(encoded(image)).decode()}
         for seed, image in zip(seeds, images, strict=True)
     ]
-    return json.dumps({"images": rows}).encode()
+    return as_object({"images": rows})
 
 
-def as_npz(images: Tensor, ws: Tensor, seeds: Sequence[int]) -> bytes:
+def as_object(value: dict[str, Any]) -> bytes:
+    """Return a value as JSON."""
+    return json.dumps(value).encode()
+
+
+def as_npz(images: Tensor, ws: Tensor, seeds: Sequence[int | str]) -> bytes:
     """Return an .npz with images [N, H, W, C] uint8, w [N, num_ws, w_dim] float32 and seeds [N]."""
     buffer = io.BytesIO()
     np.savez_compressed(

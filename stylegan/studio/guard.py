@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -24,7 +24,7 @@ JSON_TYPE = "application/json"
 UPLOAD_TYPES = ("application/octet-stream", "image/")
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
@@ -43,7 +43,8 @@ class Guard:
         token: what a caller must know, in the cookie, in `Authorization: Bearer`, or once in the query of the page as
             `token`; None for a studio that only this machine can reach.
         body_bytes: limit of a request's body.
-        upload_bytes: limit of the body of a request to one of `upload_paths`.
+        uploads: path -> limit of the body there, which is a file.
+        sockets: paths of WebSockets.
     """
 
     def __init__(
@@ -53,21 +54,24 @@ class Guard:
         hosts: Collection[str],
         token: str | None,
         body_bytes: int,
-        upload_bytes: int,
-        upload_paths: Collection[str],
+        uploads: Mapping[str, int],
+        sockets: Collection[str] = (),
     ):
         self.app, self.hosts, self.token = app, {host.lower() for host in hosts}, token
-        self.body_bytes, self.upload_bytes, self.upload_paths = body_bytes, upload_bytes, upload_paths
+        self.body_bytes, self.uploads, self.sockets = body_bytes, uploads, sockets
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        if scope["type"] != "http":  # the studio has no WebSocket
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})
-            return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        if scope["type"] == "websocket":
+            if scope["path"] not in self.sockets or self._stranger(scope, headers, changes=True) is not None:
+                await receive()
+                await send({"type": "websocket.close", "code": 1008})  # before it is accepted, an answer 403
+                return
+            await self.app(scope, receive, send)
+            return
         refusal = self._refusal(scope, headers)
         if refusal is not None:
             await _answer(send, *refusal)
@@ -78,15 +82,23 @@ class Guard:
 
     def _refusal(self, scope: Any, headers: dict[str, str]) -> tuple[int, str] | None:
         """Return the status and the reason why a request is refused, or None."""
+        stranger = self._stranger(scope, headers, changes=scope["method"] not in SAFE_METHODS)
+        return stranger or self._malformed(scope, headers)
+
+    def _stranger(self, scope: Any, headers: dict[str, str], *, changes: bool) -> tuple[int, str] | None:
+        """Return why the caller is refused. A WebSocket is a change: every site may open one, with its Origin."""
         host = headers.get("host", "")
         if not self._knows(host):
             return 421, "this studio does not serve that host name; open it by the address that it printed"
-        if scope["method"] not in SAFE_METHODS and not _same_origin(headers, host):
+        if changes and not _same_origin(headers, host):
             return 403, "a change must come from the studio's own page"
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and scope["path"].startswith("/v1"):
             return 403, "another site must not read this"
         if self.token is not None and not self._knows_token(scope, headers):
             return 401, "the token is missing or wrong; open the address that the studio printed when it started"
+        return None
+
+    def _malformed(self, scope: Any, headers: dict[str, str]) -> tuple[int, str] | None:
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdecimal() or len(length) > 18:
             return 400, "the length of the body must be a number"
@@ -94,7 +106,7 @@ class Guard:
             return 413, f"the body has {length} bytes, more than the limit of {self._limit(scope)}"
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if scope["method"] == "POST":
-            upload = scope["path"] in self.upload_paths
+            upload = scope["path"] in self.uploads
             if not (kind.startswith(UPLOAD_TYPES) if upload else kind == JSON_TYPE):
                 return 415, f"the content type must be {' or '.join(UPLOAD_TYPES) if upload else JSON_TYPE}"
         return None
@@ -124,7 +136,7 @@ class Guard:
         return f"{COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/"
 
     def _limit(self, scope: Any) -> int:
-        return self.upload_bytes if scope["path"] in self.upload_paths else self.body_bytes
+        return self.uploads.get(scope["path"], self.body_bytes)
 
     def _counted(self, scope: Any, receive: Any) -> Any:
         """Return `receive`, which ends a body without a stated length once it exceeds the limit."""

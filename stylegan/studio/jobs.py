@@ -30,7 +30,7 @@ class Job:
     """One long job, which other threads may look at while it runs.
 
     Attributes:
-        kind: "interpolate" or "project".
+        kind: "interpolate", "song", "project", "drag", "find", "convert" or "prepare".
         total: number of steps.
         step: number of steps that are done.
         image: the newest image [C, H, W] uint8; None if there is none.
@@ -47,7 +47,7 @@ class Job:
     step: int = 0
     image: Tensor | None = None
     files: dict[str, Path] = field(default_factory=dict)
-    facts: dict[str, float | str] = field(default_factory=dict)
+    facts: dict[str, float | str | list] = field(default_factory=dict)
     error: str | None = None
     ended: float | None = None  # by `time.monotonic`
     between: Callable[[], None] = lambda: None  # lets others use the device
@@ -90,7 +90,7 @@ class Job:
             self.end("canceled")
         except StyleGANError as error:
             self.end("failed", str(error))
-        except Exception as error:  # a bug must not end the thread that serves all others
+        except BaseException as error:  # nothing must end the thread that serves all others
             self.end("failed", f"the job failed with {type(error).__name__}: {error}")
 
     @property

@@ -13,6 +13,9 @@ import torch
 from stylegan.checkpoints.layout import DRAWS
 from stylegan.checkpoints.native import checkpoint_folder, read_config
 from stylegan.checkpoints.open import drawing_generator, read
+from stylegan.editing.direction_file import FILE, load_directions
+from stylegan.editing.directions import Direction
+from stylegan.editing.feature_maps import layers_of
 from stylegan.errors import CheckpointError, ConfigError
 from stylegan.networks.family import architecture_of
 from stylegan.networks.summary import layer_rows
@@ -45,7 +48,8 @@ class OpenedNetwork:
     def __init__(self, source: Path | str, device: torch.device, precision: str):
         checkpoint = read(source, to_draw=True)
         self.source, self.licence, self.origin = source, checkpoint.licence, checkpoint.origin
-        self.G = drawing_generator(checkpoint, source).to(device)  # for the projector, which needs gradients
+        # As it was trained: for latents with changed layers or noise, and copied by jobs, which run while others draw.
+        self.G = drawing_generator(checkpoint, source).to(device)
         self.fast = self.G.for_inference(precision)
 
     @cached_property
@@ -53,9 +57,28 @@ class OpenedNetwork:
         """Truncates towards the average of each class. Raises: ConfigError for a network without labels."""
         return ClassCentered(self.fast)
 
-    def towards(self, center: str) -> Any:
-        """Return the generator that truncates towards the "global" average or that of the "class"."""
-        return self.centered if center == "class" else self.fast
+    @cached_property
+    def exactly_centered(self) -> ClassCentered:
+        """Truncates in the same way, with `G`."""
+        return ClassCentered(self.G)
+
+    def towards(self, center: str, exact: bool = False) -> Any:
+        """Return the generator that truncates towards the "global" average or that of the "class".
+
+        exact: take the network as it was trained rather than its form for inference.
+        """
+        if center == "class":
+            return self.exactly_centered if exact else self.centered
+        return self.G if exact else self.fast
+
+    @cached_property
+    def directions(self) -> dict[str, Direction]:
+        """The directions that come with the network, by name. Raises: DataError, ConfigError for a damaged file."""
+        try:
+            file = checkpoint_folder(self.source) / FILE
+        except CheckpointError:  # a file of another tool
+            return {}
+        return load_directions(file, self.G) if file.is_file() else {}
 
     @property
     def can_move(self) -> bool:
@@ -82,12 +105,15 @@ class OpenedNetwork:
             torch.set_num_threads(before)
 
     @contextmanager
-    def moved(self, translate: tuple[float, float], rotate: float) -> Iterator[None]:
-        """Shift and rotate all images that are drawn in the block. Raises: ConfigError for any but a StyleGAN3."""
+    def moved(self, translate: tuple[float, float], rotate: float, G: Any = None) -> Iterator[None]:
+        """Shift and rotate all images that are drawn in the block. Raises: ConfigError for any but a StyleGAN3.
+
+        G: the network that draws; None for the form for inference.
+        """
         if not any((*translate, rotate)):
             yield
             return
-        transform = transform_of(self.fast)
+        transform = transform_of(G or self.fast)
         before = transform.clone()
         try:
             transform.copy_(inverse_transform(*translate, rotate))
@@ -95,10 +121,17 @@ class OpenedNetwork:
         finally:
             transform.copy_(before)
 
+    def layers(self) -> list[dict[str, Any]]:
+        """Return a row for each layer, as shown for one image. The first call also loads PyTorch's compiler."""
+        rows = layer_rows(self.G, torch.empty(1, self.G.z_dim), torch.empty(1, self.G.c_dim))
+        return [
+            {"name": row.name, "parameters": row.parameters, "buffers": row.buffers, "shape": row.shape[1:]}
+            for row in rows
+        ]
+
     def card(self) -> dict[str, Any]:
-        """Return the facts, the text of the model card, and a row for each layer, as shown for one image."""
+        """Return the facts and the text of the model card."""
         G = self.G
-        rows = layer_rows(G, torch.empty(1, G.z_dim), torch.empty(1, G.c_dim))
         return {
             **facts(self.source),
             "licence": self.licence,
@@ -115,12 +148,9 @@ class OpenedNetwork:
             "label_names": G.label_names,
             "has_noise": G.synthesis.has_noise,
             "can_move": self.can_move,
+            "bendable": [{"name": x.name, "channels": x.channels, "size": x.size} for x in layers_of(G)],
             "parameters": sum(parameter.numel() for parameter in G.parameters()),
             "text": self._text(),
-            "layers": [
-                {"name": row.name, "parameters": row.parameters, "buffers": row.buffers, "shape": row.shape[1:]}
-                for row in rows
-            ],
         }
 
     def _text(self) -> str:

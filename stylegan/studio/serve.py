@@ -6,6 +6,7 @@ import ipaddress
 import secrets
 import socket
 from collections.abc import Callable, Collection
+from importlib.util import find_spec
 
 from stylegan.errors import MissingExtra, OutputError
 from stylegan.studio.app import create_app
@@ -19,6 +20,7 @@ except ImportError as error:
         "the studio needs FastAPI and uvicorn. Install them with: pip install 'stylegan[studio]'"
     ) from error
 
+MESSAGE_BYTES = 4096  # of a WebSocket; the studio only sends
 DRAIN_S = 6  # for answers that are being computed; closing the session takes a few more
 
 
@@ -45,7 +47,7 @@ def is_loopback(bound: socket.socket) -> bool:
 
 def server(
     session: Session, bound: socket.socket, *, page: bool = True, hosts: Collection[str] = ()
-) -> tuple[uvicorn.Server, str]:
+) -> tuple[_Server, str]:
     """Return a server that finishes the calls that wait and closes the session when it ends, and its start URL.
 
     Args:
@@ -64,12 +66,25 @@ def server(
         timeout_graceful_shutdown=DRAIN_S,
         timeout_keep_alive=30,
         limit_concurrency=64,
-        ws="none",
+        ws="wsproto" if find_spec("wsproto") is not None else "none",
+        ws_max_size=MESSAGE_BYTES,
         http="h11",
         loop="asyncio",
     )
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)
-    return uvicorn.Server(config), f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    return _Server(config, session), f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+
+
+class _Server(uvicorn.Server):
+    """A server that ends its streams before it waits for answers to end."""
+
+    def __init__(self, config: uvicorn.Config, session: Session):
+        super().__init__(config)
+        self._session = session
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._session.live.close()
+        await super().shutdown(sockets)
 
 
 def run(

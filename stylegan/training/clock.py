@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import time
+from typing import Protocol
 
 import torch
 
 from stylegan.machine.memory import peak_memory_gb
 from stylegan.runs.tick import Tick
-from stylegan.training.config import TrainConfig
-from stylegan.training.state import TrainingState
+
+
+class Lengths(Protocol):
+    """The settings of a run that its clock reads."""
+
+    @property
+    def kimg(self) -> float: ...
+    @property
+    def tick_kimg(self) -> float: ...
+
+
+class Progress(Protocol):
+    """The state of a run that its clock reads."""
+
+    @property
+    def nimg(self) -> int: ...
+    @property
+    def device(self) -> torch.device: ...
 
 
 class Clock:
@@ -25,7 +42,7 @@ class Clock:
         self._tick_start, self._nimg = time.perf_counter(), nimg
 
     def tick(
-        self, config: TrainConfig, state: TrainingState, stats: dict[str, dict[str, float]], nonfinite: dict[str, int]
+        self, config: Lengths, state: Progress, stats: dict[str, dict[str, float]], nonfinite: dict[str, int]
     ) -> Tick:
         """Return the tick whose training has just ended."""
         self._end = time.perf_counter()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,9 +12,9 @@ from stylegan.machine.precision import require_precision
 from stylegan.machine.processes import World
 from stylegan.training.config import TrainConfig
 from stylegan.training.growing import stage_configs
-from stylegan.training.phases import MicroBatch, train_step
 from stylegan.training.replicas import micro_batch_size
-from stylegan.training.state import TrainingState, create_state
+from stylegan.training.state import create_state
+from stylegan.training.timing import random_batch, seconds
 
 ROUNDS = 5  # of a measurement; the fastest counts, so that other programs hardly matter
 WORTHWHILE = 0.98  # of the time without compiling: less gain is noise, and every start of a run compiles for a minute
@@ -50,17 +49,7 @@ def step_seconds(config: TrainConfig, device: torch.device, micro_batch: int) ->
     trial = list(stage_configs(config).values())[-1].model_copy(update={"compile": True})
     compiled = create_state(trial, device)
     uncompiled = replace(compiled, first_order_synthesis=compiled.G.synthesis, first_order_D=compiled.D)
-    side, channels = config.generator["img_resolution"], config.generator["img_channels"]
-    img = torch.randn(micro_batch, channels, side, side, device=device).clamp(-1, 1)
-    labels = torch.zeros(micro_batch, config.generator["c_dim"], device=device)
-    batch = MicroBatch(img.contiguous(memory_format=torch.channels_last), labels, labels)
-    seconds = [[_seconds(state, trial, batch) for state in (compiled, uncompiled)] for _ in range(ROUNDS + 1)]
-    first, second = (min(times) for times in zip(*seconds[1:], strict=True))  # the first round compiles
+    batch = random_batch(config, micro_batch, device)
+    rounds = [[seconds(state, trial, batch, step=1) for state in (compiled, uncompiled)] for _ in range(ROUNDS + 1)]
+    first, second = (min(times) for times in zip(*rounds[1:], strict=True))  # the first round compiles
     return first, second
-
-
-def _seconds(state: TrainingState, config: TrainConfig, batch: MicroBatch) -> float:
-    start = time.perf_counter()
-    train_step(replace(state, step=1), config, [batch])  # at step 0 every regularizer would be due
-    state.pl_mean.item()  # waits for the device
-    return time.perf_counter() - start

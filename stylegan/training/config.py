@@ -15,7 +15,9 @@ from stylegan.augment import SAFE_P
 from stylegan.augment.filter import SMALLEST_SIDE
 from stylegan.augment.presets import PRESETS as AUGMENT_PRESETS
 from stylegan.errors import ConfigError
-from stylegan.metrics.registry import Request, parse
+from stylegan.metrics.feature_file import feature_file, name_of
+from stylegan.metrics.registry import Request, is_complete, parse, parse_all
+from stylegan.metrics.torchscript import RANGE, TorchScriptNetwork, parse_resize
 from stylegan.networks.family import ARCHITECTURES, DISCRIMINATORS, discriminator_class, generator_class
 from stylegan.runs.info import RunInfo
 from stylegan.training.refusal import in_group, refusal
@@ -23,11 +25,13 @@ from stylegan.training.refusal import in_group, refusal
 _MBSTD = "`discriminator.mbstd_group_size`"
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """Base class of settings: they do not change, and an unknown name or a number that is not finite is refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-_Model = TypeVar("_Model", bound=_Frozen)
+_Model = TypeVar("_Model", bound=Frozen)
 Objective = Literal["logistic", "wasserstein_gp", "hinge", "relativistic"]  # see docs/losses.md
 GROUPS = (
     "data",
@@ -40,7 +44,7 @@ GROUPS = (
 )  # and growing, which may be None
 
 
-class DataConfig(_Frozen):
+class DataConfig(Frozen):
     """The images to train on, and how to read them."""
 
     path: str  # a prepared data set: zip or folder
@@ -60,7 +64,7 @@ class DataConfig(_Frozen):
         return self
 
 
-class AugmentConfig(_Frozen):
+class AugmentConfig(Frozen):
     """Augmentation of all images that the discriminator sees. StyleGAN2-ADA Sec. 2 and 3, DiffAugment Sec. 3."""
 
     # Off; the transformations of `pipe`, adapted to overfitting or with probability `p`; or those of `diff_augment`
@@ -75,14 +79,14 @@ class AugmentConfig(_Frozen):
     cutout: float = Field(default=0.5, ge=0, le=1)  # sides of the rectangle that diffaugment cuts out, of the image's
 
 
-class BlurConfig(_Frozen):
+class BlurConfig(Frozen):
     """A blur of all images that the discriminator sees, which fades during training. StyleGAN3 App. E."""
 
     init_sigma: float = Field(default=0, ge=0)  # pixels at the start; 0 for none
     fade_kimg: float = Field(default=200, gt=0)  # the time until it is gone
 
 
-class AnnealConfig(_Frozen):
+class AnnealConfig(Frozen):
     """Settings that move along half a cosine from their own value to the end given here, and then stay. R3GAN."""
 
     kimg: float | None = Field(default=None, gt=0)  # the time until the end; None keeps all settings constant
@@ -99,7 +103,7 @@ class AnnealConfig(_Frozen):
         return self
 
 
-class GrowingConfig(_Frozen):
+class GrowingConfig(Frozen):
     """Progressive growing: start with small images and double their size repeatedly. ProGAN Sec. 2, App. A."""
 
     initial_resolution: int = Field(default=4, ge=4)
@@ -109,7 +113,7 @@ class GrowingConfig(_Frozen):
     lr: dict[int, float] = {}  # resolution -> learning rate of both networks, where it differs from that of the run
 
 
-class TransferConfig(_Frozen):
+class TransferConfig(Frozen):
     """Trained weights to start from."""
 
     source: str | None = None  # path of a checkpoint; None starts from random weights
@@ -118,7 +122,7 @@ class TransferConfig(_Frozen):
     freeze_mapping: bool = False  # do not train the mapping network, so that every seed keeps its w
 
 
-class TrainConfig(_Frozen):
+class TrainConfig(Frozen):
     """All settings of a run. Numbers without a unit are ratios, counts of images or counts of steps.
 
     `architecture` is the generation; the argument of the same name in `generator` and `discriminator` is their design
@@ -143,6 +147,9 @@ class TrainConfig(_Frozen):
     tick_kimg: float = Field(ge=0.001)  # between two ticks
     snap_ticks: int = Field(ge=1)  # ticks between two snapshots
     metrics: tuple[str, ...] = ()  # measured at every snapshot; the first decides which is the best
+    feature_net: str | None = None  # file through which metrics see images that name no network, see `feature_file`
+    feature_resize: str = "none"  # how images come to the size that it takes, see `TorchScriptNetwork`
+    feature_range: tuple[float, float] = RANGE  # of the pixels that it takes
     keep_snapshots: Annotated[int, Field(ge=1)] | Literal["all"] = (
         3  # that can be resumed; older ones keep the generator only
     )
@@ -213,6 +220,7 @@ class TrainConfig(_Frozen):
             raise ValueError(
                 f"`{name}`: frozen layers would keep random weights; start from a checkpoint, or freeze nothing"
             )
+        parse_resize(self.feature_resize)
         for metric in self.metrics:
             channels = self.generator.get("img_channels", 3)
             _parsed(metric).check(self.architecture, channels, labels=self.data.labels)
@@ -251,9 +259,25 @@ def _parsed(metric: str) -> Request:
         raise ConfigError(f"`metrics`: {reason}{hint}.") from error
 
 
+def _named_metrics(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics by names with the feature network, where some are official names or those of its file.
+
+    A local file is read only then, so that the configuration of a run is readable without it.
+    """
+    names, source = settings.get("metrics"), settings.get("feature_net")
+    if not isinstance(source, str) or not isinstance(names, list | tuple) or all(map(is_complete, names)):
+        return {}
+    requests = parse_all(",".join(names), name_of(source))
+    if any(request.width for request in requests):
+        own = TorchScriptNetwork(feature_file(source))
+        for request in requests:
+            request.load_detector(own=own)
+    return {"metrics": tuple(request.name for request in requests)}
+
+
 def data_config(settings: dict[str, Any]) -> DataConfig:
     """Return the data settings of {"data.path": ..., "data.mirror": ...}. Raises: ConfigError."""
-    return _build(DataConfig, {name.removeprefix("data."): value for name, value in settings.items()}, "data.")
+    return build(DataConfig, {name.removeprefix("data."): value for name, value in settings.items()}, "data.")
 
 
 def read_config(path: Path | str) -> TrainConfig:
@@ -284,7 +308,7 @@ def validated(settings: dict[str, Any]) -> TrainConfig:
             raise ConfigError(f"`{name}` must be a group of settings, got {settings.get(name)!r}.")
         for unknown in set(settings[name]) - known:
             raise ConfigError(f"`{name}` has no setting {unknown!r}; it has {', '.join(sorted(known))}.")
-    config = _build(TrainConfig, settings)
+    config = build(TrainConfig, {**settings, **_named_metrics(settings)})
     if config.augment.pipe not in AUGMENT_PRESETS:
         raise ConfigError(f"`augment.pipe` must be one of {', '.join(AUGMENT_PRESETS)}, got {config.augment.pipe!r}.")
     filters = "imgfilter" in AUGMENT_PRESETS[config.augment.pipe]
@@ -335,7 +359,8 @@ def _with(settings: Mapping[str, Any], path: str, value: Any, name: str) -> dict
     return {**settings, group: _with(settings[group], rest, value, name)}
 
 
-def _build(model: type[_Model], settings: dict[str, Any], prefix: str = "") -> _Model:
+def build(model: type[_Model], settings: dict[str, Any], prefix: str = "") -> _Model:
+    """Return a group of settings; `prefix` is before their names in messages. Raises: ConfigError."""
     try:
         return model(**settings)
     except ValidationError as error:

@@ -9,7 +9,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from stylegan.augment import may_leak
@@ -36,6 +35,7 @@ from stylegan.training.phases import train_step
 from stylegan.training.replicas import check_equal, micro_batch_size, share_weights
 from stylegan.training.schedules import anneal
 from stylegan.training.scores import SnapshotScores
+from stylegan.training.seeding import seed_torch
 from stylegan.training.snapshot import capture, load_snapshot
 from stylegan.training.snapshot_grid import SnapshotGrid
 from stylegan.training.snapshot_health import SnapshotHealth
@@ -236,5 +236,4 @@ class _Loop:
 def _seed_step(config: TrainConfig, state: TrainingState) -> None:
     """Make all random numbers of a step a function of (seed, step, rank) and of the number of rollbacks."""
     salt = [state.rollbacks] if state.rollbacks else []
-    low, high = np.random.SeedSequence([config.seed, state.step, state.world.rank, *salt]).generate_state(2)
-    torch.manual_seed(int(low) << 31 ^ int(high))
+    seed_torch(config.seed, state.step, state.world.rank, *salt)

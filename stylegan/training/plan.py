@@ -30,8 +30,8 @@ from stylegan.training.transfer import open_start, settings_to_take_over, transf
 
 # What a resumed run may change: its length, what it writes, keeps and measures, the machine, the place of its data ...
 KEEP_NUMBERS = (
-    "kimg", "tick_kimg", "snap_ticks", "keep_snapshots", "milestone_kimg", "metrics", "on_nan", "device", "data.path",
-    "data.workers", "data.cache_gb",
+    "kimg", "tick_kimg", "snap_ticks", "keep_snapshots", "milestone_kimg", "metrics", "feature_net", "feature_resize",
+    "feature_range", "on_nan", "device", "data.path", "data.workers", "data.cache_gb",
 )  # fmt: skip
 # ... and how it computes, which rounds differently, or groups the images of a batch differently.
 CHANGE_ROUNDING = ("micro_batch", "precision", "compile", "allow_tf32")

@@ -9,19 +9,17 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from stylegan.checkpoints.snapshots import newest_snapshot, nimg_of
 from stylegan.data.dataset import Dataset
 from stylegan.data.pixels import Track, untracked
-from stylegan.errors import OutputError, StyleGANError
 from stylegan.files.atomic import write_text
 from stylegan.files.paths import local_path
-from stylegan.machine.memory import keep_freed_memory, memory_enough_for
+from stylegan.machine.memory import keep_freed_memory
 from stylegan.machine.processes import World
-from stylegan.metrics.registry import parse
 from stylegan.runs.best_effort import BestEffort
 from stylegan.runs.folder import make_run_folder, repair_interrupted_writes
 from stylegan.runs.lock import locked
@@ -32,7 +30,9 @@ from stylegan.training.assemble import Given, dotted
 from stylegan.training.batches import open_training_set
 from stylegan.training.compiling import faster_form
 from stylegan.training.config import TrainConfig, read_config
+from stylegan.training.failures import in_one_sentence
 from stylegan.training.plan import Plan, is_checkpoint, new_plan, resumed_plan
+from stylegan.training.scores import load_detectors
 
 
 class Run:
@@ -70,7 +70,7 @@ class Run:
 
     def __iter__(self) -> Iterator[Tick]:
         """Train, see `stylegan.training.loop.train`. Raises: OutputError also if the device runs out of memory."""
-        with _one_sentence(self.folder):
+        with in_one_sentence(self.folder):
             self._settle_compile()
         ticks = loop.train(
             self.config,
@@ -82,7 +82,7 @@ class Run:
             accepted=self._record,
         )
         self._snapshot = None
-        with _one_sentence(self.folder), closing(ticks):
+        with in_one_sentence(self.folder), closing(ticks):
             try:
                 for tick in with_tensorboard(ticks, self.folder) if self._tensorboard else ticks:
                     if self.world.is_main:
@@ -240,28 +240,15 @@ def begin(
     plan.fill_cache(track)
     if tensorboard:
         summary_writer()
-    for metric in plan.config.metrics:
-        parse(metric).load_detector()
+    load_detectors(plan.config)
     keep_freed_memory()
     folder = plan.folder or Path(
         plan.world.run_once("run", lambda: str(new_run_folder(outdir, plan.config, plan.dataset.name, desc)))
     )
-    with _one_sentence(folder):
+    with in_one_sentence(folder):
         return Run(plan, folder, tensorboard=tensorboard)
 
 
 def new_run_folder(parent: Path | str, config: TrainConfig, name: str, desc: str = "") -> Path:
     """Make the folder of a run with this configuration, see `make_run_folder`."""
     return make_run_folder(parent, config.info, name, config.to_json(), desc)
-
-
-@contextmanager
-def _one_sentence(folder: Path) -> Iterator[None]:
-    """Turn what the device and the disk refuse into errors of this library."""
-    try:
-        with memory_enough_for("training", "use a smaller `micro_batch` or network"):
-            yield
-    except StyleGANError:  # some are OSErrors too, and say more
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}.") from error

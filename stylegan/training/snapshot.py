@@ -25,6 +25,7 @@ from stylegan.errors import CheckpointError
 from stylegan.files.atomic import atomic_folder
 from stylegan.files.checksums import write_checksums
 from stylegan.machine.environment import environment, warn_if_changed
+from stylegan.training.adam import moments, restore_moments
 from stylegan.training.state import TrainingState
 
 
@@ -39,12 +40,12 @@ def capture(state: TrainingState, *, origin: str, licence: str | None = None, da
     if state.augment_p is not None:
         tensors["augment_p"] = state.augment_p
     for name, optimizer in (("G_opt", state.G_opt), ("D_opt", state.D_opt)):
-        tensors |= {f"{name}.{key}": value for key, value in _moments(optimizer).items()}
+        tensors |= {f"{name}.{key}": value for key, value in moments(optimizer).items()}
     place = environment(state.device, state.world.size)
     counters = {"nimg": state.nimg, "step": state.step, "rollbacks": state.rollbacks, **data, "environment": place}
     return Contents(
         {**files.texts, COUNTERS: json.dumps(counters) + "\n"},
-        {name: _copies(group) for name, group in {**files.tensors, TENSORS: tensors}.items()},
+        {name: copies(group) for name, group in {**files.tensors, TENSORS: tensors}.items()},
     )
 
 
@@ -73,7 +74,7 @@ def load_snapshot(state: TrainingState, folder: Path) -> dict[str, Any]:
             state.augment_p.copy_(tensors.pop("augment_p"))
         for name, optimizer in (("G_opt", state.G_opt), ("D_opt", state.D_opt)):
             prefix = f"{name}."
-            _restore(optimizer, {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+            restore_moments(optimizer, {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         # load_state_dict lists every layer; its first line that names a cause is enough
         lines = str(error).splitlines()
@@ -85,29 +86,6 @@ def load_snapshot(state: TrainingState, folder: Path) -> dict[str, Any]:
     return counters
 
 
-def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return copies on the CPU, which training does not change."""
     return {k: v.detach().to("cpu", copy=True, memory_format=torch.contiguous_format) for k, v in tensors.items()}
-
-
-def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return the state of Adam, one entry per parameter and moment: "{index}.{moment}"."""
-    return {
-        f"{index}.{key}": value
-        for index, moments in optimizer.state_dict()["state"].items()
-        for key, value in moments.items()
-    }
-
-
-def _restore(optimizer: torch.optim.Optimizer, moments: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in moments.items():
-        index, key = name.split(".")
-        state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    for parameter, values in optimizer.state.items():
-        for key, value in values.items():
-            if value.shape not in ((), parameter.shape):
-                raise ValueError(f"a moment has shape {list(value.shape)}, its weight {list(parameter.shape)}")
-            if value.ndim:  # in the layout of the parameter, which a file does not keep
-                values[key] = torch.empty_like(parameter).copy_(value)

@@ -1,7 +1,10 @@
 """Native checkpoints: whole or not at all, and errors that name the file."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -282,3 +285,16 @@ def test_weights_that_claim_gigabytes_are_refused_before_any_is_read(folder):
     ):
         stylegan.load(folder)
     assert time.process_time() - start < 2
+
+
+def test_opening_a_network_and_drawing_import_no_compiler(folder):
+    # It would take a second of the start of every command.
+    script = (
+        "import sys, stylegan; G = stylegan.load(sys.argv[1], device='cpu').for_inference(); "
+        "stylegan.generate(G, [0]); "
+        "print(sorted({'torch._dynamo', 'torch._inductor'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", script, str(folder)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(stylegan.__file__).parents[1]), *sys.path])}
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert result.stdout == "[]\n"

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from run_cli import run_cli
+from text_stand_in import install, write_model
 from tiny_run import tiny_images
 from torch import Tensor, nn
 
 import stylegan
 from stylegan.cli.messages import flags
+from stylegan.editing.text_model import DEFAULT_MODEL
+from stylegan.inversion import Encoder, EncoderSettings, Task, save_encoder
 from stylegan.training import plan
 from stylegan.training.config import TrainConfig
 from stylegan.training.estimate import Estimate
@@ -30,7 +34,11 @@ DRAWN_CLASS = "generate --network {pets} --device cpu --seeds 0 --outdir {out}"
 PREPARED = "dataset --source {data} --dest {out}.zip --resolution 16"
 
 FOUND = "directions find --network {network} --samples 20 --count 2 --out {out}.npz"
+SEEN = "edit --network {network} --seeds 0 --text red --num-steps 1 --outdir {out}"
 MEASURED = "metrics --network {network} --device cpu --data {data} --metrics kid8 --feature-net {scripted}"
+
+ENCODED = "train-encoder --network {network} --device cpu --kimg 0.008 --outdir {out}"
+TRANSLATED = "translate --network {network} --device cpu --input {data}/000.png --outdir {out}"
 
 # (module, names of the advice) -> commands that follow it
 ADVICE: dict[tuple[str, ...], list[str]] = {
@@ -48,11 +56,23 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
         FOUND + " --method labels --data {labeled_set}",
         FOUND + " --method pca",
     ],
+    ("editing/delta_mapper.py", "text_model"): [SEEN + " --text-model {colors} --mapper {mapper}"],
+    ("editing/text_direction.py", "beta"): [FOUND + " --method text --text red --text-model {colors} --beta 0.01"],
+    ("editing/text_model.py", "text_model"): [SEEN + " --text-model {colors}"],
+    ("editing/text_model.py", "download", "text_model"): [SEEN + " --download", SEEN + " --text-model {colors}"],
+    ("inversion/tasks.py", "inputs", "data"): [ENCODED + " --task pairs --data {data} --inputs {data}"],
+    ("inversion/tasks.py", "mask"): [TRANSLATED + " --encoder {inpaint} --mask {data}/000.png"],
+    ("inversion/translate.py", "mask"): [TRANSLATED + " --encoder {sketch}"],
+    ("inference/generator.py", "compile", "engine"): [f"{DRAWN} --compile false", f"{DRAWN} --engine torch"],
+    ("inference/generator.py", "device"): [f"{DRAWN} --device cpu"],
+    ("inference/openvino.py", "engine"): [f"{DRAWN} --engine torch"],
+    ("inference/openvino.py", "precision"): [f"{DRAWN} --precision fp32"],
     ("machine/devices.py", "device"): [f"{NEW} --device auto", f"{RESUMED} --device cpu", f"{DRAWN} --device auto"],
     ("machine/processes.py", "device"): [f"{NEW} --device cpu", f"{RESUMED} --device cpu"],
+    ("metrics/feature_file.py", "feature_net"): [MEASURED, f"{NEW} --metrics fid8 --feature-net {{scripted}}"],
     ("metrics/protocol.py", "prepare"): [PREPARED],
     ("metrics/registry.py", "data.labels"): ["train --data {labeled} {tiny} -n --cond"],
-    ("metrics/registry.py", "feature_net"): [MEASURED],
+    ("metrics/registry.py", "feature_net"): [MEASURED, f"{NEW} --metrics fid8 --feature-net {{scripted}}"],
     ("metrics/subject.py", "mirror"): [MEASURED],
     ("metrics/subject.py", "network"): [MEASURED],
     ("metrics/torchscript.py", "feature_resize"): [f"{MEASURED} --feature-resize {way}" for way in ("none", "clean:8")],
@@ -81,6 +101,11 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
     ("training/config.py", "style_mixing_prob"): [
         NEW.replace("{tiny}", "--cfg minimal-tiny16 --device cpu") + " --set style_mixing_prob=0"
     ],
+    ("training/encoder/batches.py", "prepare"): [PREPARED],
+    ("training/encoder/config.py", "data", "inputs"): [ENCODED + " --task labels --data {data} --inputs {flat}"],
+    ("training/encoder/config.py", "inputs"): [ENCODED + " --data {data}"],
+    ("training/encoder/run.py", "kimg"): [ENCODED + " --kimg 0.016"],
+    ("training/encoder/run.py", "batch"): [ENCODED + " --batch 4"],
     ("training/estimate.py", "micro_batch", "force"): [
         f"{command} {more}" for command in (NEW, RESUMED) for more in ("--batch-gpu 4", "--force")
     ],
@@ -105,7 +130,7 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
         f"{NEW} --batch 16",
         f"{RESUMED} --batch-gpu 4",
     ],
-    ("training/run.py", "micro_batch"): [f"{NEW} --batch-gpu 4", f"{RESUMED} --batch-gpu 4"],
+    ("training/failures.py", "micro_batch"): [f"{NEW} --batch-gpu 4", f"{RESUMED} --batch-gpu 4"],
     ("training/transfer.py", "cfg"): [f"{FROM_WEIGHTS} --cfg stylegan2 --kimg 1"],
 }
 
@@ -172,8 +197,28 @@ def places(tmp_path_factory, network, pets) -> dict[str, object]:
     run_cli("dataset", "--source", root / "labeled", "--dest", labeled_set)
     scripted = root / "features.pt"
     torch.jit.save(torch.jit.script(MeanColor()), scripted)
+    flat = tiny_images(root / "flat", count=8)
+    for file in flat.iterdir():
+        Image.new("RGB", (16, 16), "red").save(file)
+    G = stylegan.load(network, device="cpu")
+    for task in ("sketch", "inpaint"):
+        save_encoder(Encoder(EncoderSettings.of(G, Task(name=task), space="w", passes=1)), root / task)
+    here |= {"flat": flat, "sketch": root / "sketch", "inpaint": root / "inpaint"}
     more = {"scripted": scripted, "marked": marked, "taken": taken, "labeled_set": labeled_set}
     return {**here, **more, "network": network, "pets": pets}
+
+
+@pytest.fixture(scope="module")
+def text_models(tmp_path_factory, network):
+    """A text-image model and a mapper for it, with stand-ins of the packages that open and download such models."""
+    root = tmp_path_factory.mktemp("text")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        install(monkeypatch, root)
+        write_model(root / DEFAULT_MODEL.removeprefix("hf-hub:"))
+        colors, mapper = write_model(root / "colors"), root / "mapper.safetensors"
+        few = ["--samples", 20, "--num-steps", 1, "--out", mapper]
+        assert run_cli("directions", "mapper", "--network", network, "--text-model", colors, *few).code == 0
+        yield {"colors": colors, "mapper": mapper}
 
 
 def test_every_advice_of_the_library_is_followed_here():
@@ -189,10 +234,10 @@ def without_estimates(monkeypatch):
 
 @pytest.mark.usefixtures("without_estimates")
 @pytest.mark.parametrize("names", ADVICE, ids=" ".join)
-def test_what_is_recommended_is_accepted(names, places, tmp_path):
+def test_what_is_recommended_is_accepted(names, places, text_models, tmp_path):
     for command in ADVICE[names]:
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
-        result = run_cli(*words_of(command.format(**places, out=tmp_path / "out")))
+        result = run_cli(*words_of(command.format(**places, **text_models, out=tmp_path / "out")))
         assert result.code == 0, f"{command}\n{result.err}"
 
 

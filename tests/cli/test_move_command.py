@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from run_cli import run_cli
+from run_cli import run, run_cli
 
 
 def test_images_turn_side_by_side_in_a_loop(alias_free, tmp_path):
@@ -27,6 +27,14 @@ def test_the_loop_is_an_animation_with_the_given_number_of_frames(alias_free, tm
         assert (image.n_frames, image.size) == (5, (32, 32))
 
 
+def test_a_latent_takes_the_place_of_a_seed(alias_free, tmp_path):
+    run("edit", "--network", alias_free, "--seeds", 8, "--outdir", tmp_path)
+    for name, point in (("seed", "seed:8"), ("file", tmp_path / "seed0008-edited.npz")):
+        run("move", "--network", alias_free, "--seeds", point, "--frames", 2, "--dest", tmp_path / name)
+    a, b = (np.array(Image.open(tmp_path / name / "frame0001.png")) for name in ("seed", "file"))
+    assert np.array_equal(a, b)
+
+
 def test_another_network_is_refused(network, tmp_path):
     result = run_cli("move", "--network", network, "--dest", tmp_path / "new" / "move.gif")
     assert result.code == 1
@@ -40,7 +48,7 @@ def test_another_network_is_refused(network, tmp_path):
     ("arguments", "message"),
     [
         (["--path", "zoom"], "'zoom' is not one of 'circle', 'shift', 'rotate'."),
-        (["--dest", "move.mp4"], "the loop can be a .gif, a .webp or a folder of PNG frames, got move.mp4."),
+        (["--dest", "move.avi"], "the loop can be a .gif, a .webp, an .mp4 or a folder of PNG frames, got move.avi."),
         (["--frames", "0"], "0 is not in the range x>=1."),
     ],
 )

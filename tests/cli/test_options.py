@@ -16,16 +16,22 @@ from stylegan.data.prepare import LABELS
 from stylegan.editing.drag import RULES
 from stylegan.editing.drag import SPACES as DRAGGED
 from stylegan.images.resize import FILTERS, TRANSFORMS
+from stylegan.inference.generator import ENGINES
+from stylegan.inversion.encoder import SPACES as ENCODED
 from stylegan.inversion.projector import SPACES as PROJECTED
+from stylegan.inversion.target import FITS
 from stylegan.machine.precision import PRECISIONS
 from stylegan.networks.generator import NOISE_MODES
-from stylegan.sampling.interpolation import SPACES
+from stylegan.sampling.interpolation import EASINGS, SPACES
 from stylegan.sampling.motion import PATHS
 from stylegan.training.config import AugmentConfig, TrainConfig
 
 LIBRARY = {
     "aug": get_args(AugmentConfig.model_fields["mode"].annotation),
     "discriminator": get_args(TrainConfig.model_fields["discriminator_kind"].annotation),
+    "easing": EASINGS,
+    "fit": FITS,
+    "engine": ("auto", *ENGINES),
     "kind": KINDS,
     "labels": LABELS,
     "noise_mode": NOISE_MODES,
@@ -40,6 +46,7 @@ LIBRARY = {
 OF_ONE_VERB = {
     ("drag", "method"): RULES,
     ("drag", "space"): DRAGGED,
+    ("train-encoder", "space"): ENCODED,
     ("project", "space"): (*PROJECTED, "pivotal"),  # which searches in w, then tunes the network
 }
 

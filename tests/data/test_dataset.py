@@ -138,7 +138,7 @@ def test_members_of_a_class_are_all_its_images_in_the_subset_and_mirrored(tmp_pa
 
 
 def test_missing_labels_get_a_sentence(tmp_path):
-    with pytest.raises(DataError, match=r"has no labels; add a dataset.json with labels, or train without"):
+    with pytest.raises(DataError, match=r"has no labels; add a dataset.json with labels, or use it without"):
         open_dataset(write_folder(tmp_path / "a"), use_labels=True)
     with pytest.raises(DataError, match=r"has no label for 2 of 5 images, the first of them 3.png"):
         open_dataset(write_folder(tmp_path / "b", labels=[0, 1, 0]), use_labels=True)

@@ -74,7 +74,7 @@ def test_a_folder_with_frames_of_another_loop_is_left_alone(tmp_path):
 @pytest.mark.parametrize(
     ("name", "fps", "message"),
     [
-        ("loop.mp4", 30, "the loop can be a .gif, a .webp or a folder of PNG frames, got"),
+        ("loop.avi", 30, "the loop can be a .gif, a .webp, an .mp4 or a folder of PNG frames, got"),
         ("loop.gif", 60, "a GIF shows at most 50 images a second, got fps 60; write a .webp."),
         ("loop.webp", 0, "fps must be above 0 and at most 1000 images a second, got 0."),
     ],

@@ -200,5 +200,5 @@ def test_an_unknown_space_and_another_mask_are_refused():
         project(G, image, space="z")
     with pytest.raises(ShapeError, match="a mask is"):
         project(G, image, mask=torch.ones(1, 3, 16, 16))
-    with pytest.raises(ConfigError, match="at least 1 step"):
-        ProjectorSettings(steps=0)
+    with pytest.raises(ConfigError, match="0 steps or more"):
+        ProjectorSettings(steps=-1)

@@ -1,7 +1,9 @@
 """The Fréchet distance against closed forms."""
 
+import numpy as np
 import pytest
 import torch
+from scipy.linalg import sqrtm
 from torch.testing import assert_close
 
 from stylegan.errors import ShapeError
@@ -50,6 +52,16 @@ def test_covariances_that_do_not_commute_agree_with_the_root_of_the_product_itse
     zero = torch.zeros(30)
     expected = (A.trace() + B.trace() - 2 * root.trace().real).item()
     assert frechet_distance(gaussian(zero, A), gaussian(zero, B)) == pytest.approx(expected, rel=1e-8)
+
+
+def test_distance_of_features_is_that_of_numpy_and_scipy():
+    rng = np.random.RandomState(0)
+    x, y = rng.randn(200, 24) @ rng.randn(24, 24), 0.5 + rng.randn(300, 24) @ rng.randn(24, 24)
+    A, B = (np.cov(features.T, bias=True) for features in (x, y))
+    means = np.square(x.mean(0) - y.mean(0)).sum()
+    expected = means + np.trace(A + B - 2 * sqrtm(A @ B).real)
+    found = frechet_distance(*(FeatureStatistics.of(torch.from_numpy(features)) for features in (x, y)))
+    assert found == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("rank", [1, 7, 40])

@@ -13,7 +13,7 @@ from stylegan.errors import ConfigError
 from stylegan.metrics.equivariance import KINDS, equivariance
 from stylegan.metrics.features import DETECTORS
 from stylegan.metrics.fid import fid
-from stylegan.metrics.registry import METRICS, UNKNOWN, Request, meaning_of, parse, parse_all
+from stylegan.metrics.registry import METRICS, UNKNOWN, Request, is_complete, meaning_of, parse, parse_all
 from stylegan.networks.family import ARCHITECTURES
 
 
@@ -47,7 +47,7 @@ def test_other_names_get_a_sentence_with_all_that_can_be_measured(name):
     with pytest.raises(ConfigError) as error:
         parse(name)
     networks = "efflite0, efflite2 or mobilenetv2"
-    assert str(error.value).startswith("a metric is fidNk_NETWORK, fidNk_[class]_NETWORK, kidNk_NETWORK, precisionNk_")
+    assert str(error.value).startswith("a metric is fidNk_NETWORK, fidNk_[class]_NETWORK, kidNk_NETWORK, mindNk_")
     assert str(error.value).endswith(
         f"eqtNk_[int|frac] or eqrNk, where NETWORK is {networks} (efflite0 for ppl), got {name!r}."
     )
@@ -81,6 +81,15 @@ def test_official_names_are_rows_with_the_network_of_a_file(official, names):
             parse_all(official, "net")
         return
     assert [request.name for request in parse_all(official, "net")] == names
+
+
+def test_the_full_name_of_a_score_through_a_file_is_read_without_the_file():
+    request = parse("ppl2k_wend_crop_vgg16_0123abcd")
+    assert request == Request(key="ppl_wend_crop", num=2000, detector="vgg16_0123abcd")
+    assert is_complete(request.name)
+    assert not is_complete("fid50k_full")
+    with pytest.raises(ConfigError, match="sees images through the file vgg16_0123abcd, and no `feature_net` is"):
+        request.load_detector()
 
 
 def test_every_row_has_a_name_that_leads_to_it():

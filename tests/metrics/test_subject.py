@@ -19,10 +19,11 @@ from stylegan.images.pixels import to_float
 from stylegan.machine.processes import join
 from stylegan.metrics.features import DETECTORS, features_of
 from stylegan.metrics.neighbors import nearest_pairs, neighbor_sheet
-from stylegan.metrics.registry import parse
+from stylegan.metrics.passes import KeptPasses
+from stylegan.metrics.registry import kept_for, parse
 from stylegan.metrics.subject import Subject
 
-SHARED = ("fid", "kid", "precision", "recall", "density", "coverage", "authenticity", "ls_z", "ls_w",
+SHARED = ("fid", "kid", "mind", "precision", "recall", "density", "coverage", "authenticity", "ls_z", "ls_w",
           "dci_z", "dci_w", "dci_s")  # fmt: skip
 
 
@@ -61,13 +62,24 @@ def measured(name, G, dataset, **more):
 
 
 def test_metrics_share_what_was_computed(classes):
-    detector, dataset, kept = Classifier(), open_dataset(classes), {}
+    detector, dataset, kept = Classifier(), open_dataset(classes), KeptPasses()
     for name in ("fid20_moments", "kid20_moments", "precision20_moments", "coverage20_moments"):
         parse(name).measure(tiny_generator(), dataset=dataset, detector=detector, kept=kept)
     assert len(detector.seen) == 24 + 24 + 20  # statistics and features of the real images, and the generated ones
     for name in ("kid30_moments", "is30_moments"):
         parse(name).measure(tiny_generator(), dataset=dataset, detector=detector, kept=kept)
     assert len(detector.seen) == 68 + 30 + 30
+
+
+def test_statistics_of_reals_come_from_their_features_if_a_later_metric_needs_these(classes):
+    detector, dataset = Classifier(), open_dataset(classes)
+    requests = [parse(name) for name in ("fid20_moments", "kid20_moments")]
+    with kept_for(requests) as kept:
+        scores = [r.measure(tiny_generator(), dataset=dataset, detector=detector, kept=kept) for r in requests]
+    assert len(detector.seen) == 24 + 20
+    alone = requests[0].measure(tiny_generator(), dataset=dataset, detector=detector)
+    assert scores[0].value == pytest.approx(alone.value, rel=1e-9)
+    assert not kept_for(requests[:1]).features
 
 
 def test_features_of_reals_are_kept_in_the_cache_folder(classes, cache):
@@ -101,10 +113,10 @@ def test_a_network_without_classes_has_no_distance_by_class(classes):
 def test_folders_of_images_are_compared_without_a_network(classes, tmp_path):
     reals = open_dataset(classes, use_labels=True)
     same = open_dataset(classes, use_labels=True)
-    for name in ("fid24", "fid24_class", "kid24", "precision24", "recall24", "density24", "coverage24"):
+    for name in ("fid24", "fid24_class", "mind24", "kid24", "precision24", "recall24", "density24", "coverage24"):
         score = measured(f"{name}_moments", None, reals, images=same)
         if name != "kid24":  # which is unbiased, so that it is below zero for equal sets
-            assert score.value == pytest.approx(0 if name.startswith("fid") else 1, abs=1e-6)
+            assert score.value == pytest.approx(0 if name.startswith(("fid", "mind")) else 1, abs=1e-6)
         assert (score.fakes, score.reals, score.images, score.data) == (24, 24, "classes", "classes")
     assert measured("authenticity24_moments", None, reals, images=same).value == 0
     other = open_dataset(tiny_images(tmp_path / "other", count=30))
@@ -145,7 +157,9 @@ def test_attributes_of_latents_are_measured_on_labeled_data(classes):
     with pytest.raises(ConfigError, match="half of the images, 16, must be more than the 16 dimensions of w, or any"):
         measured("ls32_w_moments", tiny_generator(), dataset)
     assert set(ls.details["bits"]) == {"bright", "dark", "dim"}
-    kept = {}
+    with pytest.raises(ConfigError, match=r"half of the images, 20, must be more than the \d+ dimensions of s, or any"):
+        measured("ls40_s_moments", tiny_generator(), dataset)
+    kept = KeptPasses()
     for space in "zws":
         score = measured(f"dci40_{space}_moments", tiny_generator(c_dim=3), dataset, kept=kept)
         assert 0 <= score.value <= 1
@@ -215,7 +229,7 @@ def measure_all(rank: int, data: Path, folder: Path) -> None:
 def values_of(G, dataset, **more):
     names = [parse("fid20_class_moments"), parse("is20_moments")]
     names += [replace(names[0], key=key, num=37) for key in SHARED]
-    kept = {}
+    kept = KeptPasses()
     return {r.name: r.measure(G, dataset=dataset, detector=Classifier(), kept=kept, **more).value for r in names}
 
 

@@ -2,9 +2,11 @@
 
 import hashlib
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch.testing import assert_close
 
 from stylegan.errors import CheckpointError, ConfigError, ShapeError
@@ -83,6 +85,23 @@ def test_pixels_have_the_range_and_size_that_the_network_takes(saved):
     checks = images(2, size=8)
     clean = F.interpolate(checks.float(), (4, 4), mode="bicubic", antialias=True).clamp(0, 255)
     assert_close(TorchScriptNetwork(saved(Plain()), resize="clean:4")(checks), Plain()(clean))
+
+
+@pytest.mark.parametrize("side", [7, 16, 31, 50])
+def test_both_resizes_are_those_of_pillow(side, saved):
+    """Pillow's bicubic filter is antialiased; TensorFlow's is an affine transform whose origin is the corner."""
+    x, file, factor = images(1, size=24), saved(torch.nn.Flatten()), 24 / side
+    data = (factor, 0, (1 - factor) / 2, 0, factor, (1 - factor) / 2)
+    theirs = {"clean": [], "legacy": []}
+    for channel in x[0].float().numpy():  # in float, which Pillow neither rounds nor clamps between rows and columns
+        image = Image.fromarray(channel)
+        theirs["clean"].append(image.resize((side, side), Image.Resampling.BICUBIC))
+        padded = Image.fromarray(np.pad(channel, (0, 1), mode="edge"))
+        theirs["legacy"].append(padded.transform((side, side), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR))
+    for how, channels in theirs.items():
+        expected = torch.from_numpy(np.stack(channels)).clamp(0, 255)
+        found = TorchScriptNetwork(file, resize=f"{how}:{side}")(x).view(3, side, side)
+        assert_close(found, expected, atol=0.02, rtol=0, msg=lambda text, how=how: f"{how}: {text}")
 
 
 def test_legacy_resize_samples_from_the_corner_without_antialiasing():

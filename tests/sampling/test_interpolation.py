@@ -7,7 +7,8 @@ from torch.testing import assert_close
 
 from stylegan.errors import ConfigError
 from stylegan.sampling.generate import seeds_to_ws
-from stylegan.sampling.interpolation import loop, slerp
+from stylegan.sampling.interpolation import circle, loop, slerp
+from stylegan.sampling.latents import latents
 
 
 def rows_of(latents):
@@ -96,5 +97,39 @@ def test_what_cannot_be_a_loop_is_refused_at_once(arguments, message):
 
 
 def test_an_unknown_space_is_named():
-    with pytest.raises(ConfigError, match="space must be one of w, z, got 'x'"):
+    with pytest.raises(ConfigError, match="space must be one of w, z, circle, got 'x'"):
         loop(tiny_generator(), [0, 1], 5, space="x")
+
+
+def test_a_circle_is_closed_even_and_as_typical_as_random_z():
+    G = tiny_generator()
+    z = latents([3, 4], 512)
+    curve = circle(z, 60)
+    assert torch.allclose(curve[0], z[0], atol=1e-5)
+    assert torch.allclose(curve[15], z[1], atol=1e-5)
+    steps = (curve.roll(-1, 0) - curve).norm(dim=1)
+    assert steps.std() / steps.mean() < 0.05
+    many = circle(latents(list(range(8)), 512), 200)
+    assert (many.std(1) - 1).abs().max() < 0.15
+    ws = list(loop(G, [3, 4], 5, space="circle", psi=0.7))
+    assert len(ws) == 10
+    first = seeds_to_ws(G, [3], psi=0.7)[0]
+    assert torch.allclose(ws[0].ws, first, atol=1e-5)
+
+
+def test_a_circle_needs_pairs_and_one_label():
+    with pytest.raises(ConfigError, match="an even number of seeds, got 3"):
+        list(loop(tiny_generator(), [0, 1, 2], 4, space="circle"))
+    with pytest.raises(ConfigError, match="one label"):
+        list(loop(tiny_generator(c_dim=3), [0, 1], 4, space="circle", labels=["0", "1"]))
+
+
+def test_smooth_easing_rests_at_the_seeds_and_meets_the_middle():
+    G = tiny_generator()
+    ws = seeds_to_ws(G, [0, 1])
+    found = torch.stack([one.ws for one in loop(G, [0, 1], 8, easing="smooth")])
+    assert torch.allclose(found[0], ws[0])
+    assert torch.allclose(found[4], (ws[0] + ws[1]) / 2, atol=1e-6)
+    assert torch.allclose(found[1], torch.lerp(ws[0], ws[1], 0.125**2 * (3 - 0.25)), atol=1e-6)
+    with pytest.raises(ConfigError, match="easing must be one of linear, smooth"):
+        list(loop(G, [0, 1], 8, easing="x"))

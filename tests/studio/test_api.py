@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import time
+import wave
 
 import numpy as np
 import pytest
@@ -121,7 +122,10 @@ def test_the_description_lists_every_call_and_its_limits(client):
     description = client.get("/v1/openapi.json").json()
     assert {path.removeprefix("/v1/") for path in description["paths"]} == {
         *("health", "networks", "networks/{name}", "generate", "walk", "mix", "interpolate", "project"),
+        *("song", "live", "stream"),
         *("jobs", "jobs/{id}", "jobs/{id}/preview", "jobs/{id}/files/{name}"),
+        *("latents", "latents/{id}", "networks/{name}/directions", "directions", "directions/{id}", "find"),
+        *("edit", "drag", "bend", "features", "blend", "convert"),
     }
     assert description["components"]["schemas"]["Generate"]["properties"]["seeds"]["maxItems"] == 64
     assert "image/*" in description["paths"]["/v1/project"]["post"]["requestBody"]["content"]
@@ -359,3 +363,63 @@ def test_bodies_beyond_the_limit_are_refused_before_they_are_read(networks, limi
 def test_it_still_works_after_all_that(client):
     assert client.post("/v1/generate", json=PLAIN).status_code == 200
     assert client.get("/v1/health").json()["calls"] == 0
+
+
+def beat(seconds=1.0, rate=22050):
+    """Return a WAV with two beats."""
+    file = io.BytesIO()
+    t = np.arange(int(seconds * rate)) / rate
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes((30000 * np.sin(2 * np.pi * 60 * t) * np.exp(-12 * (t % 0.5))).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+SOUND = {"content-type": "application/octet-stream"}
+
+
+def test_a_song_becomes_a_video_with_its_sound(client, tmp_path):
+    av = pytest.importorskip("av", reason="pip install 'stylegan[song]'")
+    answer = client.post("/v1/song?network=plain&seeds=0,1,2&fps=10", content=beat(), headers=SOUND)
+    assert answer.status_code == 202, answer.text
+    job = ended(client, answer.json()["id"])
+    assert (job["state"], job["total"], job["files"]) == ("done", 10, ["song.mp4"])
+    file = client.get(f"/v1/jobs/{job['id']}/files/song.mp4")
+    assert file.headers["content-type"] == "video/mp4"
+    with av.open(io.BytesIO(file.content)) as video:
+        assert sum(1 for _ in video.decode(video=0)) == 10
+        assert len(video.streams.audio) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "content"),
+    [
+        ("seeds=0,1", b"nothing"),
+        ("seeds=0,1", b""),
+        ("seeds=0", None),
+        ("seeds=0,9999999999", None),
+        ("seeds=0-3", None),
+        ("seeds=0,1&fps=nan", None),
+        ("seeds=0,1&drive=-1", None),
+        ("seeds=0,1&label=x", None),
+    ],
+)
+def test_wrong_songs_are_refused_and_leave_nothing(client, session, query, content):
+    pytest.importorskip("av", reason="pip install 'stylegan[song]'")
+    before = len(session.jobs())
+    answer = client.post(
+        f"/v1/song?network=plain&{query}", content=beat(0.2) if content is None else content, headers=SOUND
+    )
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["error"].endswith(".")
+    assert len(session.jobs()) == before
+
+
+def test_songs_are_bounded_in_bytes_and_seconds(limited):
+    pytest.importorskip("av", reason="pip install 'stylegan[song]'")
+    client = client_of(limited(song_bytes=60_000, song_s=0.5))
+    long = client.post("/v1/song?network=plain&seeds=0,1", content=beat(), headers=SOUND)
+    assert "longer than 0.5 seconds" in long.json()["error"]
+    assert client.post("/v1/song?network=plain&seeds=0,1", content=bytes(60_001), headers=SOUND).status_code == 413

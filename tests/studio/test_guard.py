@@ -138,10 +138,11 @@ def test_other_methods_are_refused(client, method):
     assert client.request(method, "/v1/generate").status_code in (405, 415)
 
 
-def test_websockets_are_closed(client):
+@pytest.mark.parametrize("path", ["/", "/v1/generate", "/v1/live", "/nothing"])
+def test_other_websockets_are_closed(client, path):
     from starlette.websockets import WebSocketDisconnect
 
-    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/v1/stream"):
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect(path, headers={"host": "localhost"}):
         pass
 
 

@@ -184,7 +184,7 @@ def test_an_inversion_leaves_a_latent_that_draws_its_image(session, networks):
     job = wait(session.project(Project(network="plain", steps=3, examples=4), photo()), 60)
     assert (job.state, job.error, job.step) == ("done", None, 3)
     assert set(job.files) == {"target.png", "proj.png", "projected_w.npz"}
-    assert set(job.facts) == {"psnr", "distance", "typicality"}
+    assert set(job.facts) == {"psnr", "distance", "typicality", "latent"}
     G = stylegan.load(networks["plain"], device="cpu")
     (image,) = draw(G, load_latents(job.files["projected_w.npz"], G))
     with Image.open(job.files["proj.png"]) as written:

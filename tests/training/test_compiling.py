@@ -9,7 +9,7 @@ from tiny_run import tiny_config, tiny_images
 
 from stylegan.errors import ConfigError
 from stylegan.machine.processes import World
-from stylegan.training import compiling, resume, start
+from stylegan.training import compiling, resume, start, timing
 from stylegan.training.batches import open_training_set
 from stylegan.training.compiling import Choice, faster_form, step_seconds
 from stylegan.training.phases import due_phases
@@ -76,14 +76,15 @@ def test_a_precision_that_the_device_lacks_is_refused_before_the_measurement(mon
 def test_a_measurement_times_both_forms_of_the_same_networks(monkeypatch, compiled, label_dim):
     stepped = []
 
-    def seconds(state, config, batch):
+    def seconds(state, config, batch, *, step):
+        assert step == 1
         stepped.append((state.first_order_D, state.D))
         assert list(batch.real_img.shape) == [4, 3, 16, 16]
         assert list(batch.fake_c.shape) == [4, label_dim]
         return float(len(stepped))
 
     monkeypatch.setattr(torch, "compile", lambda function, **_: lambda *args, **options: function(*args, **options))
-    monkeypatch.setattr(compiling, "_seconds", seconds)
+    monkeypatch.setattr(compiling, "seconds", seconds)
     fastest = step_seconds(tiny_config("unused", label_dim=label_dim), CPU, 4)
     assert fastest == (3.0, 4.0)  # the second of each, since the first compiles
     assert len(stepped) == 2 * (compiling.ROUNDS + 1)
@@ -93,13 +94,13 @@ def test_a_measurement_times_both_forms_of_the_same_networks(monkeypatch, compil
 
 def test_measured_steps_leave_out_the_regularizers_of_every_few_steps(monkeypatch, compiled):
     monkeypatch.setattr(compiling, "ROUNDS", 1)
-    step, phases = compiling.train_step, []
+    step, phases = timing.train_step, []
 
     def noted(state, config, batches):
         phases.append([phase.name for phase in due_phases(state, config)])
         step(state, config, batches)
 
-    monkeypatch.setattr(compiling, "train_step", noted)
+    monkeypatch.setattr(timing, "train_step", noted)
     assert all(s > 0 for s in step_seconds(tiny_config("unused"), CPU, 4))
     assert phases == [["generator_main", "discriminator_main"]] * 4
     assert compiled  # both networks were given to the compiler

@@ -15,18 +15,22 @@ from stylegan.checkpoints import load
 from stylegan.checkpoints.layout import TRAINING_FILES
 from stylegan.checkpoints.snapshots import discriminator_features
 from stylegan.data import open_dataset, prepare
-from stylegan.errors import ConfigError
+from stylegan.errors import CheckpointError, ConfigError
+from stylegan.files.checksums import sha256_of
 from stylegan.metrics.distances import DISTANCES
 from stylegan.metrics.equivariance import equivariance
 from stylegan.metrics.features import DETECTORS
 from stylegan.metrics.fid import fid
 from stylegan.metrics.protocol import Score
+from stylegan.metrics.torchscript import network_name
 from stylegan.networks.family import discriminator_class
 from stylegan.runs.scores import append_score, drop_scores_after, link_best, read_scores
 from stylegan.runs.tensorboard import with_tensorboard
 from stylegan.training.assemble import Images, from_preset
+from stylegan.training.config import read_config
 from stylegan.training.loop import train
 from stylegan.training.run import new_run_folder
+from stylegan.training.scores import load_detectors
 
 METRIC = "fid20_moments"
 
@@ -155,8 +159,8 @@ def test_a_stop_ends_measuring_too(images, tmp_path, monkeypatch):
         (
             {"metrics": ["kid50k"]},
             "`metrics`: kid50k needs a network that it sees images through; use one that works offline, as in "
-            "kid50k_efflite0, kid50k_efflite2, kid50k_mobilenetv2 or kid50k_moments, or measure a snapshot with its "
-            "TorchScript file as `feature_net`.",
+            "kid50k_efflite0, kid50k_efflite2, kid50k_mobilenetv2 or kid50k_moments, or give its TorchScript "
+            "file as `feature_net`.",
         ),
         (
             {"metrics": [METRIC, "eqt1k_frac"]},
@@ -177,6 +181,36 @@ def test_what_cannot_be_measured_is_refused_before_the_run_in_one_sentence(chang
     with pytest.raises(ConfigError) as error:
         tiny_config("unused", **changes)
     assert str(error.value) == message
+
+
+class Means(torch.nn.Module):
+    def forward(self, x):
+        return torch.cat([x.mean([2, 3]), x[:, :, ::2].mean([2, 3])], 1)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+def test_the_network_of_a_file_scores_snapshots_under_the_name_of_the_file(images, tmp_path):
+    file = tmp_path / "Inception-2015.pt"
+    torch.jit.script(Means()).save(str(file))
+    own = network_name(file)
+    names = ["fid20", f"kid20_{own}", METRIC]
+    config = tiny_config(images, metrics=names, kimg=0.032, feature_net=str(file), feature_range=(-1, 1))
+    assert list(config.metrics) == [f"fid20_{own}", f"kid20_{own}", METRIC]
+    run = new_run_folder(tmp_path, config, "file")
+    (tick,) = train(config, run)
+    assert list(tick.scores) == list(config.metrics)
+    (line,) = lines_of(run, f"fid20_{own}")
+    assert (line["resize"], line["detector_sha256"]) == ("none, -1 to 1", sha256_of(file))
+    assert os.readlink(run / "best") == line["snapshot_pkl"]
+    file.unlink()
+    assert read_config(run / "config.json") == config  # the configuration is readable without the file
+    with pytest.raises(CheckpointError, match="2015.pt is no file; give a TorchScript file, inception-2015-12-05 or"):
+        load_detectors(config)
+    with pytest.raises(ConfigError, match=rf"sees images through the file {own}, and no `feature_net` is given; give"):
+        load_detectors(tiny_config(images, metrics=[f"fid20_{own}"]))
+    with pytest.raises(ConfigError, match="the official name of .* takes 2,048 features, and this network has 6"):
+        torch.jit.script(Means()).save(str(file))
+        tiny_config(images, metrics=["fid50k_full"], feature_net=str(file))
 
 
 def test_a_stylegan3_is_scored_by_its_equivariance_too(images, tmp_path):

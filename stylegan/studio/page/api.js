@@ -21,9 +21,11 @@ export async function upload(path, file) {
   return checked(await fetch(path, { method: "POST", headers: { "content-type": "application/octet-stream" }, body: file }));
 }
 
-export async function cancel(id) {
-  return checked(await fetch(`/v1/jobs/${id}`, { method: "DELETE" }));
+export async function remove(path) {
+  return checked(await fetch(path, { method: "DELETE" }));
 }
+
+export const cancel = (id) => remove(`/v1/jobs/${id}`);
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -38,9 +40,10 @@ export class Latest {
     let next = args;
     while (next) {
       this.waiting = null;
+      const before = messages; // what was shown meanwhile belongs to something else
       try {
         await this.run(...next);
-        show("");
+        if (messages === before) show("");
       } catch (error) {
         if (error.status === 429) { await sleep(300); this.waiting ??= next; } else show(error.message);
       }
@@ -60,7 +63,9 @@ export async function follow(id, seen) {
   }
 }
 
+let messages = 0; // number of those that were shown
 export function show(text) {
+  if (text) messages++;
   const place = document.getElementById("message");
   place.textContent = text;
   place.hidden = !text;

@@ -5,9 +5,10 @@ import { get, show, download } from "./api.js";
 const $ = (id) => document.getElementById(id);
 const DEFAULTS = { psi: 0.7, label: null, center: "global", cutoff: null, noise_mode: "const", translate: [0, 0], rotate: 0 };
 const PRESETS = "stylegan-presets";
-const MAX_SEED = 4294967295;
+export const MAX_SEED = 4294967295;
 
-export const state = { network: "", networks: [], card: null, seed: 0, ...structuredClone(DEFAULTS) };
+// `latent` is a kept latent that is shown instead of the seed: {id, name, network}, or null.
+export const state = { network: "", networks: [], card: null, seed: 0, latent: null, ...structuredClone(DEFAULTS) };
 const cards = new Map();
 const listeners = new Set();
 
@@ -38,13 +39,14 @@ function fits(label, card) {
 }
 
 export async function cardOf(name) {
-  if (!cards.has(name)) cards.set(name, await (await get(`/v1/networks/${encodeURIComponent(name)}`)).json());
+  if (!cards.has(name)) cards.set(name, await (await get(`/v1/networks/${encodeURIComponent(name)}?layers=false`)).json());
   return cards.get(name);
 }
 
 export async function choose(name) {
   state.card = await cardOf(name);
   state.network = name;
+  if (state.latent && state.latent.network !== name) state.latent = null;
   if (state.card.classes && !fits(state.label, state.card)) state.label = firstLabel(state.card);
   render();
   changed();
@@ -103,9 +105,19 @@ function connect(id, event, change) {
   $(id).addEventListener(event, () => { change($(id).value); values(); changed(); });
 }
 
-export async function start() {
+// Networks that a training has left are added while the page is open.
+const listing = new Set();
+export const onNetworks = (listener) => listing.add(listener);
+export async function listNetworks() {
   state.networks = await (await get("/v1/networks")).json();
-  options($("network"), state.networks.map(({ name }) => [name, name]));
+  const names = state.networks.map(({ name }) => name);
+  options($("network"), [...names, ...(state.network && !names.includes(state.network) ? [state.network] : [])].map((name) => [name, name]));
+  $("network").value = state.network || names[0];
+  listing.forEach((listener) => listener());
+}
+
+export async function start() {
+  await listNetworks();
   $("network").addEventListener("change", () => choose($("network").value).catch((error) => show(error.message)));
   connect("psi", "input", (value) => { state.psi = Number(value); });
   connect("class", "change", (value) => { state.label = value; });
@@ -165,7 +177,7 @@ function startPresets() {
     if (!preset) return;
     const { network, ...rest } = preset;
     if (!state.networks.some(({ name }) => name === network)) { show(`This studio does not offer the network ${network}.`); return; }
-    Object.assign(state, rest);
+    Object.assign(state, rest, { latent: null });
     await choose(network);
   });
   $("preset-delete").addEventListener("click", () => {

@@ -1,8 +1,9 @@
 // Explore: one seed, a walk from seed to seed, a second network for comparison, and a history.
 
 import { Latest, download, post, show } from "./api.js";
-import { asSeed, cardOf, changed, choose, drawing, onChange, options, randomSeed, sourceOf, state } from "./controls.js";
+import { asSeed, cardOf, changed, choose, drawing, onChange, onNetworks, options, randomSeed, sourceOf, state } from "./controls.js";
 import { generateCommand } from "./command.js";
+import { keep, point, pointFile, pointName, reload, save as saveLatent } from "./latents.js";
 import { addKey } from "./loop.js";
 
 const $ = (id) => document.getElementById(id);
@@ -29,18 +30,19 @@ async function image(card, seed) {
 }
 
 const latest = new Latest(async () => {
-  const seed = state.seed, shown = [[state.card, $("canvas-a")], ...(other ? [[other, $("canvas-b")]] : [])];
+  const seed = point(), latent = state.latent;
+  const shown = [[state.card, $("canvas-a")], ...(other && !latent ? [[other, $("canvas-b")]] : [])];
   const blobs = await Promise.all(shown.map(([card]) => image(card, seed)));
   const bitmaps = await Promise.all(blobs.map((blob) => createImageBitmap(blob)));
   bitmaps.forEach((bitmap, i) => { paint(shown[i][1], bitmap); bitmap.close(); });
   $("canvas-a").dataset.shown = `${seed} ${state.psi}`;
-  remember(blobs[0], seed);
+  remember(blobs[0], seed, latent);
 });
 
 let settled = 0;
-function remember(blob, seed) {
+function remember(blob, seed, latent) {
   clearTimeout(settled); // a slider that moves leaves one entry
-  const entry = { blob, seed, ...structuredClone(drawing()) };
+  const entry = { blob, seed, latent, ...structuredClone(drawing()) };
   const key = JSON.stringify(entry); // a Blob is {} in it
   settled = setTimeout(() => {
     if (history[0]?.key === key) return;
@@ -53,12 +55,13 @@ function remember(blob, seed) {
 function thumbnail(entry) {
   const button = document.createElement("button"), img = document.createElement("img");
   img.src = entry.url;
-  img.alt = button.title = `Seed ${entry.seed}, psi ${entry.psi}, ${entry.network}`;
+  img.alt = button.title = `${entry.latent ? entry.latent.name : `Seed ${entry.seed}`}, psi ${entry.psi}, ${entry.network}`;
   button.append(img);
   button.addEventListener("click", async () => {
-    const { seed, psi, cutoff, label, center, noise_mode, translate, rotate } = entry;
+    const { latent, psi, cutoff, label, center, noise_mode, translate, rotate } = entry;
     stop();
-    Object.assign(state, { seed, psi, cutoff, label: label ?? state.label, center, noise_mode, translate, rotate });
+    const seed = latent ? state.seed : entry.seed;
+    Object.assign(state, { seed, latent, psi, cutoff, label: label ?? state.label, center, noise_mode, translate, rotate });
     await choose(entry.network);
   });
   return button;
@@ -66,16 +69,17 @@ function thumbnail(entry) {
 
 function refresh() {
   $("seed").value = state.seed;
-  $("caption-a").textContent = `${state.network}, seed ${state.seed}`;
-  $("figure-b").hidden = !other;
+  $("caption-a").textContent = `${state.network}, ${pointName()}`;
+  $("figure-b").hidden = !other || Boolean(state.latent); // the latent of one network is nothing to another
   $("caption-b").textContent = other ? `${other.name}, seed ${state.seed}` : "";
-  $("explore-command").textContent = generateCommand(drawing(), sourceOf(state.network), state.seed);
+  $("explore-command").textContent = generateCommand(drawing(), sourceOf(state.network), pointFile());
   if (walk) walk.restart(); else latest.ask();
 }
 
 function goTo(seed) {
   stop();
   state.seed = asSeed(seed);
+  state.latent = null;
   changed();
 }
 
@@ -154,6 +158,7 @@ function stop() {
 
 function toggleWalk() {
   if (walk) { stop(); changed(); return; }
+  state.latent = null;
   walk = new WalkPlayer(state.seed);
   $("walk").setAttribute("aria-pressed", "true");
 }
@@ -177,18 +182,34 @@ export function start() {
   $("seed-random").addEventListener("click", () => goTo(randomSeed()));
   $("walk").addEventListener("click", toggleWalk);
   $("speed").addEventListener("input", () => walk?.restart());
-  options($("compare"), [["", "nothing"], ...state.networks.map(({ name }) => [name, name])]);
+  const others = () => {
+    options($("compare"), [["", "nothing"], ...state.networks.map(({ name }) => [name, name])]);
+    if (other && !state.networks.some(({ name }) => name === other.name)) { other = null; changed(); }
+    $("compare").value = other?.name ?? "";
+  };
+  others();
+  onNetworks(others);
   $("compare").addEventListener("change", async () => {
     try { other = $("compare").value ? await cardOf($("compare").value) : null; changed(); } catch (error) { show(error.message); }
   });
   $("explore-png").addEventListener("click", () => save("png"));
   $("explore-npz").addEventListener("click", () => save("npz"));
-  $("to-loop").addEventListener("click", () => addKey(state.seed));
+  $("to-loop").addEventListener("click", () => addKey(state.latent ?? state.seed));
+  $("to-edit").addEventListener("click", () => { stop(); location.hash = "edit"; });
+  $("explore-keep").addEventListener("click", async () => {
+    try {
+      const { translate, rotate, ...rest } = drawing(); // a latent holds no shift
+      const latent = await keep({ ...rest, start: point() });
+      await reload(latent.id);
+    } catch (error) { show(error.message); }
+  });
 }
 
 async function save(format) {
   try {
-    const response = await post(`/v1/generate?format=${format}`, { ...drawing(), seeds: [state.seed] });
-    download(await response.blob(), `seed${String(state.seed).padStart(4, "0")}.${format}`);
+    if (state.latent && format === "npz") { await saveLatent(state.latent); return; }
+    const response = await post(`/v1/generate?format=${format}`, { ...drawing(), seeds: [point()] });
+    const name = state.latent ? state.latent.name : `seed${String(state.seed).padStart(4, "0")}`;
+    download(await response.blob(), `${name}.${format}`);
   } catch (error) { show(error.message); }
 }

@@ -3,6 +3,7 @@
 import { cancel, follow, get, show, upload } from "./api.js";
 import { projectCommand } from "./command.js";
 import { drawing, onChange, sourceOf, state } from "./controls.js";
+import { reload } from "./latents.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -36,7 +37,7 @@ async function invert() {
   show("");
   $("invert-start").disabled = true;
   $("invert-facts").replaceChildren();
-  $("invert-npz").hidden = $("invert-png").hidden = true;
+  $("invert-npz").hidden = $("invert-png").hidden = $("invert-edit").hidden = true;
   const query = new URLSearchParams({ network: state.network, space: $("invert-space").value, steps: $("invert-steps").value });
   const label = drawing().label;
   if (label !== null) query.set("label", label);
@@ -60,6 +61,8 @@ async function invert() {
         $(id).hidden = false;
       }
       facts(job.facts);
+      await reload(job.facts.latent);
+      $("invert-edit").hidden = false;
     }
   } catch (error) { show(error.message); }
   running = null;
@@ -94,5 +97,6 @@ export function start() {
   drop.addEventListener("dragleave", () => drop.classList.remove("over"));
   drop.addEventListener("drop", (event) => { event.preventDefault(); drop.classList.remove("over"); take(event.dataTransfer.files[0]); });
   $("invert-start").addEventListener("click", invert);
+  $("invert-edit").addEventListener("click", () => { location.hash = "edit"; });
   $("invert-cancel").addEventListener("click", () => running && cancel(running.id).catch((error) => show(error.message)));
 }

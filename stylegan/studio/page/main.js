@@ -1,15 +1,21 @@
 // The page: tabs, theme, keys, and the start of everything.
 
 import { show } from "./api.js";
+import * as bend from "./bend.js";
 import * as controls from "./controls.js";
+import * as edit from "./edit.js";
 import * as explore from "./explore.js";
 import * as invert from "./invert.js";
+import * as latents from "./latents.js";
+import * as live from "./live.js";
 import * as loop from "./loop.js";
 import * as mix from "./mix.js";
 import * as models from "./models.js";
+import * as train from "./train.js";
 
 const $ = (id) => document.getElementById(id);
-const PANELS = { explore, mix, loop, invert, models };
+const PANELS = { explore, mix, loop, invert, edit, bend, live, train, models };
+const ALONE = ["train", "models"]; // without the settings of drawing
 const names = Object.keys(PANELS);
 let current = "";
 let ready = false;
@@ -25,8 +31,9 @@ function open(name) {
     $(`tab-${other}`).setAttribute("aria-selected", String(other === name));
     $(`tab-${other}`).tabIndex = other === name ? 0 : -1;
   }
-  $("settings").hidden = name === "models";
-  $("layout").classList.toggle("alone", name === "models");
+  document.body.dataset.tab = name;
+  $("settings").hidden = ALONE.includes(name);
+  $("layout").classList.toggle("alone", ALONE.includes(name));
   history.replaceState(null, "", `#${name}`);
   if (ready) PANELS[name].enter?.();
 }
@@ -37,9 +44,10 @@ function theme(name) {
 
 function keys(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const tab = names.indexOf(event.target.id?.replace("tab-", ""));
+  const shown = names.filter((name) => !$(`tab-${name}`).hidden);
+  const tab = shown.indexOf(event.target.id?.replace("tab-", ""));
   if (event.target.getAttribute?.("role") === "tab" && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
-    const next = names[(tab + (event.key === "ArrowRight" ? 1 : names.length - 1)) % names.length];
+    const next = shown[(tab + (event.key === "ArrowRight" ? 1 : shown.length - 1)) % shown.length];
     open(next);
     $(`tab-${next}`).focus();
     event.preventDefault();
@@ -66,11 +74,13 @@ $("theme").addEventListener("click", () => {
 for (const name of names) $(`tab-${name}`).addEventListener("click", () => open(name));
 for (const button of document.querySelectorAll(".copy")) button.addEventListener("click", () => copy(button));
 document.addEventListener("keydown", keys);
+window.addEventListener("hashchange", () => open(location.hash.slice(1)));
 open(location.hash.slice(1) || "explore");
 
 try {
   await controls.start();
   for (const name of names) PANELS[name].start();
+  latents.start(loop.addKey, mix.add);
   ready = true;
   controls.changed();
   PANELS[current].enter?.();
