@@ -109,7 +109,7 @@ def trained(images: Tensor, has: Tensor, *, epochs: int = 5, seed: int = 0) -> J
 
 
 class Score(NamedTuple):
-    """What moving images along a direction does, as parts of 1."""
+    """Effect of moving images along a direction, as parts of 1."""
 
     strength: float
     flips: float
@@ -121,7 +121,7 @@ class Score(NamedTuple):
         return self.stays >= STAY, self.flips if self.stays >= STAY else self.flips + self.stays
 
 
-class Judgement:
+class Judgment:
     """Scores directions on fixed latents."""
 
     def __init__(self, G: Any, judge: Judge, latents: Sequence[Latent], drawn: Sequence[int]):
@@ -150,16 +150,16 @@ class Judgement:
         return max((self.score(direction, attribute, s, sign) for s in STRENGTHS), key=lambda score: score.value)
 
 
-def chosen(judgement: Judgement, candidates: Sequence[Direction], strength: float) -> dict[int, tuple[Direction, int]]:
+def chosen(judgment: Judgment, candidates: Sequence[Direction], strength: float) -> dict[int, tuple[Direction, int]]:
     """Return the best of the candidates for each drawn attribute, and the sign that turns it on."""
     best: dict[int, tuple[tuple[bool, float], Direction, int]] = {}
     for direction in candidates:
-        everywhere = torch.ones(len(judgement.latents), dtype=torch.bool)
-        after = {sign: judgement.moved(direction, sign * strength, everywhere) for sign in (1, -1)}
-        for a in judgement.drawn:
+        everywhere = torch.ones(len(judgment.latents), dtype=torch.bool)
+        after = {sign: judgment.moved(direction, sign * strength, everywhere) for sign in (1, -1)}
+        for a in judgment.drawn:
             for sign in (1, -1):  # those without the attribute go up, the others down
-                up = (~judgement.before[:, a])[:, None]
-                value = judgement.read(torch.where(up, after[sign], after[-sign]), a, strength).value
+                up = (~judgment.before[:, a])[:, None]
+                value = judgment.read(torch.where(up, after[sign], after[-sign]), a, strength).value
                 if a not in best or value > best[a][0]:
                     best[a] = value, direction, sign
     return {a: (direction, sign) for a, (_, direction, sign) in best.items()}
@@ -189,7 +189,7 @@ def main(network: str, data: Path, test: Path, learn: int, seeds: int, samples: 
     sees, finds = judge.sees(own), classify(own).cpu()
     share, agree = sees.double().mean(0), [agreement(finds[:, i], sees[:, i]) for i in range(len(names))]
     drawn = [i for i in range(len(names)) if agree[i] >= AGREE and 0.1 <= share[i] <= 0.9]
-    judgement = Judgement(G, judge, latents, drawn)
+    judgment = Judgment(G, judge, latents, drawn)
 
     entangled = [linear_direction(G, w, scores[:, i], name=names[i]) for i in range(len(names))]
     found = [orthogonal(d, [entangled[j] for j in drawn if j != i], w) for i, d in enumerate(entangled)]
@@ -200,13 +200,13 @@ def main(network: str, data: Path, test: Path, learn: int, seeds: int, samples: 
     click.echo("|---|---|---|---|---|---|---|---|")
     results: dict[int, Score] = {}
     for i, name in enumerate(names):
-        results[i] = judgement.best(found[i], i)
+        results[i] = judgment.best(found[i], i)
         click.echo(
             f"| `{name}` | {accuracy[i]:.1%} | {share[i]:.0%} | {agree[i]:.0%} | {'yes' if i in drawn else 'no'} | "
             f"{results[i].strength:g} | {results[i].flips:.0%} | {results[i].stays:.0%} |"
         )
 
-    chooser = Judgement(G, judge, to_latents(G, range(CHOSEN_ON), psi=PSI), drawn)
+    chooser = Judgment(G, judge, to_latents(G, range(CHOSEN_ON), psi=PSI), drawn)
     by_effect = style_channels(G, w[:500], count=CANDIDATES)
     named = load_directions(bundled()[network] / FILE, G) if network in bundled() else {}
     methods: dict[str, dict[int, tuple[Direction, int]]] = {
@@ -222,7 +222,7 @@ def main(network: str, data: Path, test: Path, learn: int, seeds: int, samples: 
     click.echo("| method | " + " | ".join(f"`{names[i]}`" for i in drawn) + " |")
     click.echo("|---" * (len(drawn) + 1) + "|")
     for method, directions in methods.items():
-        row = {i: judgement.best(direction, i, sign) for i, (direction, sign) in directions.items()}
+        row = {i: judgment.best(direction, i, sign) for i, (direction, sign) in directions.items()}
         cells = [f"{row[i].flips:.0%} / {row[i].stays:.0%} ({row[i].strength:g})" if i in row else "" for i in drawn]
         click.echo(f"| {method} | " + " | ".join(cells) + " |")
 

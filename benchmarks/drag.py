@@ -38,7 +38,7 @@ PSI = 0.7
 COARSE = 4  # rows of ws from another seed: layers up to 16 pixels
 NEAREST, FURTHEST = 4, 12  # pixels from a point to its target
 RETURN = 1  # pixels from a point to where it is found back
-POINTS = 48  # random points of an image, half of which, those with most texture, are tried
+POINTS = 48  # random points of an image; the half with most texture is tried
 OTHERS = 20  # seeds whose coarse layers are tried for an image
 FIRST_OTHER = 10_000  # of their seeds
 

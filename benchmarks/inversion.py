@@ -4,9 +4,9 @@
     python benchmarks/inversion.py --network avatars64 --speed
 
 The first prints two tables, for images that the network drew itself and for real images that it has not seen, and
-writes sheet.png: the real images, then what each way gives. With --train it trains an encoder on these images first, and adds
-rows for it; --ways chooses the rows. The second compares the time of a step with that of its two networks, and a batch
-with images one by one.
+writes sheet.png: the real images, then what each way gives. With --train it trains an encoder on these first, and
+adds rows for it; --ways chooses the rows. The second compares the time of a step with that of its two networks, and a
+batch with images one by one.
 """
 
 from __future__ import annotations

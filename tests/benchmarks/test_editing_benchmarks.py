@@ -34,7 +34,7 @@ class FirstValues:
 
 @pytest.fixture
 def judged(G, monkeypatch):
-    """Four latents whose first three values are +-1, and a judgement of them that draws nothing."""
+    """Four latents whose first three values are +-1, and a judgment of them that draws nothing."""
     space = space_of(G)
     signs = torch.tensor([[1.0, 1, 1], [1, -1, 1], [-1, 1, -1], [-1, -1, -1]])
     latents = [Latent(ws=torch.cat([row, torch.zeros(13)]).expand(G.num_ws, -1).clone(), space=space) for row in signs]
@@ -45,7 +45,7 @@ def judged(G, monkeypatch):
         return [torch.zeros(3, 32, 32, dtype=torch.uint8)] * len(judge.latents)
 
     monkeypatch.setattr(directions, "draw", drawn)
-    return directions.Judgement(G, judge, latents, [0, 1, 2])
+    return directions.Judgment(G, judge, latents, [0, 1, 2])
 
 
 def along(G, *values):
