@@ -1,23 +1,29 @@
 """Measure how close each way of inversion comes, and its time.
 
     python benchmarks/inversion.py --network avatars64 --data unseen.zip --own 64 --real 32 --out out/inversion
+    python benchmarks/inversion.py --network avatars64 --speed
 
-prints two tables, for images that the network drew itself and for real images that it has not seen, and writes
-sheet.png: the real images, then what each way gives. With --train it trains an encoder on these images first, and adds
-rows for it; --ways chooses the rows.
+The first prints two tables, for images that the network drew itself and for real images that it has not seen, and
+writes sheet.png: the real images, then what each way gives. With --train it trains an encoder on these first, and
+adds rows for it; --ways chooses the rows. The second compares the time of a step with that of its two networks, and a
+batch with images one by one.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from threading import Semaphore, Thread
+from typing import Any
 
 import click
 import torch
 from encoders import trained
-from measure import environment
+from measure import environment, take_turns
 from torch import Tensor
 
 import stylegan
@@ -31,7 +37,8 @@ from stylegan.inversion.projector import REFINING, ProjectorSettings, project, p
 from stylegan.sampling import draw, generate
 
 AT_ONCE = 8  # images
-WAYS = ("w", "w+", "f", "pivotal")
+WAYS = ("w", "w+", "pivotal", "f")
+BATCH = 16  # images that are projected together, against one by one, by --speed
 
 
 @click.command()
@@ -44,6 +51,7 @@ WAYS = ("w", "w+", "f", "pivotal")
 @click.option("--ways", default=",".join(WAYS), show_default=True, help="Rows, also 'w+ from the mean'.")
 @click.option("--train", type=click.Path(exists=True, path_type=Path), help="Images to train an encoder on.")
 @click.option("--kimg", default=4.0, show_default=True, help="Length of that training.")
+@click.option("--speed", is_flag=True, help="Measure only the time of a step, and of a batch against one by one.")
 @click.option("--out", type=click.Path(path_type=Path), default="out/inversion", show_default=True)
 def main(
     network: str,
@@ -55,11 +63,15 @@ def main(
     ways: str,
     train: Path | None,
     kimg: float,
+    speed: bool,
     out: Path,
 ) -> None:
     """Print the tables."""
     click.echo(f"CPU with {', '.join(environment()['cpu_features'])}")
     G, perceptual = stylegan.load(network, device="cpu"), PerceptualDistance()
+    if speed:
+        speeds(G, perceptual, label)
+        return
     encoder = None if train is None else trained(network, "image", train, kimg, out)
     rows = [*ways.split(","), *(() if encoder is None else ("encoder", f"encoder + {REFINING.steps} steps"))]
 
@@ -112,6 +124,48 @@ def main(
         cells = [image for images in sheet for image in images[:shown]]
         stylegan.save_png(make_grid(cells, shown, len(sheet)), out / "sheet.png")
         click.echo(f"\nWrote {out / 'sheet.png'}: the images, then {', '.join(rows)}.")
+
+
+def speeds(G: Any, perceptual: PerceptualDistance, label: str | None, *, rounds: int = 5) -> None:
+    """Print the time of a step relative to its two networks, and of a batch relative to one by one, interleaved."""
+    targets = generate(G, range(BATCH), psi=1, label=label)
+    forms: dict[str, Callable[[], object]] = {}
+    for n in (1, BATCH):
+        forms[f"step {n}"] = one_step(G, perceptual, targets[:n], label)
+        forms[f"networks {n}"] = partial(both_networks, G, perceptual, n)
+    seconds = {name: statistics.median(times) for name, times in take_turns(forms, rounds).items()}
+    click.echo("\n| images | step | forward and backward of both networks | ratio |\n|---|---|---|---|")
+    for n in (1, BATCH):
+        step, networks = seconds[f"step {n}"], seconds[f"networks {n}"]
+        click.echo(f"| {n} | {step * 1000:.0f} ms | {networks * 1000:.0f} ms | {step / networks:.2f} |")
+    click.echo(f"\n{BATCH} images together are {BATCH * seconds['step 1'] / seconds[f'step {BATCH}']:.1f}x as fast.")
+
+
+def one_step(G: Any, perceptual: PerceptualDistance, targets: Tensor, label: str | None) -> Callable[[], object]:
+    """Return a function that makes the next step of one long search, which waits in a thread between its steps."""
+    ready, done = Semaphore(0), Semaphore(0)
+
+    def between(step: int, images: Tensor) -> None:
+        done.release()
+        ready.acquire()
+
+    settings = ProjectorSettings(steps=1000, examples=0, w_samples=100)
+    search = partial(project, G, targets, settings=settings, label=label, perceptual=perceptual, watch=between)
+    Thread(target=search, daemon=True).start()
+    done.acquire()
+
+    def step() -> None:
+        ready.release()
+        done.acquire()
+
+    return step
+
+
+def both_networks(G: Any, perceptual: PerceptualDistance, n: int) -> None:
+    """Draw n images, read their features, and send gradients back to ws."""
+    ws = torch.zeros(n, G.num_ws, G.w_dim, requires_grad=True)
+    features = perceptual.features(G.synthesis(ws, noise_mode="const"))
+    torch.stack([x.square().mean() for x in features]).sum().backward()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan.editing.feature_maps import FeatureMaps
+from stylegan.editing.patches import Patches
 from stylegan.errors import ConfigError, DataError, ShapeError
 from stylegan.images.read import read_image
 from stylegan.inversion.perceptual import PerceptualDistance
@@ -29,6 +30,7 @@ from stylegan.sampling.latents import latents
 
 SPACES = ("w", "w+")
 PAPER_SIDE = 512  # pixels per side of the image that lengths in pixels are for
+LR, SMALL_LR = 0.005, 0.02
 W_SAMPLES, W_SEED = 1000, 123  # random w, whose deviation is the unit of the learning rate
 
 Point = tuple[float, float]  # x to the right and y down, in pixels; 0, 0 is the middle of the first pixel
@@ -44,11 +46,12 @@ class DragSettings:
         space: "w", one step for all layers that move, or "w+".
         steps: of Adam, at most.
         layers: number of first rows of ws that move.
-        lr: learning rate, relative to the standard deviation of a value of w.
+        lr: learning rate, relative to the standard deviation of a value of w; None for 0.005, about that of the papers,
+            or 0.02 in images so small that a move, of one pixel at least, is a longer part of them than in the paper.
         feature_share: part of the image's side that the feature maps have at most; they have at least 32 pixels.
         radius: of the patch around each point.
         mask_weight: of the change outside the mask; None for 10 (FreeDrag) or 20 (DragGAN).
-        near: distance from the target at which a point has arrived.
+        near: distance from the target at which a point has arrived; half a pixel at least.
         search: DragGAN: radius within which a point is searched after each step.
         level: FreeDrag's l, the difference of a patch from its template that one move may cause. It is relative to
             the mean difference of the patch from those a move away: the paper has a number for the features of its
@@ -61,7 +64,7 @@ class DragSettings:
     space: str = "w+"
     steps: int = 300
     layers: int = 6
-    lr: float = 0.005
+    lr: float | None = None
     feature_share: float = 0.25
     radius: float = 3
     mask_weight: float | None = None
@@ -132,7 +135,8 @@ def drag(
     ws = latent.ws[None].to(device)
     rows = min(settings.layers, G.num_ws)
     delta = torch.zeros(1, rows if settings.space == "w+" else 1, G.w_dim, device=device, requires_grad=True)
-    adam = torch.optim.Adam([delta], lr=settings.lr * w_deviation(G))
+    lr = settings.lr or (SMALL_LR if settings.move * side / PAPER_SIDE < 1 else LR)
+    adam = torch.optim.Adam([delta], lr=lr * w_deviation(G))
 
     def moved() -> Tensor:
         return torch.cat([ws[:, :rows] + delta, ws[:, rows:]], 1)
@@ -145,7 +149,7 @@ def drag(
         first = features()
         scale = (first - first.mean((2, 3), keepdim=True)).abs().mean()  # gives all networks one scale of differences
         first = first / scale
-    space = _Patches(side, max(settings.radius * side / PAPER_SIDE, 1.0))
+    space = Patches(side, pixels(settings.radius, side))
     weight = settings.mask_weight
     rule = RULES[settings.method](space, first, handles, targets, settings)
     fixed = None if mask is None else 1 - _resized(mask.to(device, torch.float32), maps.size)
@@ -200,34 +204,6 @@ def there_and_back(
         return float(perceptual(*images))
 
 
-class _Patches:
-    """Patches of feature maps [1, C, h, w] around places in pixels of an image of `side`."""
-
-    def __init__(self, side: int, radius: float):
-        self.side = side
-        reach = torch.arange(-math.ceil(radius), math.ceil(radius) + 1.0)
-        self.grid = torch.cartesian_prod(reach, reach)  # [K, 2]
-
-    def at(self, maps: Tensor, places: Tensor) -> Tensor:
-        """Return the patches at places [..., 2], [..., C, K]; the same between pixels, by bilinear interpolation."""
-        spots = places[..., None, :] + self.grid.to(places)  # [..., K, 2]
-        grid = (2 * spots + 1) / self.side - 1
-        values = F.grid_sample(maps, grid.reshape(1, -1, len(self.grid), 2), padding_mode="border", align_corners=False)
-        return values[0].transpose(0, 1).reshape(*places.shape[:-1], maps.shape[1], len(self.grid))
-
-    def nearest(self, now: Tensor, first: Tensor, starts: Tensor, centers: Tensor, radius: float) -> Tensor:
-        """Return the place near each of `centers` whose patch is closest to the `first` one at `starts`, [P, 2]."""
-        template = self.at(first, starts)  # [P, C, K]
-        reach = torch.arange(-math.ceil(2 * radius), math.ceil(2 * radius) + 1.0, device=now.device) / 2
-        places = centers[:, None] + torch.cartesian_prod(reach, reach)  # [P, Q, 2], half a pixel apart
-        places = places.clamp(0, self.side - 1)
-        best = []
-        for spots, patch in zip(places, template, strict=True):
-            far = torch.cat([(self.at(now, part) - patch).abs().mean((-2, -1)) for part in spots.split(256)])
-            best.append(spots[far.argmin()])
-        return torch.stack(best)
-
-
 class _Rule(Protocol):
     """A way to move points: `advance` before each step, then a step down the `loss`."""
 
@@ -244,13 +220,14 @@ _CIRCLE = torch.tensor([[math.cos(math.pi * k / 4), math.sin(math.pi * k / 4)] f
 
 
 class _FreeDrag:
-    """FreeDrag's rule, Sec. 3 of the paper."""
+    """FreeDrag's rule, Sec. 3 of the paper; a point that has arrived must also be found at its target."""
 
     mask_weight = 10.0
 
-    def __init__(self, space: _Patches, first: Tensor, handles: Tensor, targets: Tensor, settings: DragSettings):
+    def __init__(self, space: Patches, first: Tensor, handles: Tensor, targets: Tensor, settings: DragSettings):
         self.space, self.targets, self.settings = space, targets, settings
-        self.near, self.move = (max(x * space.side / PAPER_SIDE, 1.0) for x in (settings.near, settings.move))
+        self.near, self.move = pixels(settings.near, space.side, 0.5), pixels(settings.move, space.side)
+        self.first, self.handles = first, handles
         self.places, self.templates = handles.clone(), space.at(first, handles)
         around = space.at(first, handles[:, None] + self.move * _CIRCLE.to(handles))  # [P, 8, C, K]
         self.levels = settings.level * (around - self.templates[:, None]).abs().mean((1, 2, 3)).clamp(min=1e-6)
@@ -259,12 +236,16 @@ class _FreeDrag:
         self.begun = False
 
     def advance(self, now: Tensor) -> bool:
-        patches = self.space.at(now, self.places)
-        difference = (patches - self.templates).abs().mean((1, 2))  # [P]
-        matched = difference <= self.levels / 2
+        patches, difference, matched = self._matched(now)
         if bool(matched.all()) and bool(((self.targets - self.places).norm(dim=1) <= self.near).all()):
-            return True
-        if self.left > 0 and not bool(matched.all()):
+            # An adapted template may no longer show its point. Points that are found elsewhere are moved from there.
+            reach = float((self.targets - self.handles).norm(dim=1).max()) + 2
+            found = self.space.nearest(now, self.first, self.handles, self.targets, reach)
+            if bool(((self.targets - found).norm(dim=1) <= 2 * self.near).all()):
+                return True
+            self.places, self.templates, self.begun = found, self.space.at(self.first, self.handles), False
+            patches, difference, matched = self._matched(now)
+        if self.begun and self.left > 0 and not bool(matched.all()):
             self.left -= 1
             return False
         for i in range(len(self.places)):
@@ -276,6 +257,12 @@ class _FreeDrag:
         self.initial = (self.space.at(now, self.places) - self.templates).abs().mean((1, 2))
         self.left, self.begun = self.settings.move_steps - 1, True
         return False
+
+    def _matched(self, now: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the patches at the places, [P, C, K], their differences from the templates, and which are small."""
+        patches = self.space.at(now, self.places)
+        difference = (patches - self.templates).abs().mean((1, 2))
+        return patches, difference, difference <= self.levels / 2
 
     def loss(self, now: Tensor) -> Tensor:
         return (self.space.at(now, self.places) - self.templates).abs().mean((1, 2)).sum()
@@ -305,11 +292,11 @@ class _DragGAN:
 
     mask_weight = 20.0
 
-    def __init__(self, space: _Patches, first: Tensor, handles: Tensor, targets: Tensor, settings: DragSettings):
+    def __init__(self, space: Patches, first: Tensor, handles: Tensor, targets: Tensor, settings: DragSettings):
         self.space, self.first, self.handles, self.targets = space, first, handles, targets
-        self.near = max(settings.near * space.side / PAPER_SIDE, 1.0)
-        self.search = max(settings.search * space.side / PAPER_SIDE, 2.0)
-        self.point = _Patches(space.side, 0)  # tracking compares single feature vectors
+        self.near = pixels(settings.near, space.side, 0.5)
+        self.search = pixels(settings.search, space.side, 2.0)
+        self.point = Patches(space.side, 0)  # tracking compares single feature vectors
         self.places, self.begun = handles.clone(), False
 
     def advance(self, now: Tensor) -> bool:
@@ -327,6 +314,11 @@ class _DragGAN:
 
 
 RULES: dict[str, type[_FreeDrag] | type[_DragGAN]] = {"freedrag": _FreeDrag, "draggan": _DragGAN}
+
+
+def pixels(length: float, side: int, least: float = 1.0) -> float:
+    """Return a length of the paper in pixels of an image of `side`, or `least` if it is shorter."""
+    return max(length * side / PAPER_SIDE, least)
 
 
 def w_deviation(G: FamilyGenerator) -> float:

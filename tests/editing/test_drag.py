@@ -7,8 +7,9 @@ from golden import fill
 from PIL import Image
 from tiny_generator import tiny_generator
 
-from stylegan.editing.drag import DragSettings, _Patches, drag, parse_points, read_mask, there_and_back
+from stylegan.editing.drag import DragSettings, drag, parse_points, read_mask, there_and_back
 from stylegan.editing.feature_maps import FeatureMaps
+from stylegan.editing.patches import Patches
 from stylegan.errors import ConfigError, DataError, ShapeError
 from stylegan.networks import stylegan1, stylegan2, stylegan3
 from stylegan.sampling.generate import draw, to_latents
@@ -56,7 +57,7 @@ def test_the_distance_of_points_of_a_fresh_stylegan2_falls_by_70_percent_with_fr
     left = []
     for latent in to_latents(G, [1, 2]):
         for points in (((8, 8), (14, 12)), ((20, 20), (16, 15))):
-            result = drag(G, latent, [points], settings=DragSettings(steps=80, lr=0.02))
+            result = drag(G, latent, [points], settings=DragSettings(steps=80))
             left.append(result.after / result.before)
     assert sum(left) / len(left) < 0.3
 
@@ -104,7 +105,7 @@ def test_the_tracker_finds_a_point_in_a_moved_map():
     torch.manual_seed(1)
     maps = torch.randn(1, 8, 16, 16)
     moved = maps.roll((2, -1), (2, 3))
-    space = _Patches(32, 1)  # two pixels of the image for each of the map
+    space = Patches(32, 1)  # two pixels of the image for each of the map
     points = torch.tensor([[10.5, 12.5], [20.5, 8.5]])
     assert torch.equal(space.nearest(moved, maps, points, points, 6), points + torch.tensor([-2.0, 4.0]))
 
