@@ -216,6 +216,7 @@ def test_no_text_of_the_library_names_a_flag_or_a_command():
     """Messages name settings and functions, and only the command line knows flags and verbs."""
     programs = {"data/samples/make_avatars.py", "checkpoints/bundle.py"}  # have options of their own
     programs |= {"checkpoints/commands.py", "checkpoints/native.py"}  # model cards show a command
+    programs.add("studio/training.py")  # starts a command
     found = [
         (name, text)
         for path in sorted(LIBRARY.rglob("*.py"))

@@ -117,7 +117,7 @@ class Prepare(BaseModel):
 
 
 class Train(BaseModel):
-    """Train a network, as `stylegan train` does."""
+    """Train a network in a process of its own."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 

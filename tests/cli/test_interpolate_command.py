@@ -48,7 +48,7 @@ def test_one_seed_goes_through_the_classes(pets, tmp_path, space):
         (["--classes", "0,1", "--class", "1"], "--classes names all labels of the loop; leave --class out."),
         (["--dest", "loop.avi"], "the loop can be a .gif, a .webp, an .mp4 or a folder of PNG frames, got loop.avi."),
         (["--fps", "60"], "a GIF shows at most 50 images a second, got fps 60; write a .webp."),
-        (["--space", "x"], "'x' is not one of 'w', 'z'."),
+        (["--space", "x"], "'x' is not one of 'w', 'z', 'circle'."),
         (["--frames", "0"], "0 is not in the range x>=1."),
     ],
 )

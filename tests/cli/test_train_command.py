@@ -181,7 +181,7 @@ def test_signal_stops_with_a_snapshot_that_resumes(images, tmp_path, number, cod
     [
         (["--cfg", "paper9000"], 2, "cfg must be one of auto, progan, .* got 'paper9000'"),
         (["--cfg", "cpu64"], 2, "cfg cpu64 is made for 64 px, but the data has 16; prepare the images at"),
-        (["--cond", *TINY], 1, "has no labels; .*train without them"),
+        (["--cond", *TINY], 1, "has no labels; .*use it without them"),
         ([*TINY, "--cbase", "8"], 2, "--cbase 8 and --cmax 32 leave no channel at 16x16; enlarge them"),
         ([*TINY, "--gamma", "much"], 2, "'much' is not a valid float"),
         ([*TINY, "--held-out", "24"], 1, "has 24 images, so 24 cannot be held out; leave some to train on"),

@@ -175,8 +175,8 @@ HELLO = (
 def test_a_websocket_sends_frames_and_ends_with_its_connection(served):
     pytest.importorskip("wsproto", reason="pip install 'stylegan[live]'")
     session, url = served
-    with opened(url, f"{GET}\n{HELLO}\nOrigin: {url.rstrip('/')}") as connection:
-        file = connection.makefile("rb")
+    request = f"{GET}\n{HELLO}\nOrigin: {url.rstrip('/')}"
+    with opened(url, request) as connection, connection.makefile("rb") as file:  # which would keep the socket open
         assert b" 101 " in b"".join(iter(file.readline, b"\r\n"))
         for _ in range(2):
             kind, size = file.read(2)

@@ -21,6 +21,9 @@ OTHERS = {  # a value that the setting may have, where twice as much is none
     "data.path": None,  # made by the fixture
     "device": "auto",
     "discriminator_kind": "projected",
+    "feature_net": "vgg16",
+    "feature_range": (-1.0, 1.0),
+    "feature_resize": "clean:299",
     "growing": {"initial_resolution": 8},
     "keep_snapshots": "all",
     "metrics": ("fid8_efflite0",),
