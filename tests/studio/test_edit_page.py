@@ -63,7 +63,7 @@ def open_edit(page):
 def edited(page, strengths, mix=None):
     """Wait for the image with these strengths."""
     wanted = json.dumps([strengths, mix], separators=(",", ":"))
-    until(page, f"JSON.stringify(JSON.parse({shown_by('edit-canvas')}).slice(2)) === '{wanted}'")
+    until(page, f"JSON.stringify(JSON.parse({shown_by('edit-canvas')} ?? '[]').slice(2)) === '{wanted}'")
 
 
 def keep_latent(page, button="#edit-keep"):
