@@ -233,7 +233,7 @@ def test_bend_draws_what_its_command_draws(page, tmp_path, monkeypatch):
     page.select_option("#bend-layer", "b16.conv1")
     move(page, "#bend-multiply", "2")
     move(page, "#bend-noise", "0.5")
-    until(page, """JSON.parse(document.getElementById('bend-canvas').dataset.shown)[1].map(
+    until(page, """JSON.parse(document.getElementById('bend-canvas').dataset.shown ?? '[0]')[1]?.map(
         (bend) => [bend.layer, bend.channels, bend.turn, bend.multiply, bend.noise].join(' ')).join() ===
         'b8.conv0 3,5 90 1 0,b16.conv1  0 2 0.5'""")  # fmt: skip
     file = saved(page, "#bend-png", tmp_path / "studio.png")
@@ -241,7 +241,7 @@ def test_bend_draws_what_its_command_draws(page, tmp_path, monkeypatch):
     run_shown(page, "#bend-command", tmp_path, monkeypatch)
     assert_same(file, tmp_path / "out" / "seed0000-bent.png")
     page.click("#bend-clear")
-    until(page, "JSON.parse(document.getElementById('bend-canvas').dataset.shown)[1].length === 0")
+    until(page, "JSON.parse(document.getElementById('bend-canvas').dataset.shown ?? '[0]')[1]?.length === 0")
     page.set_input_files("#bend-file", tmp_path / "bends.json")
     until(page, "document.querySelectorAll('#bend-list .chip').length === 2")
     page.click("[aria-label='Remove the bend of b16.conv1']")
@@ -259,8 +259,8 @@ def test_a_blend_is_drawn_kept_as_a_network_and_downloaded(page, sources, tmp_pa
     page.select_option("#blend-network", "tuned")
     move(page, "#blend-alpha", "0.5")
     page.click("#blend-ranges button:has-text('Coarse')")
-    until(page, "JSON.parse(document.getElementById('bend-canvas').dataset.shown)[2]?.alpha === 0.5")
-    until(page, "JSON.parse(document.getElementById('bend-canvas').dataset.shown)[2].layers === '2,3,4,5'")
+    until(page, "JSON.parse(document.getElementById('bend-canvas').dataset.shown ?? '[0]')[2]?.alpha === 0.5")
+    until(page, "JSON.parse(document.getElementById('bend-canvas').dataset.shown ?? '[0]')[2]?.layers === '2,3,4,5'")
     file = saved(page, "#bend-png", tmp_path / "studio.png")
     first, second = page.inner_text("#bend-command").split(" && ")
     monkeypatch.chdir(tmp_path)
