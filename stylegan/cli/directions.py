@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from stylegan.cli.latent_options import (
-    FILE_OF_NETWORK,
     chosen_latents,
     find_direction,
     label_option,
@@ -223,10 +222,10 @@ def mapper(
 @click.argument("source", metavar="FILE|NAME")
 def list_command(source: str) -> None:
     """Print the directions of a file, or of a bundled network."""
-    from stylegan.editing.direction_file import load_directions
+    from stylegan.editing.direction_file import FILE, load_directions
 
     network = bundled().get(source)
-    for direction in load_directions(network / FILE_OF_NETWORK if network else source).values():
+    for direction in load_directions(network / FILE if network else source).values():
         click.echo(_line(direction))
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from stylegan.networks.generator import FamilyGenerator
     from stylegan.sampling.latent import Latent
 
-FILE_OF_NETWORK = "directions.npz"  # in the folder of a checkpoint; `editing.direction_file.FILE`
 label_option = click.option(
     "--class",
     "label",
@@ -91,10 +90,10 @@ def find_direction(G: FamilyGenerator, network: Path, text: str) -> Direction:
 
     Raises: UsageError for a name that the file does not have.
     """
-    from stylegan.editing.direction_file import load_directions
+    from stylegan.editing.direction_file import FILE, load_directions
 
     file, _, name = text.rpartition(":")
-    path = local_path(file) if file else network / FILE_OF_NETWORK
+    path = local_path(file) if file else network / FILE
     if not path.is_file():
         where = f"{path} does not exist" if file else f"{network} comes without directions"
         raise click.UsageError(f"{where}; write FILE:NAME with a file that `stylegan directions find` wrote.")

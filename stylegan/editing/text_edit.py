@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from stylegan.editing.image_features import directional_loss
 from stylegan.editing.text_model import TextModel, text_direction
 from stylegan.inversion.perceptual import PerceptualDistance
+from stylegan.inversion.ramp import ramp
 from stylegan.networks.generator import FamilyGenerator
 from stylegan.networks.protocol import device_of
 from stylegan.sampling.latent import Latent, check_space, synthesize
@@ -37,9 +37,8 @@ class TextSettings:
     perceptual_weight: float = 0.0
 
     def learning_rate(self, t: float) -> float:
-        """Return the learning rate after the part t of the steps."""
-        fall = min(1.0, (1 - t) / self.lr_rampdown)
-        return self.lr * (0.5 - 0.5 * math.cos(math.pi * fall)) * min(1.0, t / self.lr_rampup)
+        """Return the learning rate at the part t of the steps, from 0 to 1."""
+        return self.lr * ramp(t, self.lr_rampup, self.lr_rampdown)
 
 
 def edit_by_text(

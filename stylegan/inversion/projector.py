@@ -6,7 +6,6 @@ from the first local minimum, and a penalty keeps the noise from carrying the im
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -18,6 +17,7 @@ from stylegan.images.pixels import to_float, to_uint8
 from stylegan.inversion.estimate import estimate
 from stylegan.inversion.goal import Goal
 from stylegan.inversion.perceptual import PerceptualDistance
+from stylegan.inversion.ramp import ramp
 from stylegan.inversion.w_statistics import WStatistics, random_ws
 from stylegan.inversion.whiteness import whiteness
 from stylegan.networks.generator import FamilyGenerator
@@ -76,9 +76,8 @@ class ProjectorSettings:
             raise ConfigError(f"the projector takes 0 steps or more, got {self.steps}.")
 
     def learning_rate(self, t: float) -> float:
-        """Return the learning rate at the part t of the steps, from 0 to 1: a cosine down, times a ramp up."""
-        down = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - t) / self.lr_rampdown))
-        return self.lr * down * min(1.0, t / self.lr_rampup)
+        """Return the learning rate at the part t of the steps, from 0 to 1."""
+        return self.lr * ramp(t, self.lr_rampup, self.lr_rampdown)
 
     def random_step(self, t: float) -> float:
         """Return the size of the random steps at the part t of the steps, relative to the spread of w."""
