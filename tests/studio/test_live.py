@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
@@ -22,6 +23,12 @@ from stylegan.studio.requests import LiveChange
 @pytest.fixture
 def live(session):
     return Live(session, watchers=2)
+
+
+def run(coroutine):
+    """Run a coroutine in a thread of its own: in this one, Playwright's loop may be running for the tests of the page."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 def jpeg(content):
@@ -86,7 +93,7 @@ def test_a_watcher_that_is_slow_gets_the_newest_frame():
             frames.offer(None)
         return got, frames.dropped
 
-    assert asyncio.run(watch()) == ([b"49"], 49)
+    assert run(watch()) == ([b"49"], 49)
 
 
 def test_frames_come_at_most_as_often_as_asked():
@@ -105,7 +112,7 @@ def test_frames_come_at_most_as_often_as_asked():
             got += 1
         return got
 
-    assert 3 <= asyncio.run(watch()) <= 7
+    assert 3 <= run(watch()) <= 7
 
 
 @pytest.fixture
