@@ -26,7 +26,7 @@ def live(session):
 
 
 def run(coroutine):
-    """Run a coroutine in a thread of its own: in this one, Playwright's loop may be running for the tests of the page."""
+    """Run a coroutine in a thread of its own, since Playwright's loop may be running in this one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, coroutine).result()
 
