@@ -371,7 +371,7 @@ class Session:
             raise ConfigError(f"the projector compares gray or RGB images, got {G.img_channels} channels.")
         class_labels(G, request.label, 1)
         with self._decoding:
-            target = self._target(upload, G)
+            target = self._target(upload, G, request.fit)
         settings = ProjectorSettings(steps=request.steps, examples=request.examples)
         steps = request.steps + (max(request.steps // 2, 1) if request.space == "f" else 0)
         job = self._shelf.new("project", steps)
@@ -489,7 +489,7 @@ class Session:
                 f"one call draws at most {self.limits.pixels:,} pixels, got {pixels:,}; ask for fewer images."
             )
 
-    def _target(self, upload: BinaryIO, G: FamilyGenerator) -> Tensor:
+    def _target(self, upload: BinaryIO, G: FamilyGenerator, fit: str) -> Tensor:
         try:
             header = read_header(upload)
             if header.width * header.height > self.limits.upload_pixels:
@@ -497,7 +497,7 @@ class Session:
                     f"it has {header.width}x{header.height} pixels, more than the limit of "
                     f"{self.limits.upload_pixels}; make it smaller"
                 )
-            return as_target(read_image(upload), G)
+            return as_target(read_image(upload), G, fit)
         except DataError as error:
             raise DataError(f"the uploaded file cannot be used: {error}.") from error
 
