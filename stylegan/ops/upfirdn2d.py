@@ -214,8 +214,8 @@ def _stretch(x: Tensor, taps: Tensor, up: tuple[int, int], pad: Sequence[int], d
     is_transposed = min(crop) >= 0 and 0 <= rest[0] < up[1] and 0 <= rest[1] < up[0]
     if is_transposed and x.device.type == "cpu" and x.dtype == torch.float32:
         weight = taps.flip([0, 1]).expand(x.shape[1], 1, kh, kw)
-        options = {"stride": (up[1], up[0]), "padding": crop, "output_padding": rest, "groups": x.shape[1]}
-        y = F.conv_transpose2d(x, weight, **options)
+        stride = up[1], up[0]
+        y = F.conv_transpose2d(x, weight, stride=stride, padding=crop, output_padding=rest, groups=x.shape[1])
     else:  # oneDNN's transposed convolution takes 10 to 50 times as long in bfloat16
         y = _stretch_by_phase(x, taps, up, pad, size)
     return y[:, :, :: down[1], :: down[0]]
