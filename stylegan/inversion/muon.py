@@ -1,6 +1,6 @@
 """Muon: gradient descent whose steps change all directions of a matrix of weights alike. Jordan et al. 2024.
 
-The gradient of a matrix is large in a few directions, and steps of Adam lie in these. Muon replaces the averaged
+The gradient of a matrix is large in a few directions, and Adam's steps stay in these. Muon replaces the averaged
 gradient by the nearest matrix with orthonormal rows or columns, so that the other directions learn as fast.
 """
 
@@ -47,8 +47,8 @@ class Muon(torch.optim.Optimizer):
 def orthogonalized(matrix: Tensor) -> Tensor:
     """Return a matrix with the singular vectors of the given one, [rows, columns], and singular values near 1.
 
-    A Newton-Schulz iteration. It runs on the smaller of the two products of the matrix with itself, of which all factors
-    are polynomials.
+    A Newton-Schulz iteration, on the smaller of the two products of the matrix with itself, since all factors are polynomials
+    of this product.
     """
     if len(matrix) > matrix.shape[1]:
         return orthogonalized(matrix.t()).t()
