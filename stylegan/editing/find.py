@@ -56,7 +56,7 @@ def find_directions(
         raise ConfigError(f"a method of finding directions is one of {', '.join(METHODS)}, got {method!r}.")
     if method == "learned":
         if data is None or csv is not None:
-            raise ConfigError("the method learned needs a data set with labels, and no marked seeds; give `data`.")
+            raise ConfigError("the method learned needs a data set with labels, and takes no marked seeds.")
         return _learned(G, w, data, layers)
     if csv is None and data is None:
         if method == "labels":

@@ -46,8 +46,8 @@ class LearnSettings:
     batch: int = 8
     lr: float = 0.1
     psi: float = 0.7
-    keep_weight: float = 1.0
-    pixel_weight: float = 1.0
+    keep_weight: float = 0.3
+    pixel_weight: float = 0.3
     shift: float = 1 / 32
     noise: float = 0.1
 

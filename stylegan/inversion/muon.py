@@ -47,8 +47,8 @@ class Muon(torch.optim.Optimizer):
 def orthogonalized(matrix: Tensor) -> Tensor:
     """Return a matrix with the singular vectors of the given one, [rows, columns], and singular values near 1.
 
-    A Newton-Schulz iteration, on the smaller of the two products of the matrix with itself, since all factors are polynomials
-    of this product.
+    A Newton-Schulz iteration, on the smaller of the two products of the matrix with itself, since all factors are
+    polynomials of this product.
     """
     if len(matrix) > matrix.shape[1]:
         return orthogonalized(matrix.t()).t()

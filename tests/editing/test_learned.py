@@ -1,12 +1,16 @@
 """Learned directions: styles that turn an attribute on and off and leave the others."""
 
+from functools import partial
+
 import pytest
 import torch
 from tiny_generator import tiny_generator
 
+from stylegan.editing import find
 from stylegan.editing.learned import LearnSettings, learned_direction
 from stylegan.editing.styles import affine_layers, style_channels
 from stylegan.errors import ConfigError
+from stylegan.images.pixels import to_float
 from stylegan.inversion.w_statistics import random_ws
 from stylegan.sampling.latent import Latent, space_of, synthesize
 
@@ -24,6 +28,9 @@ class Redness:
 
     def _colors(self, images):
         return images[:, [0, 2]].mean((2, 3)).double()
+
+    def __call__(self, images):
+        return self.scores(to_float(images))
 
     def scores(self, images):
         return (self._colors(images) - self.low) / self.scale
@@ -78,6 +85,22 @@ def test_the_same_seed_gives_the_same_direction(case):
     G, w, classify, scores = case
     a, b = (learned_direction(G, w, classify, scores, 0, settings=LearnSettings(steps=3)) for _ in range(2))
     assert all(torch.equal(a.vector[name], b.vector[name]) for name in a.vector)
+
+
+def test_a_data_set_gives_a_direction_for_each_label_that_enough_images_have(case, monkeypatch):
+    G, w, classify, _ = case
+    monkeypatch.setattr(find, "open_dataset", lambda file, use_labels: file)
+    monkeypatch.setattr(find, "classifier_of", lambda dataset, device: classify)
+    monkeypatch.setattr(find, "learned_direction", partial(learned_direction, settings=LearnSettings(steps=2)))
+    found = find.find_directions(G, w, "learned", data="faces.zip")
+    assert [direction.name for direction in found] == ["red", "blue"]
+    monkeypatch.setattr(classify, "low", classify.low + torch.tensor([100, 0]))  # no image is red
+    assert [direction.name for direction in find.find_directions(G, w, "learned", data="faces.zip")] == ["blue"]
+    monkeypatch.setattr(classify, "low", classify.low + 100)
+    with pytest.raises(ConfigError, match="no label of faces.zip is in some images of this network"):
+        find.find_directions(G, w, "learned", data="faces.zip")
+    with pytest.raises(ConfigError, match="takes no marked seeds"):
+        find.find_directions(G, w, "learned", csv="marks.csv", data="faces.zip")
 
 
 def test_an_attribute_that_hardly_any_image_has_is_refused(case):
