@@ -34,10 +34,10 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._step(parameter, group)
+                    self._step(parameter, parameter.grad.flatten(1), group)
 
-    def _step(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        gradient, momentum = parameter.grad.flatten(1), group["momentum"]
+    def _step(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        momentum = group["momentum"]
         state = self.state[parameter]
         average = state["average"] = momentum * state.get("average", 0) + gradient
         change = orthogonalized(gradient + momentum * average)

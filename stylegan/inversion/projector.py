@@ -88,7 +88,7 @@ class ProjectorSettings:
 
 # From a start that is close, such as that of an encoder: random steps would lead away from it. Small images are not
 # enlarged, which takes half of the time of a step; twice as many steps come closer.
-REFINING = ProjectorSettings(steps=100, lr=0.07, w_noise=0.0, smallest_side=64)
+REFINING = ProjectorSettings(steps=100, lr=0.05, w_noise=0.0, smallest_side=64)
 PUBLISHED = ProjectorSettings(
     steps=1000, lr_rampdown=0.25, beta2=0.999, whiten=False, w_noise_ramp=0.75, pixel_weight=0.0, examples=0
 )
