@@ -32,6 +32,7 @@ from stylegan.editing.classifier import LabelClassifier
 from stylegan.editing.components import closed_form, pca_in_w
 from stylegan.editing.direction_file import load_directions
 from stylegan.editing.directions import Direction, orthogonal
+from stylegan.editing.learned import learned_direction
 from stylegan.editing.styles import style_channels
 from stylegan.editing.supervised import classify_w, linear_direction
 from stylegan.images.grid import make_grid
@@ -212,6 +213,7 @@ def main(network: str, data: Path, test: Path, learn: int, seeds: int, samples: 
     methods: dict[str, dict[int, tuple[Direction, int]]] = {
         "bundled": {i: (named[names[i]], 1) for i in drawn if names[i] in named},
         "labels, orthogonal": {i: (found[i], 1) for i in drawn},
+        "learned": {i: (learned_direction(G, w, classify, scores, i), 1) for i in drawn},
         "labels": {i: (entangled[i], 1) for i in drawn},
         "style channel, by labels": {i: (style_channels(G, w, count=1, values=scores[:, i])[0], 1) for i in drawn},
         "style channel, by effect": chosen(chooser, by_effect, 4),

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from stylegan.editing.text_model import TextModel
     from stylegan.networks.generator import FamilyGenerator
 
-METHODS = ["pca", "features", "sefa", "style", "labels", "text"]
+METHODS = ["pca", "features", "sefa", "style", "labels", "learned", "text"]
 
 
 @click.group("directions")
@@ -57,7 +57,8 @@ def command() -> None:
     show_default=True,
     help="pca: principal components of w. features: of feature maps. sefa: from the weights alone. style: single "
     "channels of style space, by their effect or by labels. labels: along which an attribute grows, from --csv or "
-    "--data. text: several channels of style space together, from --text and --from.",
+    "--data. learned: styles that turn a label of --data on and off, by gradient descent. text: several channels of "
+    "style space together, from --text and --from.",
 )
 @click.option(
     "--layers",
@@ -76,7 +77,7 @@ def command() -> None:
     "--data",
     type=LocalPath(exists=True),
     metavar="FILE|FOLDER",
-    help="Data set with labels, for the methods labels and style; each label is an attribute.",
+    help="Data set with labels, for the methods labels, learned and style; each label is an attribute.",
 )
 @click.option(
     "--samples",
@@ -134,14 +135,18 @@ def find(
     start = time.perf_counter()
     if method == "labels" and (csv is None) == (data is None):
         raise click.UsageError("The method labels takes either marked seeds, with --csv, or a data set, with --data.")
-    if method not in ("labels", "style") and (csv or data):
+    if method == "learned" and (csv is not None or data is None):
+        raise click.UsageError("The method learned takes a data set with labels, with --data, and no marked seeds.")
+    if method not in ("labels", "learned", "style") and (csv or data):
         raise click.UsageError(
             f"The method {method} takes no labels; choose --method labels, or leave out --csv and --data."
         )
     if (method == "text") != (text is not None):
         raise click.UsageError("The method text and the option --text belong together; give both or neither.")
-    if method == "text" and orthogonal:
-        raise click.UsageError("--orthogonal is for directions in w, and the method text finds one in style space.")
+    if method in ("text", "learned") and orthogonal:
+        raise click.UsageError(
+            f"--orthogonal is for directions in w, and the method {method} finds them in style space."
+        )
     G, _ = open_trained(network, device, tuned)
     rows = parsed_layers(G, layers)
     older = load_directions(out, G) if out.exists() else {}

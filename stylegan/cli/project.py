@@ -58,7 +58,7 @@ VIDEO_IMAGES = 100  # of the search, at most
     "--num-steps",
     "--steps",
     type=click.IntRange(min=0),
-    help="Steps of the optimization; 0 keeps the start, an estimate or that of --encoder.  [default: 300, or 50 with "
+    help="Steps of the optimization; 0 keeps the start, an estimate or that of --encoder.  [default: 300, or 100 with "
     "--encoder]",
 )
 @click.option(

@@ -51,13 +51,17 @@ class LabelClassifier:
         """Return the scores of images uint8 [N, C, R, R], [N, A] float64: near 1 with the attribute, near 0 without."""
         return self._scores(self.features(images))
 
+    def scores(self, images: Tensor) -> Tensor:
+        """Return the scores of images [N, C, R, R] in [-1, 1] as of bytes; differentiable in the images."""
+        return self._scores(self._features(images))
+
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
         """Return the features of images uint8 [N, C, R, R], [N, F] float64."""
-        return torch.cat([self._features(part) for part in images.split(64)])
+        device = next(self.trunk.parameters()).device
+        return torch.cat([self._features(to_float(part.to(device))) for part in images.split(64)])
 
-    def _features(self, images: Tensor) -> Tensor:
-        x = to_float(images.to(next(self.trunk.parameters()).device))
+    def _features(self, x: Tensor) -> Tensor:
         side = min(max(x.shape[-1], SIDES[0]), SIDES[1])
         if side != x.shape[-1]:
             x = F.interpolate(x, (side, side), mode="bilinear", antialias=True)

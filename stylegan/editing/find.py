@@ -13,6 +13,7 @@ from stylegan.data import open_dataset
 from stylegan.editing.classifier import classifier_of
 from stylegan.editing.components import closed_form, pca_in_features, pca_in_w
 from stylegan.editing.directions import Direction
+from stylegan.editing.learned import MIN_EXAMPLES, PRESENT, learned_direction
 from stylegan.editing.styles import style_channels
 from stylegan.editing.supervised import classify_w, linear_direction, read_marked_seeds
 from stylegan.errors import ConfigError
@@ -22,7 +23,7 @@ from stylegan.sampling.generate import seeds_to_ws
 from stylegan.sampling.labels import Label
 
 UNSUPERVISED = {"pca": pca_in_w, "features": pca_in_features, "sefa": closed_form, "style": style_channels}
-METHODS = (*UNSUPERVISED, "labels")
+METHODS = (*UNSUPERVISED, "labels", "learned")
 
 
 def find_directions(
@@ -40,17 +41,23 @@ def find_directions(
 
     Args:
         w: random w of the network, [N, w_dim].
-        method: "pca" of w, "features" for that of feature maps, "sefa", "style" for single style channels, or "labels".
+        method: "pca" of w, "features" for that of feature maps, "sefa", "style" for single style channels, "labels",
+            or "learned".
         count: number of directions; of the methods "pca", "features", "sefa" and "style".
         layers: rows of ws that they move; None for all.
         csv: marked seeds, see `read_marked_seeds`: one attribute, named like the file. For "labels" and "style".
-        data: a data set with labels, each an attribute, which a classifier learns. For the same methods.
+        data: a data set with labels, each an attribute, which a classifier learns. For the same methods and "learned",
+            which leaves out attributes that fewer than 4 of the images have or have not.
         label: of the marked seeds.
     Raises: ConfigError for an unknown method, or one that does not fit the network or the labels; DataError for a file
         that cannot be read; MissingExtra if a classifier needs weights that are not installed.
     """
     if method not in METHODS:
         raise ConfigError(f"a method of finding directions is one of {', '.join(METHODS)}, got {method!r}.")
+    if method == "learned":
+        if data is None or csv is not None:
+            raise ConfigError("the method learned needs a data set with labels, and takes no marked seeds.")
+        return _learned(G, w, data, layers)
     if csv is None and data is None:
         if method == "labels":
             raise ConfigError("the method labels needs marked seeds or a data set with labels; give `csv` or `data`.")
@@ -71,6 +78,20 @@ def find_directions(
         for name, values in attributes.items()
         for direction in style_channels(G, w, count=count, layers=layers, values=values)
     ]
+
+
+def _learned(G: FamilyGenerator, w: Tensor, data: Path | str, layers: Sequence[int] | None) -> list[Direction]:
+    """Return a learned direction for each label that enough images have, and have not."""
+    classify = classifier_of(open_dataset(data, use_labels=True), device=device_of(G))
+    scores = classify_w(G, w, classify)
+    counts = (scores > PRESENT).sum(0).tolist()
+    drawn = [i for i, count in enumerate(counts) if MIN_EXAMPLES <= count <= len(w) - MIN_EXAMPLES]
+    if not drawn:
+        raise ConfigError(
+            f"no label of {data} is in some images of this network and missing in others; choose a data set like the "
+            "one that it was trained on."
+        )
+    return [learned_direction(G, w, classify, scores, i, layers=layers) for i in drawn]
 
 
 def _attributes(

@@ -33,9 +33,12 @@ class PerceptualDistance(nn.Module):
         self.trunk = load_efficientnet_lite(0).to(device)
         self.name = "efflite0"
 
-    def features(self, images: Tensor) -> list[Tensor]:
-        """Return the unit features of images [N, 1 or 3, H, W] in [-1, 1], one [N, C, h, w] for each scale."""
-        side = min(max(images.shape[-1], self.smallest_side), LARGEST_SIDE)
+    def features(self, images: Tensor, smallest_side: int | None = None) -> list[Tensor]:
+        """Return the unit features of images [N, 1 or 3, H, W] in [-1, 1], one [N, C, h, w] for each scale.
+
+        smallest_side: as of the class; None for that of this distance.
+        """
+        side = min(max(images.shape[-1], smallest_side or self.smallest_side), LARGEST_SIDE)
         if side > images.shape[-1]:
             images = F.interpolate(images, (side, side), mode="bilinear")
         elif side < images.shape[-1]:

@@ -130,6 +130,10 @@ def test_a_drag_writes_its_result_and_reports_the_distances(network, tmp_path):
         (["edit", "--sum", "1 + 2"], "sum to 1, as in a - b + c"),
         (["edit", "--sum", "1 - x + 2"], "seeds are whole numbers and ranges such as 0-3,7"),
         (["directions", "find", "--method", "labels"], "takes either marked seeds, with --csv, or a data set"),
+        (
+            ["directions", "find", "--method", "learned"],
+            "takes a data set with labels, with --data, and no marked seeds",
+        ),
         (["directions", "find", "--count", "99"], "--count is from 1 to 16 here, got 99."),
         (["directions", "sheet", "--seeds", "1", "--direction", "{found}:x"], "has no direction 'x'"),
         (["drag", "--seeds", "1", "--points", "1,2"], "Invalid value for '--points': points are written like"),

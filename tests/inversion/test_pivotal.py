@@ -15,7 +15,7 @@ from stylegan.inversion.projector import psnr
 from stylegan.sampling.generate import draw, generate, to_latents
 from stylegan.sampling.latent import space_of
 
-SETTINGS = PivotalSettings(steps=30, lr=3e-3)
+SETTINGS = PivotalSettings(steps=30)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_locality_holds_the_images_of_other_latents(case, perceptual):
     other = generate(G, range(20, 26), psi=1).float()
 
     def moved(weight):
-        settings = PivotalSettings(steps=15, lr=6e-3, locality_weight=weight, locality_step=2.0)
+        settings = PivotalSettings(steps=15, locality_weight=weight)
         tuned = tune(G, pivots, targets, settings=settings, perceptual=perceptual)
         return (generate(tuned, range(20, 26), psi=1).float() - other).square().mean()
 
