@@ -28,6 +28,6 @@ def test_the_form_chosen_is_right_in_its_dtype(dtype, channels):
     f, weight, x = setup_filter([1, 3, 3, 1]), torch.randn(4, channels, 3, 3), torch.randn(1, channels, 6, 6)
     expected = resample_conv2d(x, weight, f, up=2, padding=1, flip_weight=False)
     tolerance = {"rtol": 1e-4, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 0.05, "atol": 0.02 * channels**0.5}
-    assert_close(prepare(weight, dtype, f)(x.to(dtype)).float(), expected, **tolerance)
-    plain = prepare(weight, dtype, None)(x.to(dtype)).float()
+    assert_close(prepare(weight, dtype, f, 12, False)(x.to(dtype)).float(), expected, **tolerance)
+    plain = prepare(weight, dtype, None, 6, False)(x.to(dtype)).float()
     assert_close(plain, F.conv2d(x, weight, padding=1), **tolerance)
