@@ -36,7 +36,7 @@ def prepare(weight: Tensor, dtype: torch.dtype, f: Tensor | None, resolution: in
 
 
 def _winograd_is_faster(weight: Tensor, dtype: torch.dtype, resolution: int, compile: bool) -> bool:
-    """Return whether a convolution has so many channels and pixels that a quarter of the products saves time.
+    """Return whether a quarter of the products saves time: a convolution with many channels and pixels.
 
     Measured on a CPU in float32. The maps before and after the products cost more where they are not compiled.
     """

@@ -1,7 +1,7 @@
 """Convolution with 3x3 kernels in a quarter of the products: F(4x4, 3x3) of Winograd.
 
-A tile of 4x4 pixels depends on 6x6 pixels. With linear maps of these, of the kernel and of the products, a tile takes 36
-products per pair of channels instead of 144; each of the 36 is a matrix product over channels. The maps act on rows
+A tile of 4x4 pixels depends on 6x6 pixels. With linear maps of these, of the kernel and of the products, a tile takes
+36 products per pair of channels instead of 144; each of the 36 is a matrix product over channels. The maps act on rows
 and columns alike, so each is applied twice.
 
 Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv:1509.09308, section 4.3.
