@@ -119,11 +119,12 @@ def serving(network: str, **limits: Any) -> Iterator[tuple[Session, str]]:
     """Serve one network from another thread, as `stylegan serve` does; yields the session and the URL."""
     from stylegan.machine.memory import keep_freed_memory, share_memory_of_threads
     from stylegan.studio.limits import Limits
-    from stylegan.studio.serve import bind, server
+    from stylegan.studio.serve import bind, server, take_short_turns
     from stylegan.studio.session import Session
 
     keep_freed_memory()
     share_memory_of_threads()
+    take_short_turns()
     bound = bind("127.0.0.1", 0)
     with Session({Path(network).name: network}, device="cpu", limits=Limits(**limits)) as session:
         running, url = server(session, bound)
@@ -155,10 +156,10 @@ class Client:
 def throughput(network: str, clients: int, rounds: int = 5, seconds: float = 4.0) -> dict[str, Any]:
     """Compare the images per second of clients with those of the library, in turns within one run.
 
-    Both draw the same number of images at a time: as many as the studio draws together. The clients are a process of
-    their own, as they are in reality, and ask for four images each.
+    Both draw the same number of images at a time: as many as the studio draws together. The library draws one long
+    series. The clients are a process of their own, as they are in reality, and ask for four images each.
     """
-    from stylegan.sampling.generate import draw, seeds_to_ws
+    from stylegan.sampling.generate import generate_images
 
     with serving(network) as (session, url):
         opened, together = session._open(network), session.limits.together
@@ -168,12 +169,13 @@ def throughput(network: str, clients: int, rounds: int = 5, seconds: float = 4.0
             assert asking.stdin is not None
             assert asking.stdout is not None
             for number in range(rounds + 1):
+                seeds = range(10**6 * number, 10**6 * (number + 1))
                 begin, drawn = time.perf_counter(), 0
-                while time.perf_counter() - begin < seconds:
-                    first = 10**6 * number + drawn
-                    with opened.threads():
-                        ws = seeds_to_ws(opened.fast, range(first, first + together), psi=0.7)
-                        drawn += len(list(draw(opened.fast, ws, batch=together)))
+                with opened.threads():
+                    for _ in generate_images(opened.fast, seeds, psi=0.7, batch=together):
+                        drawn += 1
+                        if time.perf_counter() - begin >= seconds:
+                            break
                 own = drawn / (time.perf_counter() - begin)
                 asking.stdin.write(f"{seconds}\n")
                 asking.stdin.flush()

@@ -53,8 +53,9 @@ class _Size(click.ParamType):
 )
 @click.option(
     "--transform",
-    type=click.Choice(["center-crop", "center-crop-wide"]),
-    help="What to do with images that are not square.  [default: leave them out]",
+    type=click.Choice(["center-crop", "center-crop-wide", "face"]),
+    help="What to do with images that are not square; face cuts out the largest face that is found, as in CelebA-HQ "
+    "and FFHQ.  [default: leave them out]",
 )
 @click.option(
     "--max-images", type=click.IntRange(min=1), metavar="IMAGES", help="Stop after this number of usable images."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from difflib import get_close_matches
@@ -58,8 +59,19 @@ def cli() -> None:
     """
 
 
+def _spin_less() -> None:
+    """Let threads that wait for each other give up their cores soon; it holds for the PyTorch that is loaded later.
+
+    GNU's OpenMP lets them spin for milliseconds. On a machine that does other work, each of many short operations then
+    waits until the system gives the last thread a core (docs/performance.md, "On a busy machine").
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+
+
 def main() -> None:
     """Run the command line. Exits with 0 after success, 1 after a failed run, 2 after wrong usage, 130 when stopped."""
+    _spin_less()
     warnings.showwarning = lambda message, *_: click.echo(f"Warning: {with_flags(str(message))}", err=True)
     try:
         cli.main(standalone_mode=False)

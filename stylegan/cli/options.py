@@ -100,10 +100,11 @@ tuned_option = click.option(
 )
 fit_option = click.option(
     "--fit",
-    type=click.Choice(["crop", "pad"]),
+    type=click.Choice(["crop", "pad", "face"]),
     default="crop",
     show_default=True,
-    help="How an image becomes square: crop takes the largest centered square, pad keeps all and repeats its edges.",
+    help="How an image becomes square: crop takes the largest centered square, pad keeps all and repeats its edges, "
+    "and face cuts out the largest face that is found, as in CelebA-HQ and FFHQ.",
 )
 outdir_option = click.option(
     "--outdir",

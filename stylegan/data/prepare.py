@@ -40,7 +40,7 @@ class PrepareConfig:
     # power-of-two size and leaves out images of other sizes.
     resolution: int | tuple[int, int] | None = None
     # None takes square images only, "center-crop" the middle of any image, "center-crop-wide" keeps wide images wide
-    # between black bars.
+    # between black bars, and "face" takes the largest face, as in CelebA-HQ and FFHQ.
     transform: str | None = None
     resize_filter: str = "bicubic"  # one of FILTERS; the official tools take "lanczos" unless asked for "box"
     max_images: int | None = None  # stop after this number of usable images; class folders contribute in turn

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from stylegan.errors import DataError
+from stylegan.images.align import face_crop
 
 Transform = Callable[[np.ndarray, int, int, str], np.ndarray]  # uint8 [H, W, C], width, height, filter -> uint8 square
 # The official tools have the last two, with antialiasing too; the 256 px sets of the papers were made with box.
@@ -102,6 +103,7 @@ TRANSFORMS: dict[str | None, Transform] = {
     None: keep_whole,
     "center-crop": center_crop,
     "center-crop-wide": center_crop_wide,
+    "face": face_crop,
 }
 
 

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError, DataError
+from stylegan.images.align import align_face
 from stylegan.images.read import EXTENSIONS, read_image
 from stylegan.images.resize import center_crop, to_channels
 from stylegan.networks.protocol import GeneratorLike
 
-FITS = ("crop", "pad")
+FITS = ("crop", "pad", "face")
 REC_601 = (0.299, 0.587, 0.114)  # weights of red, green and blue in a gray value
 
 
@@ -45,9 +46,10 @@ def as_target(image: np.ndarray, G: GeneratorLike, fit: str = "crop") -> Tensor:
 
     Args:
         image: [H, W, 1, 3 or 4] uint8.
-        fit: "crop" takes the largest centered square, "pad" keeps the whole image and repeats its edges around it.
+        fit: "crop" takes the largest centered square, "pad" keeps the whole image and repeats its edges around it, and
+            "face" cuts out the largest face as the data sets CelebA-HQ and FFHQ do.
     Returns: [C, R, R] uint8.
-    Raises: ConfigError for another `fit`.
+    Raises: ConfigError for another `fit`; for "face" as `align_face`.
     """
     return fitted(image, G.img_resolution, G.img_channels, fit)
 
@@ -64,7 +66,7 @@ def fitted(image: np.ndarray, side: int, channels: int, fit: str = "crop") -> Te
             [*((b, longest - length - b) for b, length in zip(before, image.shape[:2], strict=True)), (0, 0)],
             "edge",
         )
-    image = center_crop(image, side, side)
+    image = align_face(image, side) if fit == "face" else center_crop(image, side, side)
     pixels = torch.from_numpy(to_channels(image, max(channels, image.shape[2] if image.shape[2] < 4 else 3)))
     pixels = pixels.permute(2, 0, 1)
     if channels == 1 and pixels.shape[0] == 3:
@@ -76,8 +78,10 @@ def read_mask(file: Path | str, G: GeneratorLike, fit: str = "crop") -> Tensor:
     """Read a mask for the projector, which is made square and resized as the target is.
 
     Returns: [1, 1, R, R] float32, 1 where the file is bright and 0 elsewhere.
-    Raises: DataError for a file that is not an image, or that is dark everywhere.
+    Raises: DataError for a file that is not an image, or that is dark everywhere; ConfigError for the fit "face".
     """
+    if fit == "face":
+        raise ConfigError("a mask has no face to fit; crop the image and the mask alike, and set `fit` to crop or pad.")
     bright = (read_target(file, G, fit).float().mean(0) >= 128).float()
     if not bright.any():
         raise DataError(f"the mask {file} is black everywhere; make it white where the image is known.")

@@ -55,6 +55,17 @@ def ordinary_torch(*, gradients: bool) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread in the block; also a decorator. A second one does not pay for what is small."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def in_ordinary_torch(steps: Iterator[T], *, gradients: bool) -> Iterator[T]:
     """Yield the same items, each computed under `ordinary_torch`; the program between them keeps its own settings."""
     generator: Any = steps

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count, islice
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -172,19 +172,12 @@ def _draw(
 ) -> Iterator[Tensor]:
     name = iter(names) if names is not None else (f"image {k}" for k in count())
     uniform: list[str] = []
-    if damaged := _not_finite(G):
-        raise NonFiniteError(f"this network holds NaN or infinity in {damaged}; use an undamaged checkpoint.")
+    require_finite(G)
     try:
         for part in batched(latents, batch):
             labels = list(islice(name, len(part)))
             with memory_enough_for(f"drawing {len(part)} images at a time", "use a smaller `batch`"):
-                img = _synthesized(G, part, noise_mode)
-                if not bool((finite := img.isfinite().flatten(1).all(1)).all()):
-                    raise NonFiniteError(
-                        f"the image of {labels[finite.tolist().index(False)]} holds NaN or infinity, which the network "
-                        "does not; draw with `precision` fp32, and with a psi near 1."
-                    )
-                images = to_uint8(img).cpu()
+                images = draw_batch(G, part, noise_mode=noise_mode, names=labels)
             one_color = (images.amax((2, 3)) == images.amin((2, 3))).all(1).tolist()
             uniform += [label for label, same in zip(labels, one_color, strict=True) if same]
             yield from images
@@ -193,6 +186,25 @@ def _draw(
             named = ", ".join(uniform[:NAMED]) + (", ..." if len(uniform) > NAMED else "")
             number = "1 image shows" if len(uniform) == 1 else f"{len(uniform)} images show"
             warnings.warn(f"{number} a single color ({named}); check the network.", RuntimeWarning, stacklevel=2)
+
+
+@ordinary_torch(gradients=False)
+def draw_batch(
+    G: GeneratorLike, part: Sequence[Latent | Tensor], *, noise_mode: str = "const", names: Sequence[str] | None = None
+) -> Tensor:
+    """Return the images of one batch of latents or ws, [N, C, H, W] uint8 on the CPU, of a network known to be finite.
+
+    For programs that draw often; `draw` also checks the network (`require_finite`) and warns of suspicious images.
+    Args and raises: as `draw`.
+    """
+    img = _synthesized(G, part, noise_mode)
+    if not bool((finite := img.isfinite().flatten(1).all(1)).all()):
+        k = finite.tolist().index(False)
+        raise NonFiniteError(
+            f"the image of {names[k] if names else f'image {k}'} holds NaN or infinity, which the network does not; "
+            "draw with `precision` fp32, and with a psi near 1."
+        )
+    return to_uint8(img).cpu()
 
 
 def _synthesized(G: GeneratorLike, part: Sequence[Latent | Tensor], noise_mode: str) -> Tensor:
@@ -209,14 +221,15 @@ def _synthesized(G: GeneratorLike, part: Sequence[Latent | Tensor], noise_mode: 
     return torch.cat(images)
 
 
-def _not_finite(G: Any) -> str | None:
-    """Return the name of the first tensor of `G` that holds NaN or infinity."""
+def require_finite(G: GeneratorLike) -> None:
+    """Raises: NonFiniteError for a network that holds NaN or infinity."""
     if not isinstance(G, nn.Module):
-        return None
+        return
     tensors = {name: x for name, x in chain(G.named_parameters(), G.named_buffers()) if x.is_floating_point()}
     if not tensors or bool(torch.stack([x.isfinite().all() for x in tensors.values()]).all()):
-        return None
-    return next(name for name, x in tensors.items() if not bool(x.isfinite().all()))
+        return
+    damaged = next(name for name, x in tensors.items() if not bool(x.isfinite().all()))
+    raise NonFiniteError(f"this network holds NaN or infinity in {damaged}; use an undamaged checkpoint.")
 
 
 def batched(items: Iterable, n: int) -> Iterator[list]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +15,13 @@ from torch import Tensor
 from stylegan.errors import ConfigError
 from stylegan.images.grid import grid
 from stylegan.images.pixels import to_pil
+from stylegan.machine.surroundings import one_thread
 
 MAX_WEBP_SIDE = 16383
+FASTEST: dict[str, dict[str, Any]] = {
+    "png": {"compress_level": 1, "compress_type": zlib.Z_RLE},
+    "webp": {"lossless": True, "quality": 0, "method": 0},
+}
 MEDIA_TYPES = {
     "png": "image/png",
     "webp": "image/webp",
@@ -26,6 +32,7 @@ MEDIA_TYPES = {
 }
 
 
+@one_thread()
 def encoded(image: Tensor, form: str = "png") -> bytes:
     """Return one image [C, H, W] uint8 as "png" or "webp", both without loss.
 
@@ -36,11 +43,11 @@ def encoded(image: Tensor, form: str = "png") -> bytes:
             f"a WebP has at most {MAX_WEBP_SIDE} pixels per side, got {max(image.shape)}; use `format` png."
         )
     buffer = io.BytesIO()
-    options = {"compress_level": 1} if form == "png" else {"lossless": True, "quality": 0, "method": 0}
-    to_pil(image).save(buffer, format=form.upper(), **options)  # the fastest settings: an answer is sent only once
+    to_pil(image).save(buffer, format=form.upper(), **FASTEST[form])  # an answer is sent only once
     return buffer.getvalue()
 
 
+@one_thread()
 def sheet(images: Tensor, columns: int | None, form: str) -> bytes:
     """Return images [N, C, H, W] side by side as one "png" or "webp"; a single image stays as it is."""
     return encoded(images[0] if len(images) == 1 else grid(images, columns), form)

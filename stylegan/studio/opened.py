@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from stylegan.editing.direction_file import FILE, load_directions
 from stylegan.editing.directions import Direction
 from stylegan.editing.feature_maps import layers_of
 from stylegan.errors import CheckpointError, ConfigError
+from stylegan.machine.surroundings import one_thread
 from stylegan.networks.family import architecture_of
 from stylegan.networks.summary import layer_rows
 from stylegan.sampling.class_center import ClassCentered
+from stylegan.sampling.generate import require_finite
 from stylegan.sampling.mixing import named_styles
 from stylegan.sampling.transform import inverse_transform, transform_of
 
@@ -50,6 +52,7 @@ class OpenedNetwork:
         self.source, self.licence, self.origin = source, checkpoint.licence, checkpoint.origin
         # As it was trained: for latents with changed layers or noise, and copied by jobs, which run while others draw.
         self.G = drawing_generator(checkpoint, source).to(device)
+        require_finite(self.G)
         self.fast = self.G.for_inference(precision)
 
     @cached_property
@@ -89,20 +92,13 @@ class OpenedNetwork:
             return False
         return True
 
-    @contextmanager
-    def threads(self) -> Iterator[None]:
+    def threads(self) -> AbstractContextManager[None]:
         """Compute small images with one thread in the block.
 
         Others gain little there, and where the browser needs a core, each of many short operations waits for the thread
         on it: of 64 px images on two busy cores, the median was 31 ms with one thread and 310 ms with two.
         """
-        before = torch.get_num_threads()
-        try:
-            if self.G.img_resolution <= SMALL_PX:
-                torch.set_num_threads(1)
-            yield
-        finally:
-            torch.set_num_threads(before)
+        return one_thread() if self.G.img_resolution <= SMALL_PX else nullcontext()
 
     @contextmanager
     def moved(self, translate: tuple[float, float], rotate: float, G: Any = None) -> Iterator[None]:

@@ -101,6 +101,7 @@ class Project(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)  # not strict: read from a query string
 
     network: str = Field(max_length=200)
+    fit: Literal["crop", "pad", "face"] = Field("crop", description="How the image becomes square.")
     space: Literal["w", "w+", "f"] = "w+"
     steps: int = Field(300, ge=1, le=5000)
     label: str | None = Field(None, max_length=2000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import socket
+import sys
 from collections.abc import Callable, Collection
 from importlib.util import find_spec
 
@@ -87,6 +88,14 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def take_short_turns() -> None:
+    """Let the threads of this process take turns every half a millisecond.
+
+    Each operation of a drawing needs Python again at its end, and would wait up to 5 ms for a thread that answers.
+    """
+    sys.setswitchinterval(5e-4)
+
+
 def run(
     session: Session,
     bound: socket.socket,
@@ -96,6 +105,7 @@ def run(
     started: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then end within 10 s. `started` is called with the URL; others as in `server`."""
+    take_short_turns()
     serving, url = server(session, bound, page=page, hosts=hosts)
     started(url)
     serving.run(sockets=[bound])

@@ -30,9 +30,10 @@ from stylegan.inversion.perceptual import PerceptualDistance
 from stylegan.inversion.projector import ProjectorSettings, project
 from stylegan.inversion.target import as_target
 from stylegan.machine.devices import resolve_device
+from stylegan.machine.surroundings import one_thread
 from stylegan.models import bundled
 from stylegan.networks.generator import FamilyGenerator
-from stylegan.sampling.generate import batched, draw, seeds_to_ws
+from stylegan.sampling.generate import batched, draw, draw_batch, seeds_to_ws
 from stylegan.sampling.interpolation import loop
 from stylegan.sampling.labels import class_labels
 from stylegan.sampling.latent import Latent, check_space
@@ -225,7 +226,7 @@ class Session:
                 [torch.lerp(rows[a], rows[b], t) for a, b, t in zip(first, second, weights, strict=True)]
             )
 
-        return self._draw(request, request.frames, ws)
+        return self._draw(request, ws)
 
     def frame(
         self, request: Drawing, first: int, second: int, weight: float, move: Callable[[Tensor], Tensor] = lambda ws: ws
@@ -243,7 +244,7 @@ class Session:
             a, b = self._seeds_to_ws(opened, request, [first, second])
             return move(torch.lerp(a, b, weight))[None]
 
-        return self._draw(request, 1, ws)[0]
+        return self._draw(request, ws)[0]
 
     def mix(self, request: Mix) -> Tensor:
         """Return the sheet of a mixing matrix, [C, rows * H, columns * W] uint8. Raises: ConfigError, BusyError."""
@@ -370,7 +371,7 @@ class Session:
             raise ConfigError(f"the projector compares gray or RGB images, got {G.img_channels} channels.")
         class_labels(G, request.label, 1)
         with self._decoding:
-            target = self._target(upload, G)
+            target = self._target(upload, G, request.fit)
         settings = ProjectorSettings(steps=request.steps, examples=request.examples)
         steps = request.steps + (max(request.steps // 2, 1) if request.space == "f" else 0)
         job = self._shelf.new("project", steps)
@@ -426,14 +427,16 @@ class Session:
 
     # Parts of the above
 
-    def _draw(self, request: Drawing, images: int, ws: Callable[[], Tensor]) -> Tensor:
-        return self._worker.draw(_manner(request), images, ws)
+    def _draw(self, request: Drawing, ws: Callable[[], Tensor]) -> Tensor:
+        # A GPU is used by one thread only. On a CPU, a second core maps while the first draws.
+        mapped = ws if self.device.type == "cpu" else lambda: self._worker.call(ws)
+        return self._worker.draw(_manner(request), mapped)
 
     def _draw_points(self, opened: OpenedNetwork, request: Drawing, points: Sequence[int | str]) -> Tensor:
         """Return one image per seed or kept latent. Raises: ConfigError for a latent that is not kept, BusyError."""
         resolved = self._resolved(opened, points)
         if not self.latents.exact(points):
-            return self._draw(request, len(points), lambda: self._points_to_ws(opened, request, resolved))
+            return self._draw(request, lambda: self._points_to_ws(opened, request, resolved))
         return self._worker.call(lambda: self._draw_exactly(opened, request, resolved, opened.G))
 
     def _draw_exactly(
@@ -462,7 +465,8 @@ class Session:
     def _draw_together(self, manner: _Manner, ws: Tensor) -> Tensor:
         opened = self._open(manner.network)
         with opened.moved(*_motion(manner)), opened.threads():
-            return torch.stack(list(draw(opened.fast, ws, noise_mode=manner.noise_mode, batch=self.limits.together)))
+            parts = ws.split(self.limits.together)
+            return torch.cat([draw_batch(opened.fast, list(part), noise_mode=manner.noise_mode) for part in parts])
 
     def _seeds_to_ws(self, opened: OpenedNetwork, request: Drawing, seeds: Sequence[int]) -> Tensor:
         """Return the ws of seeds, [N, num_ws, w_dim]; each is computed once as long as the cache keeps it."""
@@ -470,7 +474,7 @@ class Session:
         missing = [seed for seed, w in known.items() if w is None]
         if missing:
             G = opened.towards(request.center)
-            with opened.threads():
+            with one_thread():  # calls of many threads map at the same time
                 found = seeds_to_ws(G, missing, label=request.label, psi=request.psi, cutoff=request.cutoff)
             for seed, w in zip(missing, found, strict=True):
                 known[seed] = w
@@ -485,7 +489,7 @@ class Session:
                 f"one call draws at most {self.limits.pixels:,} pixels, got {pixels:,}; ask for fewer images."
             )
 
-    def _target(self, upload: BinaryIO, G: FamilyGenerator) -> Tensor:
+    def _target(self, upload: BinaryIO, G: FamilyGenerator, fit: str) -> Tensor:
         try:
             header = read_header(upload)
             if header.width * header.height > self.limits.upload_pixels:
@@ -493,7 +497,7 @@ class Session:
                     f"it has {header.width}x{header.height} pixels, more than the limit of "
                     f"{self.limits.upload_pixels}; make it smaller"
                 )
-            return as_target(read_image(upload), G)
+            return as_target(read_image(upload), G, fit)
         except DataError as error:
             raise DataError(f"the uploaded file cannot be used: {error}.") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -23,16 +23,16 @@ DrawTogether = Callable[[Any, Tensor], Tensor]  # (key, ws [N, num_ws, w_dim]) -
 
 @dataclass
 class _Call:
-    """A call that waits: all with the same key are drawn together, one without a key runs alone."""
+    """A call that waits: ws to draw, together with those of the same key, or a function that runs alone."""
 
-    work: Callable[[], Any]  # returns ws for a call with a key, and the result for others
-    key: Hashable | None = None
-    images: int = 1
+    work: Callable[[], Any] | None = None
+    ws: Tensor | None = None
+    key: Hashable = None
     future: Future = field(default_factory=Future)
 
 
 class Worker:
-    """Owns the device: everything that computes runs in its thread.
+    """Owns the device: everything that takes long runs in its thread.
 
     A job calls `Job.report` between its steps, and one waiting group of calls is served there, so that images stay
     quick while a job of minutes runs.
@@ -52,12 +52,15 @@ class Worker:
         """Run a function on the device and return its result. Raises: BusyError, and what it raises."""
         return cast(T, self._submit(_Call(work)).result())
 
-    def draw(self, key: Hashable, images: int, ws: Callable[[], Tensor]) -> Tensor:
+    def draw(self, key: Hashable, ws: Callable[[], Tensor]) -> Tensor:
         """Return the images of ws [N, num_ws, w_dim], drawn together with other calls of the same key.
 
+        `ws` runs in the thread of the caller, beside the drawing of others, unless the queue is full.
         Raises: BusyError, and what `ws` raises.
         """
-        return cast(Tensor, self._submit(_Call(ws, key, images)).result())
+        with self._ready:
+            self._require_room()
+        return cast(Tensor, self._submit(_Call(ws=ws(), key=key)).result())
 
     def start(self, job: Job, work: Callable[[], None]) -> None:
         """Queue a job. Raises: BusyError if the queue is full."""
@@ -87,12 +90,15 @@ class Worker:
 
     def _submit(self, call: _Call) -> Future:
         with self._ready:
-            self._require_open()
-            if len(self._calls) >= self._limits.waiting:
-                raise BusyError(f"{self._limits.waiting} calls are waiting already; try again in a moment.")
+            self._require_room()
             self._calls.append(call)
             self._ready.notify()
         return call.future
+
+    def _require_room(self) -> None:
+        self._require_open()
+        if len(self._calls) >= self._limits.waiting:
+            raise BusyError(f"{self._limits.waiting} calls are waiting already; try again in a moment.")
 
     def _require_open(self) -> None:
         if self._closed:
@@ -117,42 +123,35 @@ class Worker:
         group = self._next_group()
         if not group:
             return
-        if group[0].key is None:
-            _settle(group[0].future, group[0].work)
+        work = group[0].work
+        if work is not None:
+            _settle(group, lambda: [work()])
             return
-        ready: list[tuple[_Call, Tensor]] = []
-        for call in group:
-            try:
-                ready.append((call, call.work()))
-            except BaseException as error:
-                call.future.set_exception(error)
-        if not ready:
-            return
-        try:
-            images = self._draw_together(group[0].key, torch.cat([ws for _, ws in ready]))
-        except BaseException as error:
-            for call, _ in ready:
-                call.future.set_exception(error)
-            return
-        for (call, _), part in zip(ready, images.split([len(ws) for _, ws in ready]), strict=True):
-            call.future.set_result(part)
+        parts = [call.ws for call in group if call.ws is not None]
+        _settle(group, lambda: self._draw_together(group[0].key, torch.cat(parts)).split([len(ws) for ws in parts]))
 
     def _next_group(self) -> list[_Call]:
         with self._ready:
             if not self._calls:
                 return []
-            group = [self._calls.popleft()]
-            images = group[0].images
-            for call in [call for call in self._calls if group[0].key is not None and call.key == group[0].key]:
-                if images + call.images <= self._limits.together:
-                    images += call.images
-                    group.append(call)
-            self._calls = deque(call for call in self._calls if all(call is not other for other in group))
+            group = [first := self._calls.popleft()]
+            if first.ws is not None:
+                images = len(first.ws)
+                for call in self._calls:
+                    if call.ws is not None and call.key == first.key and images + len(call.ws) <= self._limits.together:
+                        images += len(call.ws)
+                        group.append(call)
+                self._calls = deque(call for call in self._calls if all(call is not other for other in group))
             return group
 
 
-def _settle(future: Future, work: Callable[[], Any]) -> None:
+def _settle(calls: Sequence[_Call], work: Callable[[], Sequence[Any]]) -> None:
+    """Give each call its result, or the error of all."""
     try:
-        future.set_result(work())
+        results = work()
     except BaseException as error:
-        future.set_exception(error)
+        for call in calls:
+            call.future.set_exception(error)
+        return
+    for call, result in zip(calls, results, strict=True):
+        call.future.set_result(result)

@@ -60,6 +60,10 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
     ("editing/text_direction.py", "beta"): [FOUND + " --method text --text red --text-model {colors} --beta 0.01"],
     ("editing/text_model.py", "text_model"): [SEEN + " --text-model {colors}"],
     ("editing/text_model.py", "download", "text_model"): [SEEN + " --download", SEEN + " --text-model {colors}"],
+    ("inversion/target.py", "fit"): [
+        f"project --network {{network}} --target {{data}}/000.png --mask {{data}}/000.png --fit {fit} --steps 0"
+        for fit in ("crop", "pad")
+    ],
     ("inversion/tasks.py", "inputs", "data"): [ENCODED + " --task pairs --data {data} --inputs {data}"],
     ("inversion/tasks.py", "mask"): [TRANSLATED + " --encoder {inpaint} --mask {data}/000.png"],
     ("inversion/translate.py", "mask"): [TRANSLATED + " --encoder {sketch}"],

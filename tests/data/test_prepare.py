@@ -505,6 +505,15 @@ def test_an_interrupted_run_leaves_no_trace(tmp_path, dest):
     assert os.listdir(tmp_path) == ["in"]
 
 
+def test_faces_are_cut_out_and_images_without_one_are_left_out(tmp_path):
+    photo = np.asarray(Image.open(Path(__file__).parents[1] / "images" / "astronaut.jpg"))
+    for name, image in (("face", photo), ("none", np.full_like(photo, 9))):
+        save(tmp_path / f"in/{name}.png", image)
+    report = prepare(tmp_path / "in", tmp_path / "set", resolution=32, transform="face")
+    assert report.used == 1
+    assert "no face that could be found" in dict(report.left_out)["none.png"]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -1,5 +1,7 @@
 """Image files as a network would draw them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,8 @@ from PIL import Image
 from tiny_generator import tiny_generator
 
 from stylegan.errors import ConfigError, DataError
+from stylegan.images.align import align_face
+from stylegan.images.read import read_image
 from stylegan.inversion.target import as_target, read_mask, read_target, read_targets
 
 
@@ -21,7 +25,7 @@ def test_an_image_is_cropped_to_its_middle_or_padded_with_its_edges():
     expected = torch.full([16], 9)
     expected[:5], expected[11:] = 50, 90
     assert torch.equal(padded, expected.byte().expand(3, 16, 16))
-    with pytest.raises(ConfigError, match="made square by crop or pad, got 'stretch'"):
+    with pytest.raises(ConfigError, match="made square by crop or pad or face, got 'stretch'"):
         as_target(image, G, "stretch")
 
 
@@ -33,6 +37,18 @@ def test_a_mask_is_made_square_as_its_image_is(tmp_path):
     assert read_mask(tmp_path / "mask.png", G, "pad").mean() == pytest.approx(0.25, abs=0.01)
     with pytest.raises(DataError, match="is black everywhere"):
         read_mask(tmp_path / "mask.png", G)
+
+
+def test_a_face_is_found_and_cut_out_for_a_network_of_any_channels(tmp_path):
+    file = Path(__file__).parents[1] / "images" / "astronaut.jpg"
+    photo, color = read_image(file), tiny_generator()
+    assert torch.equal(as_target(photo, color, "face"), torch.from_numpy(align_face(photo, 16)).permute(2, 0, 1))
+    assert read_target(file, tiny_generator(img_channels=1), "face").shape == (1, 16, 16)
+    with pytest.raises(ConfigError, match="a mask has no face to fit"):
+        read_mask(file, color, "face")
+    Image.new("RGB", (40, 40)).save(tmp_path / "black.png")
+    with pytest.raises(DataError, match="black.png cannot be projected: it shows no face"):
+        read_target(tmp_path / "black.png", color, "face")
 
 
 def test_the_images_of_a_folder_are_read_in_the_order_of_their_names(tmp_path):

@@ -6,7 +6,7 @@ from tiny_generator import tiny_generator
 
 from stylegan.errors import ConfigError
 from stylegan.images.pixels import to_uint8
-from stylegan.sampling.generate import batched, draw, generate_images, seeds_to_ws
+from stylegan.sampling.generate import batched, draw, draw_batch, generate_images, seeds_to_ws
 from stylegan.sampling.latents import latents
 
 
@@ -27,6 +27,12 @@ def test_a_seed_gives_the_same_image_in_any_batch_up_to_one_step_of_rounding():
     alone = stack(generate_images(G, seeds, batch=1)).int()
     for batch in (2, 3, 100):
         assert (stack(generate_images(G, seeds, batch=batch)).int() - alone).abs().max() <= 1
+
+
+def test_a_batch_is_drawn_as_a_stream_of_it():
+    G = tiny_generator()
+    ws = list(seeds_to_ws(G, [3, 4]))
+    assert torch.equal(draw_batch(G, ws), torch.stack(list(draw(G, ws))))
 
 
 def test_psi_zero_gives_the_average_image_for_every_seed():

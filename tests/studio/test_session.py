@@ -14,12 +14,13 @@ from studio_helpers import photo
 from tiny_generator import tiny_generator
 
 import stylegan
-from stylegan.errors import BusyError, ConfigError, DataError
+from stylegan.errors import BusyError, ConfigError, DataError, NonFiniteError
 from stylegan.images.grid import make_grid
 from stylegan.images.png import save_png
 from stylegan.sampling.generate import draw, seeds_to_ws
 from stylegan.sampling.latent_file import load_latents
 from stylegan.sampling.mixing import mixing_matrix
+from stylegan.studio import Session, encode
 from stylegan.studio.requests import Generate, Interpolate, Mix, Project, Walk
 from stylegan.studio.session import _Manner
 
@@ -111,18 +112,17 @@ def test_repeated_images_come_from_the_cache_and_random_noise_never_does(session
     assert not torch.equal(*noisy)
 
 
-def test_waiting_calls_are_drawn_in_one_batch_and_an_invalid_one_fails_alone(session, held, monkeypatch):
+def test_waiting_calls_are_drawn_in_one_batch_and_an_invalid_one_fails_at_once(session, held, monkeypatch):
     sizes = []
     together = session._worker._draw_together
     monkeypatch.setattr(session._worker, "_draw_together", lambda key, ws: sizes.append(len(ws)) or together(key, ws))
     requests = [Generate(network="pets", seeds=[80 + i], label=label) for i, label in enumerate(["cat", "cow", "dog"])]
     threads, results = in_threads(*(lambda r=r: session.generate(r) for r in requests))
-    until(lambda: session.load["calls"] == 3)
+    until(lambda: session.load["calls"] == 2 and isinstance(results[1], ConfigError))
     held.set()
     for thread in threads:
         thread.join(10)
     assert sizes == [2]
-    assert isinstance(results[1], ConfigError)
     for i in (0, 2):
         assert close(results[i], session.generate(requests[i]))
 
@@ -357,10 +357,33 @@ def test_cards_state_the_licence_the_labels_and_every_layer(session):
     assert [network["name"] for network in session.networks()] == ["plain", "pets", "moving"]
 
 
+def test_a_network_with_nan_is_refused_when_it_is_opened(networks, tmp_path):
+    G = stylegan.load(networks["plain"], device="cpu")
+    with torch.no_grad():
+        next(G.synthesis.parameters()).fill_(float("nan"))
+    stylegan.save(G, tmp_path / "damaged")
+    with (
+        Session({"damaged": tmp_path / "damaged"}, device="cpu") as session,
+        pytest.raises(NonFiniteError, match="holds NaN or infinity in"),
+    ):
+        session.generate(Generate(network="damaged", seeds=[1]))
+
+
+def test_answers_are_encoded_by_one_thread(monkeypatch):
+    seen, before = [], torch.get_num_threads()
+    monkeypatch.setattr(encode, "grid", lambda images, columns: seen.append(torch.get_num_threads()) or images[0])
+    torch.set_num_threads(2)
+    try:
+        encode.sheet(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), None, "png")
+        assert (seen, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_small_images_are_drawn_by_one_thread_and_the_others_return(session, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "stylegan.studio.session.draw", lambda *a, **k: seen.append(torch.get_num_threads()) or [a[1][0]]
+        "stylegan.studio.session.draw_batch", lambda G, ws, **_: seen.append(torch.get_num_threads()) or ws[0][None]
     )
     opened = session._open("plain")
     before = torch.get_num_threads()

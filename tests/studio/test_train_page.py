@@ -58,6 +58,26 @@ def test_a_zip_is_uploaded_and_becomes_a_data_set(page):
     assert "notes.txt" in page.inner_text("#train-upload-state")
 
 
+def test_a_late_answer_does_not_replace_a_newer_one(page):
+    page.evaluate("""() => {
+        const fetch = window.fetch;
+        window.held = new Promise((isHeld) => {
+            window.fetch = async (path, ...rest) => {
+                const answer = await fetch(path, ...rest);
+                const hold = (release) => { window.release = release; isHeld(); };
+                if (path.endsWith("/data/cats")) await new Promise(hold);
+                return answer;
+            };
+        });
+    }""")
+    page.select_option("#train-data", "cats")
+    page.evaluate("() => window.held")
+    with page.expect_response("**/data/sample%20faces"):
+        page.select_option("#train-data", "sample faces")
+    page.evaluate("() => { setTimeout(window.release, 100); return new Promise((done) => setTimeout(done, 400)); }")
+    assert "64×64" in page.inner_text("#train-survey")
+
+
 def test_a_training_is_planned_started_watched_stopped_and_resumed(page):
     page.select_option("#train-data", "cats")
     page.wait_for_selector("#train-problems:has-text('few images, 12')")

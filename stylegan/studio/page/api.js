@@ -53,6 +53,21 @@ export class Latest {
   }
 }
 
+// Returns `ask` such that its answer is null once it has been asked again: an answer that was overtaken is not shown.
+export function newest(ask) {
+  let last = 0;
+  return async (...args) => {
+    const mine = ++last;
+    try {
+      const answer = await ask(...args);
+      return mine === last ? answer : null;
+    } catch (error) {
+      if (mine === last) throw error;
+      return null;
+    }
+  };
+}
+
 // Follows a job to its end, with a call for each new state.
 export async function follow(id, seen) {
   for (;;) {

@@ -56,8 +56,9 @@ export function bendCommand(drawing, source, start, isBent, blend) {
   return commands.join(" && ");
 }
 
-export function projectCommand(label, source, file, space, steps) {
+export function projectCommand(label, source, file, fit, space, steps) {
   const words = ["stylegan", "project", "--network", quoted(source), "--target", quoted(file), "--space", space, "--num-steps", steps];
+  if (fit !== "crop") words.push("--fit", fit);
   if (label !== null) words.push("--class", quoted(label));
   return words.join(" ");
 }

@@ -1,6 +1,6 @@
 // The settings that Explore, Mix and Loop share: the network and how it draws.
 
-import { get, show, download } from "./api.js";
+import { get, newest, show, download } from "./api.js";
 
 const $ = (id) => document.getElementById(id);
 const DEFAULTS = { psi: 0.7, label: null, center: "global", cutoff: null, noise_mode: "const", translate: [0, 0], rotate: 0 };
@@ -43,8 +43,12 @@ export async function cardOf(name) {
   return cards.get(name);
 }
 
+const chosenCard = newest(cardOf);
+
 export async function choose(name) {
-  state.card = await cardOf(name);
+  const card = await chosenCard(name);
+  if (!card) return;
+  state.card = card;
   state.network = name;
   if (state.latent && state.latent.network !== name) state.latent = null;
   if (state.card.classes && !fits(state.label, state.card)) state.label = firstLabel(state.card);

@@ -1,6 +1,6 @@
 // Edit: the current image moved along directions, with some styles of another one, and its points dragged.
 
-import { Latest, cancel, download, follow, get, post, show, upload } from "./api.js";
+import { Latest, cancel, download, follow, get, newest, post, show, upload } from "./api.js";
 import { editCommand } from "./command.js";
 import { onChange, options, randomSeed, sourceOf, state } from "./controls.js";
 import { DragCanvas } from "./drag.js";
@@ -69,9 +69,13 @@ function refreshDragCommand() {
 
 // Directions
 
+const directionsOf = newest(async (network) => (await get(`/v1/networks/${encodeURIComponent(network)}/directions`)).json());
+
 async function load() {
   shownFor = state.network;
-  directions = await (await get(`/v1/networks/${encodeURIComponent(state.network)}/directions`)).json();
+  const found = await directionsOf(state.network);
+  if (!found) return;
+  directions = found;
   const known = new Set(directions.map(keyOf));
   for (const key of strengths.keys()) if (!known.has(key)) strengths.delete(key);
   $("directions").replaceChildren(...directions.map(slider));

@@ -24,7 +24,7 @@ function take(file) {
 function refresh() {
   const steps = Math.max(1, Math.round(Number($("invert-steps").value) || 1));
   $("invert-command").textContent = projectCommand(
-    drawing().label, sourceOf(state.network), photo?.name || "photo.png", $("invert-space").value, steps);
+    drawing().label, sourceOf(state.network), photo?.name || "photo.png", $("invert-fit").value, $("invert-space").value, steps);
 }
 
 async function showImage(id, path) {
@@ -38,7 +38,7 @@ async function invert() {
   $("invert-start").disabled = true;
   $("invert-facts").replaceChildren();
   $("invert-npz").hidden = $("invert-png").hidden = $("invert-edit").hidden = true;
-  const query = new URLSearchParams({ network: state.network, space: $("invert-space").value, steps: $("invert-steps").value });
+  const query = new URLSearchParams({ network: state.network, fit: $("invert-fit").value, space: $("invert-space").value, steps: $("invert-steps").value });
   const label = drawing().label;
   if (label !== null) query.set("label", label);
   try {
@@ -90,7 +90,7 @@ export const enter = refresh;
 
 export function start() {
   onChange(refresh);
-  for (const id of ["invert-space", "invert-steps"]) $(id).addEventListener("input", refresh);
+  for (const id of ["invert-fit", "invert-space", "invert-steps"]) $(id).addEventListener("input", refresh);
   $("photo").addEventListener("change", () => take($("photo").files[0]));
   const drop = $("drop");
   drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });

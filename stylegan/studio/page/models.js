@@ -1,6 +1,6 @@
 // Models: the networks of this studio, with their cards, licences, layers and files; and checkpoints that are opened.
 
-import { follow, get, post, show, upload } from "./api.js";
+import { follow, get, newest, post, show, upload } from "./api.js";
 import { cardOf, choose, onNetworks, listNetworks, sourceOf, state } from "./controls.js";
 
 const $ = (id) => document.getElementById(id);
@@ -8,9 +8,14 @@ const $ = (id) => document.getElementById(id);
 const element = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
 let shown = "";
 
+const cardAndLayers = newest(async (name) => [
+  await cardOf(name), (await (await get(`/v1/networks/${encodeURIComponent(name)}`)).json()).layers]);
+
 async function open(name) {
   try {
-    const card = await cardOf(name);
+    const found = await cardAndLayers(name);
+    if (!found) return;
+    const [card, layers] = found;
     shown = name;
     for (const button of $("model-list").children) button.setAttribute("aria-pressed", String(button.textContent === name));
     $("model-name").textContent = name;
@@ -26,7 +31,6 @@ async function open(name) {
     ];
     $("model-facts").replaceChildren(...rows.flatMap(([title, text]) => [element("dt", title), element("dd", text)]));
     $("model-text").textContent = card.text || "This checkpoint has no model card.";
-    const { layers } = await (await get(`/v1/networks/${encodeURIComponent(name)}`)).json();
     $("model-layers").replaceChildren(...layers.map((layer) => {
       const tr = document.createElement("tr");
       const count = (n) => (n ? n.toLocaleString("en") : "");

@@ -1,6 +1,6 @@
 // Train: images, a plan, and one training that can be watched, stopped and resumed.
 
-import { follow, get, post, remove, show, sleep, upload } from "./api.js";
+import { follow, get, newest, post, remove, show, sleep, upload } from "./api.js";
 import { choose, listNetworks, options, state } from "./controls.js";
 
 const $ = (id) => document.getElementById(id);
@@ -25,11 +25,14 @@ async function listData(wanted) {
   await look();
 }
 
+const surveyOf = newest(async (name) => (await get(`/v1/data/${encodeURIComponent(name)}`)).json());
+
 async function look() {
-  const name = $("train-data").value;
   survey = null;
   try {
-    survey = await (await get(`/v1/data/${encodeURIComponent(name)}`)).json();
+    const found = await surveyOf($("train-data").value);
+    if (!found) return;
+    survey = found;
   } catch (error) {
     rows($("train-survey"), []);
     notes($("train-problems"), [error.message]);
@@ -56,8 +59,8 @@ async function prepared(job) {
   $("train-upload-progress").hidden = true;
   if (ended.state !== "done") { $("train-upload-state").textContent = ended.error ?? ended.state; return; }
   const { name, images, left_out, reasons } = ended.facts;
-  $("train-upload-state").textContent = `${name}: ${images} images${left_out ? `, ${left_out} left out` : ""}. ${reasons}`;
   await listData(name);
+  $("train-upload-state").textContent = `${name}: ${images} images${left_out ? `, ${left_out} left out` : ""}. ${reasons}`;
 }
 
 async function sending(call) {
@@ -187,9 +190,15 @@ async function refresh() {
   if (names !== networks) { networks = names; await listNetworks(); from(); }
 }
 
+const runOf = newest(async (name) => (await get(`/v1/runs/${encodeURIComponent(name)}`)).json());
+
 async function view() {
+  if (shown && all(shown)) {
+    const found = await runOf(shown);
+    if (!found) return;
+    run = found;
+  } else run = null;
   const mine = training.run === shown, name = mine ? training.state : "idle";
-  run = shown && all(shown) ? await (await get(`/v1/runs/${encodeURIComponent(shown)}`)).json() : null;
   $("train-badge").hidden = name === "idle";
   $("train-badge").textContent = $("train-badge").dataset.state = name;
   $("train-title").textContent = run?.name ?? (training.state === "starting" ? "Starting …" : training.state === "failed" ? "The training failed" : "No run yet");
