@@ -80,10 +80,13 @@ class _LeakyReLU(torch.autograd.Function):
 
     @staticmethod
     def forward(x, b, alpha, gain, clamp):
-        y = x * gain
-        if b is not None:
-            y.add_(b * gain)
-        F.leaky_relu_(y, alpha)
+        if b is None and gain == 1:
+            y = F.leaky_relu(x, alpha)
+        else:
+            y = x * gain
+            if b is not None:
+                y.add_(b * gain)
+            F.leaky_relu_(y, alpha)
         if clamp is not None:
             y.clamp_(-clamp, clamp)
         return y
@@ -127,7 +130,9 @@ class _Slope(torch.autograd.Function):
     def forward(grad, y, alpha, gain, clamp):
         if torch.compiler.is_compiling() and alpha <= 1:
             return _slope_without_masks(grad, y, alpha, gain, clamp)
-        result = torch.ops.aten.leaky_relu_backward(grad, y, alpha, True).mul_(gain)
+        result = torch.ops.aten.leaky_relu_backward(grad, y, alpha, True)
+        if gain != 1:
+            result.mul_(gain)
         if clamp is not None:
             torch.ops.aten.hardtanh_backward.grad_input(result, y, -clamp, clamp, grad_input=result)
         return result

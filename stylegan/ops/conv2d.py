@@ -126,9 +126,13 @@ class _WeightGradient(torch.autograd.Function):
 
     @staticmethod
     def forward(grad, x, like, stride, pad_y, pad_x, groups):
-        return torch.ops.aten.convolution_backward(
-            grad, x, like, None, [stride] * 2, [pad_y, pad_x], [1, 1], False, [0, 0], groups, [False, True, False]
-        )[1]
+        kh, kw = like.shape[2:]
+        if stride == groups == 1 and pad_y == kh - 1 > 0 and pad_x == kw - 1:
+            # Full padding makes the transpose of a convolution without padding from y to x, whose weight gradient is
+            # the same sum with x and grad exchanged. oneDNN takes 40 to 60 % of the time for it in bfloat16.
+            exchanged = _weight_gradient(x, grad, like.transpose(0, 1), 1, (0, 0), 1)
+            return exchanged.flip([2, 3]).transpose(0, 1)
+        return _weight_gradient(grad, x, like, stride, (pad_y, pad_x), groups)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -154,6 +158,15 @@ class _WeightGradient(torch.autograd.Function):
             apply(_WeightGradient, along_grad, x, *options) if along_grad is not None else None,
             apply(_WeightGradient, grad, along_x, *options) if along_x is not None else None,
         )
+
+
+def _weight_gradient(
+    grad: Tensor, x: Tensor, like: Tensor, stride: int, padding: tuple[int, int], groups: int
+) -> Tensor:
+    wanted = [False, True, False]
+    return torch.ops.aten.convolution_backward(
+        grad, x, like, None, [stride] * 2, padding, [1, 1], False, [0, 0], groups, wanted
+    )[1]
 
 
 def _transposed_size(grad: Tensor, weight: Tensor, stride: int, padding: Sequence[int]) -> list[int]:

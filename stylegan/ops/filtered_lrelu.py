@@ -42,6 +42,8 @@ def filtered_lrelu(
     Source: StyleGAN3 Sec. 3.2 and Fig. 4(b).
     """
     x = bias_act(x, b)
-    x = upfirdn2d(x, up_filter, up=up, pad=pad, flip_filter=flip_filter, gain=up**2)
-    x = bias_act(x, act="lrelu", alpha=slope, gain=gain, clamp=clamp)
+    # gain * lrelu(x) = lrelu(gain * x) for a gain above zero; multiplying the taps saves a pass over the large image
+    before, behind = (gain, 1.0) if gain > 0 else (1.0, gain)
+    x = upfirdn2d(x, up_filter, up=up, pad=pad, flip_filter=flip_filter, gain=up**2 * before)
+    x = bias_act(x, act="lrelu", alpha=slope, gain=behind, clamp=clamp)
     return upfirdn2d(x, down_filter, down=down, flip_filter=flip_filter)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from derivatives import assert_differentiable_twice
+from derivatives import assert_differentiable_twice, assert_twins
 
 from stylegan.ops.conv2d import _transposed_by_phase, conv2d, conv_transpose2d
 
@@ -26,6 +26,27 @@ def test_numerical_differences_confirm_both_derivatives(stride, size):
     x = torch.randn(1, 2, size, size, dtype=torch.float64)
     assert_differentiable_twice(lambda x, w: conv2d(x, w, stride=stride, padding=(1, 1)), x, weight)
     assert_differentiable_twice(lambda x, w: conv_transpose2d(x, w, stride=stride), x, weight)
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (2, 3), (1, 3)])
+@pytest.mark.parametrize("size", [(4, 4), (5, 3), (1, 1)])
+def test_full_padding_has_the_derivatives_of_pytorch(size, kernel):
+    x, weight = torch.randn(2, 3, *size, dtype=torch.float64), torch.randn(4, 3, *kernel, dtype=torch.float64)
+    padding = (kernel[0] - 1, kernel[1] - 1)
+    assert_twins(lambda x, w: conv2d(x, w, padding=padding), lambda x, w: F.conv2d(x, w, padding=padding), x, weight)
+
+
+@pytest.mark.parametrize("padding", [(1, 1), (2, 2)])
+def test_the_gradient_of_the_weight_in_bfloat16_is_near(padding):
+    x, weight = torch.randn(2, 8, 9, 7), torch.randn(4, 8, 3, 3)
+
+    def gradient(dtype):
+        w = weight.to(dtype, memory_format=torch.channels_last).requires_grad_()
+        y = conv2d(x.to(dtype, memory_format=torch.channels_last), w, padding=padding)
+        return torch.autograd.grad(y.sum(), w)[0]
+
+    expected = gradient(torch.float32)
+    torch.testing.assert_close(gradient(torch.bfloat16).float(), expected, rtol=0.02, atol=0.02 * expected.std().item())
 
 
 @pytest.mark.parametrize("size", [4, 5])

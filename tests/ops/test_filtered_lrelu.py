@@ -40,6 +40,16 @@ def test_fast_and_slow_agree_to_second_derivatives(fu, fd, up, down, pad, flip):
     )
 
 
+@pytest.mark.parametrize("gain", [-1.5, 0.0])
+def test_a_gain_that_is_not_above_zero_is_applied_behind_the_leaky_relu(gain):
+    options = {"up": 2, "down": 2, "pad": (9, 8, 9, 8), "gain": gain, "clamp": 1.0}
+    assert_twins(
+        lambda x, b: filtered_lrelu(x, UP2, DOWN, b, **options),
+        lambda x, b: reference.filtered_lrelu(x, UP2, DOWN, b, **options),
+        *inputs(),
+    )
+
+
 @pytest.mark.parametrize("fd", [lowpass(4, 1, 1, 4), radial_lowpass(4, 1, 1, 4)])
 def test_numerical_differences_confirm_both_derivatives(fd):
     fu = lowpass(4, 1, 1, 4)

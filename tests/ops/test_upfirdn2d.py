@@ -49,6 +49,17 @@ def test_a_side_may_crop_more_than_the_unpadded_image_has(down, pad):
             assert_right((3, 3), f, (up, up), (down, down), pad, False, False)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("f", [torch.randn(4, 4), torch.randn(3, 2), torch.randn(12)])
+@pytest.mark.parametrize(("up", "down", "pad"), [(2, 1, (2, 1, 2, 1)), ((4, 3), 2, (11, 11, 10, 12)), (3, 1, -2)])
+def test_float32_agrees_with_the_slow_twin_to_second_derivatives(up, down, pad, f, layout):
+    x = torch.randn(1, 2, 9, 8).contiguous(memory_format=layout)
+    options = {"up": up, "down": down, "pad": pad}
+    assert_twins(
+        lambda x: upfirdn2d(x, f, **options), lambda x: reference.upfirdn2d(x, f, **options), x, tolerance=3e-4
+    )
+
+
 @pytest.mark.parametrize("separable", [True, False])
 @pytest.mark.parametrize(("up", "down"), [(1, 1), (2, 1), (1, 2), ((2, 3), (3, 2))])
 def test_numerical_differences_confirm_both_derivatives(up, down, separable):
