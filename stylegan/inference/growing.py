@@ -51,14 +51,18 @@ class GrowingInferenceSynthesis(InferenceSynthesis):
         return enlarge(img, self.left_out)
 
 
-def convolution(layer: progan.SynthesisLayer | stylegan1.SynthesisLayer, dtype: torch.dtype) -> nn.Module | None:
+def convolution(
+    layer: progan.SynthesisLayer | stylegan1.SynthesisLayer, dtype: torch.dtype, compile: bool
+) -> nn.Module | None:
     """The prepared convolution of a layer; None for a layer without one."""
     if layer.weight is None:
         return None
     weight = wide(layer.weight.detach()) * layer.weight_gain
     if layer.up == 1:
-        return prepare(weight, dtype, None)
-    return prepare(weight.flip([2, 3]), dtype, layer.box)  # which takes enlarging kernels for convolution
+        return prepare(weight, dtype, None, layer.resolution, compile)
+    return prepare(
+        weight.flip([2, 3]), dtype, layer.box, layer.resolution, compile
+    )  # which takes enlarging kernels for convolution
 
 
 class DenseInput(nn.Module):

@@ -22,7 +22,7 @@ class ProGANInferenceSynthesis(GrowingInferenceSynthesis):
         super().__init__(synthesis, precision, compile)
         drawn = self.drawn(synthesis)
         self.input = DenseInput(drawn[0][0])
-        self.blocks = cast("list[_Block]", nn.ModuleList(_Block(block, dtype) for block, dtype in drawn))
+        self.blocks = cast("list[_Block]", nn.ModuleList(_Block(block, dtype, compile) for block, dtype in drawn))
 
     def prepare_inputs(self, ws: Tensor) -> tuple[Tensor]:
         return (self.input(ws[:, 0]),)
@@ -37,10 +37,10 @@ class ProGANInferenceSynthesis(GrowingInferenceSynthesis):
 class _Block(nn.Module):
     """`SynthesisBlock`, prepared."""
 
-    def __init__(self, block: SynthesisBlock, dtype: torch.dtype):
+    def __init__(self, block: SynthesisBlock, dtype: torch.dtype, compile: bool):
         super().__init__()
         self.dtype = dtype
-        self.layer0, self.layer1 = _Layer(block.layer0, dtype), _Layer(block.layer1, dtype)
+        self.layer0, self.layer1 = _Layer(block.layer0, dtype, compile), _Layer(block.layer1, dtype, compile)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layer1(self.layer0(x.to(self.dtype)))
@@ -49,10 +49,10 @@ class _Block(nn.Module):
 class _Layer(nn.Module):
     """`SynthesisLayer`, prepared."""
 
-    def __init__(self, layer: SynthesisLayer, dtype: torch.dtype):
+    def __init__(self, layer: SynthesisLayer, dtype: torch.dtype, compile: bool):
         super().__init__()
         self.clamp = layer.conv_clamp
-        self.convolve = convolution(layer, dtype)
+        self.convolve = convolution(layer, dtype, compile)
         self.bias = nn.Buffer(layer.bias.detach()[:, None, None].to(dtype))
 
     def forward(self, x: Tensor) -> Tensor:

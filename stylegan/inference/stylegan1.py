@@ -79,7 +79,7 @@ class _Layer(nn.Module):
         if self.settings.activation != "lrelu":
             raise ConfigError(f"the form for inference knows the activation lrelu, got {self.settings.activation!r}.")
         self.normalize = _instance_norm_in_two_passes if compile else instance_norm
-        self.convolve = convolution(layer, dtype)
+        self.convolve = convolution(layer, dtype, compile)
         self.blur: Tensor | None
         self.register_buffer("blur", layer.blur.clone() if layer.blur is not None else None)
         self.bias = nn.Buffer(layer.bias.detach()[:, None, None].to(dtype))

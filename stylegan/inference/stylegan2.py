@@ -68,8 +68,8 @@ class _Block(nn.Module):
         if block.is_first:
             self.const = nn.Buffer(block.const.detach()[None].to(dtype))
         else:
-            self.conv0 = _Layer(block.conv0, dtype)
-        self.conv1 = _Layer(block.conv1, dtype, SQRT_HALF if block.skip is not None else 1.0)
+            self.conv0 = _Layer(block.conv0, dtype, compile)
+        self.conv1 = _Layer(block.conv1, dtype, compile, SQRT_HALF if block.skip is not None else 1.0)
         self.skip = copy.deepcopy(block.skip).requires_grad_(False) if block.skip is not None else None
         self.torgb = PreparedToRGB(block.torgb, dtype) if block.torgb is not None else None
 
@@ -101,7 +101,7 @@ class _Block(nn.Module):
 class _Layer(nn.Module):
     """`SynthesisLayer`, prepared. lrelu(gain * x) = gain * lrelu(x), so the gain is a part of the constants."""
 
-    def __init__(self, layer: SynthesisLayer, dtype: torch.dtype, gain: float = 1.0):
+    def __init__(self, layer: SynthesisLayer, dtype: torch.dtype, compile: bool, gain: float = 1.0):
         super().__init__()
         self.dtype = dtype
         if layer.activation != "lrelu":
@@ -114,7 +114,7 @@ class _Layer(nn.Module):
             weight = small_weight(weight)
         self.squares = nn.Buffer(weight.square().sum([2, 3]).t().contiguous())  # [I, O]
         f = layer.resample_filter if layer.up > 1 else None
-        self.convolve = prepare(weight, dtype, f)
+        self.convolve = prepare(weight, dtype, f, layer.resolution, compile)
         self.bias = nn.Buffer((wide(layer.bias.detach()) * self.gain).to(dtype)[None, :, None, None])
         self.use_noise = layer.use_noise
         if layer.use_noise:

@@ -15,7 +15,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def compile_or_eager(function: Callable[P, T], compiler_options: dict[str, Any] | None = None) -> Callable[P, T]:
+def compile_or_eager(
+    function: Callable[P, T], compiler_options: dict[str, Any] | None = None, *, dynamic: bool = False
+) -> Callable[P, T]:
     """Compile `function` for the shapes that it meets; where the compiler fails, run it uncompiled from then on.
 
     A failed call is repeated uncompiled, with the random numbers that it would have drawn. If that works, the compiler
@@ -25,20 +27,21 @@ def compile_or_eager(function: Callable[P, T], compiler_options: dict[str, Any] 
     Args:
         function: must not change anything before the compiler can fail, apart from random numbers.
         compiler_options: the `options` of `torch.compile`.
+        dynamic: compile once for all sizes, instead of for each shape.
     """
-    return _CompiledOrEager(function, compiler_options)
+    return _CompiledOrEager(function, compiler_options, dynamic)
 
 
 class _CompiledOrEager(Generic[P, T]):
     """The callable of `compile_or_eager`. A copy, or one read from a pickle, is compiled by itself."""
 
-    def __init__(self, function: Callable[P, T], compiler_options: dict[str, Any] | None):
-        self.function, self.compiler_options = function, compiler_options
-        self.compiled = torch.compile(function, dynamic=False, options=compiler_options)
+    def __init__(self, function: Callable[P, T], compiler_options: dict[str, Any] | None, dynamic: bool):
+        self.function, self.compiler_options, self.dynamic = function, compiler_options, dynamic
+        self.compiled = torch.compile(function, dynamic=dynamic, options=compiler_options)
         self.failed = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.function, self.compiler_options)
+        return type(self), (self.function, self.compiler_options, self.dynamic)
 
     def __call__(self, *args: P.args, **options: P.kwargs) -> T:
         if self.failed:

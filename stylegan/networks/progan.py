@@ -99,8 +99,11 @@ class SynthesisLayer(nn.Module):
 
     extra_repr = tensor_shapes
 
-    def __init__(self, in_channels: int, out_channels: int, settings: GeneratorSettings, *, up: int = 1):
+    def __init__(
+        self, in_channels: int, out_channels: int, resolution: int, settings: GeneratorSettings, *, up: int = 1
+    ):
         super().__init__()
+        self.resolution = resolution
         self.up, self.conv_clamp = up, settings.conv_clamp
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3)) if in_channels > 0 else None
         self.weight_gain = LRELU_GAIN / math.sqrt(max(in_channels, 1) * 9)
@@ -127,8 +130,8 @@ class SynthesisBlock(GrowingBlock):
             w_dim = settings.z_dim + settings.c_dim
             self.dense = nn.Parameter(torch.randn(out_channels * 16, w_dim))
             self.dense_gain = LRELU_GAIN / (4 * math.sqrt(w_dim))
-        self.layer0 = SynthesisLayer(in_channels, out_channels, settings, up=1 if self.is_first else 2)
-        self.layer1 = SynthesisLayer(out_channels, out_channels, settings)
+        self.layer0 = SynthesisLayer(in_channels, out_channels, resolution, settings, up=1 if self.is_first else 2)
+        self.layer1 = SynthesisLayer(out_channels, out_channels, resolution, settings)
         self.torgb = EqualizedConv2d(out_channels, settings.img_channels, 1, resample_filter=(1,))
 
     def forward(self, x: Tensor | None, w0: Tensor, w1: Tensor, noise_mode: str, dtype: torch.dtype) -> Tensor:

@@ -129,6 +129,7 @@ class SynthesisLayer(nn.Module):
         self, in_channels: int, out_channels: int, resolution: int, settings: GeneratorSettings, *, up: int = 1
     ):
         super().__init__()
+        self.resolution = resolution
         self.settings, self.up = settings, up
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3)) if in_channels > 0 else None
         self.weight_gain = activation_gain(settings.activation) / math.sqrt(max(in_channels, 1) * 9)

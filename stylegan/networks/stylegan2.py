@@ -77,6 +77,7 @@ class SynthesisLayer(nn.Module):
         self, in_channels: int, out_channels: int, resolution: int, settings: GeneratorSettings, *, up: int = 1
     ):
         super().__init__()
+        self.resolution = resolution
         self.up, self.activation = up, settings.activation
         self.use_noise, self.conv_clamp = settings.use_noise, settings.conv_clamp
         self.act_gain = activation_gain(settings.activation)

@@ -12,6 +12,7 @@ from golden import R, fill
 from stylegan.checkpoints import Checkpoint, save
 from stylegan.errors import CheckpointError, ConfigError, ShapeError
 from stylegan.images.pixels import to_uint8
+from stylegan.inference import convolution, winograd
 from stylegan.networks import minimal_gan, progan, r3gan, stylegan1, stylegan2, stylegan3
 from stylegan.sampling.generate import generate_images
 
@@ -54,6 +55,7 @@ def uncompiled(monkeypatch) -> list:
     """Forms made for a compiler, but without one; returns the functions that it was given."""
     given: list = []
     monkeypatch.setattr(torch, "compile", lambda function, **_: given.append(function) or function)
+    monkeypatch.setattr(winograd, "_compiled_maps", lambda: (winograd._factors, winograd._pixels))
     return given
 
 
@@ -73,6 +75,17 @@ def test_fp32_images_differ_by_at_most_one_step(name, c_dim, noise_mode, compile
     options = {"truncation_psi": 0.7, "truncation_cutoff": 3, "noise_mode": noise_mode}
     assert_same(G.for_inference(compile=compile)(z, c, **options), G(z, c, **options))
     assert len(uncompiled) == compile  # one graph, and nothing between two
+
+
+@EVERY_FORM
+@pytest.mark.parametrize("name", ["progan", "stylegan1", "stylegan2-skip"])
+def test_images_with_fewer_products_differ_by_at_most_one_step(name, compile, uncompiled, monkeypatch):
+    monkeypatch.setattr(convolution, "_winograd_is_faster", lambda *_: True)
+    G, z = network(name), R(1, [3, 8])
+    fast = G.for_inference(compile=compile)
+    form = convolution._CompiledWinograd if compile else convolution._Winograd
+    assert any(isinstance(module, form) for module in fast.modules())
+    assert_same(fast(z, noise_mode="const"), G(z, noise_mode="const"))
 
 
 @EVERY_FORM
