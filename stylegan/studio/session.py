@@ -30,7 +30,6 @@ from stylegan.inversion.perceptual import PerceptualDistance
 from stylegan.inversion.projector import ProjectorSettings, project
 from stylegan.inversion.target import as_target
 from stylegan.machine.devices import resolve_device
-from stylegan.machine.surroundings import one_thread
 from stylegan.models import bundled
 from stylegan.networks.generator import FamilyGenerator
 from stylegan.sampling.generate import batched, draw, draw_batch, seeds_to_ws
@@ -65,6 +64,14 @@ class _Manner(NamedTuple):
     noise_mode: str
     translate: tuple[float, ...]
     rotate: float
+
+
+class _Wanted(NamedTuple):
+    """What a call wants drawn: ws [N, num_ws, w_dim] that are made of the w of seeds, seed -> [num_ws, w_dim]."""
+
+    request: Drawing
+    seeds: Sequence[int]
+    ws: Callable[[Mapping[int, Tensor]], Tensor]
 
 
 class Session:
@@ -215,18 +222,17 @@ class Session:
         opened = self._open(request.network)
         self._require_room(opened, request.frames)
 
-        def ws() -> Tensor:
-            places = [request.start + k * request.step for k in range(request.frames)]
-            first = [int(place // 1) % (MAX_SEED + 1) for place in places]
-            second = [(seed + 1) % (MAX_SEED + 1) for seed in first]
-            known = sorted({*first, *second})
-            rows = dict(zip(known, self._seeds_to_ws(opened, request, known), strict=True))
-            weights = [place % 1 for place in places]
+        places = [request.start + k * request.step for k in range(request.frames)]
+        first = [int(place // 1) % (MAX_SEED + 1) for place in places]
+        second = [(seed + 1) % (MAX_SEED + 1) for seed in first]
+        weights = [place % 1 for place in places]
+
+        def ws(rows: Mapping[int, Tensor]) -> Tensor:
             return torch.stack(
                 [torch.lerp(rows[a], rows[b], t) for a, b, t in zip(first, second, weights, strict=True)]
             )
 
-        return self._draw(request, ws)
+        return self._draw(_Wanted(request, [*first, *second], ws), request.frames)
 
     def frame(
         self, request: Drawing, first: int, second: int, weight: float, move: Callable[[Tensor], Tensor] = lambda ws: ws
@@ -238,13 +244,9 @@ class Session:
             move: what is done to the ws [num_ws, w_dim] before it is drawn.
         Raises: ConfigError, BusyError.
         """
-        opened = self._open(request.network)
-
-        def ws() -> Tensor:
-            a, b = self._seeds_to_ws(opened, request, [first, second])
-            return move(torch.lerp(a, b, weight))[None]
-
-        return self._draw(request, ws)[0]
+        self._open(request.network)
+        ws = lambda rows: move(torch.lerp(rows[first], rows[second], weight))[None]  # noqa: E731
+        return self._draw(_Wanted(request, [first, second], ws), 1)[0]
 
     def mix(self, request: Mix) -> Tensor:
         """Return the sheet of a mixing matrix, [C, rows * H, columns * W] uint8. Raises: ConfigError, BusyError."""
@@ -427,16 +429,15 @@ class Session:
 
     # Parts of the above
 
-    def _draw(self, request: Drawing, ws: Callable[[], Tensor]) -> Tensor:
-        # A GPU is used by one thread only. On a CPU, a second core maps while the first draws.
-        mapped = ws if self.device.type == "cpu" else lambda: self._worker.call(ws)
-        return self._worker.draw(_manner(request), mapped)
+    def _draw(self, wanted: _Wanted, images: int) -> Tensor:
+        return self._worker.draw(_manner(wanted.request), wanted, images)
 
     def _draw_points(self, opened: OpenedNetwork, request: Drawing, points: Sequence[int | str]) -> Tensor:
         """Return one image per seed or kept latent. Raises: ConfigError for a latent that is not kept, BusyError."""
         resolved = self._resolved(opened, points)
         if not self.latents.exact(points):
-            return self._draw(request, lambda: self._points_to_ws(opened, request, resolved))
+            seeds = [point for point in resolved if not isinstance(point, Latent)]
+            return self._draw(_Wanted(request, seeds, lambda rows: self._stacked(resolved, rows)), len(points))
         return self._worker.call(lambda: self._draw_exactly(opened, request, resolved, opened.G))
 
     def _draw_exactly(
@@ -459,14 +460,24 @@ class Session:
         ws = iter(self._seeds_to_ws(opened, request, [point for point in points if isinstance(point, int)]))
         return [point if isinstance(point, Latent) else Latent(ws=next(ws)) for point in points]
 
-    def _points_to_ws(self, opened: OpenedNetwork, request: Drawing, points: Sequence[int | Latent]) -> Tensor:
-        return torch.stack([latent.ws.to(self.device) for latent in self._to_latents(opened, request, points)])
+    def _stacked(self, points: Sequence[int | Latent], rows: Mapping[int, Tensor]) -> Tensor:
+        return torch.stack([p.ws.to(self.device) if isinstance(p, Latent) else rows[p] for p in points])
 
-    def _draw_together(self, manner: _Manner, ws: Tensor) -> Tensor:
+    def _draw_together(self, manner: _Manner, parts: list[_Wanted]) -> Sequence[Tensor]:
+        """Return the images of each part; the seeds that are mapped alike are mapped together too."""
         opened = self._open(manner.network)
+        alike: dict[tuple, list[_Wanted]] = {}
+        for part in parts:
+            alike.setdefault(_mapping(part.request), []).append(part)
+        rows = {}
+        for mapping, those in alike.items():
+            seeds = list({seed: None for part in those for seed in part.seeds})
+            rows[mapping] = dict(zip(seeds, self._seeds_to_ws(opened, those[0].request, seeds), strict=True))
+        ws = [part.ws(rows[_mapping(part.request)]) for part in parts]
         with opened.moved(*_motion(manner)), opened.threads():
-            parts = ws.split(self.limits.together)
-            return torch.cat([draw_batch(opened.fast, list(part), noise_mode=manner.noise_mode) for part in parts])
+            batches = torch.cat(ws).split(self.limits.together)
+            images = [draw_batch(opened.fast, list(batch), noise_mode=manner.noise_mode) for batch in batches]
+        return torch.cat(images).split([len(part) for part in ws])
 
     def _seeds_to_ws(self, opened: OpenedNetwork, request: Drawing, seeds: Sequence[int]) -> Tensor:
         """Return the ws of seeds, [N, num_ws, w_dim]; each is computed once as long as the cache keeps it."""
@@ -474,7 +485,7 @@ class Session:
         missing = [seed for seed, w in known.items() if w is None]
         if missing:
             G = opened.towards(request.center)
-            with one_thread():  # calls of many threads map at the same time
+            with opened.threads():
                 found = seeds_to_ws(G, missing, label=request.label, psi=request.psi, cutoff=request.cutoff)
             for seed, w in zip(missing, found, strict=True):
                 known[seed] = w
@@ -511,8 +522,13 @@ def _motion(manner: _Manner) -> tuple[tuple[float, float], float]:
     return (x, y), manner.rotate
 
 
+def _mapping(request: Drawing) -> tuple:
+    """Return the manner in which seeds become ws."""
+    return request.network, request.label, request.psi, request.cutoff, request.center
+
+
 def _w_key(request: Drawing, seed: int | str) -> tuple:
-    return request.network, request.label, request.psi, request.cutoff, request.center, seed
+    return *_mapping(request), seed
 
 
 def _key(request: Drawing, seed: int | str) -> tuple:

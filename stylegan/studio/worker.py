@@ -9,7 +9,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-import torch
 from torch import Tensor
 
 from stylegan.errors import BusyError
@@ -18,21 +17,22 @@ from stylegan.studio.limits import Limits
 
 T = TypeVar("T")
 RETRY_S = 2
-DrawTogether = Callable[[Any, Tensor], Tensor]  # (key, ws [N, num_ws, w_dim]) -> [N, C, H, W] uint8
+DrawTogether = Callable[[Any, list[Any]], Sequence[Tensor]]  # (key, parts) -> the images of each, [N, C, H, W] uint8
 
 
 @dataclass
 class _Call:
-    """A call that waits: ws to draw, together with those of the same key, or a function that runs alone."""
+    """A call that waits: a part to draw, together with those of the same key, or a function that runs alone."""
 
     work: Callable[[], Any] | None = None
-    ws: Tensor | None = None
+    part: Any = None
+    images: int = 0
     key: Hashable = None
     future: Future = field(default_factory=Future)
 
 
 class Worker:
-    """Owns the device: everything that takes long runs in its thread.
+    """Owns the device: everything that computes runs in its thread.
 
     A job calls `Job.report` between its steps, and one waiting group of calls is served there, so that images stay
     quick while a job of minutes runs.
@@ -52,15 +52,12 @@ class Worker:
         """Run a function on the device and return its result. Raises: BusyError, and what it raises."""
         return cast(T, self._submit(_Call(work)).result())
 
-    def draw(self, key: Hashable, ws: Callable[[], Tensor]) -> Tensor:
-        """Return the images of ws [N, num_ws, w_dim], drawn together with other calls of the same key.
+    def draw(self, key: Hashable, part: Any, images: int) -> Tensor:
+        """Return the images of a part, drawn together with the parts of other calls of the same key.
 
-        `ws` runs in the thread of the caller, beside the drawing of others, unless the queue is full.
-        Raises: BusyError, and what `ws` raises.
+        Raises: BusyError, and what drawing this part raises; it does not concern the others.
         """
-        with self._ready:
-            self._require_room()
-        return cast(Tensor, self._submit(_Call(ws=ws(), key=key)).result())
+        return cast(Tensor, self._submit(_Call(part=part, images=images, key=key)).result())
 
     def start(self, job: Job, work: Callable[[], None]) -> None:
         """Queue a job. Raises: BusyError if the queue is full."""
@@ -90,15 +87,12 @@ class Worker:
 
     def _submit(self, call: _Call) -> Future:
         with self._ready:
-            self._require_room()
+            self._require_open()
+            if len(self._calls) >= self._limits.waiting:
+                raise BusyError(f"{self._limits.waiting} calls are waiting already; try again in a moment.")
             self._calls.append(call)
             self._ready.notify()
         return call.future
-
-    def _require_room(self) -> None:
-        self._require_open()
-        if len(self._calls) >= self._limits.waiting:
-            raise BusyError(f"{self._limits.waiting} calls are waiting already; try again in a moment.")
 
     def _require_open(self) -> None:
         if self._closed:
@@ -126,32 +120,38 @@ class Worker:
         work = group[0].work
         if work is not None:
             _settle(group, lambda: [work()])
-            return
-        parts = [call.ws for call in group if call.ws is not None]
-        _settle(group, lambda: self._draw_together(group[0].key, torch.cat(parts)).split([len(ws) for ws in parts]))
+        elif not _settle(group, lambda: self._draw(group), may_fail=len(group) == 1):
+            for call in group:  # an error of one must not concern the others
+                _settle([call], lambda call=call: self._draw([call]))  # type: ignore[misc]
+
+    def _draw(self, group: list[_Call]) -> Sequence[Tensor]:
+        return self._draw_together(group[0].key, [call.part for call in group])
 
     def _next_group(self) -> list[_Call]:
         with self._ready:
             if not self._calls:
                 return []
             group = [first := self._calls.popleft()]
-            if first.ws is not None:
-                images = len(first.ws)
+            if first.work is None:
+                images = first.images
                 for call in self._calls:
-                    if call.ws is not None and call.key == first.key and images + len(call.ws) <= self._limits.together:
-                        images += len(call.ws)
+                    if call.work is None and call.key == first.key and images + call.images <= self._limits.together:
+                        images += call.images
                         group.append(call)
                 self._calls = deque(call for call in self._calls if all(call is not other for other in group))
             return group
 
 
-def _settle(calls: Sequence[_Call], work: Callable[[], Sequence[Any]]) -> None:
-    """Give each call its result, or the error of all."""
+def _settle(calls: Sequence[_Call], work: Callable[[], Sequence[Any]], may_fail: bool = True) -> bool:
+    """Give each call its result, or if that `may_fail` the error of all; returns whether they have one."""
     try:
         results = work()
     except BaseException as error:
+        if not may_fail:
+            return False
         for call in calls:
             call.future.set_exception(error)
-        return
+        return True
     for call, result in zip(calls, results, strict=True):
         call.future.set_result(result)
+    return True

@@ -22,7 +22,7 @@ from stylegan.sampling.latent_file import load_latents
 from stylegan.sampling.mixing import mixing_matrix
 from stylegan.studio import Session, encode
 from stylegan.studio.requests import Generate, Interpolate, Mix, Project, Walk
-from stylegan.studio.session import _Manner
+from stylegan.studio.session import _Manner, _Wanted
 
 
 def wait(job, seconds=20.0):
@@ -103,7 +103,12 @@ def test_a_transform_holds_for_its_own_request_only(session):
 def test_repeated_images_come_from_the_cache_and_random_noise_never_does(session, monkeypatch):
     drawn = []
     together = session._worker._draw_together
-    monkeypatch.setattr(session._worker, "_draw_together", lambda key, ws: drawn.append(len(ws)) or together(key, ws))
+
+    def counted(key, parts):
+        drawn.append(sum(len(part.seeds) for part in parts))
+        return together(key, parts)
+
+    monkeypatch.setattr(session._worker, "_draw_together", counted)
     first = session.generate(Generate(network="plain", seeds=[70, 71]))
     assert torch.equal(session.generate(Generate(network="plain", seeds=[71, 70])), first.flip(0))
     session.generate(Generate(network="plain", seeds=[70, 72]))
@@ -112,17 +117,20 @@ def test_repeated_images_come_from_the_cache_and_random_noise_never_does(session
     assert not torch.equal(*noisy)
 
 
-def test_waiting_calls_are_drawn_in_one_batch_and_an_invalid_one_fails_at_once(session, held, monkeypatch):
+def test_waiting_calls_are_drawn_in_one_batch_and_an_invalid_one_fails_alone(session, held, monkeypatch):
     sizes = []
     together = session._worker._draw_together
-    monkeypatch.setattr(session._worker, "_draw_together", lambda key, ws: sizes.append(len(ws)) or together(key, ws))
+    monkeypatch.setattr(
+        session._worker, "_draw_together", lambda key, parts: sizes.append(len(parts)) or together(key, parts)
+    )
     requests = [Generate(network="pets", seeds=[80 + i], label=label) for i, label in enumerate(["cat", "cow", "dog"])]
     threads, results = in_threads(*(lambda r=r: session.generate(r) for r in requests))
-    until(lambda: session.load["calls"] == 2 and isinstance(results[1], ConfigError))
+    until(lambda: session.load["calls"] == 3)
     held.set()
     for thread in threads:
         thread.join(10)
-    assert sizes == [2]
+    assert sizes == [3, 1, 1, 1]  # together, and after the error one by one
+    assert isinstance(results[1], ConfigError)
     for i in (0, 2):
         assert close(results[i], session.generate(requests[i]))
 
@@ -385,13 +393,14 @@ def test_small_images_are_drawn_by_one_thread_and_the_others_return(session, mon
     monkeypatch.setattr(
         "stylegan.studio.session.draw_batch", lambda G, ws, **_: seen.append(torch.get_num_threads()) or ws[0][None]
     )
-    opened = session._open("plain")
+    session._open("plain")
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
         for limit, threads in ((16, 1), (8, 2)):
             monkeypatch.setattr("stylegan.studio.opened.SMALL_PX", limit)
-            session._draw_together(_Manner("plain", "const", (0.0, 0.0), 0.0), torch.zeros(1, opened.G.num_ws, 16))
+            wanted = _Wanted(Generate(network="plain", seeds=[1]), [1], lambda rows: rows[1][None])
+            session._draw_together(_Manner("plain", "const", (0.0, 0.0), 0.0), [wanted])
             assert torch.get_num_threads() == 2
             assert seen.pop() == threads
     finally:
@@ -409,7 +418,7 @@ def test_requests_in_python_are_checked_like_those_of_the_api():
 
 
 def test_gray_networks_take_color_photos(session, tmp_path):
-    gray = session._target(photo(mode="RGBA"), tiny_generator(img_channels=1))
+    gray = session._target(photo(mode="RGBA"), tiny_generator(img_channels=1), "crop")
     assert gray.shape == (1, 16, 16)
     save_png(gray, tmp_path / "gray.png")
 
