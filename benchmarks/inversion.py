@@ -48,7 +48,7 @@ BATCH = 16  # images that are projected together, against one by one, by --speed
 @click.option("--real", default=32, show_default=True, help="Images of --data.")
 @click.option("--steps", default=300, show_default=True)
 @click.option("--label", help="Label, for a network with labels.")
-@click.option("--ways", default=",".join(WAYS), show_default=True, help="Rows, also 'w+ from the mean'.")
+@click.option("--ways", default=",".join(WAYS), show_default=True, help="Rows, also 'w+ from the mean'; '' for none.")
 @click.option("--train", type=click.Path(exists=True, path_type=Path), help="Images to train an encoder on.")
 @click.option("--kimg", default=4.0, show_default=True, help="Length of that training.")
 @click.option("--speed", is_flag=True, help="Measure only the time of a step, and of a batch against one by one.")
@@ -73,7 +73,10 @@ def main(
         speeds(G, perceptual, label)
         return
     encoder = None if train is None else trained(network, "image", train, kimg, out)
-    rows = [*ways.split(","), *(() if encoder is None else ("encoder", f"encoder + {REFINING.steps} steps"))]
+    rows = [
+        *filter(None, ways.split(",")),
+        *(() if encoder is None else ("encoder", f"encoder + {REFINING.steps} steps")),
+    ]
 
     def row(targets: Tensor, space: str) -> Tensor:
         start, images, scores, distances, far = time.process_time(), [], [], [], []
