@@ -175,7 +175,7 @@ def chosen(judgment: Judgment, candidates: Sequence[Direction], strength: float)
 @click.option("--samples", default=2000, show_default=True, help="Random w that directions are found in.")
 @click.option("--out", type=click.Path(path_type=Path), default="out/directions", show_default=True)
 def main(network: str, data: Path, test: Path, learn: int, seeds: int, samples: int, out: Path) -> None:
-    """Print the tables, and write a sheet: each drawn attribute off and on, at its best strength."""
+    """Print the tables, and write a sheet: each drawn attribute off and on, by the method that scored best for it."""
     G: Any = stylegan.load(network, device="cpu")
     names, images, has = labeled(data, learn)
     judge = trained(images, has)
@@ -223,18 +223,24 @@ def main(network: str, data: Path, test: Path, learn: int, seeds: int, samples: 
     click.echo(f"\nDrawn attributes, {seeds} images each: flips / others stay (strength)\n")
     click.echo("| method | " + " | ".join(f"`{names[i]}`" for i in drawn) + " |")
     click.echo("|---" * (len(drawn) + 1) + "|")
+    best: dict[int, tuple[tuple[bool, float], str, Direction, float]] = {}  # of each attribute, by the method
     for method, directions in methods.items():
         row = {i: judgment.best(direction, i, sign) for i, (direction, sign) in directions.items()}
+        for i, (direction, sign) in directions.items():
+            if i not in best or row[i].value > best[i][0]:
+                best[i] = row[i].value, method, direction, sign * row[i].strength
         cells = [f"{row[i].flips:.0%} / {row[i].stays:.0%} ({row[i].strength:g})" if i in row else "" for i in drawn]
         click.echo(f"| {method} | " + " | ".join(cells) + " |")
 
     shown = []
     for i in drawn:
         for latent in latents[:3]:
-            shown += draw(G, [found[i].moved(latent, s * results[i].strength) for s in (-1, 0, 1)])
+            _, _, direction, strength = best[i]
+            shown += draw(G, [direction.moved(latent, s * strength) for s in (-1, 0, 1)])
     out.mkdir(parents=True, exist_ok=True)
     stylegan.save_png(make_grid(shown, 9, len(drawn)), out / "sheet.png")
-    click.echo(f"\nWrote {out / 'sheet.png'}: {', '.join(names[i] for i in drawn)} off, as drawn and on, of 3 seeds.")
+    rows = ", ".join(f"{names[i]} ({best[i][1]})" for i in drawn)
+    click.echo(f"\nWrote {out / 'sheet.png'}: {rows} off, as drawn and on, of 3 seeds.")
 
 
 if __name__ == "__main__":
