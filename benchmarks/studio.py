@@ -341,9 +341,9 @@ def _keep_every_image(session: Session, kept: list[bytes]) -> None:
     """Leak on purpose: keep a copy of what is drawn."""
     together: Callable[..., Any] = session._worker._draw_together
 
-    def leaking(key: Any, ws: Any) -> Any:
-        images = together(key, ws)
-        kept.append(images.numpy().tobytes() * 4)
+    def leaking(key: Any, parts: Any) -> Any:
+        images = together(key, parts)
+        kept.extend(each.numpy().tobytes() * 4 for each in images)
         return images
 
     session._worker._draw_together = leaking

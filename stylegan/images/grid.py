@@ -12,6 +12,9 @@ from stylegan.errors import ConfigError, ShapeError
 from stylegan.images.pixels import as_bytes
 from stylegan.machine.memory import available_bytes
 
+_SMALL = (
+    1 << 20
+)  # bytes of a sheet that is made without asking for the free memory, which takes as long as such a sheet
 _COPIES = 2  # of a sheet while it becomes a PNG: in the order of Pillow, and in an image of Pillow
 
 
@@ -71,7 +74,8 @@ def make_grid(images: Iterable[Tensor], columns: int, rows: int) -> Tensor:
 
 def _require_memory(image: Tensor, columns: int, rows: int) -> None:
     """Raise ConfigError if a sheet of such images, and the copies that writing a PNG takes, do not fit into memory."""
-    size, free = columns * rows * image.nbytes, available_bytes(torch.device("cpu"))
+    size = columns * rows * image.nbytes
+    free = available_bytes(torch.device("cpu")) if size > _SMALL else None
     if free is not None and size * (1 + _COPIES) > free:
         _, h, w = image.shape
         raise ConfigError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from stylegan.inference.synthesis import InferenceSynthesis, weights_are_prepare
 from stylegan.machine.precision import require_precision
 from stylegan.networks import minimal_gan, progan, r3gan, stylegan1, stylegan2, stylegan3
 from stylegan.networks.generator import BaseGenerator, FamilyGenerator
+from stylegan.networks.layers import frozen
 
 ENGINES = ("torch", "openvino")
 
@@ -40,7 +40,7 @@ class InferenceGenerator(BaseGenerator):
         device = next(G.parameters()).device
         require_precision(G.check_precision(precision), device)
         _check_engine(engine, compile, device)
-        self.mapping = copy.deepcopy(G.mapping).requires_grad_(False)
+        self.mapping = frozen(G.mapping)
         if engine == "openvino":
             self.synthesis = _prepared(G, "fp32", False)
             self.synthesis.draw_with_openvino(precision, f"{type(G).__module__} {G.settings}")

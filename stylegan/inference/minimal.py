@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-
 from torch import Tensor
 
 from stylegan.inference.synthesis import InferenceSynthesis
 from stylegan.networks.generator import NoiseMode
+from stylegan.networks.layers import frozen
 from stylegan.networks.minimal_gan import Synthesis
 
 
@@ -16,7 +15,7 @@ class MinimalInferenceSynthesis(InferenceSynthesis):
 
     def __init__(self, synthesis: Synthesis, precision: str, compile: bool):
         super().__init__(synthesis, precision, compile)
-        self.network = copy.deepcopy(synthesis).requires_grad_(False)
+        self.network = frozen(synthesis)
 
     def prepare_inputs(self, ws: Tensor) -> tuple[Tensor]:
         return (ws,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import cast
 
 import torch
@@ -13,6 +12,7 @@ from stylegan.errors import ConfigError
 from stylegan.inference.growing import DenseInput, GrowingInferenceSynthesis, convolution
 from stylegan.networks.generator import NoiseMode, noise_like
 from stylegan.networks.growing import GrowingSynthesis
+from stylegan.networks.layers import frozen
 from stylegan.networks.stylegan1 import SynthesisBlock, SynthesisLayer
 from stylegan.ops import filter2d, instance_norm, pixel_norm
 from stylegan.ops.number_formats import channels_last, wide
@@ -83,7 +83,7 @@ class _Layer(nn.Module):
         self.blur: Tensor | None
         self.register_buffer("blur", layer.blur.clone() if layer.blur is not None else None)
         self.bias = nn.Buffer(layer.bias.detach()[:, None, None].to(dtype))
-        self.affine = copy.deepcopy(layer.affine).requires_grad_(False) if self.settings.use_styles else None
+        self.affine = frozen(layer.affine) if self.settings.use_styles else None
         if self.settings.use_noise:
             self.noise_strength = nn.Buffer(layer.noise_strength.detach()[:, None, None].to(dtype))
             self.noise_const = nn.Buffer(layer.noise_const.to(dtype))

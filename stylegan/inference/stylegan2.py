@@ -6,7 +6,6 @@ for demodulation, the noise and the gain of the activation are folded into const
 
 from __future__ import annotations
 
-import copy
 from typing import cast
 
 import torch
@@ -19,7 +18,7 @@ from stylegan.inference.convolution import prepare
 from stylegan.inference.synthesis import InferenceSynthesis
 from stylegan.networks import stylegan3
 from stylegan.networks.generator import NoiseMode, noise_like
-from stylegan.networks.layers import SQRT_HALF
+from stylegan.networks.layers import SQRT_HALF, frozen
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.stylegan2 import SynthesisBlock, SynthesisLayer, SynthesisNetwork, ToRGB
 from stylegan.ops import upsample2d
@@ -70,7 +69,7 @@ class _Block(nn.Module):
         else:
             self.conv0 = _Layer(block.conv0, dtype, compile)
         self.conv1 = _Layer(block.conv1, dtype, compile, SQRT_HALF if block.skip is not None else 1.0)
-        self.skip = copy.deepcopy(block.skip).requires_grad_(False) if block.skip is not None else None
+        self.skip = frozen(block.skip) if block.skip is not None else None
         self.torgb = PreparedToRGB(block.torgb, dtype) if block.torgb is not None else None
 
     def styles(self, ws: Tensor) -> Styles:
@@ -108,7 +107,7 @@ class _Layer(nn.Module):
             raise ConfigError(f"the form for inference knows the activation lrelu, got {layer.activation!r}.")
         self.gain = layer.act_gain * gain
         self.clamp = layer.conv_clamp * gain if layer.conv_clamp is not None else None
-        self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
+        self.affine = frozen(layer.affine)
         weight = wide(layer.weight.detach())
         if dtype == torch.float16:
             weight = small_weight(weight)
@@ -144,7 +143,7 @@ class PreparedToRGB(nn.Module):
     def __init__(self, layer: ToRGB | stylegan3.ToRGB, dtype: torch.dtype, input_gain: Tensor | float = 1.0):
         super().__init__()
         self.dtype, self.clamp = dtype, layer.conv_clamp
-        self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
+        self.affine = frozen(layer.affine)
         weight = wide(layer.weight.detach()) * (layer.weight_gain * input_gain)
         self.weight = nn.Buffer(weight[:, :, 0, 0].t().contiguous())  # [I, C]
         self.bias = nn.Buffer(wide(layer.bias.detach())[None, :, None, None].clone())

@@ -17,6 +17,7 @@ from stylegan.inference.shifted_filtered_lrelu import COMPILER_OPTIONS, ShiftedF
 from stylegan.inference.stylegan2 import PreparedToRGB
 from stylegan.inference.synthesis import InferenceSynthesis
 from stylegan.networks.generator import NoiseMode
+from stylegan.networks.layers import frozen
 from stylegan.networks.precision import block_dtype
 from stylegan.networks.stylegan3 import SynthesisLayer, SynthesisNetwork, ToRGB
 from stylegan.ops import filtered_lrelu
@@ -35,7 +36,7 @@ class StyleGAN3InferenceSynthesis(InferenceSynthesis):
     def __init__(self, synthesis: SynthesisNetwork, precision: str, compile: bool):
         super().__init__(synthesis, precision, compile, COMPILER_OPTIONS)
         self.output_scale = synthesis.output_scale
-        self.input = copy.deepcopy(synthesis.input).requires_grad_(False)
+        self.input = frozen(synthesis.input)
 
         def dtype(layer: SynthesisLayer) -> torch.dtype:
             # bfloat16 has the range of float32, so the marks, which keep low rates from overflow, are not needed
@@ -67,7 +68,7 @@ class _Layer(nn.Module):
         weight = wide(layer.weight.detach())
         if dtype == torch.float16:
             weight = small_weight(weight)
-        self.affine = copy.deepcopy(layer.affine).requires_grad_(False)
+        self.affine = frozen(layer.affine)
         self.input_gain = nn.Buffer(layer.magnitude_ema.rsqrt())
         out_missing, self.in_missing = (-n % CHANNELS for n in weight.shape[:2])
         self.squares = nn.Buffer(F.pad(weight.square().sum([2, 3]).t(), [0, out_missing]).contiguous())  # [I, O]

@@ -6,8 +6,10 @@ layer. ProGAN Sec. 4.1.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +19,7 @@ from stylegan.ops import bias_act, minibatch_std, resample_conv2d, setup_filter
 from stylegan.ops.bias_act import activation_gain
 from stylegan.ops.number_formats import wide
 
+Layer = TypeVar("Layer", bound=nn.Module)
 SQRT_HALF = math.sqrt(0.5)  # keeps the variance of a sum of two branches at one
 
 
@@ -29,6 +32,15 @@ def tensor_shapes(module: nn.Module) -> str:
     return ", ".join(f"{name}={list(tensor.shape)}" for name, tensor in tensors)
 
 
+def frozen(module: Layer) -> Layer:
+    """Return a copy without gradients whose linear layers are scaled once rather than at every call."""
+    module = copy.deepcopy(module).requires_grad_(False)
+    for part in module.modules():
+        if isinstance(part, EqualizedLinear):
+            part.scaled_weight, part.scaled_bias = part.scaled()
+    return module
+
+
 class EqualizedLinear(nn.Module):
     """act(x @ W.t() + b) with W scaled by lr_multiplier / sqrt(in_features).
 
@@ -36,6 +48,8 @@ class EqualizedLinear(nn.Module):
     the activation is applied behind it (StyleGAN2) or, with `gain_in_weight`, to the weight (ProGAN and StyleGAN1).
     """
 
+    scaled_weight: Tensor | None  # those of a `frozen` layer
+    scaled_bias: Tensor | None
     extra_repr = tensor_shapes
 
     def __init__(
@@ -56,10 +70,18 @@ class EqualizedLinear(nn.Module):
         weight_gain, self.act_gain = _split_gain(activation, gain_in_weight)
         self.weight_gain = weight_gain * lr_multiplier / math.sqrt(in_features)
         self.bias_gain = lr_multiplier
+        self.register_buffer("scaled_weight", None, persistent=False)
+        self.register_buffer("scaled_bias", None, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = wide(self.weight) * self.weight_gain, wide(self.bias) * self.bias_gain
+        weight, bias = self.scaled()
         return bias_act(F.linear(x, weight.to(x.dtype), bias.to(x.dtype)), act=self.activation, gain=self.act_gain)
+
+    def scaled(self) -> tuple[Tensor, Tensor]:
+        """Return the weight and the bias as they are applied, float32 or float64."""
+        if self.scaled_weight is not None and self.scaled_bias is not None:
+            return wide(self.scaled_weight), wide(self.scaled_bias)
+        return wide(self.weight) * self.weight_gain, wide(self.bias) * self.bias_gain
 
 
 class EqualizedConv2d(nn.Module):

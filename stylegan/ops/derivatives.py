@@ -39,6 +39,8 @@ def apply(function: Any, *inputs: Any) -> Any:
     """Apply a `differentiable` function in the form that suits the moment."""
     if torch.compiler.is_compiling():
         return function.apply(*inputs)
+    if not torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active():
+        return function.forward(*inputs)
     return (function.transformed if torch._C._are_functorch_transforms_active() else function.eager).apply(*inputs)
 
 

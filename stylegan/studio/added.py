@@ -13,6 +13,7 @@ from stylegan.checkpoints import Checkpoint, load_checkpoint, save
 from stylegan.checkpoints.convert import convert
 from stylegan.checkpoints.open import drawing_generator, read
 from stylegan.errors import ConfigError
+from stylegan.files.cache import bytes_of
 from stylegan.studio.jobs import Job
 from stylegan.studio.uploads import named_as_upload, safe_name
 
@@ -134,5 +135,4 @@ class Added:
 
 
 def _size(path: Path) -> int:
-    files = path.iterdir() if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files)
+    return bytes_of(list(path.iterdir()) if path.is_dir() else [path])

@@ -12,7 +12,7 @@ from stylegan.data.prepare import PrepareConfig, prepare_steps
 from stylegan.data.samples import avatars
 from stylegan.data.survey import survey
 from stylegan.errors import BusyError, ConfigError, OutputError
-from stylegan.files.cache import existing_folder, free_bytes
+from stylegan.files.cache import bytes_of, existing_folder, free_bytes
 from stylegan.studio.jobs import Job, Shelf
 from stylegan.studio.limits import Limits
 
@@ -129,7 +129,7 @@ class DataSets:
         return name
 
     def _require_room(self, bytes: int) -> None:
-        used = sum(path.stat().st_size for path in self.made.glob("*.zip")) if self.made.is_dir() else 0
+        used = bytes_of(self.made.glob("*.zip"))
         if used + bytes > self.limits.all_data_bytes:
             raise OutputError(
                 f"the data sets made here take {used >> 20:,} MiB of {self.limits.all_data_bytes >> 20:,}; remove some "

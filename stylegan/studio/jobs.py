@@ -15,6 +15,7 @@ from typing import Literal
 from torch import Tensor
 
 from stylegan.errors import StyleGANError
+from stylegan.files.cache import bytes_of
 from stylegan.studio.limits import Limits
 
 State = Literal["queued", "running", "done", "failed", "canceled"]
@@ -95,7 +96,7 @@ class Job:
 
     @property
     def bytes(self) -> int:
-        return sum(path.stat().st_size for path in self.files.values() if path.exists())
+        return bytes_of(list(self.files.values()))
 
 
 class Shelf:
@@ -135,13 +136,15 @@ class Shelf:
     def clean(self) -> None:
         """Remove finished jobs that are too old, too many or too large together; the oldest first."""
         with self._lock:
-            finished = [job for job in self._jobs.values() if job.ended is not None]
-        size, now = sum(job.bytes for job in finished), time.monotonic()
-        for k, job in enumerate(finished):
-            old = now - (job.ended or now) > self.limits.kept_s
-            if old or len(finished) - k > self.limits.kept_jobs or size > self.limits.kept_bytes:
-                size -= job.bytes
-                self.discard(job)
+            finished = [(job, job.bytes) for job in self._jobs.values() if job.ended is not None]
+            size, now, gone = sum(size for _, size in finished), time.monotonic(), []
+            for k, (job, own) in enumerate(finished):
+                old = now - (job.ended or now) > self.limits.kept_s
+                if old or len(finished) - k > self.limits.kept_jobs or size > self.limits.kept_bytes:
+                    size -= own
+                    gone.append(self._jobs.pop(job.id))
+        for job in gone:
+            shutil.rmtree(job.folder, ignore_errors=True)
 
     def close(self) -> None:
         for job in self.all():

@@ -32,7 +32,7 @@ from stylegan.inversion.target import as_target
 from stylegan.machine.devices import resolve_device
 from stylegan.models import bundled
 from stylegan.networks.generator import FamilyGenerator
-from stylegan.sampling.generate import batched, draw, draw_batch, seeds_to_ws
+from stylegan.sampling.generate import batched, draw, seeds_to_ws
 from stylegan.sampling.interpolation import loop
 from stylegan.sampling.labels import class_labels
 from stylegan.sampling.latent import Latent, check_space
@@ -67,7 +67,7 @@ class _Manner(NamedTuple):
 
 
 class _Wanted(NamedTuple):
-    """What a call wants drawn: ws [N, num_ws, w_dim] that are made of the w of seeds, seed -> [num_ws, w_dim]."""
+    """A call's part of a drawing: ws [N, num_ws, w_dim] that are made of the w of seeds, seed -> [num_ws, w_dim]."""
 
     request: Drawing
     seeds: Sequence[int]
@@ -141,7 +141,7 @@ class Session:
         """Open the first network and draw with it, so that the first call does not wait for that."""
         with suppress(StyleGANError):
             opened = self._open(next(iter(self.sources)))
-            self._worker.call(lambda: list(draw(opened.fast, torch.zeros(1, opened.G.num_ws, opened.G.w_dim))))
+            self._worker.call(lambda: opened.draw(torch.zeros(1, opened.G.num_ws, opened.G.w_dim, device=self.device)))
 
     # Networks
 
@@ -476,7 +476,7 @@ class Session:
         ws = [part.ws(rows[_mapping(part.request)]) for part in parts]
         with opened.moved(*_motion(manner)), opened.threads():
             batches = torch.cat(ws).split(self.limits.together)
-            images = [draw_batch(opened.fast, list(batch), noise_mode=manner.noise_mode) for batch in batches]
+            images = [opened.draw(batch, manner.noise_mode) for batch in batches]
         return torch.cat(images).split([len(part) for part in ws])
 
     def _seeds_to_ws(self, opened: OpenedNetwork, request: Drawing, seeds: Sequence[int]) -> Tensor:

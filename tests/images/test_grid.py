@@ -51,14 +51,16 @@ def test_a_grid_without_columns_or_images_is_refused():
 
 
 def test_a_sheet_larger_than_memory_is_refused_with_its_size_before_it_is_allocated(monkeypatch):
-    image = torch.zeros(3, 64, 64, dtype=torch.uint8)
-    with pytest.raises(ConfigError, match=r"a sheet of 999999x999999 images of 64x64 has 12287975.4 GB, and writing"):
+    image = torch.zeros(3, 512, 512, dtype=torch.uint8)
+    with pytest.raises(
+        ConfigError, match=r"a sheet of 999999x999999 images of 512x512 has 786430427.1 GB, and writing"
+    ):
         make_grid([image], 999999, 999999)
     for free, fits in ((3 * 4 * image.nbytes, True), (3 * 4 * image.nbytes - 1, False), (None, True)):
         module = import_module("stylegan.images.grid")  # the package names its function grid
         monkeypatch.setattr(module, "available_bytes", lambda device, free=free: free)
         if fits:
-            assert make_grid([image], 2, 2).shape == (3, 128, 128)
+            assert make_grid([image], 2, 2).shape == (3, 1024, 1024)
             continue
         with pytest.raises(ConfigError, match="make it smaller"):
             make_grid([image], 2, 2)

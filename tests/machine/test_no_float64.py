@@ -50,7 +50,10 @@ def test_equivariance_is_that_of_the_cpu():
     expected = [equivariance(G, kind, num=2).value for kind in KINDS]
     with Device():
         found = [equivariance(G.to(DEVICE), kind, num=2).value for kind in KINDS]
-    assert found == pytest.approx(expected, abs=1e-4)
+    # A shift by whole pixels leaves nothing but the rounding of float32, which each device orders in its own way.
+    assert found[0] == pytest.approx(expected[0], abs=0.01)
+    assert expected[0] > 90
+    assert found[1:] == pytest.approx(expected[1:], abs=1e-4)
 
 
 @pytest.mark.parametrize("cfg", ["tiny16", "stylegan3-r-tiny16", "progan-tiny16"])

@@ -7,9 +7,10 @@ import reference
 import torch
 import torch.nn.functional as F
 from derivatives import channels_last, is_channels_last
+from torch import nn
 from torch.testing import assert_close
 
-from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear
+from stylegan.networks.layers import EqualizedConv2d, EqualizedLinear, frozen
 from stylegan.ops import setup_filter
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32]
@@ -20,6 +21,19 @@ def test_linear_scales_weight_and_bias_at_run_time():
     x = torch.randn(2, 9)
     expected = F.leaky_relu(x @ layer.weight.t() * 0.01 / 3 + 0.01 * 5, 0.2) * math.sqrt(2)
     assert_close(layer(x), expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_frozen_layer_computes_the_same_numbers_and_leaves_the_original(dtype):
+    layer = EqualizedLinear(9, 4, activation="lrelu", lr_multiplier=0.01, bias_init=5)
+    x = torch.randn(2, 9).to(dtype)
+    still = frozen(nn.Sequential(layer))
+    assert torch.equal(still(x), layer(x))
+    assert still[0].scaled()[0] is still[0].scaled()[0]
+    assert not still[0].scaled()[0].requires_grad
+    assert still.state_dict().keys() == nn.Sequential(layer).state_dict().keys()
+    assert layer.scaled_weight is None
+    assert layer.weight.requires_grad
 
 
 @pytest.mark.parametrize("lr_multiplier", [1.0, 0.01])

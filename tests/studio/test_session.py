@@ -21,6 +21,7 @@ from stylegan.sampling.generate import draw, seeds_to_ws
 from stylegan.sampling.latent_file import load_latents
 from stylegan.sampling.mixing import mixing_matrix
 from stylegan.studio import Session, encode
+from stylegan.studio.opened import OpenedNetwork
 from stylegan.studio.requests import Generate, Interpolate, Mix, Project, Walk
 from stylegan.studio.session import _Manner, _Wanted
 
@@ -391,7 +392,7 @@ def test_answers_are_encoded_by_one_thread(monkeypatch):
 def test_small_images_are_drawn_by_one_thread_and_the_others_return(session, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "stylegan.studio.session.draw_batch", lambda G, ws, **_: seen.append(torch.get_num_threads()) or ws[0][None]
+        OpenedNetwork, "draw", lambda opened, ws, noise_mode: seen.append(torch.get_num_threads()) or ws
     )
     session._open("plain")
     before = torch.get_num_threads()
