@@ -2,7 +2,7 @@
 
 python benchmarks/studio.py [--network avatars64] [--moves 60] [--json out.json]
 python benchmarks/studio.py --throughput [--clients 16]
-python benchmarks/studio.py --soak 180 [--clients 16] [--leak]
+python benchmarks/studio.py --soak 300 [--clients 16] [--leak]
 
 The first needs the extra `studio`, playwright and chromium; the server and the browser share the cores of this machine.
 --throughput compares the images per second of clients with those of the library itself, in turns within one run.
@@ -57,7 +57,7 @@ COUNT = """() => {
 }"""
 
 EXPECTED = (200, 202, 422, 429)  # 422 is asked for, 429 says that a queue is full
-SETTLING = 0.3  # share of a soak before memory is judged: caches fill
+SETTLING = 0.4  # share of a soak before memory is judged: caches fill, and the heap finds its size
 MB_PER_MINUTE = 1.0
 SAMPLE_S = 0.25
 
