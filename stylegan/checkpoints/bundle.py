@@ -32,6 +32,7 @@ from stylegan.checkpoints.native import (
 )
 from stylegan.errors import CheckpointError, StyleGANError
 from stylegan.files.atomic import atomic_folder
+from stylegan.files.counted import counted
 from stylegan.images.pixels import to_uint8
 from stylegan.models import FOLDER
 from stylegan.networks.generator import FamilyGenerator
@@ -189,7 +190,8 @@ def _labeled(checkpoint: Checkpoint, card: Card) -> FamilyGenerator:
     if card.class_names is not None:
         if len(card.class_names) != generator.c_dim:
             raise CheckpointError(
-                f"the network has {generator.c_dim} classes, got {len(card.class_names)} names; give one per class."
+                f"the network has {counted(generator.c_dim, 'class', 'classes')}, got {len(card.class_names)} names; "
+                "give one per class."
             )
         generator.class_names = list(card.class_names)
     return generator

@@ -197,6 +197,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{file} cannot be read: {error}; the checkpoint is damaged.") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else None
+        if str(found).startswith("encoder"):
+            raise CheckpointError(f"{folder} holds an encoder, which is not a network; set it as `encoder`.")
         raise CheckpointError(
             f"{folder} is not a checkpoint of format {FORMAT}, got {reprlib.repr(found)}; update stylegan."
         )

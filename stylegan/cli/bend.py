@@ -10,6 +10,7 @@ import click
 from stylegan.cli.latent_options import chosen_latents, latent_options, open_trained
 from stylegan.cli.launch import main_only
 from stylegan.cli.options import LocalPath, network_or_default_option, outdir_option, say_wrote, wrong_usage
+from stylegan.files.counted import counted
 
 
 @click.command("bend")
@@ -60,4 +61,4 @@ def command(
     make_folder(outdir)
     for name, image in zip(latents, images, strict=True):
         save_png(image, outdir / f"{name}-bent.png")
-    say_wrote(f"{len(images)} images to {outdir}", start)
+    say_wrote(f"{counted(len(images), 'image')} to {outdir}", start)

@@ -13,10 +13,12 @@ from rich.progress import Progress
 from stylegan.cli.launch import main_only
 from stylegan.cli.messages import with_flags
 from stylegan.cli.options import LocalPath, PathOrURL, switch, wrong_usage
+from stylegan.files.counted import counted
 
 if TYPE_CHECKING:
     from stylegan.data.prepare import PrepareConfig, PrepareReport
 
+MOST_ALIKE = 10  # files that are listed with the same reason
 _COLORS = {1: "gray", 3: "RGB", 4: "RGBA"}
 
 
@@ -87,7 +89,7 @@ class _Size(click.ParamType):
 def command(resolution: tuple[int, int] | None, width: int | None, height: int | None, **options: Any) -> None:
     """Turn images into a checked data set: equal, square, numbered, with dataset.json.
 
-    Every file that cannot be used is left out and named with the reason.
+    Files that cannot be used are left out and listed with the reason, the first ten of each.
 
     \b
     stylegan dataset --source photos --dest photos64.zip --resolution 64x64 --transform center-crop
@@ -129,17 +131,17 @@ def _run(config: PrepareConfig) -> PrepareReport:
 
 def _summary(report: PrepareReport) -> str:
     side = f"{report.resolution}x{report.resolution}"
-    images = "1 image" if report.used == 1 else f"{report.used} images"
+    images = counted(report.used, "image")
     lines = [f"{report.dest}: {images}, {side}, {_COLORS[report.channels]}, {_labels_text(report)}."]
     if report.not_needed:
-        lines.append(f"{report.not_needed} more were not needed (--max-images).")
+        lines.append(f"Left {counted(report.not_needed, 'more image')} unread, as --max-images asks.")
     if report.flattened:
-        lines.append(f"{report.flattened} had transparent pixels, which are white now; --alpha keeps them.")
+        lines.append(f"Made transparent pixels of {counted(report.flattened, 'image')} white; --alpha keeps them.")
     if report.enlarged:
-        lines.append(f"{report.enlarged} were smaller and have been enlarged to {side}; --strict refuses such images.")
+        lines.append(f"Enlarged {counted(report.enlarged, 'smaller image')} to {side}; --strict refuses such images.")
     if report.leftovers:
-        files = "1 leftover" if len(report.leftovers) == 1 else f"{len(report.leftovers)} leftovers"
-        lines.append(f"Skipped {files} of systems and tools: {_listed(report.leftovers)}.")
+        leftovers = counted(len(report.leftovers), "leftover")
+        lines.append(f"Skipped {leftovers} of systems and tools: {_listed(report.leftovers)}.")
     return "\n".join([*lines, *map(with_flags, report.notes)])
 
 
@@ -148,8 +150,8 @@ def _labels_text(report: PrepareReport) -> str:
     if n == 0:
         return "no labels"
     if report.label_names:
-        return f"labels of {n} {'value' if n == 1 else 'values'}: {_listed(report.label_names)}"
-    classes = f"{n} {'class' if n == 1 else 'classes'}"
+        return f"labels of {counted(n, 'value')}: {_listed(report.label_names)}"
+    classes = counted(n, "class", "classes")
     return f"{classes}: {_listed(report.class_names)}" if report.class_names else classes
 
 
@@ -159,8 +161,16 @@ def _listed(names: Sequence[str], most: int = 10) -> str:
 
 
 def _left_out_text(left_out: list[tuple[str, str]]) -> str:
-    files = "1 file" if len(left_out) == 1 else f"{len(left_out)} files"
-    return "\n".join([f"Left out {files}:", *(f"  {_printable(name)}: {reason}" for name, reason in sorted(left_out))])
+    """Return a line for each file, and one for the rest of those whose reasons differ in numbers alone."""
+    kinds: dict[str, list[str]] = {}
+    for name, reason in sorted(left_out):
+        kinds.setdefault(re.sub(r"\d+", "0", reason), []).append(f"  {_printable(name)}: {with_flags(reason)}")
+    lines = [f"Left out {counted(len(left_out), 'file')}:"]
+    for alike in kinds.values():
+        lines += alike[:MOST_ALIKE]
+        if more := len(alike[MOST_ALIKE:]):
+            lines.append(f"  and {counted(more, 'more file')} for the same reason")
+    return "\n".join(lines)
 
 
 def _printable(name: str) -> str:

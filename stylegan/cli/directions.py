@@ -20,7 +20,7 @@ from stylegan.cli.latent_options import (
 from stylegan.cli.launch import main_only
 from stylegan.cli.options import (
     LocalPath,
-    Psis,
+    Numbers,
     device_option,
     network_or_default_option,
     outdir_option,
@@ -30,6 +30,8 @@ from stylegan.cli.options import (
     wrong_usage,
 )
 from stylegan.cli.text_options import model_options, open_text_model, progress_of, text_options
+from stylegan.files.counted import counted
+from stylegan.files.paths import local_path
 from stylegan.models import bundled
 
 if TYPE_CHECKING:
@@ -161,7 +163,7 @@ def find(
     save_directions(list({**older, **{direction.name: direction for direction in found}}.values()), out)
     for direction in found:
         click.echo(_line(direction))
-    say_wrote(f"{len(found)} direction{'s' if len(found) > 1 else ''} to {out}", start)
+    say_wrote(f"{counted(len(found), 'direction')} to {out}", start)
 
 
 def _of_text(
@@ -230,7 +232,11 @@ def list_command(source: str) -> None:
     from stylegan.editing.direction_file import FILE, load_directions
 
     network = bundled().get(source)
-    for direction in load_directions(network / FILE if network else source).values():
+    if network is None and not local_path(source).is_file():
+        raise click.UsageError(
+            f"{source} is not a file; give one that `stylegan directions find` wrote, or one of {', '.join(bundled())}."
+        )
+    for direction in load_directions(network / FILE if network else local_path(source)).values():
         click.echo(_line(direction))
 
 
@@ -245,7 +251,7 @@ def list_command(source: str) -> None:
 )
 @click.option(
     "--strengths",
-    type=Psis(),
+    type=Numbers(),
     default="-3,-1.5,0,1.5,3",
     show_default=True,
     metavar="NUMBERS",

@@ -9,7 +9,8 @@ import click
 
 from stylegan.cli.latent_options import chosen_latents, latent_options, open_trained, write_results
 from stylegan.cli.launch import main_only
-from stylegan.cli.options import LocalPath, network_or_default_option, outdir_option, say_wrote, wrong_usage
+from stylegan.cli.options import LocalPath, network_or_default_option, outdir_option, wrong_usage
+from stylegan.files.counted import counted
 
 
 @click.command("drag")
@@ -73,7 +74,7 @@ def command(
             result = drag(G, latent, pairs, mask=allowed, settings=settings)
         dragged[name] = result.latent
         click.echo(
-            f"{name}: {result.before:.1f} to {result.after:.1f} pixels from the target after {result.steps} steps."
+            f"{name}: {result.before:.1f} px from the target before, {result.after:.1f} px after "
+            f"{counted(result.steps, 'step')}."
         )
-    write_results(G, dragged, outdir, "-dragged")
-    say_wrote(f"{len(dragged)} images and latents to {outdir}", start)
+    write_results(G, dragged, outdir, "-dragged", start)

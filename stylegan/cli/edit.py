@@ -19,7 +19,7 @@ from stylegan.cli.latent_options import (
     write_results,
 )
 from stylegan.cli.launch import main_only
-from stylegan.cli.options import LocalPath, network_or_default_option, outdir_option, say_wrote, wrong_usage
+from stylegan.cli.options import LocalPath, network_or_default_option, outdir_option, wrong_usage
 from stylegan.cli.text_options import open_text_model, progress_of, text_options
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ def command(
     start = time.perf_counter()
     if arithmetic and seeds:
         raise click.UsageError("--sum names its latents itself; leave out --seeds.")
+    if not (directions or mix or arithmetic or text):
+        click.echo("Note: nothing is changed without --direction, --mix, --text or --sum.", err=True)
     if mix and not layers:
         raise click.UsageError("--mix needs the layers that it changes; choose them with --layers, such as fine.")
     if text is None and (from_text or text_model or download or mapper):
@@ -140,8 +142,7 @@ def command(
                         watch=watch,
                     )
                 latents = dict(zip(latents, found, strict=True))
-    write_results(G, latents, outdir, "-edited")
-    say_wrote(f"{len(latents)} images and latents to {outdir}", start)
+    write_results(G, latents, outdir, "-edited", start)
 
 
 def _mapped(

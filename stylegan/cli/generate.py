@@ -22,6 +22,7 @@ from stylegan.cli.options import (
     with_progress,
 )
 from stylegan.cli.points import Points
+from stylegan.files.counted import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -168,13 +169,13 @@ def command(
     elif shards:
         settings = {"network": digest(G.state_dict().values()), "psi": psis[0], **drawing}
         new = list(write_shards(outdir, starts, shards, draw, settings, rank=world.rank, size=world.size))
-        wrote = f"{_count(sum(n for _, n in new))} in {len(new)} new shards to {outdir}"
+        wrote = f"{counted(sum(n for _, n in new), 'image')} in {counted(len(new), 'new shard')} to {outdir}"
     else:
         points = points[world.rank :: world.size]
         images = progress(draw([point.seed for point in points]), total=len(points))
         for point, image in zip(points, images, strict=True):
             save_png(image, outdir / f"{point.name}.png")
-        wrote = f"{_count(len(points))} to {outdir}"
+        wrote = f"{counted(len({point.name for point in points}), 'image')} to {outdir}"
     say_wrote(wrote, start)
 
 
@@ -200,10 +201,6 @@ def _sheet(grid: tuple[int, int] | Literal["auto"] | None, seeds: int, psis: int
     columns, rows = grid
     if columns * rows < seeds:
         raise click.UsageError(
-            f"--grid {columns}x{rows} holds {columns * rows} images, got {seeds} seeds; make it larger."
+            f"--grid {columns}x{rows} holds {counted(columns * rows, 'image')}, got {seeds} seeds; make it larger."
         )
     return _Sheet("grid.png", columns, rows, f"{columns}x{rows}")
-
-
-def _count(images: int) -> str:
-    return "1 image" if images == 1 else f"{images} images"

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from stylegan.cli.options import Network
+from stylegan.files.counted import counted
 
 ROLES = {"G_ema": "the averaged generator", "G": "the generator in training", "D": "the discriminator"}
 
@@ -50,7 +51,7 @@ def command(source: Path | None, network: Path | None) -> None:
 def _about(network: Any) -> str:
     """Return the size of a network and the precision that it declares."""
     shape = f"{network.img_resolution}x{network.img_resolution}, {network.img_channels} channels"
-    labels = f", {network.c_dim} labels" if network.c_dim else ""
+    labels = f", {counted(network.c_dim, 'label')}" if network.c_dim else ""
     marked = getattr(network.settings, "num_fp16_res", 0)
     precision = f"float32, reduced in the {marked} highest resolutions" if marked else "float32"
     return f"{shape}{labels}; {sum(p.numel() for p in network.parameters()):,} parameters, {precision}"

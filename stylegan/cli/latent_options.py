@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stylegan.cli.options import device_option, read_generator, trunc_option, tuned_option, wrong_usage
+from stylegan.cli.options import device_option, read_generator, say_wrote, trunc_option, tuned_option, wrong_usage
 from stylegan.cli.points import Points
+from stylegan.files.counted import counted
 from stylegan.files.paths import local_path
-from stylegan.models import DEFAULT, bundled
+from stylegan.models import DEFAULT, bundled, shown
 
 if TYPE_CHECKING:
     from stylegan.editing.directions import Direction
@@ -73,7 +74,7 @@ def chosen_latents(
     from stylegan.sampling.generate import to_latents
 
     if not points:
-        raise click.UsageError("Name what to start from with --seeds.")
+        raise click.UsageError("Name what to start from with --seeds, such as 0-3 or out/projected_w.npz.")
     with wrong_usage():
         resolved = resolve(G, points, label)
         latents = to_latents(G, [point.seed for point in resolved], psi=psi, label=label)
@@ -82,7 +83,10 @@ def chosen_latents(
 
 def one_latent(G: FamilyGenerator, text: str, psi: float, label: str | None) -> Latent:
     """Return the latent of a seed such as 17, or the first of a file. Raises: UsageError for anything else."""
-    return next(iter(chosen_latents(G, Points().convert(text, None, None), psi, label).values()))
+    points = Points().convert(text, None, None)
+    if len(points) != 1:
+        raise click.UsageError(f"expected one seed or file, got {text!r}; a sum has spaces, as in '1 - 2 + 3'.")
+    return next(iter(chosen_latents(G, points, psi, label).values()))
 
 
 def find_direction(G: FamilyGenerator, network: Path, text: str) -> Direction:
@@ -95,11 +99,12 @@ def find_direction(G: FamilyGenerator, network: Path, text: str) -> Direction:
     file, _, name = text.rpartition(":")
     path = local_path(file) if file else network / FILE
     if not path.is_file():
-        where = f"{path} does not exist" if file else f"{network} comes without directions"
+        where = f"{path} does not exist" if file else f"{shown(network)} comes without directions"
         raise click.UsageError(f"{where}; write FILE:NAME with a file that `stylegan directions find` wrote.")
     directions = load_directions(path, G)
     if name not in directions:
-        raise click.UsageError(f"{path} has no direction {name!r}; it has {', '.join(directions)}.")
+        owner = path if file else shown(network)
+        raise click.UsageError(f"{owner} has no direction {name!r}; it has {', '.join(directions)}.")
     return directions[name]
 
 
@@ -128,8 +133,8 @@ def parsed_layers(G: FamilyGenerator, text: str | None) -> list[int] | None:
         return parse_styles(text, G.num_ws)
 
 
-def write_results(G: FamilyGenerator, latents: dict[str, Latent], outdir: Path, suffix: str) -> None:
-    """Write an image and a latent for each name into a folder."""
+def write_results(G: FamilyGenerator, latents: dict[str, Latent], outdir: Path, suffix: str, since: float) -> None:
+    """Write an image and a latent for each name into a folder, then print the line of `say_wrote`."""
     from stylegan.images.png import make_folder, save_png
     from stylegan.sampling.generate import draw
     from stylegan.sampling.latent_file import save_latent
@@ -138,3 +143,5 @@ def write_results(G: FamilyGenerator, latents: dict[str, Latent], outdir: Path, 
     for name, image in zip(latents, draw(G, latents.values(), names=latents), strict=True):
         save_png(image, outdir / f"{name}{suffix}.png")
         save_latent(latents[name], G, outdir / f"{name}{suffix}.npz")
+    latent_files = "its latent" if len(latents) == 1 else "their latents"
+    say_wrote(f"{counted(len(latents), 'image')} and {latent_files} to {outdir}", since)

@@ -25,6 +25,8 @@ from stylegan.cli.options import (
     wrong_usage,
 )
 from stylegan.errors import ConfigError
+from stylegan.files.counted import counted
+from stylegan.models import shown
 
 if TYPE_CHECKING:
     import torch
@@ -137,7 +139,7 @@ def command(
 
     if bool(networks) == bool(images):
         raise click.UsageError(
-            "Missing option '--network'." if not networks else "give --network or --images, not both."
+            "give --network or --images, not both." if networks else "Name what to score with --network or --images."
         )
     file = fetched(feature_net, world) if feature_net else None
     requests = _requests(metrics, file, data=data is not None, neighbors=neighbors is not None)
@@ -216,7 +218,7 @@ class _Source:
         snapshot, run, nimg = world.gather(_snapshot_of(path) if world.is_main else None)[0]
         G = read_generator(snapshot, world)
         sha256 = digest(G.state_dict().values())
-        return cls(str(snapshot), snapshot, run, nimg, G, sha256, discriminator_features(snapshot))
+        return cls(shown(snapshot), snapshot, run, nimg, G, sha256, discriminator_features(snapshot))
 
     @property
     def label_dim(self) -> int:
@@ -299,7 +301,9 @@ class _Protocol:
 
         against = "" if score.reals is None else f" against {score.reals:,} of {self.data}"
         value = request.metric.text(score.value, same_as_discriminator=score.same_as_discriminator)
-        click.echo(f"{score.name} {value}: {score.fakes:,} images of {source.name}{against}, in {seconds:.1f} s.")
+        click.echo(
+            f"{score.name} {value}: {counted(score.fakes, 'image')} of {source.name}{against}, in {seconds:.1f} s."
+        )
         if source.run is not None and source.snapshot is not None:
             gpus = self.world.size if self.device.type == "cuda" else 0
             append_score(source.run, score, source.snapshot.resolve(), source.nimg, seconds, gpus)

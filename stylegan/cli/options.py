@@ -14,6 +14,7 @@ import click
 
 from stylegan.cli.messages import with_flags
 from stylegan.errors import CheckpointError, ConfigError
+from stylegan.files.counted import counted
 from stylegan.files.paths import local_path
 from stylegan.models import DEFAULT, bundled, find
 
@@ -25,19 +26,27 @@ if TYPE_CHECKING:
     from stylegan.networks.generator import FamilyGenerator
 
 
-class Psis(click.ParamType):
+class Numbers(click.ParamType):
     """One number or several, such as 0,0.5,1."""
 
-    name = "psi"
+    name = "numbers"
+    expected = "expected numbers such as -2,0,2"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
         try:
-            psis = value if isinstance(value, list) else [float(part) for part in value.split(",")]
+            numbers = value if isinstance(value, list) else [float(part) for part in value.split(",")]
         except ValueError:
-            psis = [math.nan]
-        if not all(map(math.isfinite, psis)):
-            self.fail(f"psi is a number such as 0.7, or several such as 0,0.5,1, got {value!r}.", param, ctx)
-        return psis
+            numbers = [math.nan]
+        if not all(map(math.isfinite, numbers)):
+            self.fail(f"{self.expected}, got {value!r}.", param, ctx)
+        return numbers
+
+
+class Psis(Numbers):
+    """One value of the truncation psi or several, such as 0,0.5,1."""
+
+    name = "psi"
+    expected = "psi is a number such as 0.7, or several such as 0,0.5,1"
 
 
 class LocalPath(click.Path):
@@ -369,7 +378,7 @@ def write_loop(
     from stylegan.images.video import save_video
 
     save_video(with_progress(images, "Drawing", total), dest, fps=fps, sound=sound)
-    say_wrote(f"{dest} ({total} images, {total / fps:.1f} s long)", since)
+    say_wrote(f"{dest} ({counted(total, 'image')}, {total / fps:.1f} s long)", since)
 
 
 def say_licence(licence: str | None, origin: str | None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -58,9 +60,13 @@ class Point(NamedTuple):
 
 
 def resolve(G: FamilyGenerator, points: list[int | Path], label: str | None) -> list[Point]:
-    """Read the latents of files for `G`, which is not prepared for inference; an image is projected into W+."""
+    """Read the latents of files for `G`, which is not prepared for inference; an image is projected into W+.
+
+    Files of the same name in different folders, as `stylegan project` writes them, get images of different names.
+    """
     from stylegan.sampling.latent_file import load_latents
 
+    names = _names([point for point in points if isinstance(point, Path)])
     resolved: list[Point] = []
     for point in points:
         if isinstance(point, Path) and not point.is_file():
@@ -70,10 +76,22 @@ def resolve(G: FamilyGenerator, points: list[int | Path], label: str | None) -> 
         elif point.suffix.lower() in LATENT_FILES:
             latents = load_latents(point, G)
             several = len(latents) > 1
-            resolved += [Point(f"{point.stem}{k:04d}" if several else point.stem, z) for k, z in enumerate(latents)]
+            resolved += [Point(f"{names[point]}{k:04d}" if several else names[point], z) for k, z in enumerate(latents)]
         else:
-            resolved.append(Point(point.stem, _projected(G, point, label)))
+            resolved.append(Point(names[point], _projected(G, point, label)))
     return resolved
+
+
+def _names(files: Iterable[Path]) -> dict[Path, str]:
+    """Return a name for each file: its own, with that of its folder in front, and with a number, where it must be."""
+    files = dict.fromkeys(files)
+    stems = Counter(file.stem for file in files)
+    names: dict[Path, str] = {}
+    for file in files:
+        name = file.stem if stems[file.stem] == 1 else f"{file.resolve().parent.name}-{file.stem}"
+        numbered = (name, *(f"{name}-{k}" for k in range(2, len(files) + 2)))
+        names[file] = next(free for free in numbered if free not in names.values())
+    return names
 
 
 def _projected(G: FamilyGenerator, image: Path, label: str | None) -> Latent:

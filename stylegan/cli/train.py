@@ -297,7 +297,8 @@ def _show(plan: Plan) -> None:
     """Print the settings, and what the run takes over and needs beside them."""
     if plan.world.is_main:
         click.echo(plan.config.to_json(), nl=False)
-        for remark in filter(None, (plan.report, plan.precision_reason, *plan.remarks)):
+        measured = plan.precision_reason and f"Precision {plan.config.precision}: {plan.precision_reason}."
+        for remark in filter(None, (plan.report, measured, *plan.remarks)):
             click.echo(with_flags(remark), err=True)
         click.echo(plan.needed(), err=True)
 

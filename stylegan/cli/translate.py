@@ -13,7 +13,6 @@ from stylegan.cli.options import (
     device_option,
     network_or_default_option,
     outdir_option,
-    say_wrote,
     trunc_option,
     wrong_usage,
 )
@@ -99,5 +98,4 @@ def command(
         for name, latents in zip(names, found, strict=True)
         for suffix, latent in zip(suffixes, latents, strict=True)
     }
-    write_results(G, results, outdir, "")
-    say_wrote(f"{len(results)} images and latents to {outdir}", start)
+    write_results(G, results, outdir, "", start)

@@ -21,6 +21,7 @@ from stylegan.data.source import Source
 from stylegan.data.sources import open_source
 from stylegan.data.writer import DatasetWriter, dataset_writer, encode_png
 from stylegan.errors import ConfigError, DataError
+from stylegan.files.counted import counted
 from stylegan.files.paths import local_path, refuse_name_of_file
 from stylegan.images.read import Header
 from stylegan.images.resize import FILTERS, TRANSFORMS, Transform, has_transparency, keep_exact, to_channels
@@ -321,7 +322,8 @@ def _listed_labels(source: Source, config: PrepareConfig, tally: _Tally) -> Labe
         where = f"dataset.json of {source.path}"
         label_table(labels, source.names, where)
         if unused := entries_without_image(labels, source.names):
-            tally.notes.append(f"{len(unused)} labels of {where} are of no image, the first of them {unused[0]}.")
+            has = "has" if len(unused) == 1 else "have"
+            tally.notes.append(f"{counted(len(unused), 'label')} of {where} {has} no image, the first: {unused[0]}.")
         return labels_of(labels, source.names, where)
     if config.labels == "json":
         raise DataError(f"{source.path} comes with no labels; add a dataset.json that has them.")
@@ -369,9 +371,8 @@ def _nothing_usable(source: Source, left_out: Sequence[tuple[str, str]]) -> str:
         only = f"holds only leftovers of systems and tools ({source.leftovers[0]})" if source.leftovers else "is empty"
         return f"{source.path} {only}; give a folder, zip or tar that holds images."
     name, reason = left_out[0]
-    return (
-        f"{source.path} holds no usable image: all {len(left_out)} files were left out, for example {name}: {reason}."
-    )
+    files = "its only file was" if len(left_out) == 1 else f"all {len(left_out)} files were"
+    return f"{source.path} holds no usable image: {files} left out, for example {name}: {reason}."
 
 
 def _refuse_overlap(source: Path | str, dest: Path) -> None:

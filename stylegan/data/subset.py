@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from stylegan.errors import DataError
+from stylegan.files.counted import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,4 +102,6 @@ def leading_subset(
 
 def _require_some_left(images: int, held_out: int, where: object) -> None:
     if held_out >= images:
-        raise DataError(f"{where} has {images} images, so {held_out} cannot be held out; leave some to train on.")
+        raise DataError(
+            f"{where} has {counted(images, 'image')}, so {held_out} cannot be held out; leave some to train on."
+        )

@@ -11,6 +11,7 @@ import numpy as np
 from stylegan.data.labels import label_table
 from stylegan.data.sources import open_source
 from stylegan.errors import DataError
+from stylegan.files.counted import counted
 
 LOOKED_AT = 2000  # headers that are read; a larger set is judged by a part of it, evenly spread
 FEW = 200  # images below which a discriminator usually learns them by heart
@@ -73,7 +74,7 @@ def survey(path: Path) -> Survey:
         ignored = len(source.ignored)
     mixed = _mixed(sizes, channels)
     few = [f"There are few images, {len(names)}; use augmentation."] if 0 < len(names) < FEW else []
-    others = [f"{ignored} files are not images and are left out."] if ignored else []
+    others = [f"{counted(ignored, 'file')} without an image will be left out."] if ignored else []
     blocking = ["There are no images."] * (not names) + mixed + _first(unusable)
     return Survey(
         images=len(names),
@@ -103,4 +104,4 @@ def _mixed(sizes: Counter[tuple[int, int]], channels: Counter[int]) -> list[str]
 
 def _first(unusable: list[str]) -> list[str]:
     more = len(unusable) - SHOWN
-    return [*unusable[:SHOWN], *([f"{more} more files cannot be used."] if more > 0 else [])]
+    return [*unusable[:SHOWN], *([f"{counted(more, 'more file')} cannot be used."] if more > 0 else [])]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
+from stylegan.files.counted import counted
 from stylegan.sampling.latent import Latent
 
 
@@ -118,10 +119,14 @@ def orthogonal(direction: Direction, others: Iterable[Direction], w: Tensor) -> 
     found = measured(
         vector, w, name=direction.name, layers=direction.layers, space=direction.space, method=direction.method
     )
-    return replace(found, note=", ".join(filter(None, [direction.note, f"orthogonal to {len(basis)} others"])))
+    remark = f"orthogonal to {counted(len(basis), 'other')}"
+    return replace(found, note=", ".join(filter(None, [direction.note, remark])))
 
 
 def _in_w(direction: Direction) -> Tensor:
     if not isinstance(direction.vector, Tensor) or direction.vector.ndim != 1:
-        raise ConfigError(f"only directions in W can be made orthogonal, and {direction.name} is in another space.")
+        raise ConfigError(
+            f"only directions in W can be made orthogonal, and {direction.name} is in another space; set `out` to a "
+            "file that holds none of those."
+        )
     return direction.vector.to(torch.float64)

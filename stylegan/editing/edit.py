@@ -74,7 +74,8 @@ def parse_arithmetic(text: str) -> list[tuple[float, str]]:
             weight = float(factor or 1)
         except ValueError:
             weight = math.nan
-        if not name.strip() or not math.isfinite(weight):
+        unspaced = re.fullmatch(r"[\d\s.*+-]*\+[\d\s.*+-]*", name)
+        if not name.strip() or unspaced or not math.isfinite(weight):
             raise ConfigError(f"arithmetic with latents is written like a - b + 0.5*c, with spaces, got {text!r}.")
         terms.append((-weight if sign == "-" else weight, name.strip()))
     return terms

@@ -28,5 +28,7 @@ def read_arrays(file: Path | str, *, what: str, only: str, max_bytes: int) -> di
         with open(file, "rb") as stream:
             loaded = np.load(stream, allow_pickle=False)
             return {only: loaded} if isinstance(loaded, np.ndarray) else {key: loaded[key] for key in loaded.files}
+    except FileNotFoundError as error:
+        raise DataError(f"{file} does not exist; expected {what}.") from error
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
         raise DataError(f"{file} is not {what}: {error}.") from error

@@ -62,14 +62,14 @@ def _to_image(x: torch.Tensor) -> np.ndarray:
 def keep_exact(img: np.ndarray, width: int, height: int, resampling: str = "bicubic") -> np.ndarray:
     """Return an image of the right size unchanged; raise DataError for any other."""
     if img.shape[:2] != (height, width):
-        raise DataError(f"it is {_size(img)} where the set is {width}x{height}; set a resolution to resize it")
+        raise DataError(f"it is {_size(img)} where the set is {width}x{height}; set `resolution` to resize it")
     return img
 
 
 def keep_whole(img: np.ndarray, width: int, height: int, resampling: str = "bicubic") -> np.ndarray:
     """Resize a square image; raise DataError for any other, since squeezing would distort it."""
     if img.shape[0] != img.shape[1]:
-        raise DataError(f"it is {_size(img)}, not square; set the transform to center-crop to take its middle")
+        raise DataError(f"it is {_size(img)}, not square; set `transform` to center-crop to take its middle")
     return resize(img, width, height, resampling)
 
 

@@ -81,7 +81,9 @@ def _config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{folder / CONFIG} cannot be read: {error}; the encoder is damaged.") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
+        found = config.get("format") if isinstance(config, dict) else None
         raise CheckpointError(
-            f"{folder} is not an encoder of the format {FORMAT!r}; choose another, or update stylegan."
+            f"{folder} is not an encoder of the format {FORMAT!r}, got {found!r}; choose the run of an encoder, or "
+            "update stylegan."
         )
     return config

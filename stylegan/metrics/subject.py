@@ -22,6 +22,7 @@ from stylegan.data.subset import Subset
 from stylegan.errors import ConfigError, DataError, OutputError
 from stylegan.files.atomic import atomic_file
 from stylegan.files.cache import default_cache
+from stylegan.files.counted import counted
 from stylegan.machine.processes import World
 from stylegan.metrics.batches import Batches, fake_batches, gather_rows, image_batches, real_batches
 from stylegan.metrics.features import check_channels, features_of
@@ -98,8 +99,8 @@ class Subject:
         if self.images is not None:
             if len(self.images) < self.num:
                 raise ConfigError(
-                    f"{self.images.name} holds {len(self.images):,} images, and {self.num:,} are to be measured; put "
-                    "a smaller number in the name of the metric."
+                    f"{self.images.name} holds {counted(len(self.images), 'image')}, and {self.num:,} are to be "
+                    "measured; put a smaller number in the name of the metric."
                 )
             check_channels(self.images.channels)
             if self.dataset is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from stylegan.errors import CheckpointError
 from stylegan.files.paths import local_path
 
-__all__ = ["DEFAULT", "FOLDER", "bundled", "find"]
+__all__ = ["DEFAULT", "FOLDER", "bundled", "find", "shown"]
 
 FOLDER = Path(__file__).parent
 DEFAULT = "avatars64"  # the network to draw with if none is named
@@ -21,6 +21,11 @@ def bundled() -> dict[str, Path]:
     """Return the bundled networks in alphabetical order: name -> checkpoint folder."""
     configs = sorted(FOLDER.glob("[!.]*/config.json"))  # a name with a dot is a folder that is being written
     return {config.parent.name: config.parent for config in configs}
+
+
+def shown(path: Path) -> str:
+    """Return how messages name a network: the name of a bundled one, else its path."""
+    return path.name if path in bundled().values() else str(path)
 
 
 def find(source: Path | str) -> Path:

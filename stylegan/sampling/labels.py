@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from stylegan.errors import ConfigError
+from stylegan.files.counted import counted
 from stylegan.networks.protocol import GeneratorLike
 
 Label = int | str | Sequence[float]
@@ -84,7 +85,9 @@ def _must_have_label(G: GeneratorLike) -> ConfigError:
     if G.label_names is not None:
         return ConfigError(f"{_vectors(G)}; choose them with `label`, for example {G.label_names[0]}=1.")
     names = f" or {_listed(G.class_names)}" if G.class_names else ""
-    return ConfigError(f"this network has {G.c_dim} classes; choose one with `label`, 0..{G.c_dim - 1}{names}.")
+    return ConfigError(
+        f"this network has {counted(G.c_dim, 'class', 'classes')}; choose one with `label`, 0..{G.c_dim - 1}{names}."
+    )
 
 
 def _class(G: GeneratorLike, number: int) -> Tensor:
@@ -99,7 +102,7 @@ def _class(G: GeneratorLike, number: int) -> Tensor:
 
 def _values(G: GeneratorLike, values: Sequence[float], text: str) -> Tensor:
     if len(values) != G.c_dim or not all(map(math.isfinite, values)):
-        what = _vectors(G) if G.label_names is not None else f"a label of this network has {G.c_dim} values"
+        what = _vectors(G) if G.label_names is not None else f"a label of this network has {counted(G.c_dim, 'value')}"
         raise ConfigError(f"{what}, got {text!r}; give {G.c_dim} numbers separated by commas.")
     return torch.tensor([float(value) for value in values], dtype=torch.float32, device="cpu")
 
@@ -123,7 +126,7 @@ def _named_values(G: GeneratorLike, parts: Sequence[str], text: str) -> Tensor:
 
 
 def _vectors(G: GeneratorLike) -> str:
-    return f"this network takes {G.c_dim} values ({_listed(G.label_names)})"
+    return f"this network takes {counted(G.c_dim, 'value')} ({_listed(G.label_names)})"
 
 
 def _listed(names: Sequence[str] | None, most: int = 12) -> str:

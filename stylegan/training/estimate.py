@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_map_only
 
 from stylegan.errors import ConfigError
 from stylegan.files.cache import default_cache, existing_folder, free_bytes
+from stylegan.files.counted import counted
 from stylegan.machine.memory import available_bytes
 from stylegan.training.config import DataConfig, TrainConfig, changed
 from stylegan.training.phases import MicroBatch, due_phases
@@ -56,8 +57,8 @@ class Estimate:
         return (
             f"About {_size(self.memory)} of memory: weights {_size(self.weights)}, optimizers {_size(self.moments)}, "
             f"one step {_size(self.step)}, writing a snapshot {_size(self.snapshot)}, the rest for PyTorch.\n"
-            f"About {_size(self.disk)} on the disk: {self.snapshots} snapshots of {_size(self.snapshot)}, "
-            f"{self.drawings} older ones of {_size(self.drawing)}, image grids up to {_size(self.grids)}."
+            f"About {_size(self.disk)} on the disk: {counted(self.snapshots, 'snapshot')} of {_size(self.snapshot)}, "
+            f"{counted(self.drawings, 'older one')} of {_size(self.drawing)}, image grids up to {_size(self.grids)}."
             + (f"\nAbout {_size(self.cache)} of cache for the decoded images." if self.cache else "")
         )
 
@@ -104,7 +105,7 @@ def require_room(needed: Estimate, device: torch.device, folder: Path, processes
     room = free_bytes(folder)
     if needed.disk > room:
         raise ConfigError(
-            f"the run writes about {_size(needed.disk)} ({needed.snapshots + needed.drawings} snapshots), "
+            f"the run writes about {_size(needed.disk)} ({counted(needed.snapshots + needed.drawings, 'snapshot')}), "
             f"{_size(needed.disk - room)} more than is free at {folder}; write fewer with a larger "
             "`snap_ticks` or a smaller `keep_snapshots`, or `force` the start."
         )

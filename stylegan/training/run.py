@@ -17,6 +17,7 @@ from stylegan.checkpoints.snapshots import newest_snapshot, nimg_of
 from stylegan.data.dataset import Dataset
 from stylegan.data.pixels import Track, untracked
 from stylegan.files.atomic import write_text
+from stylegan.files.counted import counted
 from stylegan.files.paths import local_path
 from stylegan.machine.memory import keep_freed_memory
 from stylegan.machine.processes import World
@@ -136,7 +137,7 @@ class Run:
         precision = config.precision + (f" ({plan.precision_reason})" if plan.precision_reason else "")
         size = f"{data.resolution}x{data.resolution}, {data.channels} channel{'s' * (data.channels > 1)}"
         return (
-            f"{first}\n{len(data):,} images of {size}; cfg {config.cfg}"
+            f"{first}\n{counted(len(data), 'image')} of {size}; cfg {config.cfg}"
             f"{', projected discriminator' * (config.discriminator_kind == 'projected')}, batch {config.batch}, "
             f"gamma {config.r1_gamma:g}, {precision}, {config.kimg:g} kimg."
         )

@@ -38,10 +38,13 @@ def test_the_help_names_the_default(verb):
     assert f"[default: {DEFAULT}]" in " ".join(run_cli(verb, "--help").out.split())
 
 
-@pytest.mark.parametrize("verb", ["move", "metrics"])
-def test_a_verb_that_the_default_does_not_suit_needs_a_network(verb):
+@pytest.mark.parametrize(
+    ("verb", "message"),
+    [("move", "Missing option '--network'"), ("metrics", "Name what to score with --network or --images.")],
+)
+def test_a_verb_that_the_default_does_not_suit_needs_a_network(verb, message):
     result = run_cli(verb, *(["--metrics", "eqr100"] if verb == "metrics" else []))
-    assert (result.code, "Missing option '--network'" in result.err) == (2, True)
+    assert (result.code, message in result.err) == (2, True)
 
 
 def test_a_folder_with_the_name_of_the_default_does_not_replace_it_unless_named(tmp_path, monkeypatch):

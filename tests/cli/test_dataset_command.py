@@ -56,13 +56,23 @@ def test_the_summary_counts_what_was_used_and_names_what_was_not(images, tmp_pat
     assert len(open_dataset(tmp_path / "out.zip", cache=tmp_path)) == 3
 
 
+def test_files_left_out_for_the_same_reason_are_listed_up_to_ten(images, tmp_path):
+    for k in range(14):
+        Image.new("RGB", (20 + k, 50)).save(images / f"wide{k:02d}.png")
+    result = run("--source", images, "--dest", tmp_path / "out.zip", "--resolution", "4x4")
+    alike = [line for line in result.output.splitlines() if "not square" in line]
+    assert len(alike) == 10
+    assert alike[0] == "  0.png: it is 12x8, not square; set --transform to center-crop to take its middle"
+    assert "\n  and 7 more files for the same reason\n" in result.output
+
+
 def test_max_images_says_how_many_were_not_needed(images, tmp_path):
     result = run(
         "--source", images, "--dest", tmp_path / "out", "--resolution", "4",
         "--transform", "center-crop", "--max-images", 1,
     )  # fmt: skip
     assert "1 image, 4x4" in result.output
-    assert "2 more were not needed (--max-images)." in result.output
+    assert "Left 2 more images unread, as --max-images asks." in result.output
 
 
 def test_shards_are_written_and_transparency_is_reported(tmp_path):
@@ -71,7 +81,7 @@ def test_shards_are_written_and_transparency_is_reported(tmp_path):
         Image.new("RGBA", (8, 8), (1, 2, 3, 100 if index else 255)).save(tmp_path / f"in/{index}.png")
     result = run("--source", tmp_path / "in", "--dest", tmp_path / "out", "--shards", 2)
     assert "out: 3 images, 8x8, RGB, no labels." in result.output
-    assert "2 had transparent pixels, which are white now; --alpha keeps them." in result.output
+    assert "Made transparent pixels of 2 images white; --alpha keeps them." in result.output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["000000.tar", "000001.tar", "index.json"]
     result = run("--source", tmp_path / "in", "--dest", tmp_path / "alpha", "--alpha")
     assert "3 images, 8x8, RGBA" in result.output
@@ -107,7 +117,7 @@ def test_leftovers_enlarged_images_and_notes_have_one_line_each(tmp_path):
     folder = make(tmp_path / "in", "00000/1.png", "00001/2.png", ".cache/3.png", "00000/._1.png")
     lines = run("--source", folder, "--dest", tmp_path / "out.zip", "--resolution", "16").output.splitlines()
     assert lines[1:] == [
-        "2 were smaller and have been enlarged to 16x16; --strict refuses such images.",
+        "Enlarged 2 smaller images to 16x16; --strict refuses such images.",
         "Skipped 2 leftovers of systems and tools: .cache, 00000/._1.png.",
         "The folders 00000, 00001 and so on were taken for mere numbering; set --labels to folders to make classes of "
         "them.",
@@ -133,7 +143,7 @@ def test_strict_fails_with_one_sentence(images, tmp_path, monkeypatch, capsys):
     )
     assert code == 1
     assert err == (
-        "Error: 0.png cannot be used: it is 12x8, not square; set the transform to center-crop to take its middle.\n"
+        "Error: 0.png cannot be used: it is 12x8, not square; set --transform to center-crop to take its middle.\n"
     )
 
 
@@ -197,7 +207,7 @@ def test_enlarged_images_are_counted_in_one_line_and_refused_by_strict(images, t
     assert "0.png cannot be used: it is 12x8 and would be enlarged; choose a lower resolution." in err
     code, out, _ = run_main(monkeypatch, capsys, *arguments)
     assert code == 0
-    assert out.endswith("\n3 were smaller and have been enlarged to 16x16; --strict refuses such images.\n")
+    assert out.endswith("\nEnlarged 3 smaller images to 16x16; --strict refuses such images.\n")
 
 
 def test_a_destination_that_ends_like_a_file_is_refused(images, tmp_path, monkeypatch, capsys):

@@ -41,7 +41,7 @@ def test_marked_seeds_and_orthogonal_directions(network, tmp_path):
     marks.write_text("".join(f"{seed},{seed % 3}\n" for seed in range(30)))
     run("directions", "find", "--network", network, "--method", "labels", "--csv", marks, "--out", out)
     text = run("directions", "find", "--network", network, "--count", "1", "--orthogonal", "--out", out)
-    assert text.startswith("pca0: pca in w, all layers, orthogonal to 1 others\n")
+    assert text.startswith("pca0: pca in w, all layers, orthogonal to 1 other\n")
     loaded = load_directions(out)
     assert abs(float(loaded["tilted"].vector @ loaded["pca0"].vector)) < 1e-5
 
@@ -103,14 +103,32 @@ def test_layers_mixing_and_sums(network, found, tmp_path):
     assert torch.allclose(edited("--sum", "1 - 2 + 3"), one - two + three, atol=1e-6)
 
 
+def test_latents_of_the_same_name_in_different_folders_write_different_files(network, found, tmp_path):
+    files = [tmp_path / folder / "projected_w.npz" for folder in ("mia", "tom")]
+    for seed, file in enumerate(files):
+        run("edit", "--network", network, "--seeds", seed, "--outdir", file.parent)
+        (file.parent / f"seed000{seed}-edited.npz").rename(file)
+    seeds = ["--network", network, "--seeds", ",".join(map(str, [*files, files[0]])), "--outdir", tmp_path]
+    assert run("generate", *seeds).startswith(f"Wrote 2 images to {tmp_path} in ")
+    assert run("edit", *seeds, "--direction", f"{found}:pca0=1").startswith("Wrote 2 images and their latents to ")
+    names = ["mia-projected_w", "tom-projected_w"]
+    assert sorted(p.stem for p in tmp_path.glob("*.png")) == sorted([*names, *(f"{name}-edited" for name in names)])
+
+
+def test_an_edit_of_one_image_says_so_and_notes_that_nothing_changes(network, tmp_path):
+    result = run_cli("edit", "--network", network, "--seeds", 1, "--outdir", tmp_path)
+    assert result.out.startswith(f"Wrote 1 image and its latent to {tmp_path} in ")
+    assert result.err == "Note: nothing is changed without --direction, --mix, --text or --sum.\n"
+
+
 def test_a_drag_writes_its_result_and_reports_the_distances(network, tmp_path):
     white = tmp_path / "mask.png"
     Image.new("L", (16, 16), 255).save(white)
     arguments = ["--network", network, "--seeds", 1, "--steps", 3, "--mask", white, "--outdir", tmp_path]
     for method in ("freedrag", "draggan"):
         out = run("drag", *arguments, "--points", "4,4->8,7;1,1->1,2", "--method", method)
-        assert out.startswith("seed0001: 3.0 to ")
-        assert "pixels from the target after 3 steps." in out
+        assert out.startswith("seed0001: 3.0 px from the target before, ")
+        assert "px after 3 steps." in out
     assert (tmp_path / "seed0001-dragged.png").exists()
     assert load_latents(tmp_path / "seed0001-dragged.npz", stylegan.load(network, device="cpu"))
 
@@ -118,7 +136,8 @@ def test_a_drag_writes_its_result_and_reports_the_distances(network, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["edit"], "Name what to start from with --seeds."),
+        (["edit"], "Name what to start from with --seeds, such as 0-3 or out/projected_w.npz."),
+        (["directions", "sheet", "--direction", "x", "--strengths", "a"], "expected numbers such as -2,0,2, got 'a'."),
         (["edit", "--seeds", "1", "--direction", "pca0=1"], "comes without directions; write FILE:NAME"),
         (["edit", "--seeds", "1", "--direction", "{found}:pca0"], "is written [FILE:]NAME=STRENGTH, such as smile=2"),
         (["edit", "--seeds", "1", "--direction", "{found}:pca0=much"], "is written [FILE:]NAME=STRENGTH"),
@@ -128,6 +147,9 @@ def test_a_drag_writes_its_result_and_reports_the_distances(network, tmp_path):
         (["edit", "--seeds", "1", "--mix", "2"], "--mix needs the layers that it changes"),
         (["edit", "--seeds", "1", "--sum", "1 - 2 + 3"], "--sum names its latents itself"),
         (["edit", "--sum", "1 + 2"], "sum to 1, as in a - b + c"),
+        (["edit", "--sum", "1-2+3"], "is written like a - b + 0.5*c, with spaces, got '1-2+3'."),
+        (["edit", "--sum", "1-2"], "expected one seed or file, got '1-2'; a sum has spaces, as in '1 - 2 + 3'."),
+        (["edit", "--seeds", "1", "--mix", "2-3", "--layers", "1"], "expected one seed or file, got '2-3'"),
         (["edit", "--sum", "1 - x + 2"], "seeds are whole numbers and ranges such as 0-3,7"),
         (["directions", "find", "--method", "labels"], "takes either marked seeds, with --csv, or a data set"),
         (
@@ -148,6 +170,12 @@ def test_wrong_usage_exits_with_2_and_a_sentence(network, found, tmp_path, argum
     )
     assert result.code == 2
     assert message in " ".join(result.err.split())
+
+
+def test_a_list_of_no_file_names_what_can_be_listed():
+    result = run_cli("directions", "list", "nowhere")
+    sentence = "nowhere is not a file; give one that `stylegan directions find` wrote, or one of avatars64, fashion32."
+    assert (result.code, sentence in result.err) == (2, True)
 
 
 def test_directions_of_another_network_are_refused(network, found, tmp_path):

@@ -224,7 +224,7 @@ def test_shards_are_tar_files_that_a_second_command_completes(network, tmp_path)
     options = ("generate", "--network", network, "--seeds", "0-4", "--shards", 2, "--outdir", tmp_path)
     assert run_cli(*options).out.startswith(f"Wrote 5 images in 3 new shards to {tmp_path} in ")
     (tmp_path / "00001-of-00003.tar").unlink()
-    assert run_cli(*options).out.startswith(f"Wrote 2 images in 1 new shards to {tmp_path} in ")
+    assert run_cli(*options).out.startswith(f"Wrote 2 images in 1 new shard to {tmp_path} in ")
     result = run_cli(*options, "--trunc", "0.5")
     assert result.code == 1
     assert "choose another --outdir" in result.err

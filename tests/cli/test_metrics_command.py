@@ -186,7 +186,7 @@ def test_a_folder_of_images_is_compared_with_another_and_shown_beside_it(tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--metrics", "fid8_efflite0"], "Missing option '--network'."),
+        (["--metrics", "fid8_efflite0"], "Name what to score with --network or --images."),
         (
             ["--network", "run", "--images", "images", "--metrics", "is8_efflite0"],
             "give --network or --images, not both",

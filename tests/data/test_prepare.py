@@ -113,7 +113,7 @@ def test_the_most_common_size_wins_without_a_resolution(tmp_path):
     save(tmp_path / "in/wide.png", noise(8, 16))
     report = prepare(tmp_path / "in", tmp_path / "out.zip")
     assert (report.used, report.resolution) == (2, 8)
-    assert dict(report.left_out)["a.png"] == "it is 4x4 where the set is 8x8; set a resolution to resize it"
+    assert dict(report.left_out)["a.png"] == "it is 4x4 where the set is 8x8; set `resolution` to resize it"
     assert "wide.png" in dict(report.left_out)
 
 
@@ -122,7 +122,7 @@ def test_images_that_are_not_square_need_a_transform(tmp_path):
     save(tmp_path / "in/b.png", noise(8, 16))
     report = prepare(tmp_path / "in", tmp_path / "out.zip", resolution=4)
     assert dict(report.left_out) == {
-        "b.png": "it is 16x8, not square; set the transform to center-crop to take its middle"
+        "b.png": "it is 16x8, not square; set `transform` to center-crop to take its middle"
     }
     assert prepare(tmp_path / "in", tmp_path / "b.zip", resolution=4, transform="center-crop").used == 2
 
@@ -329,7 +329,7 @@ def test_labels_of_other_images_are_reported(tmp_path):
     content = {"labels": [["a.png", 0], ["b.png", 1], ["c.png", 1], ["d.png", 1]]}
     (tmp_path / "in/dataset.json").write_text(json.dumps(content))
     (note,) = prepare(tmp_path / "in", tmp_path / "out.zip").notes
-    assert note.endswith("are of no image, the first of them c.png.")
+    assert note.endswith("no image, the first: c.png.")
     assert note.startswith("2 labels of dataset.json of ")
 
 
@@ -449,7 +449,7 @@ def test_missing_empty_and_useless_sources_get_a_sentence(tmp_path):
         prepare(tmp_path / "empty", tmp_path / "out.zip")
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts/a.txt").write_text("x")
-    with pytest.raises(DataError, match=r"no usable image: all 1 files were left out, for example a.txt: it is not"):
+    with pytest.raises(DataError, match=r"no usable image: its only file was left out, for example a.txt: it is not"):
         prepare(tmp_path / "texts", tmp_path / "out.zip")
     save(tmp_path / "odd/a.png", noise(6, 6))
     with pytest.raises(DataError, match=r"no image of .* is square with a power of two as its side \(a.png is 6x6\)"):
