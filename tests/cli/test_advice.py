@@ -43,6 +43,7 @@ TRANSLATED = "translate --network {network} --device cpu --input {data}/000.png 
 # (module, names of the advice) -> commands that follow it
 ADVICE: dict[tuple[str, ...], list[str]] = {
     ("checkpoints/convert.py", "overwrite"): ["convert {network} {taken} --force"],
+    ("checkpoints/native.py", "encoder"): [TRANSLATED + " --encoder {sketch}"],
     ("data/class_folders.py", "labels"): [PREPARED + " --labels none"],
     ("data/dataset.py", "balanced"): [NEW],
     ("data/labels.py", "prepare", "labels"): [PREPARED + " --labels none"],
@@ -51,6 +52,7 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
     ("data/shards/index.py", "prepare", "shards"): [PREPARED.replace("{out}.zip", "{out}") + " --shards 4"],
     ("data/shards/remote.py", "resume"): [RESUMED],
     ("editing/directions.py", "layers"): [FOUND + " --method style"],
+    ("editing/directions.py", "out"): [FOUND + " --method pca --orthogonal"],
     ("editing/find.py", "csv", "data"): [
         FOUND + " --method labels --csv {marked}",
         FOUND + " --method labels --data {labeled_set}",
@@ -60,6 +62,8 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
     ("editing/text_direction.py", "beta"): [FOUND + " --method text --text red --text-model {colors} --beta 0.01"],
     ("editing/text_model.py", "text_model"): [SEEN + " --text-model {colors}"],
     ("editing/text_model.py", "download", "text_model"): [SEEN + " --download", SEEN + " --text-model {colors}"],
+    ("images/resize.py", "resolution"): [PREPARED],
+    ("images/resize.py", "transform"): [PREPARED + " --transform center-crop"],
     ("inversion/target.py", "fit"): [
         f"project --network {{network}} --target {{data}}/000.png --mask {{data}}/000.png --fit {fit} --steps 0"
         for fit in ("crop", "pad")
