@@ -17,6 +17,7 @@ from stylegan.images.pixels import to_float, to_uint8
 from stylegan.inversion.estimate import estimate
 from stylegan.inversion.goal import Goal
 from stylegan.inversion.perceptual import PerceptualDistance
+from stylegan.inversion.polish import polish
 from stylegan.inversion.ramp import ramp
 from stylegan.inversion.w_statistics import WStatistics, random_ws
 from stylegan.inversion.whiteness import whiteness
@@ -51,6 +52,7 @@ class ProjectorSettings:
         feature_resolution: pixels per side of that feature map at most.
         examples: number of random images from which the start is estimated by a linear regression of w on thumbnails;
             0 starts from the mean, as published.
+        polish: end with Levenberg and Marquardt's steps for images that the network itself drew; in W only.
         w_samples: number of w that give the mean and the spread.
     """
 
@@ -71,6 +73,7 @@ class ProjectorSettings:
     feature_weight: float = 0.01
     feature_resolution: int = 32
     examples: int = 1000
+    polish: bool = True
     w_samples: int = 10_000
 
     def __post_init__(self) -> None:
@@ -90,7 +93,14 @@ class ProjectorSettings:
 # enlarged, which takes half of the time of a step; twice as many steps come closer.
 REFINING = ProjectorSettings(steps=100, lr=0.05, w_noise=0.0, smallest_side=64)
 PUBLISHED = ProjectorSettings(
-    steps=1000, lr_rampdown=0.25, beta2=0.999, whiten=False, w_noise_ramp=0.75, pixel_weight=0.0, examples=0
+    steps=1000,
+    lr_rampdown=0.25,
+    beta2=0.999,
+    whiten=False,
+    w_noise_ramp=0.75,
+    pixel_weight=0.0,
+    examples=0,
+    polish=False,
 )
 
 
@@ -176,8 +186,13 @@ def project(
         return images, goal(images) + penalty
 
     _minimize(loss, [x, *noise.values()], settings, noise, watch)
-    ws = statistics.w(x.detach()).expand(-1, G.num_ws, -1)
+    x = x.detach()
     noise = {name: value.detach() for name, value in noise.items()}
+    if space == "w" and settings.polish and settings.steps:
+        x, exact = polish(G, goal, statistics, x)
+        for name, value in noise.items():
+            value[exact] = G.synthesis.get_buffer(name)
+    ws = statistics.w(x).expand(-1, G.num_ws, -1)
     offsets: dict[str, Tensor] = {}
     if space == "f":
         offsets = _refine(G, ws, noise, goal, settings, watch)
