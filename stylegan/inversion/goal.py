@@ -43,8 +43,6 @@ class Goal:
             distance = distance + self.pixel_weight * (known - self.pixels).square().mean([1, 2, 3])
         return distance
 
-    def known(self, images: Tensor, target: int | None = None) -> Tensor:
-        """Return images, one for each target or all of them for one `target`, with zeros where that is unknown."""
-        if self.mask is None:
-            return images
-        return images * (self.mask if target is None or len(self.mask) == 1 else self.mask[target : target + 1])
+    def known(self, images: Tensor) -> Tensor:
+        """Return the images with zeros where the targets are unknown."""
+        return images if self.mask is None else images * self.mask

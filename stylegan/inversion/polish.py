@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylegan.inversion.goal import Goal
 from stylegan.inversion.w_statistics import WStatistics
 from stylegan.networks.generator import FamilyGenerator
 
@@ -21,7 +20,7 @@ DIFFERENCE = 0.02  # of a coordinate, in which random w have unit variance
 
 
 @torch.no_grad()
-def polish(G: FamilyGenerator, goal: Goal, statistics: WStatistics, x: Tensor) -> tuple[Tensor, Tensor]:
+def polish(G: FamilyGenerator, targets: Tensor, statistics: WStatistics, x: Tensor) -> tuple[Tensor, Tensor]:
     """Return coordinates that draw their targets nearly exactly, where there are any, and which ones those are.
 
     Adam stops where a few coordinates change the image much more than all others. These steps solve for the change
@@ -30,19 +29,19 @@ def polish(G: FamilyGenerator, goal: Goal, statistics: WStatistics, x: Tensor) -
     that the network draws.
 
     Args:
+        targets: [N, C, R, R] in [-1, 1], known everywhere: with part of an image, other images are as close.
         x: [N, 1, w_dim], the result of a search.
     Returns: coordinates [N, 1, w_dim], and [N] bool.
     """
 
-    def draw(x: Tensor, i: int) -> Tensor:
+    def draw(x: Tensor) -> Tensor:
         ws = statistics.w(x).unsqueeze(1).expand(-1, G.num_ws, -1)
-        images = [goal.known(G.synthesis(part, noise_mode="const"), i) for part in ws.split(BATCH)]
+        images = [G.synthesis(part, noise_mode="const") for part in ws.split(BATCH)]
         return _pixels(torch.cat(images).clamp(-1, 1))  # as in the targets
 
     x, exact = x.clone(), torch.zeros(len(x), dtype=torch.bool, device=x.device)
-    targets = _pixels(goal.pixels)
-    for i, target in enumerate(targets):
-        found = _nearest(lambda x, i=i: draw(x, i), target, x[i, 0])  # type: ignore[misc]
+    for i, target in enumerate(_pixels(targets)):
+        found = _nearest(draw, target, x[i, 0])
         if found is not None:
             x[i, 0], exact[i] = found, True
     return x, exact

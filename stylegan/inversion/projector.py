@@ -52,7 +52,8 @@ class ProjectorSettings:
         feature_resolution: pixels per side of that feature map at most.
         examples: number of random images from which the start is estimated by a linear regression of w on thumbnails;
             0 starts from the mean, as published.
-        polish: end with Levenberg and Marquardt's steps for images that the network itself drew; in W only.
+        polish: end with Levenberg and Marquardt's steps for images that the network itself drew; in W, without
+            a mask.
         w_samples: number of w that give the mean and the spread.
     """
 
@@ -188,8 +189,8 @@ def project(
     _minimize(loss, [x, *noise.values()], settings, noise, watch)
     x = x.detach()
     noise = {name: value.detach() for name, value in noise.items()}
-    if space == "w" and settings.polish and settings.steps:
-        x, exact = polish(G, goal, statistics, x)
+    if space == "w" and settings.polish and settings.steps and mask is None:
+        x, exact = polish(G, goal.pixels, statistics, x)
         for name, value in noise.items():
             value[exact] = G.synthesis.get_buffer(name)
     ws = statistics.w(x).expand(-1, G.num_ws, -1)
