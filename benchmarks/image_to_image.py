@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import torch
@@ -33,17 +32,15 @@ from stylegan.data.open import open_dataset
 from stylegan.data.samples.make_avatars import LABELS
 from stylegan.images.grid import make_grid
 from stylegan.images.pixels import to_float, to_uint8
-from stylegan.inversion.encoder import Encoder, encode
+from stylegan.inversion.encoder import Encoder
 from stylegan.inversion.perceptual import PerceptualDistance
 from stylegan.inversion.projector import psnr
-from stylegan.inversion.tasks import CONTRAST, sketch
+from stylegan.inversion.tasks import sketch
 from stylegan.inversion.translate import translate
 from stylegan.sampling import draw, generate
-from stylegan.sampling.generate import seeds_to_ws
-from stylegan.sampling.mixing import mix_ws, named_styles
 
 STYLES = range(5)
-REFINING_STEPS = 100  # on the edges, from the latent of the sketch's encoder
+STEPS = 100  # that fit an image to its input
 SHOWN = 6  # inputs on the sheet
 MAPS = 6000  # faces that the judge and the encoder of label maps learn from
 JUDGED = 500  # unseen faces whose maps are translated
@@ -60,29 +57,6 @@ def edge_iou(a: Tensor, b: Tensor, tolerance: int = 0) -> float:
     return float((shared / 2 / (total - shared / 2).clamp(min=1)).mean())
 
 
-def soft_edges(images: Tensor) -> Tensor:
-    """Return `sketch` with a slope instead of a threshold, [N, C, R, R] -> [N, 1, R, R], 1 on an edge."""
-    right = (images - F.pad(images, (0, 1, 0, 0), mode="replicate")[..., 1:]).abs()
-    below = (images - F.pad(images, (0, 0, 0, 1), mode="replicate")[..., 1:, :]).abs()
-    return torch.sigmoid((torch.maximum(right, below).amax(1, keepdim=True) - CONTRAST) / 0.1)
-
-
-def refined(G: Any, ws: Tensor, sketches: Tensor, *, steps: int = REFINING_STEPS, lr: float = 0.02) -> Tensor:
-    """Return ws [N, num_ws, w_dim] after steps of Adam that raise the IoU of soft edges of the images with sketches."""
-    wanted, ws = (sketches < 0).float(), ws.clone().requires_grad_(True)
-    optimizer = torch.optim.Adam([ws], betas=(0.9, 0.9))
-    for step in range(steps):
-        t = step / steps
-        optimizer.param_groups[0]["lr"] = lr * min(1, (t + 0.02) / 0.05, 2 * (1 - t))
-        edges = soft_edges(G.synthesis(ws, noise_mode="const"))
-        shared = (edges * wanted).sum((1, 2, 3))
-        loss = (1 - shared / (edges.sum((1, 2, 3)) + wanted.sum((1, 2, 3)) - shared)).sum()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return ws.detach()
-
-
 class Bench:
     """Draws from inputs, and collects the cells of the sheet."""
 
@@ -95,10 +69,9 @@ class Bench:
         """Return the encoder of a task."""
         return trained(self.network, task, data, self.kimg, self.out, inputs=inputs)
 
-    @torch.no_grad()
-    def drawn(self, encoder: Encoder, inputs: Tensor, styles: Sequence[int] = ()) -> list[Tensor]:
-        """Return the images of an encoder, then those of each style, uint8 [N, 3, R, R]."""
-        found = translate(self.G, encoder, inputs, styles)
+    def drawn(self, encoder: Encoder, inputs: Tensor, styles: Sequence[int] = (), steps: int = 0) -> list[Tensor]:
+        """Return the images of an encoder, after steps, then those of each style, uint8 [N, 3, R, R]."""
+        found = translate(self.G, encoder, inputs, styles, steps=steps)
         return [torch.stack(list(draw(self.G, column))) for column in zip(*found, strict=True)]
 
     def show(self, *rows: Tensor) -> None:
@@ -108,39 +81,36 @@ class Bench:
     def superres(self, sets: dict[str, Tensor]) -> None:
         """Print how far enlarged images are from their originals."""
         encoder = self.trained("superres")
-        click.echo("\n| images | from 8 pixels | perceptual distance | PSNR |\n|---|---|---|---|")
+        click.echo(
+            "\n| images | from 8 pixels | perceptual distance | PSNR | off the 8 pixels |\n|---|---|---|---|---|"
+        )
         for name, targets in sets.items():
             inputs = encoder.settings.task.of_images(to_float(targets))
-            found = self.drawn(encoder, inputs)[0]
-            for way, result in (("bicubic", to_uint8(inputs)), ("encoder", found)):
+            ways = {"bicubic": to_uint8(inputs)}
+            for steps in (0, STEPS):
+                ways[f"encoder, {steps} steps"] = self.drawn(encoder, inputs, steps=steps)[0]
+            for way, result in ways.items():
                 distance = float(self.perceptual(to_float(result), to_float(targets)).mean())
-                click.echo(f"| {name} | {way} | {distance:.3f} | {float(psnr(result, targets).mean()):.1f} |")
-            self.show(to_uint8(inputs), found, targets)
+                off = float(encoder.settings.task.difference(to_float(result), inputs).mean().sqrt())
+                click.echo(
+                    f"| {name} | {way} | {distance:.3f} | {float(psnr(result, targets).mean()):.1f} dB | {off:.3f} |"
+                )
+            self.show(*ways.values(), targets)
 
     def sketch(self, sets: dict[str, Tensor]) -> None:
         """Print how much of the edges is kept."""
         encoder = self.trained("sketch")
-        click.echo(
-            f"\n| images | edges of {len(STYLES)} styles against | IoU | within a pixel | std of colors |\n"
-            "|---|---|---|---|---|"
-        )
+        click.echo(f"\n| images | {len(STYLES)} styles against | IoU of edges | within a pixel |\n|---|---|---|---|")
         for name, targets in sets.items():
             inputs = encoder.settings.task.of_images(to_float(targets))
-            plain, *styled = self.drawn(encoder, inputs, STYLES)
-            edges = [sketch(to_float(result)) for result in styled]
-            colors = float(torch.stack([to_float(result) for result in styled]).std(0).mean())
-            for what, reference in (("the sketch", inputs), ("the image without a style", sketch(to_float(plain)))):
-                exact, near = (sum(edge_iou(edge, reference, t) for edge in edges) / len(edges) for t in (0, 1))
-                click.echo(f"| {name} | {what} | {exact:.2f} | {near:.2f} | {colors:.2f} |")
-            ws = refined(self.G, encode(self.G, encoder, inputs).detach(), inputs)
-            seen, fine = seeds_to_ws(self.G, STYLES), named_styles(self.G.num_ws)["fine"]
-            columns = [ws, *(torch.stack([mix_ws(w, style, fine) for w in ws]) for style in seen)]
-            with torch.no_grad():
-                again, *varied = (self.G.synthesis(column, noise_mode="const") for column in columns)
-            for what, drawings in (("without a style", [again]), ("five styles", varied)):
-                exact, near = (sum(edge_iou(sketch(x), inputs, t) for x in drawings) / len(drawings) for t in (0, 1))
-                click.echo(f"| {name} | after {REFINING_STEPS} steps: {what} | {exact:.2f} | {near:.2f} | |")
-            self.show(to_uint8(inputs).expand_as(plain), plain, *styled[:3], to_uint8(again))
+            found = {steps: self.drawn(encoder, inputs, STYLES, steps) for steps in (0, STEPS)}
+            for steps, (plain, *styled) in found.items():
+                edges = [sketch(to_float(result)) for result in styled]
+                for what, reference in (("the sketch", inputs), ("the plain image", sketch(to_float(plain)))):
+                    exact, near = (sum(edge_iou(edge, reference, t) for edge in edges) / len(edges) for t in (0, 1))
+                    click.echo(f"| {name} | {what}, {steps} steps | {exact:.2f} | {near:.2f} |")
+            plain, *styled = found[STEPS]
+            self.show(to_uint8(inputs).expand_as(plain), found[0][0], plain, *styled[:3])
 
     def labels(self, unseen: Path, maps: Path) -> None:
         """Print which attributes of unseen faces are right in the images drawn from their label maps."""

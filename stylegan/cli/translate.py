@@ -54,6 +54,12 @@ from stylegan.cli.points import Seeds
 @trunc_option
 @label_option
 @click.option("--passes", type=click.IntRange(min=0), metavar="N", help="Passes of the encoder.  [default: as trained]")
+@click.option(
+    "--steps",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Steps that fit the image to its input.  [default: 100, or 0 for the tasks labels and pairs]",
+)
 @outdir_option
 @device_option
 def command(
@@ -66,6 +72,7 @@ def command(
     psi: float,
     label: str | None,
     passes: int | None,
+    steps: int | None,
     outdir: Path,
     device: str,
 ) -> None:
@@ -90,7 +97,9 @@ def command(
             for remark in one.remarks:
                 click.echo(f"Note: {file}: {remark}.", err=True)
         pixels = torch.cat([one.pixels for one in read])
-        found = translate(G, loaded, pixels, styles or (), layers=chosen, label=label, psi=psi, passes=passes)
+        found = translate(
+            *(G, loaded, pixels, styles or ()), layers=chosen, label=label, psi=psi, passes=passes, steps=steps
+        )
     names = [file.stem if len(files) == 1 else f"{k:02d}-{file.stem}" for k, file in enumerate(files)]
     suffixes = ["", *(f"-style{seed:04d}" for seed in styles or ())]
     results = {

@@ -19,6 +19,7 @@ from stylegan.inversion.target import REC_601
 PAIRED = ("labels", "pairs")  # tasks whose inputs are files beside the images
 TASKS = ("image", "sketch", "gray", "superres", "inpaint", *PAIRED)
 CONTRAST = 0.4  # of two neighbors, in pixels from -1 to 1, from which there is an edge between them
+SLOPE = 0.1  # of that contrast, in which an edge comes into being where gradients are needed
 HOLES = 3  # rectangles that are cut out of an image at most
 HOLE_SIDE = (0.2, 0.5)  # of them, relative to the side of the image
 MOST_COLORS = 64  # of a label map
@@ -106,6 +107,27 @@ class Task:
             return masked(images, mask.to(images))
         return images
 
+    def difference(self, images: Tensor, inputs: Tensor) -> Tensor:
+        """Return how far the inputs that images would give are from given inputs, [N], 0 for equal ones.
+
+        It is the mean squared difference, of inpaint where the image is known; of sketch, the part of the edges that
+        is not shared (1 - IoU), with a slope in place of the threshold. Images receive gradients.
+
+        Args:
+            images: [N, C, R, R] in [-1, 1].
+            inputs: [N, channels, R, R] in [-1, 1].
+        Raises: ConfigError for a task whose inputs are files.
+        """
+        if self.name == "sketch":
+            edges, wanted = torch.sigmoid((_contrast(images) - CONTRAST) / SLOPE), (inputs < 0).to(images)
+            shared = (edges * wanted).sum([1, 2, 3])
+            return 1 - shared / (edges.sum([1, 2, 3]) + wanted.sum([1, 2, 3]) - shared)
+        if self.name == "inpaint":
+            known, mask = inputs[:, :-1], (inputs[:, -1:] + 1) / 2
+            squares = (images - known).square().mean(1, keepdim=True) * mask
+            return squares.sum([1, 2, 3]) / mask.sum([1, 2, 3]).clamp(min=1)
+        return (self.of_images(images) - inputs).square().mean([1, 2, 3])
+
     def _enlarged(self, small: Tensor, resolution: int) -> Tensor:
         return F.interpolate(small.clamp(-1, 1), resolution, mode="bicubic").clamp(-1, 1)
 
@@ -115,9 +137,14 @@ def sketch(images: Tensor) -> Tensor:
 
     A pixel is on an edge if it differs from its neighbor to the right or below by `CONTRAST` in any channel.
     """
+    return 1 - 2 * (_contrast(images) > CONTRAST).to(images)
+
+
+def _contrast(images: Tensor) -> Tensor:
+    """Return the largest difference of each pixel from its neighbor to the right or below, [N, 1, R, R]."""
     right = (images - F.pad(images, (0, 1, 0, 0), mode="replicate")[..., 1:]).abs()
     below = (images - F.pad(images, (0, 0, 0, 1), mode="replicate")[..., 1:, :]).abs()
-    return 1 - 2 * (torch.maximum(right, below).amax(1, keepdim=True) > CONTRAST).to(images)
+    return torch.maximum(right, below).amax(1, keepdim=True)
 
 
 def gray(images: Tensor) -> Tensor:

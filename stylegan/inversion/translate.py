@@ -12,12 +12,15 @@ from torch import Tensor
 from stylegan.errors import ConfigError, DataError
 from stylegan.images.read import read_image
 from stylegan.inversion.encoder import Encoder, encode
+from stylegan.inversion.fit import fit
 from stylegan.inversion.target import fitted, read_mask
 from stylegan.networks.generator import FamilyGenerator
 from stylegan.sampling.generate import seeds_to_ws
 from stylegan.sampling.labels import Label
 from stylegan.sampling.latent import Latent, space_of
 from stylegan.sampling.mixing import mix_ws, named_styles
+
+FIT_STEPS = 100
 
 
 class Input(NamedTuple):
@@ -75,6 +78,7 @@ def translate(
     label: Label | None = None,
     psi: float = 1.0,
     passes: int | None = None,
+    steps: int | None = None,
 ) -> list[list[Latent]]:
     """Return the latents of inputs: that of the encoder, then one with the layers of each style.
 
@@ -84,10 +88,15 @@ def translate(
         layers: that a style controls; None for the fine ones, see `named_styles`.
         label, psi: of the seeds.
         passes: of the encoder; None for as many as in training.
+        steps: that fit the image of the encoder to its input, see `fit`; None for 100, or for 0 with the tasks labels
+            and pairs, which have no such steps.
     Returns: 1 + len(styles) latents for each of N inputs.
-    Raises: ConfigError for another network, ShapeError for inputs that do not fit.
+    Raises: ConfigError for another network or a task without such steps, ShapeError for inputs that do not fit.
     """
     found, space = encode(G, encoder, inputs, passes=passes), space_of(G)
+    task = encoder.settings.task
+    if steps := (0 if task.paired else FIT_STEPS) if steps is None else steps:
+        found = fit(G, found, task, inputs.to(found), steps=steps, label=label)
     chosen = named_styles(G.num_ws)["fine"] if layers is None else layers
     seen = seeds_to_ws(G, styles, label=label, psi=psi) if len(styles) else found[:0]
     return [

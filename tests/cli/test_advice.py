@@ -70,6 +70,7 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
     ],
     ("inversion/tasks.py", "inputs", "data"): [ENCODED + " --task pairs --data {data} --inputs {data}"],
     ("inversion/tasks.py", "mask"): [TRANSLATED + " --encoder {inpaint} --mask {data}/000.png"],
+    ("inversion/fit.py", "steps"): [TRANSLATED + " --encoder {parts}"],
     ("inversion/translate.py", "mask"): [TRANSLATED + " --encoder {sketch}"],
     ("inference/generator.py", "compile", "engine"): [f"{DRAWN} --compile false", f"{DRAWN} --engine torch"],
     ("inference/generator.py", "device"): [f"{DRAWN} --device cpu"],
@@ -211,7 +212,9 @@ def places(tmp_path_factory, network, pets) -> dict[str, object]:
     G = stylegan.load(network, device="cpu")
     for task in ("sketch", "inpaint"):
         save_encoder(Encoder(EncoderSettings.of(G, Task(name=task), space="w", passes=1)), root / task)
-    here |= {"flat": flat, "sketch": root / "sketch", "inpaint": root / "inpaint"}
+    parts = EncoderSettings.of(G, Task(name="labels", colors=((0, 0, 0),)), space="w", passes=1)
+    save_encoder(Encoder(parts), root / "parts")
+    here |= {"flat": flat, "sketch": root / "sketch", "inpaint": root / "inpaint", "parts": root / "parts"}
     more = {"scripted": scripted, "marked": marked, "taken": taken, "labeled_set": labeled_set}
     return {**here, **more, "network": network, "pets": pets}
 

@@ -68,6 +68,16 @@ def test_an_input_is_drawn_in_several_styles(network, sketches, photo, tmp_path)
     assert len(load_latents(tmp_path / "seed0003.npz", stylegan.load(network, device="cpu"))) == 1
 
 
+def test_steps_fit_the_image_to_its_input(network, sketches, photo, tmp_path):
+    drawn = {}
+    for words in ((), ("--steps", 100), ("--steps", 0)):
+        out = tmp_path / f"{len(drawn)}"
+        run("translate", "--network", network, "--encoder", sketches, "--input", photo, "--outdir", out, *words)
+        drawn[words] = (out / "seed0003.png").read_bytes()
+    default, hundred, none = drawn.values()
+    assert default == hundred != none
+
+
 def test_what_does_not_fit_is_refused_in_one_sentence(network, alias_free, encoder, sketches, photo, tmp_path):
     def refused(*words):
         result = run_cli(*words, "--outdir", tmp_path / "out")

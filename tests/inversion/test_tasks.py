@@ -88,3 +88,39 @@ def test_a_photo_is_no_label_map():
 def test_an_unknown_task_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match="`task` is one of image, sketch, gray, .*, got 'sketchy'"):
         Task(name="sketchy")
+
+
+@pytest.mark.parametrize("name", ["image", "gray", "superres", "inpaint"])
+def test_an_image_differs_from_its_own_input_by_nothing_and_from_that_of_another_by_the_mean_square(name):
+    task, x, holes = Task(name=name, input_px=4), images(4), torch.Generator().manual_seed(0)
+    inputs = task.of_images(x, holes)
+    assert_close(task.difference(x, inputs), torch.zeros(4))
+    y = x.flip(0)
+    if name == "inpaint":
+        known = inputs[:, 3:] > 0
+        expected = torch.stack([(a - b)[k.expand_as(a)].square().mean() for a, b, k in zip(x, y, known, strict=True)])
+    else:
+        expected = (task.of_images(y) - inputs).square().mean([1, 2, 3])
+    assert_close(task.difference(y, inputs), expected)
+
+
+def test_nothing_known_is_no_difference():
+    task = Task(name="inpaint")
+    assert_close(task.difference(images(), masked(images(), torch.zeros(2, 1, 16, 16))), torch.zeros(2))
+
+
+def test_sketches_differ_by_the_part_of_the_edges_that_is_not_shared():
+    task, halves = Task(name="sketch"), -torch.ones(1, 3, 16, 16)
+    halves[..., 8:] = 1  # one line from top to bottom
+    shifted = halves.roll(1, -1)
+    shifted[..., 0] = -1
+    assert float(task.difference(halves, sketch(halves))) < 0.25  # flat parts have a little of an edge
+    assert float(task.difference(shifted, sketch(halves))) > 0.95
+
+
+@pytest.mark.parametrize("name", ["image", "sketch", "gray", "superres", "inpaint"])
+def test_a_difference_has_the_gradient_of_its_numbers(name):
+    task = Task(name=name, input_px=4)
+    x = (0.4 * images(1, side=8)).double().requires_grad_()
+    inputs = task.of_images(0.4 * images(1, side=8), torch.Generator().manual_seed(0)).double()
+    assert torch.autograd.gradcheck(lambda x: task.difference(x, inputs), x)
