@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stylegan.training.config import DataConfig, TrainConfig, overlaid, validated
-from stylegan.training.presets import Preset, preset, projected
+from stylegan.training.presets import Preset, preset
+from stylegan.training.presets.projected import projected
 from stylegan.training.transfer import Start, require_architecture
 
 if TYPE_CHECKING:

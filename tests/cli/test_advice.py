@@ -133,7 +133,7 @@ ADVICE: dict[tuple[str, ...], list[str]] = {
     ("training/plan.py", "data.labels"): ["train --data {labeled} {tiny} -n --cond"],
     ("training/plan.py", "data.path"): [f"{FROM_WEIGHTS} --data {{data}}", f"{NEW} --set data.path={{data}}"],
     ("training/plan.py", "kimg"): [RESUMED],
-    ("training/presets.py", "resolution", "cfg"): [PREPARED, f"{NEW} --cfg stylegan1-tiny16"],
+    ("training/presets/catalog.py", "resolution", "cfg"): [PREPARED, f"{NEW} --cfg stylegan1-tiny16"],
     ("training/replicas.py", "micro_batch", "batch"): [
         f"{NEW} --batch-gpu 4",
         f"{NEW} --batch 16",

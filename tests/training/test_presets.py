@@ -12,7 +12,8 @@ from stylegan.errors import ConfigError
 from stylegan.networks.family import discriminator_class, generator_class
 from stylegan.training.assemble import Images, from_preset
 from stylegan.training.config import BlurConfig, GrowingConfig, TrainConfig
-from stylegan.training.presets import PRESETS, SIZES, STYLEGAN2, Blur, Network, Preset, preset
+from stylegan.training.presets import PRESETS, SIZES, Blur, Network, Preset, preset
+from stylegan.training.presets.stylegan2 import STYLEGAN2
 from stylegan.training.schedules import annealed
 
 PUBLISHED = {  # kimg, batch, micro batch, mbstd group, channel base, lr, gamma, ema kimg, ramp-up, mapping layers
