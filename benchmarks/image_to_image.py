@@ -2,9 +2,9 @@
 
     python benchmarks/image_to_image.py --network avatars64 --unseen unseen.zip --out out/image_to_image
 
-trains the encoders of both tasks on images of the network, prints a table for each, for images of the network itself
-and for unseen ones, and writes sheet.png. Edges are compared by the part that they share (intersection over union),
-exactly and with a tolerance of one pixel.
+trains the encoders of both tasks on images of the network, and of --train, prints a table for each, for images of the
+network itself and for unseen ones, and writes sheet.png. Edges are compared by the part that they share (intersection
+over union), exactly and with a tolerance of one pixel.
 
     python benchmarks/image_to_image.py --tasks labels --maps avatars50k.zip --unseen unseen10k.zip
 
@@ -60,14 +60,14 @@ def edge_iou(a: Tensor, b: Tensor, tolerance: int = 0) -> float:
 class Bench:
     """Draws from inputs, and collects the cells of the sheet."""
 
-    def __init__(self, network: str, kimg: float, out: Path):
-        self.network, self.kimg, self.out = network, kimg, out
+    def __init__(self, network: str, train: Path | None, kimg: float, out: Path):
+        self.network, self.train, self.kimg, self.out = network, train, kimg, out
         self.G, self.perceptual = stylegan.load(network, device="cpu").requires_grad_(False), PerceptualDistance()
         self.cells: list[Tensor] = []
 
     def trained(self, task: str, data: Path | None = None, inputs: Path | None = None) -> Encoder:
         """Return the encoder of a task."""
-        return trained(self.network, task, data, self.kimg, self.out, inputs=inputs)
+        return trained(self.network, task, data or self.train, self.kimg, self.out, inputs=inputs)
 
     def drawn(self, encoder: Encoder, inputs: Tensor, styles: Sequence[int] = (), steps: int = 0) -> list[Tensor]:
         """Return the images of an encoder, after steps, then those of each style, uint8 [N, 3, R, R]."""
@@ -145,18 +145,32 @@ class Bench:
 @click.command()
 @click.option("--network", default="avatars64", show_default=True)
 @click.option("--unseen", type=click.Path(exists=True, path_type=Path), help="Images that the network has not seen.")
+@click.option(
+    "--train",
+    type=click.Path(exists=True, path_type=Path),
+    help="Images that superres and sketch learn from beside those of the network.",
+)
 @click.option("--images", default=32, show_default=True, help="Of the network, and of --unseen.")
 @click.option("--tasks", default="superres,sketch", show_default=True, help="Tables to make; also labels.")
 @click.option("--maps", type=click.Path(exists=True, path_type=Path), help="Avatars to learn label maps from.")
 @click.option("--kimg", default=4.0, show_default=True, help="Length of each training.")
 @click.option("--out", type=click.Path(path_type=Path), default="out/image_to_image", show_default=True)
-def main(network: str, unseen: Path | None, images: int, tasks: str, maps: Path | None, kimg: float, out: Path) -> None:
+def main(
+    network: str,
+    unseen: Path | None,
+    train: Path | None,
+    images: int,
+    tasks: str,
+    maps: Path | None,
+    kimg: float,
+    out: Path,
+) -> None:
     """Print the tables."""
     chosen = tasks.split(",")
     if "labels" in chosen and (unseen is None or maps is None):
         raise click.UsageError("the task labels needs --unseen and --maps, two zips of make_avatars.")
     click.echo(f"CPU with {', '.join(environment()['cpu_features'])}")
-    bench = Bench(network, kimg, out)
+    bench = Bench(network, train, kimg, out)
     sets = {f"of {network} itself": generate(bench.G, range(1000, 1000 + images), psi=1)}
     if unseen is not None:
         sets[f"of {unseen.name}"] = open_dataset(unseen).images(range(images))
