@@ -96,7 +96,8 @@ def translate(
     found, space = encode(G, encoder, inputs, passes=passes), space_of(G)
     task = encoder.settings.task
     if steps := (0 if task.paired else FIT_STEPS) if steps is None else steps:
-        found = fit(G, found, task, inputs.to(found), steps=steps, label=label)
+        one = encoder.settings.space == "w"
+        found = fit(G, found[:, :1] if one else found, task, inputs.to(found), steps=steps)
     chosen = named_styles(G.num_ws)["fine"] if layers is None else layers
     seen = seeds_to_ws(G, styles, label=label, psi=psi) if len(styles) else found[:0]
     return [

@@ -65,5 +65,14 @@ class WStatistics:
 
 def random_ws(G: FamilyGenerator, label: Label | None, samples: int, seed: int = STATISTICS_SEED) -> Tensor:
     """Return the ws of random z of one label, [samples, num_ws, w_dim]; the same for the same seed."""
+    return _ws(G, class_labels(G, label, samples), samples, seed)
+
+
+def ws_of_all_labels(G: FamilyGenerator, samples: int, seed: int = STATISTICS_SEED) -> Tensor:
+    """Return the ws of random z, of all labels in turn where the network has any, [samples, num_ws, w_dim]."""
+    return _ws(G, torch.eye(G.c_dim)[torch.arange(samples) % G.c_dim] if G.c_dim else None, samples, seed)
+
+
+def _ws(G: FamilyGenerator, c: Tensor | None, samples: int, seed: int) -> Tensor:
     z = latents([seed], samples * G.z_dim).view(samples, G.z_dim)
-    return map_latents(G, z, class_labels(G, label, samples), psi=1, cutoff=None)
+    return map_latents(G, z, c, psi=1, cutoff=None)

@@ -2,13 +2,14 @@
 
 import pytest
 import torch
-from test_encoder import GENERATORS
+from test_encoder import GENERATORS, made
 from tiny_generator import tiny_generator
 from torch.testing import assert_close
 
 from stylegan.errors import ConfigError
 from stylegan.inversion.fit import fit
 from stylegan.inversion.tasks import Task
+from stylegan.inversion.translate import translate
 from stylegan.inversion.w_statistics import random_ws
 
 TASKS = [Task(name=name) for name in ("image", "sketch", "gray", "inpaint")] + [Task(name="superres", input_px=4)]
@@ -56,3 +57,21 @@ def test_label_maps_have_no_steps():
     G = tiny_generator()
     with pytest.raises(ConfigError, match="task labels cannot be made from images.*leave out `steps`"):
         fit(G, random_ws(G, None, 1), Task(name="labels"), torch.zeros(1, 1, 16, 16), steps=1)
+
+
+def test_one_w_stays_one_w():
+    G, task = tiny_generator(), Task(name="gray")
+    inputs, ws = started(G, task)
+    found = fit(G, ws[:, :1], task, inputs, steps=3)
+    assert found.shape == ws.shape
+    assert torch.equal(found, found[:, :1].expand_as(found))
+    assert not torch.equal(found[:, :1], ws[:, :1])
+    (latents,) = translate(G, made(G, task, space="w"), inputs[:1], steps=3)
+    assert torch.equal(latents[0].ws, latents[0].ws[:1].expand_as(latents[0].ws))
+
+
+def test_a_network_with_labels_needs_none_for_its_steps():
+    G, task = tiny_generator(c_dim=3), Task(name="gray")
+    inputs = task.of_images(torch.zeros(1, 3, 16, 16))
+    (latents,), (without,) = (translate(G, made(G, task), inputs, steps=n) for n in (2, 0))
+    assert not torch.equal(latents[0].ws, without[0].ws)
