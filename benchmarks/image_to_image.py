@@ -14,6 +14,7 @@ a judge, trained on real faces, finds right in the results. It needs the extra `
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,14 +88,18 @@ class Bench:
         for name, targets in sets.items():
             inputs = encoder.settings.task.of_images(to_float(targets))
             ways = {"bicubic": to_uint8(inputs)}
+            seconds = []
             for steps in (0, STEPS):
+                start = time.process_time()
                 ways[f"encoder, {steps} steps"] = self.drawn(encoder, inputs, steps=steps)[0]
+                seconds.append((time.process_time() - start) / len(targets))
             for way, result in ways.items():
                 distance = float(self.perceptual(to_float(result), to_float(targets)).mean())
                 off = float(encoder.settings.task.difference(to_float(result), inputs).mean().sqrt())
                 click.echo(
                     f"| {name} | {way} | {distance:.3f} | {float(psnr(result, targets).mean()):.1f} dB | {off:.3f} |"
                 )
+            click.echo(f"{STEPS} steps: {seconds[1] - seconds[0]:.2f} CPU seconds an image.", err=True)
             self.show(*ways.values(), targets)
 
     def sketch(self, sets: dict[str, Tensor]) -> None:
